@@ -1,0 +1,48 @@
+"""Everything that goes wrong in a way we foresaw, as one tree of exceptions.
+
+EmtnasError                     exit code 1
+├── InputError                  2   a setting, file or argument that cannot be used
+│   └── DataError               2   a data set that is missing or damaged
+├── OwnedError                  3   another process holds the run directory
+├── SupersededError             3   another process has taken the run directory from us
+├── DamagedError                1   no commit of a run can be trusted any more
+└── StorageError                1   the disk refused: full, read-only, gone
+
+A message is one line: what was found, what was expected, what to do.
+"""
+
+
+class EmtnasError(Exception):
+    """Base of every foreseen error; `exit_code` is what the command line leaves with."""
+
+    exit_code = 1
+
+
+class InputError(EmtnasError):
+    """Something that the user gave cannot be used; nothing has been changed."""
+
+    exit_code = 2
+
+
+class DataError(InputError):
+    """A data set is missing, damaged, or not what its settings say."""
+
+
+class OwnedError(EmtnasError):
+    """Another living process owns the run directory."""
+
+    exit_code = 3
+
+
+class SupersededError(EmtnasError):
+    """Another process took the run over; this one must leave without writing."""
+
+    exit_code = 3
+
+
+class DamagedError(EmtnasError):
+    """Every commit of a run is damaged; going on would overwrite what may be rescued."""
+
+
+class StorageError(EmtnasError):
+    """The file system refused a write; the commits made before it are intact."""

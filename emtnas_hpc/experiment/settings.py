@@ -1,0 +1,115 @@
+"""The settings of an experiment: typed, bounded, frozen. Defaults are the paper's (Table 1, CIFAR).
+
+A section is a table in TOML and a prefix on the command line (`--set search.rmp=0.1`). Choices on
+which the paper is silent say so.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+NameText = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=,-]*$")]
+
+FitnessRule = Literal["own", "running_mean"]
+SkillRule = Literal["parent", "coin"]
+MutationRule = Literal["redraw", "step"]
+MiniBatch = Literal["own", "common"]
+BatchNormMode = Literal["recalibrated", "batch", "running"]
+ValidationImages = Literal["plain", "augmented"]
+
+
+class Section(BaseModel):
+    """A frozen group of settings; unknown names and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class SearchSettings(Section):
+    """The evolutionary search (section 4.2 of the paper)."""
+
+    generations: Count = Field(300, description="T, generations of the search")
+    population: Count = Field(20, description="individuals in all tasks together")
+    rmp: Probability = Field(0.3, description="random mating probability")
+    crossover_probability: Probability = Field(1.0, description="CP, a pair is crossed")
+    mutation_probability: Probability = Field(0.02, description="MP, a gene is mutated")
+    reevaluate: bool = Field(True, description="fitness re-evaluation, equation 2")
+    fitness: FitnessRule = Field("own", description="of the own mini-batch, or the authors' mean")
+    mutation_only_child: SkillRule = Field("parent", description="where its skill factor is from")
+    mutation: MutationRule = Field("redraw", description="uniform, or the authors' step of one")
+    true_fitness_every: Count = Field(1, description="generations between true fitnesses")
+
+
+class SupernetSettings(Section):
+    """The weight-sharing network of a task."""
+
+    channels: Count = Field(20, description="C, width after the stem")
+    normal_cells: Count = Field(1, description="N, normal cells between two reductions")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="before the classifier")
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="probability to drop a branch (the paper is silent; the authors: 0.1)"
+    )
+    drop_path_from: Count = Field(51, description="first generation with drop path")
+
+
+class TrainingSettings(Section):
+    """Sampled training: SGD on one drawn individual per mini-batch."""
+
+    batch_size: Count = 128
+    batches: Count | Literal["epoch"] = Field(
+        "epoch", description="mini-batches a generation and task, or one whole epoch"
+    )
+    learning_rate: Positive = Field(0.1, description="of generation 1, cosine from there")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = Field(True, description="the paper is silent")
+    weight_decay: NotNegative = 1e-4
+
+
+class EvaluationSettings(Section):
+    """Sampled evaluation, and the measurement of true fitness."""
+
+    batch_size: Count = Field(1000, description="validation images an individual is measured on")
+    mini_batch: MiniBatch = Field("own", description="own draw each, or one for all offspring")
+    batch_norm: BatchNormMode = Field("recalibrated", description="the paper is silent")
+    recalibration_images: Annotated[int, Field(ge=2)] = Field(
+        250, description="training images that batch statistics are recomputed from"
+    )
+    validation_images: ValidationImages = Field("plain", description="or the authors' augmented")
+    chunk: Count = Field(125, description="images at once; at least 250 in mode batch")
+
+
+class TaskSettings(Section):
+    """One data set as a task: where it comes from and how its training images are augmented."""
+
+    source: str = Field(description="medmnist:NAME, torchvision:NAME, package:NAME, npz:FILE, images:DIR")
+    pool: Count = Field(1, description="average-pool images by this factor when they are loaded")
+    padding: Annotated[int, Field(ge=0)] = Field(0, description="zeros around, before a random crop")
+    flip: bool = Field(False, description="random horizontal flips")
+    mean: tuple[float, ...] = Field((0.5,), description="per channel, of pixel values in [0, 1]")
+    std: tuple[Positive, ...] = Field((0.5,), description="per channel, of pixel values in [0, 1]")
+    image_size: Count = Field(32, description="edge that an image folder's pictures are scaled to")
+
+
+class RunSettings(Section):
+    """How a run is carried out; nothing here can change a result."""
+
+    commit_interval_s: NotNegative = Field(60.0, description="seconds between commits, 0 = each step")
+    keep_commits: Annotated[int, Field(ge=2)] = 2
+    grace_s: NotNegative = Field(30.0, description="a signalled step may take this long to end")
+
+
+class Experiment(Section):
+    """Everything that a search is told, all tasks resolved."""
+
+    name: NameText
+    tasks: Annotated[tuple[NameText, ...], Field(min_length=1)]
+    threads: Count = Field(1, description="CPU threads; a result's last bits depend on them")
+    search: SearchSettings = SearchSettings()
+    supernet: SupernetSettings = SupernetSettings()
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    run: RunSettings = RunSettings()
+    task: dict[str, TaskSettings]
