@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 NameText = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=,-]*$")]
@@ -84,9 +84,13 @@ class EvaluationSettings(Section):
 class TaskSettings(Section):
     """One data set as a task: where it comes from and how its training images are augmented."""
 
-    source: str = Field(description="medmnist:NAME, torchvision:NAME, package:NAME, npz:FILE, images:DIR")
+    source: str = Field(
+        description="medmnist:NAME, torchvision:NAME, package:NAME, npz:FILE, images:DIR"
+    )
     pool: Count = Field(1, description="average-pool images by this factor when they are loaded")
-    padding: Annotated[int, Field(ge=0)] = Field(0, description="zeros around, before a random crop")
+    padding: Annotated[int, Field(ge=0)] = Field(
+        0, description="zeros around, before a random crop"
+    )
     flip: bool = Field(False, description="random horizontal flips")
     mean: tuple[float, ...] = Field((0.5,), description="per channel, of pixel values in [0, 1]")
     std: tuple[Positive, ...] = Field((0.5,), description="per channel, of pixel values in [0, 1]")
@@ -96,7 +100,9 @@ class TaskSettings(Section):
 class RunSettings(Section):
     """How a run is carried out; nothing here can change a result."""
 
-    commit_interval_s: NotNegative = Field(60.0, description="seconds between commits, 0 = each step")
+    commit_interval_s: NotNegative = Field(
+        60.0, description="seconds between commits, 0 = each step"
+    )
     keep_commits: Annotated[int, Field(ge=2)] = 2
     grace_s: NotNegative = Field(30.0, description="a signalled step may take this long to end")
 

@@ -1,0 +1,1 @@
+"""The one loop and what surrounds it: it knows neither the search nor torch."""

@@ -1,0 +1,1 @@
+"""The search space: chromosomes, what they mean, and what they cost. Pure."""

@@ -11,9 +11,13 @@ from emtnas_hpc.space.chromosome import (
     Chromosome,
     check_chromosome,
 )
+from emtnas_hpc.space.operations import OPERATIONS
+from emtnas_hpc.space.shape import CellKind
 
 #: The two inputs of a cell come before its blocks in the numbering of inputs.
 N_CELL_INPUTS = 2
+#: What files and screens call the candidate inputs; block i may read the first 2 + i.
+INPUT_NAMES = ("x", "x_prev", *(f"block{block}" for block in range(N_BLOCKS - 1)))
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,9 @@ class Edge:
     block: int
     source: int
     operation: int
+
+    def __str__(self) -> str:
+        return f"{OPERATIONS[self.operation].name}({INPUT_NAMES[self.source]})"
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,10 @@ class Architecture:
 
     reduction: Cell
     normal: Cell
+
+    def cell(self, kind: CellKind) -> Cell:
+        """The cell of a kind, as `NetworkShape.cells` lists them."""
+        return self.reduction if kind == "reduction" else self.normal
 
 
 def decode(chromosome: Chromosome) -> Architecture:

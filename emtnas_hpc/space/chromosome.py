@@ -1,8 +1,8 @@
 """A chromosome: 40 genes, each drawn from a candidate set that its position fixes.
 
-Two cells, reduction first; five blocks a cell; four genes a block: `(input_a, input_b, op_a, op_b)`.
-Block i chooses its inputs among 2 + i candidates: 0 is the previous cell's output (`x`), 1 the one
-before it (`x_prev`), 2 onwards the earlier blocks of the same cell.
+Two cells, reduction first; five blocks a cell; four genes a block: `(input_a, input_b, op_a,
+op_b)`. Block i chooses its inputs among 2 + i candidates: 0 is the previous cell's output (`x`), 1
+the one before it (`x_prev`), 2 onwards the earlier blocks of the same cell.
 """
 
 from collections.abc import Sequence

@@ -30,5 +30,6 @@ class NetworkShape:
     @property
     def cells(self) -> tuple[CellKind, ...]:
         """The kinds of the cells, from the stem to the classifier."""
-        stage: tuple[CellKind, ...] = ("normal",) * self.n_normal
-        return (stage + ("reduction",)) * N_REDUCTIONS + stage
+        normal: CellKind = "normal"
+        stage = (normal,) * self.n_normal
+        return (*stage, "reduction") * N_REDUCTIONS + stage

@@ -1,0 +1,1 @@
+"""The commit protocol: paths, atomic directories, manifests, ownership; it knows no schema."""

@@ -1,0 +1,88 @@
+"""The console script: dispatch, and one line for whatever goes wrong."""
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+import emtnas_hpc
+from emtnas_hpc.cli.inspect import inspect
+from emtnas_hpc.cli.prepare import prepare
+from emtnas_hpc.cli.report import report
+from emtnas_hpc.cli.run import run
+from emtnas_hpc.cli.verify import verify
+from emtnas_hpc.errors import EmtnasError
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="emtnas-hpc",
+    help="Evolutionary multi-tasking neural architecture search that survives preemption.",
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input, 3 owned by another process, 4 stopped with "
+    "work left, 5 verify found a difference, 130 second Ctrl-C.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (run, prepare, report, inspect, verify):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(emtnas_hpc.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    version: Annotated[  # noqa: ARG001 - acts in its callback
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    context.obj = debug
+
+
+def main() -> None:
+    """Runs the command line and leaves with its exit code."""
+    sys.exit(run_command_line(sys.argv[1:]))
+
+
+def run_command_line(arguments: list[str]) -> int:
+    """Runs one command; prints what goes wrong as one line on stderr.
+
+    Returns:
+        The exit code.
+    """
+    debug = "--debug" in arguments[:1]
+    try:
+        result = app(arguments, standalone_mode=False)
+    except EmtnasError as error:
+        return _complain(error, error.exit_code, debug)
+    except TyperException as error:
+        message = error.format_message().rstrip(".")
+        return _complain(f"{message}; emtnas-hpc COMMAND --help", error.exit_code, debug)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted; the same command goes on", EXIT_INTERRUPTED, debug)
+    except BrokenPipeError:
+        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - the last resort; the traceback is a flag away
+        said = f"{type(error).__name__}: {error}"
+        return _complain(f"unexpected {said}; emtnas-hpc --debug shows where", EXIT_FAILED, debug)
+    return result if isinstance(result, int) else 0
+
+
+def _complain(message: object, exit_code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    line = " ".join(str(message).split())
+    print(f"error: {line}", file=sys.stderr)
+    return exit_code

@@ -1,0 +1,97 @@
+"""Seeds side by side: a process each, their events on one display, signals passed on to all."""
+
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from emtnas_hpc.cli.events import Event, Listener
+from emtnas_hpc.runner.interruption import StopRequest
+
+EXIT_STOPPED = 4
+
+_POLL_S = 0.2
+
+
+def run_in_children(
+    commands: Mapping[int, Sequence[str]], parallel: int, listener: Listener
+) -> int:
+    """Runs the command of every seed, so many at a time.
+
+    Args:
+        commands: for every seed; each prints events, one a line.
+        parallel: at a time.
+        listener: hears the events of all, one at a time.
+
+    Returns:
+        0 if all are done; else the exit code of the first that failed; else that of stopped ones.
+    """
+    family = _Family(listener)
+    with StopRequest() as stop, ThreadPoolExecutor(parallel) as pool:
+        futures = [pool.submit(family.run, seed, command) for seed, command in commands.items()]
+        try:
+            _wait(futures, stop, family)
+        except KeyboardInterrupt:
+            family.stop(signal.SIGKILL)
+            raise
+    codes = [future.result() for future in futures]
+    failures = [code for code in codes if code not in (0, EXIT_STOPPED)]
+    return failures[0] if failures else max(codes)
+
+
+def _wait(futures: Sequence["Future[int]"], stop: StopRequest, family: "_Family") -> None:
+    passed_on = False
+    pending = set(futures)
+    while pending:
+        _done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+        if stop.signal and not passed_on:
+            family.stop(signal.Signals[stop.signal])
+            passed_on = True
+
+
+class _Family:
+    """The children that are running."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._lock = threading.Lock()
+        self._children: list[subprocess.Popen[str]] = []
+        self._stopped = False
+
+    def run(self, seed: int, command: Sequence[str]) -> int:
+        """Starts a child, passes its events on, and returns its exit code."""
+        with self._lock:
+            if self._stopped:
+                return EXIT_STOPPED
+            # A session of its own: Ctrl-C reaches the children through us only, and once.
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+            self._children.append(child)
+        with child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                self._pass_on(seed, line.rstrip("\n"))
+        if child.returncode < 0:
+            name = signal.Signals(-child.returncode).name
+            self._pass_on(seed, f"ended by {name}; the same command goes on")
+            return 1
+        return child.returncode
+
+    def stop(self, number: signal.Signals) -> None:
+        """Sends a signal to all children, and starts no more."""
+        with self._lock:
+            self._stopped = True
+            for child in self._children:
+                child.send_signal(number)
+
+    def _pass_on(self, seed: int, line: str) -> None:
+        event = Event.from_json(line) if line.startswith("{") else Event(seed, "message", text=line)
+        with self._lock:
+            self._listener(event)

@@ -1,0 +1,44 @@
+"""What a running seed tells its display, in this process or through a pipe as lines of JSON."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["phase", "step", "message"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to one seed.
+
+    Attributes:
+        seed: whose.
+        kind: `phase` began, `step` ended, or a `message` for the user.
+        step: generations that are done.
+        n_steps: generations in all.
+        seconds: that the step took.
+        text: the message, or the phase with its task.
+        tasks: by name the fitness and true fitness of the fittest, and the training loss.
+    """
+
+    seed: int
+    kind: Kind
+    step: int = 0
+    n_steps: int = 0
+    seconds: float = 0.0
+    text: str = ""
+    tasks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> "Event":
+        """The event of a line that `to_json` made."""
+        values: dict[str, Any] = json.loads(line)
+        return cls(**values)
+
+
+Listener = Callable[[Event], None]

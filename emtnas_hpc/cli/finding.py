@@ -1,0 +1,56 @@
+"""From what a user calls a run to run directories."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from emtnas_hpc.errors import InputError
+from emtnas_hpc.store.paths import RunPaths
+
+
+def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
+    """The run directories of one seed each that the arguments mean, in natural order.
+
+    Args:
+        arguments: folders, or names below `runs`, of one seed or of all seeds of an experiment;
+            none means everything below `runs`.
+        runs: where run directories are.
+
+    Raises:
+        InputError: there is no run by that name, or none at all.
+    """
+    if not arguments:
+        found = sorted(runs.glob("*/seed-*"), key=_natural)
+        if not found:
+            raise InputError(
+                f"no runs in {runs}; start one with `emtnas-hpc run`, or say --runs DIR"
+            )
+        return found
+    return [directory for argument in arguments for directory in _find(argument, runs)]
+
+
+def find_run(argument: str, runs: Path) -> Path:
+    """The one run directory that an argument means.
+
+    Raises:
+        InputError: there is none, or several.
+    """
+    found = _find(argument, runs)
+    if len(found) > 1:
+        seeds = ", ".join(path.name for path in found)
+        raise InputError(f"{argument} has several seeds ({seeds}); name one, as {argument}/seed-0")
+    return found[0]
+
+
+def _find(argument: str, runs: Path) -> list[Path]:
+    for candidate in (Path(argument), runs / argument):
+        if RunPaths(candidate).experiment.is_file():
+            return [candidate]
+        seeds = sorted(candidate.glob("seed-*"), key=_natural)
+        if seeds:
+            return seeds
+    raise InputError(f"no run {argument!r}, neither as a folder nor in {runs}")
+
+
+def _natural(path: Path) -> tuple[str, int]:
+    number = path.name.removeprefix("seed-")
+    return str(path.parent), int(number) if number.isdigit() else -1

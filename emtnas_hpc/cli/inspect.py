@@ -1,0 +1,20 @@
+"""`inspect`: what one checkpoint holds."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emtnas_hpc.cli.options import JsonOption, RunsOption
+
+
+def inspect(
+    run: Annotated[str, typer.Argument(help="One run: a folder, or a name below --runs.")],
+    runs: RunsOption = Path("runs"),
+    json_: JsonOption = False,
+) -> None:
+    """Show what a run's newest checkpoint holds; the incumbents' cells are drawn."""
+    from emtnas_hpc.cli.finding import find_run
+    from emtnas_hpc.cli.inspecting import print_run
+
+    print_run(find_run(run, runs), as_json=json_)

@@ -1,0 +1,56 @@
+"""The arguments and options that several commands share, and what their text means."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emtnas_hpc.errors import InputError
+
+#: The paper's search, so that a bare command does what the paper did.
+DEFAULT_EXPERIMENT = "cifar"
+
+_LARGEST_SEED = 2**32 - 1
+
+ExperimentArgument = Annotated[
+    str, typer.Argument(help="A preset's name or a TOML file.", metavar="EXPERIMENT")
+]
+SetOption = Annotated[
+    list[str],
+    typer.Option("--set", help="Override a setting: section.setting=value. Repeatable."),
+]
+NameOption = Annotated[
+    str, typer.Option(help="Name of the run's folder; default: the preset's, with what was --set.")
+]
+SeedsOption = Annotated[str, typer.Option(help="How many seeds, or which: 5 is 0..4; 5,7 those.")]
+RunsOption = Annotated[
+    Path, typer.Option(help="Where run directories are.", envvar="EMTNAS_RUNS", show_envvar=True)
+]
+DataOption = Annotated[
+    Path, typer.Option(help="Where prepared data is.", envvar="EMTNAS_DATA", show_envvar=True)
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+RunsArgument = Annotated[
+    list[str],
+    typer.Argument(help="Runs: a folder, or a name below --runs. All runs if none.", metavar="RUN"),
+]
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """`5` is seeds 0 to 4; `5,7` those two; `5,` seed 5 alone.
+
+    Raises:
+        InputError: it is neither.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isascii() and part.isdigit() for part in parts):
+        raise InputError(f"--seeds is {text!r}, expected a number (5) or a list of seeds (5,7)")
+    numbers = tuple(dict.fromkeys(int(part) for part in parts))
+    if "," in text:
+        if max(numbers) > _LARGEST_SEED:
+            raise InputError(f"--seeds has {max(numbers)}, expected 0 to {_LARGEST_SEED}")
+        return numbers
+    if not 1 <= numbers[0] <= 10_000:
+        raise InputError(f"--seeds is {text!r}, expected 1 to 10000 seeds")
+    return tuple(range(numbers[0]))

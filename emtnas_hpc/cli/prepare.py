@@ -1,0 +1,56 @@
+"""`prepare`: the only command that downloads."""
+
+import json
+import sys
+from pathlib import Path
+
+from emtnas_hpc.cli.options import (
+    DEFAULT_EXPERIMENT,
+    DataOption,
+    ExperimentArgument,
+    JsonOption,
+    SetOption,
+)
+
+
+def prepare(
+    experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
+    set_: SetOption = [],  # noqa: B006 - typer copies it
+    data: DataOption = Path("data"),
+    json_: JsonOption = False,
+) -> None:
+    """Download and verify the data sets of an experiment, on a machine with internet.
+
+    Repeated, it verifies what is there and makes anew what is missing or damaged.
+    """
+    from emtnas_hpc.data import REGISTRY
+    from emtnas_hpc.data import prepare as prepare_task
+    from emtnas_hpc.experiment import load_experiment
+
+    wanted = load_experiment(experiment, set_, registry=REGISTRY)
+    rows = []
+    for name in wanted.tasks:
+        prepared = prepare_task(
+            name, wanted.task[name], data, report=_say, mend=f"emtnas-hpc prepare {experiment}"
+        )
+        rows.append(
+            {
+                "task": name,
+                "classes": prepared.n_classes,
+                "channels": prepared.image_channels,
+                "size": prepared.image_size,
+                "digest": prepared.digest,
+            }
+        )
+    if json_:
+        print(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        print(
+            f"{row['task']}: {row['classes']} classes, {row['channels']} x {row['size']} x "
+            f"{row['size']}, digest {str(row['digest'])[:12]}"
+        )
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

@@ -1,0 +1,47 @@
+"""`run`: search in the foreground."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emtnas_hpc.cli.options import (
+    DEFAULT_EXPERIMENT,
+    DataOption,
+    DeviceOption,
+    ExperimentArgument,
+    JsonOption,
+    NameOption,
+    RunsOption,
+    SeedsOption,
+    SetOption,
+    parse_seeds,
+)
+
+
+def run(
+    experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
+    set_: SetOption = [],  # noqa: B006 - typer copies it
+    name: NameOption = "",
+    seeds: SeedsOption = "1",
+    parallel: Annotated[int, typer.Option(help="Seeds at a time, a process each.", min=1)] = 1,
+    runs: RunsOption = Path("runs"),
+    data: DataOption = Path("data"),
+    device: DeviceOption = "auto",
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take a run from its owner, dead or alive.")
+    ] = False,
+    json_: JsonOption = False,
+    events: Annotated[bool, typer.Option("--events", hidden=True)] = False,
+) -> int:
+    """Search in the foreground; a run that is there goes on where it was.
+
+    Ctrl-C stops at the next good moment and loses nothing; the same command goes on.
+    """
+    # Imported here, so that --help needs none of it.
+    from emtnas_hpc.cli.running import RunOrder, run_seeds
+
+    order = RunOrder(
+        experiment, tuple(set_), name, parse_seeds(seeds), parallel, runs, data, device, take_over
+    )
+    return run_seeds(order, as_json=json_, as_events=events)

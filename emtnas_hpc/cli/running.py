@@ -1,0 +1,127 @@
+"""What `run` does: one seed after the other in this process, or side by side in children."""
+
+import os
+import shlex
+import signal
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from emtnas_hpc.cli.children import run_in_children
+from emtnas_hpc.cli.display import open_display
+from emtnas_hpc.cli.events import Event, Listener
+from emtnas_hpc.cli.tables import print_report
+from emtnas_hpc.data.registry import REGISTRY
+from emtnas_hpc.experiment import Experiment, load_experiment, rename, run_name
+from emtnas_hpc.runner.interruption import StopRequest
+from emtnas_hpc.runner.loop import Outcome, Progress
+from emtnas_hpc.search.session import Listeners, SearchRequest, run_search
+from emtnas_hpc.store.paths import seed_run
+
+EXIT_STOPPED = 4
+
+
+@dataclass(frozen=True)
+class RunOrder:
+    """The arguments of `run`, as the user gave them."""
+
+    experiment: str
+    overrides: tuple[str, ...]
+    name: str
+    seeds: tuple[int, ...]
+    parallel: int
+    runs: Path
+    data: Path
+    device: str
+    take_over: bool
+
+    def arguments(self) -> list[str]:
+        """What the experiment is called on a command line."""
+        return [self.experiment, *(w for text in self.overrides for w in ("--set", text))]
+
+    def child_command(self, seed: int) -> list[str]:
+        """The command that searches one seed and tells its events on stdout."""
+        where = ["--runs", str(self.runs), "--data", str(self.data), "--device", self.device]
+        which = ["--name", self.name, "--seeds", f"{seed},", *["--take-over"] * self.take_over]
+        program = [sys.executable, "-m", "emtnas_hpc", "run"]
+        return [*program, *self.arguments(), *which, *where, "--events"]
+
+
+def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
+    """Carries out an order and, when all of it is done, prints the report.
+
+    Returns:
+        The exit code.
+    """
+    experiment = _experiment(order)
+    order = replace(order, name=experiment.name)
+    if as_events:
+        return _run_here(order, experiment, _tell)
+    with open_display(order.seeds) as listener:
+        if order.parallel > 1 and len(order.seeds) > 1:
+            commands = {seed: order.child_command(seed) for seed in order.seeds}
+            code = run_in_children(commands, order.parallel, listener)
+        else:
+            code = _run_here(order, experiment, listener)
+    if code == EXIT_STOPPED:
+        print("stopped with work left; the same command goes on", file=sys.stderr)
+    if code == 0:
+        directories = [seed_run(order.runs, order.name, seed).directory for seed in order.seeds]
+        print_report(directories, as_json=as_json)
+    return code
+
+
+def _experiment(order: RunOrder) -> Experiment:
+    experiment = load_experiment(order.experiment, order.overrides, registry=REGISTRY)
+    preset = load_experiment(order.experiment, registry=REGISTRY)
+    return rename(experiment, order.name or run_name(preset, experiment))
+
+
+def _run_here(order: RunOrder, experiment: Experiment, listener: Listener) -> int:
+    mend = shlex.join(["emtnas-hpc", "prepare", *order.arguments(), "--data", str(order.data)])
+    with StopRequest() as stop:
+        for seed in order.seeds:
+            request = SearchRequest(
+                experiment,
+                seed,
+                seed_run(order.runs, experiment.name, seed),
+                order.data,
+                order.device,
+                mend,
+                order.take_over,
+            )
+            if run_search(request, _listeners(seed, listener), stop) is Outcome.MORE:
+                return EXIT_STOPPED
+    return 0
+
+
+def _listeners(seed: int, listener: Listener) -> Listeners:
+    """Turns what a search tells into events of its seed."""
+
+    def on_progress(progress: Progress) -> None:
+        listener(
+            Event(
+                seed,
+                "step",
+                step=progress.step,
+                n_steps=progress.n_steps,
+                seconds=progress.seconds,
+                tasks=cast(dict[str, Any], progress.summary["tasks"]),
+            )
+        )
+
+    return Listeners(
+        on_progress,
+        lambda phase, task: listener(Event(seed, "phase", text=f"{phase} {task}".strip())),
+        lambda message: listener(Event(seed, "message", text=message)),
+    )
+
+
+def _tell(event: Event) -> None:
+    try:
+        print(event.to_json(), flush=True)
+    except BrokenPipeError:
+        # Whoever started us is gone. Nobody will look after us: stop in good order.
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - lives as long as the process
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,98 @@
+"""The report on the screen, or as JSON."""
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from emtnas_hpc.cli.formats import format_statistic
+from emtnas_hpc.errors import InputError
+from emtnas_hpc.report import Collection, Summary, TaskSummary, collect, summarise
+
+#: Column, quantity, factor from the stored unit to the shown one, decimals.
+_COLUMNS = (
+    ("true fitness %", "true_fitness", 100.0, 2),
+    ("at gen. 1 %", "first_true_fitness", 100.0, 2),
+    ("sampled %", "sampled_accuracy", 100.0, 2),
+    ("parameters M", "parameters", 1e-6, 3),
+    ("MACs M", "macs", 1e-6, 2),
+    ("training s", "seconds_training", 1.0, 1),
+    ("evaluation s", "seconds_evaluation", 1.0, 1),
+    ("search s", "seconds_search", 1.0, 2),
+)
+
+
+def print_report(directories: Sequence[Path], *, as_json: bool) -> None:
+    """Prints the report of these run directories on stdout, and what could not be read on stderr.
+
+    Raises:
+        InputError: none of them has a readable commit.
+    """
+    collection = collect(directories)
+    for problem in collection.problems:
+        print(f"skipped {problem}", file=sys.stderr)
+    if not collection.results:
+        raise InputError(f"none of {len(directories)} runs has a commit that can be read")
+    summaries = summarise(collection.results)
+    if as_json:
+        print(json.dumps(_plain(collection, summaries), indent=2, allow_nan=False))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for summary in summaries:
+        console.print(_table(summary))
+        for note in _notes(summary):
+            console.print(note, markup=False)
+
+
+def _table(summary: Summary) -> Table:
+    seeds = ", ".join(str(seed) for seed in summary.seeds)
+    plural = "s" if len(summary.seeds) > 1 else ""
+    table = Table(title=f"{summary.name}: seed{plural} {seeds} (n = {len(summary.seeds)})")
+    table.add_column("task")
+    for heading, *_rest in _COLUMNS:
+        table.add_column(heading, justify="right")
+    for task in summary.tasks:
+        table.add_row(task.task, *(_cell(task, *column[1:]) for column in _COLUMNS))
+    return table
+
+
+def _cell(task: TaskSummary, quantity: str, scale: float, decimals: int) -> str:
+    statistic = task.quantities[quantity]
+    return format_statistic(statistic.mean, statistic.std, scale, decimals)
+
+
+def _notes(summary: Summary) -> list[str]:
+    notes = [
+        f"True fitness: the incumbent's accuracy on the whole validation set, batch norm "
+        f"{' / '.join(summary.batch_norm)}; mean ± sample standard deviation over seeds.",
+        "Parameters and MACs: of the search's network, output slices in use; MACs of convolutions "
+        "and classifier.",
+    ]
+    if summary.unfinished:
+        seeds = ", ".join(str(seed) for seed in summary.unfinished)
+        notes.append(f"Not finished: seed {seeds}.")
+    return notes
+
+
+def _plain(collection: Collection, summaries: Sequence[Summary]) -> dict[str, Any]:
+    values = {
+        "experiments": [asdict(summary) for summary in summaries],
+        "seeds": [asdict(result) for result in collection.results],
+        "problems": list(collection.problems),
+    }
+    return {name: without_nan(value) for name, value in values.items()}
+
+
+def without_nan(value: Any) -> Any:
+    """JSON has no nan: what was not measured is null."""
+    if isinstance(value, dict):
+        return {name: without_nan(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

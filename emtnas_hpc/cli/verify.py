@@ -1,0 +1,28 @@
+"""`verify`: proves a run by repeating a part of it, or two runs by comparing them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emtnas_hpc.cli.options import DataOption, DeviceOption, RunsOption
+
+
+def verify(
+    run: Annotated[str, typer.Argument(help="A run: a folder, or a name below --runs.")],
+    other: Annotated[str, typer.Argument(help="A second run to compare it with.")] = "",
+    runs: RunsOption = Path("runs"),
+    data: DataOption = Path("data"),
+    device: DeviceOption = "auto",
+) -> int:
+    """Repeat a run's newest generations from the commit before, or compare two runs.
+
+    Bit for bit, but for wall-clock readings. A difference is named, and the exit code is 5.
+    """
+    from emtnas_hpc.cli.finding import find_run
+    from emtnas_hpc.cli.verifying import compare_runs, repeat_run
+
+    first = find_run(run, runs)
+    if other:
+        return compare_runs(first, find_run(other, runs))
+    return repeat_run(first, data, device)

@@ -1,0 +1,102 @@
+"""A data set that lives on the device as bytes, and the mini-batches made of it there."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from emtnas_hpc.data.augmentation import AugmentationDraw, draw_augmentation
+from emtnas_hpc.data.images import Images
+
+Batch = tuple[Tensor, Tensor]
+
+
+class DeviceImages:
+    """Labelled images on a device, padded once, as uint8.
+
+    A mini-batch is float32, (b, c, h, w) in channels_last: pixels / 255, less the mean, by the
+    standard deviation. Targets are int64 (b,), or float32 (b, n_classes) for multi-label data.
+
+    Measured at 32x32x3 on one CPU thread: 2.1 ms for 128 augmented images, 17 ms for 1000.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        padding: int,
+        flip: bool,
+        device: torch.device,
+    ) -> None:
+        """Moves a set to the device.
+
+        Args:
+            images: (n, h, w, c) and their labels.
+            mean: per channel, of pixel values in [0, 1].
+            std: per channel, of pixel values in [0, 1].
+            padding: zeros around a normalised image that a crop may show.
+            flip: whether augmentation mirrors images.
+            device: where all of it lives.
+        """
+        n, height, width, channels = images.images.shape
+        self.size = height
+        self.channels = channels
+        self.padding = padding
+        self.flip = flip
+        self.device = device
+        self._labels = torch.from_numpy(images.labels).to(device)
+        edges = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+        padded = torch.from_numpy(np.pad(images.images, edges)).to(device)
+        #: Views of every crop, (n, 2p + 1, 2p + 1, h, w * c): one index gathers a whole mini-batch.
+        self._crops = (
+            padded.view(n, height + 2 * padding, (width + 2 * padding) * channels)
+            .unfold(1, height, 1)
+            .unfold(2, width * channels, channels)
+        )
+        self._outside = _outside(height, width, padding).to(device)
+        # Rows of pixels, not pixels: the vectorised loop over three channels only is twice as slow.
+        self._mean = (torch.tensor(mean, dtype=torch.float32) * 255).repeat(width).to(device)
+        self._std = (torch.tensor(std, dtype=torch.float32) * 255).repeat(width).to(device)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def draw(self, rng: np.random.Generator, n: int) -> AugmentationDraw:
+        """Draws crops and flips for a mini-batch of n images."""
+        return draw_augmentation(rng, n, self.padding, self.flip)
+
+    def plain(self, indices: NDArray[np.int64]) -> Batch:
+        """The images at `indices`, (b,), as they are."""
+        chosen = self._move(indices)
+        pixels = self._normalised(self._crops[chosen, self.padding, self.padding])
+        return pixels.permute(0, 3, 1, 2), self._labels[chosen]
+
+    def augmented(self, indices: NDArray[np.int64], draw: AugmentationDraw) -> Batch:
+        """The images at `indices`, (b,), cropped out of their padded selves, mirrored as drawn."""
+        chosen, rows, columns, flips = map(
+            self._move, (indices, draw.crops[:, 0], draw.crops[:, 1], draw.flips)
+        )
+        pixels = self._normalised(self._crops[chosen, rows, columns])
+        if self.padding:
+            pixels.masked_fill_(self._outside[rows, columns].unsqueeze(-1), 0.0)
+        if self.flip:
+            pixels = torch.where(flips[:, None, None, None], pixels.flip(2), pixels)
+        return pixels.permute(0, 3, 1, 2), self._labels[chosen]
+
+    def _move(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device, non_blocking=True)
+
+    def _normalised(self, rows: Tensor) -> Tensor:
+        """(b, h, w * c) bytes to (b, h, w, c) floats."""
+        pixels = rows.to(torch.float32).sub_(self._mean).div_(self._std)
+        return pixels.view(len(rows), self.size, self.size, self.channels)
+
+
+def _outside(height: int, width: int, padding: int) -> Tensor:
+    """Which pixels of every crop are padding, (2p + 1, 2p + 1, h, w)."""
+    inside = torch.zeros(height, width, dtype=torch.bool)
+    frame = torch.nn.functional.pad(inside, (padding,) * 4, value=True)
+    return frame.unfold(0, height, 1).unfold(1, width, 1)

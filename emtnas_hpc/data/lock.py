@@ -1,0 +1,36 @@
+"""One process at a time, so that parallel seeds do not prepare the same data set side by side."""
+
+import errno
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from emtnas_hpc.data.disk import storage_errors
+from emtnas_hpc.data.raw import Report
+
+_TAKEN = frozenset({errno.EACCES, errno.EAGAIN})
+
+
+@contextmanager
+def exclusive(path: Path, report: Report) -> Iterator[bool]:
+    """Waits until no other process is inside; the kernel lets go of a process that dies.
+
+    Yields:
+        Whether there is a lock: some shared file systems have none, and work goes on without.
+    """
+    with storage_errors(path):
+        file = path.open("a")
+    with file:
+        yield _lock(file.fileno(), path, report)
+
+
+def _lock(descriptor: int, path: Path, report: Report) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            return False
+        report(f"waiting for another process that is preparing the same data ({path})")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return True

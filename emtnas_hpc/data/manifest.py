@@ -1,0 +1,138 @@
+"""What a prepared directory says about itself: written last, believed first, checked always."""
+
+import hashlib
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from emtnas_hpc.data.disk import write_durably
+from emtnas_hpc.data.images import Split
+from emtnas_hpc.errors import DataError
+
+SCHEMA: Final = 1
+MANIFEST = "manifest.json"
+
+#: Of the test set a search does not even know whether it is still there.
+SEEN_BY_A_SEARCH: Final[tuple[Split, ...]] = ("train", "val")
+
+_SHOWN_DIGITS = 12
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileRecord(_Record):
+    """One array file as it was written."""
+
+    n_bytes: int
+    sha256: str
+
+
+class Manifest(_Record):
+    """The contents of `manifest.json`.
+
+    Attributes:
+        schema_version: layout of the directory.
+        source: the setting that it was made from.
+        fingerprint: of the user's file or folder when it was read, else empty.
+        classes: their names, in the order of their numbers.
+        image_channels: 1 or 3.
+        image_size: edge of the square images before pooling.
+        multi_label: an image may belong to several classes.
+        n_images: of each split.
+        files: by name, `train_images.npy` and so on.
+    """
+
+    schema_version: Literal[1] = SCHEMA
+    source: str
+    fingerprint: str
+    classes: tuple[str, ...]
+    image_channels: int
+    image_size: int
+    multi_label: bool
+    n_images: dict[str, int]
+    files: dict[str, FileRecord]
+
+
+def array_files(split: Split) -> tuple[str, str]:
+    """The names of the two files of a split: its images, its labels."""
+    return f"{split}_images.npy", f"{split}_labels.npy"
+
+
+def record(content: bytes | memoryview) -> FileRecord:
+    """The record of a file with this content."""
+    return FileRecord(n_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Completes a directory; nothing may be written to it afterwards."""
+    write_durably(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Reads `manifest.json`.
+
+    Raises:
+        DataError: it is missing, damaged, or of another schema.
+    """
+    path = folder / MANIFEST
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the text"
+        raise DataError(
+            f"{path} is damaged or of another version than {SCHEMA} ({where}: {first['msg']})"
+        ) from None
+
+
+def open_folder(folder: Path) -> Manifest:
+    """Reads the manifest, and checks the presence and sizes of the files that a search sees.
+
+    Raises:
+        DataError: one of them is missing, or longer or shorter than it was written.
+    """
+    manifest = read_manifest(folder)
+    for split in SEEN_BY_A_SEARCH:
+        for name in array_files(split):
+            _check_size(folder, manifest, name)
+    return manifest
+
+
+def _check_size(folder: Path, manifest: Manifest, name: str) -> None:
+    path, expected = folder / name, _expected(folder, manifest, name).n_bytes
+    try:
+        found = path.stat().st_size
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from None
+    if found != expected:
+        raise DataError(f"{path} has {found} bytes, expected {expected}")
+
+
+def read_verified(folder: Path, manifest: Manifest, name: str) -> bytes:
+    """Reads a file whole and checks its SHA-256.
+
+    Raises:
+        DataError: it cannot be read, or is not what was written.
+    """
+    path, expected = folder / name, _expected(folder, manifest, name).sha256
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise DataError(
+            f"{path} has SHA-256 {found[:_SHOWN_DIGITS]}, expected {expected[:_SHOWN_DIGITS]}"
+        )
+    return content
+
+
+def _expected(folder: Path, manifest: Manifest, name: str) -> FileRecord:
+    if name not in manifest.files:
+        raise DataError(f"{folder / MANIFEST} is damaged: it does not list {name}")
+    return manifest.files[name]

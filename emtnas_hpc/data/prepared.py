@@ -1,0 +1,147 @@
+"""A prepared data set: arrays on disk that numpy alone can read, each with its SHA-256."""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from emtnas_hpc.data.images import Images, Split, pool_images
+from emtnas_hpc.data.manifest import (
+    SEEN_BY_A_SEARCH,
+    Manifest,
+    array_files,
+    open_folder,
+    read_verified,
+)
+from emtnas_hpc.data.sources import parse_source
+from emtnas_hpc.errors import DataError
+from emtnas_hpc.experiment.settings import TaskSettings
+
+#: A network halves the resolution twice.
+MIN_IMAGE_SIZE = 4
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One task's data; nothing but the manifest has been read yet.
+
+    Attributes:
+        name: of the task.
+        folder: the prepared directory.
+        manifest: what it says about itself.
+        task: how images are pooled, normalised and augmented.
+        mend: the command that prepares it anew, for messages.
+    """
+
+    name: str
+    folder: Path
+    manifest: Manifest
+    task: TaskSettings
+    mend: str
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.manifest.classes)
+
+    @property
+    def image_channels(self) -> int:
+        """1 or 3."""
+        return self.manifest.image_channels
+
+    @property
+    def image_size(self) -> int:
+        """Edge of the square images in pixels, after pooling."""
+        return self.manifest.image_size // self.task.pool
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether labels are (n, n_classes) of zeros and ones."""
+        return self.manifest.multi_label
+
+    def n_images(self, split: Split) -> int:
+        """Number of images of a split."""
+        return self.manifest.n_images[split]
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Per channel, of pixel values in [0, 1]."""
+        return self._per_channel(self.task.mean)
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Per channel, of pixel values in [0, 1]."""
+        return self._per_channel(self.task.std)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256, hexadecimal, of all that a search sees; the test set has no part in it."""
+        names = [name for split in SEEN_BY_A_SEARCH for name in array_files(split)]
+        seen = [self.manifest.files[name].sha256 for name in names]
+        text = json.dumps([seen, self.n_classes, self.task.pool])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def load(self, split: Split) -> Images:
+        """Reads, verifies and pools one split; opens no file of another.
+
+        Raises:
+            DataError: a file is missing or damaged.
+        """
+        with _mended_by(self.mend):
+            images, labels = (
+                np.load(io.BytesIO(read_verified(self.folder, self.manifest, name)))
+                for name in array_files(split)
+            )
+        return Images(pool_images(images, self.task.pool), labels)
+
+    def _per_channel(self, values: tuple[float, ...]) -> tuple[float, ...]:
+        return values * self.image_channels if len(values) == 1 else values
+
+
+def open_prepared(name: str, task: TaskSettings, data_dir: Path, *, mend: str) -> Prepared:
+    """Opens what `prepare` made; reads the manifest and the sizes of what a search needs.
+
+    Args:
+        name: of the task.
+        task: its settings.
+        data_dir: where prepared data sets are.
+        mend: the command that prepares this one, for messages.
+
+    Raises:
+        DataError: a file is missing, cut off or of another schema, or the settings do not fit.
+    """
+    folder = data_dir / parse_source(task).key
+    with _mended_by(mend):
+        manifest = open_folder(folder)
+    prepared = Prepared(name, folder, manifest, task, mend)
+    _check_settings(prepared)
+    return prepared
+
+
+def _check_settings(prepared: Prepared) -> None:
+    name, task = prepared.name, prepared.task
+    for setting, values in (("mean", task.mean), ("std", task.std)):
+        if len(values) not in (1, prepared.image_channels):
+            raise DataError(
+                f"task.{name}.{setting} has {len(values)} values, expected 1 or "
+                f"{prepared.image_channels}, the channels of its images"
+            )
+    if prepared.image_size < MIN_IMAGE_SIZE:
+        raise DataError(
+            f"task.{name}.pool is {task.pool}: images of {prepared.manifest.image_size} pixels "
+            f"become {prepared.image_size} wide, expected at least {MIN_IMAGE_SIZE}"
+        )
+
+
+@contextmanager
+def _mended_by(command: str) -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{error}; make it anew with: {command}") from None

@@ -1,0 +1,42 @@
+"""What a source hands over, and where it may work."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from emtnas_hpc.data.images import Images
+
+#: Receives one line of progress.
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RawData:
+    """The arrays of a source; `val` and `test` are None where it brings none.
+
+    Attributes:
+        train: the images to train on.
+        val: the images to validate on.
+        test: the images to test on.
+        classes: names of the classes, in the order of their numbers.
+    """
+
+    train: Images
+    val: Images | None
+    test: Images | None
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a source finds and leaves files.
+
+    Attributes:
+        data_dir: holds downloaded files under their official names.
+        scratch: an existing directory that is removed once the source has been read.
+        report: told what takes long.
+    """
+
+    data_dir: Path
+    scratch: Path
+    report: Report

@@ -1,0 +1,152 @@
+"""A user's own arrays in one `.npz` file, or one in MedMNIST's layout, which is the same.
+
+Keys: `train_images`, `train_labels`, and if there are any `val_images`, `val_labels`,
+`test_images`, `test_labels`; others are ignored. Images are uint8, (n, h, w) or (n, h, w, c) with
+h == w and c either 1 or 3; labels are integers 0..k-1, (n,) or (n, 1).
+"""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emtnas_hpc.data.images import SPLITS, Images, Split
+from emtnas_hpc.data.raw import RawData
+from emtnas_hpc.errors import DataError
+
+Arrays = dict[str, NDArray[Any]]
+
+#: What numpy raises on files that are no archive, cut off, or damaged inside.
+_UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def read_npz(path: Path, classes: tuple[str, ...] = (), multi_label: bool = False) -> RawData:
+    """Reads and validates the file.
+
+    Args:
+        path: the file.
+        classes: names of the classes; without them the classes are the training labels' numbers.
+        multi_label: labels are (n, k) of zeros and ones.
+
+    Raises:
+        DataError: the first thing that is wrong, by file and key.
+    """
+    arrays = _load(path)
+    sets = {split: _labelled(path, arrays, split, multi_label) for split in SPLITS}
+    train = sets["train"]
+    if train is None:
+        raise DataError(f"{path} has no train_images and train_labels, which it must have")
+    names = classes or _classes_of(path, train.labels)
+    for split, images in sets.items():
+        if images is not None:
+            _check_labels(path, split, images.labels, len(names))
+            _check_like_train(path, split, images, train)
+    return RawData(train, sets["val"], sets["test"], names)
+
+
+def npz_fingerprint(path: Path) -> str | None:
+    """Size and modification time of the file, None when it is gone."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return f"{state.st_size} bytes, {state.st_mtime_ns} ns"
+
+
+def _load(path: Path) -> Arrays:
+    if not path.is_file():
+        raise DataError(f"{path} is missing, expected an .npz file with train_images, train_labels")
+    wanted = [f"{split}_{what}" for split in SPLITS for what in ("images", "labels")]
+    key, arrays = "the list of its arrays", {}
+    try:
+        # numpy leaves a path's file open when the archive turns out to be none.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataError(f"{path} holds a single array, expected named ones, as .npz")
+            with archive:
+                for key in filter(archive.files.__contains__, wanted):
+                    arrays[key] = archive[key]
+    except _UNREADABLE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(
+            f"{path} is damaged or no .npz file: {key} cannot be read ({reason})"
+        ) from None
+    return arrays
+
+
+def _labelled(path: Path, arrays: Arrays, split: Split, multi_label: bool) -> Images | None:
+    images, labels = arrays.get(f"{split}_images"), arrays.get(f"{split}_labels")
+    if images is None and labels is None:
+        return None
+    if images is None or labels is None:
+        found, lacking = ("labels", "images") if images is None else ("images", "labels")
+        raise DataError(f"{path} has {split}_{found} but no {split}_{lacking}; both are needed")
+    pixels = _pixels(f"{path}: {split}_images", images)
+    read_labels = _many_labels if multi_label else _class_numbers
+    numbers = read_labels(f"{path}: {split}_labels", labels)
+    if len(pixels) != len(numbers):
+        raise DataError(
+            f"{path}: {split}_images has {len(pixels)} entries and {split}_labels {len(numbers)}, "
+            "expected as many of one as of the other"
+        )
+    return Images(pixels, numbers)
+
+
+def _pixels(where: str, images: NDArray[Any]) -> NDArray[np.uint8]:
+    if images.dtype != np.uint8:
+        raise DataError(f"{where} is {images.dtype}, expected uint8")
+    shaped = images[..., np.newaxis] if images.ndim == 3 else images
+    if shaped.ndim != 4 or shaped.shape[3] not in (1, 3) or 0 in shaped.shape:
+        raise DataError(
+            f"{where} has shape {images.shape}, expected (n, h, w) or (n, h, w, c) "
+            "with 1 or 3 channels"
+        )
+    if shaped.shape[1] != shaped.shape[2]:
+        raise DataError(f"{where} are {shaped.shape[1]}x{shaped.shape[2]}, expected square images")
+    return shaped
+
+
+def _class_numbers(where: str, labels: NDArray[Any]) -> NDArray[np.int64]:
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"{where} is {labels.dtype}, expected integers")
+    if labels.ndim not in (1, 2) or (labels.ndim == 2 and labels.shape[1] != 1):
+        raise DataError(f"{where} has shape {labels.shape}, expected (n,) or (n, 1)")
+    return labels.reshape(-1).astype(np.int64)
+
+
+def _many_labels(where: str, labels: NDArray[Any]) -> NDArray[np.float32]:
+    if labels.ndim != 2 or not np.isin(labels, (0, 1)).all():
+        raise DataError(f"{where} has shape {labels.shape}, expected (n, k) of zeros and ones")
+    return labels.astype(np.float32)
+
+
+def _classes_of(path: Path, labels: NDArray[Any]) -> tuple[str, ...]:
+    """Every number from 0 to the largest must occur, or a class could never be learnt."""
+    present = np.unique(labels)
+    if len(present) < 2 or not np.array_equal(present, np.arange(len(present))):
+        shown = ", ".join(map(str, present[:8])) + (", ..." if len(present) > 8 else "")
+        raise DataError(
+            f"{path}: train_labels has the classes {shown}, expected 0..k-1, all of them"
+        )
+    return tuple(map(str, present))
+
+
+def _check_labels(path: Path, split: Split, labels: NDArray[Any], n_classes: int) -> None:
+    where = f"{path}: {split}_labels"
+    if labels.ndim == 2:
+        if labels.shape[1] != n_classes:
+            raise DataError(f"{where} has {labels.shape[1]} columns, expected {n_classes}")
+    elif labels.min() < 0 or labels.max() >= n_classes:
+        raise DataError(
+            f"{where} reaches from {labels.min()} to {labels.max()}, expected 0..{n_classes - 1}"
+        )
+
+
+def _check_like_train(path: Path, split: Split, images: Images, train: Images) -> None:
+    found, expected = images.images.shape[1:], train.images.shape[1:]
+    if found != expected:
+        raise DataError(f"{path}: {split}_images are {found}, expected {expected} as train_images")

@@ -1,0 +1,146 @@
+"""Assortative mating: from a population to its offspring (section 3.3 of the paper, after MFEA)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from emtnas_hpc.evolution.individual import NOBODY, Individual, Operator
+from emtnas_hpc.evolution.operators import bit_mutation, block_crossover, step_mutation
+from emtnas_hpc.evolution.population import Population
+from emtnas_hpc.evolution.roulette import RouletteWheel
+from emtnas_hpc.space.chromosome import Chromosome
+
+_MUTATIONS = {"redraw": bit_mutation, "step": step_mutation}
+
+
+class MatingSettings(Protocol):
+    """What mating has to be told; the experiment's search settings are such."""
+
+    @property
+    def rmp(self) -> float:
+        """Random mating probability: a pair of different tasks is crossed."""
+
+    @property
+    def crossover_probability(self) -> float:
+        """CP: a pair that may be crossed is."""
+
+    @property
+    def mutation_probability(self) -> float:
+        """MP: a gene is mutated."""
+
+    @property
+    def mutation(self) -> Literal["redraw", "step"]:
+        """How it is mutated."""
+
+    @property
+    def mutation_only_child(self) -> Literal["parent", "coin"]:
+        """Where the skill factors of a pair of different tasks go when it is not crossed."""
+
+
+@dataclass(frozen=True)
+class Brood:
+    """The offspring of a generation.
+
+    Attributes:
+        offspring: in order of birth.
+        n_pairs: pairs of parents drawn.
+        n_transfers: of these, pairs of different tasks that were crossed.
+    """
+
+    offspring: Population
+    n_pairs: int
+    n_transfers: int
+
+
+@dataclass(frozen=True)
+class _Child:
+    """A child before it is known whether its task has room for it."""
+
+    chromosome: Chromosome
+    operator: Operator
+    parents: tuple[int, int]
+    of_record: Individual
+
+
+def breed(
+    population: Sequence[Individual],
+    shares: Sequence[int],
+    settings: MatingSettings,
+    rng: np.random.Generator,
+    *,
+    generation: int,
+    first_id: int,
+) -> Brood:
+    """Draws pairs and mates them until every task has as many offspring as its share.
+
+    A child whose task already has its share is dropped and gets no id; its sibling may stay.
+
+    Args:
+        population: the parents, all measured.
+        shares: number of offspring for every task.
+        settings: probabilities and rules.
+        rng: the breeding stream of this generation.
+        generation: that the offspring is born in.
+        first_id: of the first child; the others follow in order of birth.
+    """
+    wheel = RouletteWheel(population)
+    room = list(shares)
+    offspring: list[Individual] = []
+    n_pairs = n_transfers = 0
+    while any(room):
+        children = _mate(wheel.draw(rng), wheel.draw(rng), settings, rng)
+        n_pairs += 1
+        n_transfers += children[0].operator is Operator.TRANSFER
+        for child in children:
+            if room[child.of_record.skill_factor]:
+                room[child.of_record.skill_factor] -= 1
+                offspring.append(_born(child, first_id + len(offspring), generation))
+    return Brood(tuple(offspring), n_pairs, n_transfers)
+
+
+def _mate(
+    a: Individual, b: Individual, settings: MatingSettings, rng: np.random.Generator
+) -> tuple[_Child, _Child]:
+    """The two children of a pair.
+
+    The pair is crossed with probability CP, and if its tasks differ only with RMP on top; else each
+    child is one parent mutated. A child has the skill factor of its individual of record: the
+    first child that of `a`, the second that of `b`, or the other way round with probability 1/2
+    when the tasks differ and the pair was crossed (or always by the coin, as in the authors' code).
+    """
+    mixed = a.skill_factor != b.skill_factor
+    crossed = rng.random() < settings.crossover_probability
+    if mixed:
+        crossed = crossed and rng.random() < settings.rmp
+    of_record = (a, b)
+    if mixed and (crossed or settings.mutation_only_child == "coin") and rng.random() < 0.5:
+        of_record = (b, a)
+    genes = (a.chromosome, b.chromosome)
+    parents = ((a.id, NOBODY), (b.id, NOBODY))
+    operator = Operator.MUTATION
+    if crossed:
+        genes = block_crossover(*genes, rng)
+        parents = ((a.id, b.id), (a.id, b.id))
+        operator = Operator.TRANSFER if mixed else Operator.CROSSOVER
+    mutate = _MUTATIONS[settings.mutation]
+    first, second = (
+        _Child(mutate(chromosome, settings.mutation_probability, rng), operator, ids, record)
+        for chromosome, ids, record in zip(genes, parents, of_record, strict=True)
+    )
+    return first, second
+
+
+def _born(child: _Child, id_: int, generation: int) -> Individual:
+    return Individual(
+        id=id_,
+        generation=generation,
+        skill_factor=child.of_record.skill_factor,
+        chromosome=child.chromosome,
+        operator=child.operator,
+        parent_a=child.parents[0],
+        parent_b=child.parents[1],
+        parent_of_record=child.of_record.id,
+        parent_fitness=child.of_record.fitness,
+    )

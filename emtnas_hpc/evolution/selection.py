@@ -1,0 +1,87 @@
+"""Environmental selection: who of parents and offspring survives."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from emtnas_hpc.evolution.individual import NOBODY, Individual
+from emtnas_hpc.evolution.population import Population, subpopulation
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The outcome of a selection.
+
+    Attributes:
+        population: the survivors, task by task; within a task the fittest first, and after them
+            clones that fill the share, the youngest first.
+        offspring: all offspring in the order given, `clone_of` filled in.
+    """
+
+    population: Population
+    offspring: Population
+
+
+def select(
+    parents: Sequence[Individual], offspring: Sequence[Individual], shares: Sequence[int]
+) -> Selection:
+    """Keeps of every task its share of the best parents and offspring.
+
+    Of equal chromosomes of a task only the youngest stands, with its own fitness: it was measured
+    on weights that have been trained longest. Ties in fitness go to the younger. Where there are
+    fewer different chromosomes than the share, the youngest clones fill up. Fitness that is not
+    finite loses to any that is, between clones too.
+
+    Args:
+        parents: the population so far.
+        offspring: the new individuals, measured, in order of birth.
+        shares: number of survivors for every task.
+    """
+    named = name_clones(parents, offspring)
+    pool = (*parents, *named)
+    survivors = (
+        survivor
+        for task, share in enumerate(shares)
+        for survivor in _best(subpopulation(pool, task), share)
+    )
+    return Selection(tuple(survivors), named)
+
+
+def fittest(individuals: Iterable[Individual]) -> Individual:
+    """The individual with the highest fitness; of several the youngest."""
+    return max(individuals, key=_rank)
+
+
+def name_clones(parents: Iterable[Individual], offspring: Iterable[Individual]) -> Population:
+    """The offspring with `clone_of`: the next older equal chromosome of the same task, if any."""
+    newest = {_kind(parent): parent.id for parent in sorted(parents, key=_age)}
+    named = []
+    for child in offspring:
+        named.append(replace(child, clone_of=newest.get(_kind(child), NOBODY)))
+        newest[_kind(child)] = child.id
+    return tuple(named)
+
+
+def _best(pool: Population, share: int) -> list[Individual]:
+    standing = {i.chromosome: i for i in sorted(pool, key=lambda i: (_is_measured(i), i.id))}
+    ranked = sorted(standing.values(), key=_rank, reverse=True)
+    left = (individual for individual in pool if standing[individual.chromosome] is not individual)
+    clones = sorted(left, key=_age, reverse=True)
+    return (ranked + clones)[:share]
+
+
+def _rank(individual: Individual) -> tuple[bool, float, int]:
+    measured = _is_measured(individual)
+    return measured, individual.fitness if measured else 0.0, individual.id
+
+
+def _is_measured(individual: Individual) -> bool:
+    return math.isfinite(individual.fitness)
+
+
+def _kind(individual: Individual) -> tuple[int, tuple[int, ...]]:
+    return individual.skill_factor, individual.chromosome
+
+
+def _age(individual: Individual) -> int:
+    return individual.id

@@ -1,0 +1,112 @@
+"""From a preset's name and overrides to a validated experiment, or one clear line why not."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from emtnas_hpc.errors import InputError
+from emtnas_hpc.experiment.explain import explain
+from emtnas_hpc.experiment.presets import Table, merge, read_preset
+from emtnas_hpc.experiment.settings import Experiment, TaskSettings
+
+
+def load_experiment(
+    experiment: str,
+    overrides: Sequence[str] = (),
+    *,
+    registry: Mapping[str, TaskSettings],
+) -> Experiment:
+    """Reads a preset or TOML file and puts overrides of the form `section.setting=value` over it.
+
+    Args:
+        experiment: a preset's name or the path of a TOML file.
+        overrides: values as TOML writes them; a bare word counts as text.
+        registry: what is known of each data set; an experiment's own `[task.NAME]` goes over it.
+
+    Raises:
+        InputError: anything unknown, of the wrong type, or out of range; the message names the
+            setting, what was found and what is expected.
+    """
+    table = read_preset(experiment)
+    for override in overrides:
+        table = merge(table, _parse_override(override))
+    return build_experiment(table, registry)
+
+
+def build_experiment(table: Table, registry: Mapping[str, TaskSettings]) -> Experiment:
+    """Validates a table in which tasks may still lean on the registry."""
+    names = table.get("tasks", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"tasks is {names!r}, expected a list of data set names")
+    given = table.get("task", {})
+    if not isinstance(given, dict):
+        raise InputError(f"task is {given!r}, expected tables such as [task.cifar10]")
+    task = {name: _task_table(name, given.get(name, {}), registry) for name in names}
+    _refuse_unknown_tasks(set(given) - set(names), names)
+    return validate(table | {"task": task})
+
+
+def validate(table: Table) -> Experiment:
+    """Validates a table that is complete."""
+    try:
+        experiment = Experiment.model_validate(_with_tuples(table))
+    except ValidationError as error:
+        raise InputError(explain(error)) from None
+    _check_together(experiment)
+    return experiment
+
+
+def _parse_override(override: str) -> Table:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set {override!r}: expected section.setting=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    table: Any = value
+    for part in reversed(key.strip().split(".")):
+        table = {part: table}
+    return dict(table)
+
+
+def _task_table(name: str, given: Any, registry: Mapping[str, TaskSettings]) -> Any:
+    if not isinstance(given, dict):
+        return given
+    if name in registry:
+        return registry[name].model_dump() | given
+    if "source" in given:
+        return given
+    known = ", ".join(sorted(registry))
+    raise InputError(
+        f"unknown data set {name!r}; known are: {known}; or give task.{name}.source (npz:FILE or "
+        "images:DIR)"
+    )
+
+
+def _refuse_unknown_tasks(strangers: set[str], tasks: list[str]) -> None:
+    if strangers:
+        stranger = min(strangers)
+        raise InputError(f"task.{stranger} is set, but the tasks are {', '.join(tasks)}")
+
+
+def _check_together(experiment: Experiment) -> None:
+    n_tasks, population = len(experiment.tasks), experiment.search.population
+    if len(set(experiment.tasks)) < n_tasks:
+        raise InputError(f"tasks is {list(experiment.tasks)}, expected every data set once")
+    if population < n_tasks:
+        raise InputError(
+            f"search.population is {population}, expected at least one individual for each of the "
+            f"{n_tasks} tasks"
+        )
+
+
+def _with_tuples(value: Any) -> Any:
+    """TOML has lists where the frozen settings hold tuples."""
+    if isinstance(value, dict):
+        return {key: _with_tuples(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_with_tuples(item) for item in value)
+    return value

@@ -1,0 +1,64 @@
+"""`experiment.toml` of a run directory: resolved settings, seed, data digests, signatures."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import tomli_w
+
+from emtnas_hpc.errors import InputError
+from emtnas_hpc.experiment.identity import Identity, identify
+from emtnas_hpc.experiment.loading import validate
+from emtnas_hpc.experiment.settings import Experiment
+
+_HEADER = (
+    "# Written by emtnas-hpc when the run began; a run with other settings gets its own folder.\n"
+)
+
+
+@dataclass(frozen=True)
+class StoredExperiment:
+    """What a run directory says of itself.
+
+    Attributes:
+        experiment: its settings, resolved: neither presets nor registry are needed to read them.
+        seed: of its search.
+        data: for every task the digest of its data.
+        signatures: of every stage, by name.
+    """
+
+    experiment: Experiment
+    seed: int
+    data: Mapping[str, str]
+    signatures: Mapping[str, str]
+
+    @property
+    def identity(self) -> Identity:
+        """The identity of its search."""
+        return identify(self.experiment, self.seed, self.data)
+
+
+def dump_stored(stored: StoredExperiment) -> str:
+    """The text of the file."""
+    table = {
+        "seed": stored.seed,
+        "data": dict(stored.data),
+        "signatures": dict(stored.signatures),
+        "experiment": stored.experiment.model_dump(mode="json"),
+    }
+    return _HEADER + tomli_w.dumps(table)
+
+
+def parse_stored(text: str, origin: str) -> StoredExperiment:
+    """Reads the text of the file.
+
+    Raises:
+        InputError: it is not what `dump_stored` writes; `origin` is named.
+    """
+    try:
+        table = tomllib.loads(text)
+        return StoredExperiment(
+            validate(table["experiment"]), table["seed"], table["data"], table["signatures"]
+        )
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, InputError) as error:
+        raise InputError(f"{origin} is not the experiment.toml of a run: {error}") from None

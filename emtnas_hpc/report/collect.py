@@ -1,0 +1,121 @@
+"""Reads what searches found, one state.h5 a seed; a damaged run is named and the rest goes on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from emtnas_hpc.errors import DamagedError, EmtnasError, InputError
+from emtnas_hpc.history import FILE_NAME, History, read_history
+from emtnas_hpc.space.architecture import decode
+from emtnas_hpc.space.counts import count_macs, count_parameters
+from emtnas_hpc.space.genotype import format_genotype
+from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.reading import read_newest
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What one seed found for one task.
+
+    Attributes:
+        task: its data set.
+        incumbent: id of the individual with the best true fitness.
+        true_fitness: of the incumbent when it was measured, on the whole validation set, [0, 1].
+        first_true_fitness: of the fittest of generation 1.
+        sampled_accuracy: of the incumbent, on one mini-batch, in [0, 1].
+        parameters: of the incumbent in the search's network, output slices in use.
+        macs: of the incumbent, convolutions and classifier, for one image.
+        seconds_training: sum over generations; likewise the other two.
+        genotype: the incumbent as text.
+    """
+
+    task: str
+    incumbent: int
+    true_fitness: float
+    first_true_fitness: float
+    sampled_accuracy: float
+    parameters: int
+    macs: int
+    seconds_training: float
+    seconds_evaluation: float
+    seconds_search: float
+    genotype: str
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """What one seed found, up to its newest commit."""
+
+    name: str
+    seed: int
+    generation: int
+    n_generations: int
+    batch_norm: str
+    tasks: tuple[TaskResult, ...]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The readable results, and why each of the others is not among them."""
+
+    results: tuple[SeedResult, ...]
+    problems: tuple[str, ...]
+
+
+def collect(directories: Sequence[Path]) -> Collection:
+    """Reads the newest readable commit of every run directory."""
+    results, problems = [], []
+    for directory in directories:
+        try:
+            results.append(_result(newest_history(directory)))
+        except EmtnasError as error:
+            problems.append(f"{directory}: {error}")
+    return Collection(tuple(results), tuple(problems))
+
+
+def newest_history(directory: Path) -> History:
+    """The history of a run's search from the newest commit that still has it good.
+
+    Raises:
+        InputError: nothing has been committed yet.
+        DamagedError: no commit has it good.
+    """
+    stage = RunPaths(directory).stage("search")
+    history = read_newest(stage, FILE_NAME, read_history)
+    if history is not None:
+        return history
+    if stage.steps():
+        raise DamagedError(f"no commit has a good {FILE_NAME}; `emtnas-hpc run` says what is wrong")
+    raise InputError("nothing has been committed yet")
+
+
+def _result(history: History) -> SeedResult:
+    header = history.header
+    return SeedResult(
+        name=header.name,
+        seed=header.seed,
+        generation=history.generation,
+        n_generations=header.n_generations,
+        batch_norm=header.batch_norm,
+        tasks=tuple(_task_result(history, task) for task in range(len(header.tasks))),
+    )
+
+
+def _task_result(history: History, task: int) -> TaskResult:
+    header = history.header.tasks[task]
+    entries = [generation.tasks[task] for generation in history.generations]
+    incumbent = history.individuals[entries[-1].incumbent]
+    architecture = decode(incumbent.chromosome)
+    return TaskResult(
+        task=header.name,
+        incumbent=incumbent.id,
+        true_fitness=history.best_true_fitness(task),
+        first_true_fitness=entries[0].true_fitness,
+        sampled_accuracy=incumbent.sampled_accuracy,
+        parameters=count_parameters(architecture, header.shape),
+        macs=count_macs(architecture, header.shape),
+        seconds_training=sum(entry.seconds_training for entry in entries),
+        seconds_evaluation=sum(entry.seconds_evaluation for entry in entries),
+        seconds_search=sum(entry.seconds_search for entry in entries),
+        genotype=format_genotype(architecture),
+    )

@@ -1,0 +1,135 @@
+"""Attempts: one file a start, in which one process says what it is and what happened to it."""
+
+import json
+import os
+import platform
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from emtnas_hpc.store.durable import make_directory, storage_errors
+from emtnas_hpc.store.paths import RunPaths
+
+HEARTBEAT_S = 30.0
+
+
+class Attempt:
+    """The file of this start: JSON lines, the first one its provenance, the others events.
+
+    Its modification time is the heartbeat. Only this process writes it, so a line is never mixed
+    with another's; a process that is killed may leave the last one torn.
+
+    Args:
+        paths: of the run.
+        token: of this process.
+        provenance: plain values (JSON) about what runs here, added to what the runner knows.
+        clock: seconds, to pace the heartbeat by.
+
+    Raises:
+        StorageError: the disk refused the file or its first line.
+    """
+
+    def __init__(
+        self,
+        paths: RunPaths,
+        token: str,
+        provenance: Mapping[str, object],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        make_directory(paths.attempts)
+        self.number = max((a.number for a in paths.find_attempts()), default=0) + 1
+        self.path = paths.attempt(self.number, token)
+        self._clock = clock
+        self._beat_at = clock()
+        self._torn = False
+        with storage_errors(self.path):
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND
+            self._descriptor = os.open(self.path, flags, 0o644)
+            self._write({**_environment(), **provenance})
+
+    def event(self, kind: str, **values: object) -> None:
+        """Appends an event. One that the disk refuses is lost: the next commit will report it."""
+        with suppress(OSError):
+            self._write({"event": kind, "time": _now(), **values})
+
+    def touch(self) -> None:
+        """Shows that this process lives, at most every 30 s."""
+        if self._clock() - self._beat_at >= HEARTBEAT_S:
+            self._beat_at = self._clock()
+            with suppress(OSError):
+                os.utime(self._descriptor)
+
+    def close(self) -> None:
+        """Closes the file."""
+        os.close(self._descriptor)
+
+    def _write(self, values: Mapping[str, object]) -> None:
+        line = b"\n" * self._torn + json.dumps(values).encode() + b"\n"
+        self._torn = True
+        self._torn = os.write(self._descriptor, line) < len(line)
+
+
+@dataclass(frozen=True)
+class AttemptRecord:
+    """An attempt as others read it.
+
+    Attributes:
+        number: 1 for the first start of the run.
+        token: of its process.
+        path: of its file.
+        provenance: the first line; empty if it was torn.
+        events: the other lines.
+        heartbeat: modification time in seconds, by the clock of the file's server.
+    """
+
+    number: int
+    token: str
+    path: Path
+    provenance: dict[str, Any]
+    events: list[dict[str, Any]]
+    heartbeat: float
+
+
+def read_attempts(paths: RunPaths) -> list[AttemptRecord]:
+    """Reads all attempts of a run, oldest first; lines that were torn are left out."""
+    records = []
+    for found in paths.find_attempts():
+        lines = [_parsed(line) for line in found.path.read_bytes().splitlines()]
+        first = lines[0] if lines else None
+        provenance = first if first and "event" not in first else {}
+        events = [line for line in lines if line and "event" in line]
+        heartbeat = found.path.stat().st_mtime
+        records.append(
+            AttemptRecord(found.number, found.token, found.path, provenance, events, heartbeat)
+        )
+    return records
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        values = json.loads(line)
+    except ValueError:
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def _environment() -> dict[str, object]:
+    return {
+        "time": _now(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "argv": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")

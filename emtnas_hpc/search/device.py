@@ -1,0 +1,42 @@
+"""Which device a search runs on."""
+
+import platform
+
+import numpy as np
+import torch
+
+import emtnas_hpc
+from emtnas_hpc.errors import InputError
+
+
+def choose_device(name: str) -> torch.device:
+    """Turns `auto`, `cpu`, `cuda` or `cuda:N` into a device that is there; auto prefers CUDA.
+
+    Raises:
+        InputError: torch knows no such device, or this machine has none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise InputError(f"--device is {name!r}, expected auto, cpu, cuda or cuda:N")
+    n_devices = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= n_devices:
+        raise InputError(f"--device is {name!r}, but torch sees {n_devices} CUDA devices here")
+    return device
+
+
+def describe_software(device: torch.device) -> dict[str, str]:
+    """What a search's bits depend on besides its settings, for its provenance."""
+    on_cuda = device.type == "cuda"
+    return {
+        "emtnas_hpc": emtnas_hpc.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "device": str(device),
+        "device_model": torch.cuda.get_device_name(device) if on_cuda else platform.machine(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }

@@ -1,0 +1,238 @@
+"""The trainer of a real task: a supernet on a data set that lives on the device."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from emtnas_hpc.data.batches import DeviceImages
+from emtnas_hpc.data.prepared import SEEN_BY_A_SEARCH, Prepared
+from emtnas_hpc.evolution.random_streams import Purpose, stream, torch_seed
+from emtnas_hpc.experiment.settings import EvaluationSettings, Experiment
+from emtnas_hpc.runner.stage import Abandoned
+from emtnas_hpc.search.schedule import learning_rate
+from emtnas_hpc.search.task_trainer import Interrupted, TrainingRecord
+from emtnas_hpc.search.weights import load_weights, save_weights
+from emtnas_hpc.space.architecture import decode
+from emtnas_hpc.space.chromosome import Chromosome
+from emtnas_hpc.space.shape import NetworkShape
+from emtnas_hpc.supernet import batch_norm
+from emtnas_hpc.supernet.batch_norm import Normalise
+from emtnas_hpc.supernet.evaluation import chunk_sizes, count_hits, recalibrate
+from emtnas_hpc.supernet.masks import draw_masks
+from emtnas_hpc.supernet.network import Network
+from emtnas_hpc.supernet.path import Path as NetworkPath
+from emtnas_hpc.supernet.sgd import SgdSettings
+from emtnas_hpc.supernet.training import Training
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TaskImages:
+    """A task's images on the device; the test set is not among them."""
+
+    training: DeviceImages
+    validation: DeviceImages
+
+
+class SupernetTrainer:
+    """Trains and evaluates the individuals of one task; a `TaskTrainer`.
+
+    Args:
+        task: its index, part of every random stream.
+        shape: of the supernet.
+        images: of the task.
+        experiment: all settings.
+        seed: of the search.
+        device: where everything lives.
+    """
+
+    def __init__(
+        self,
+        task: int,
+        shape: NetworkShape,
+        images: TaskImages,
+        experiment: Experiment,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self._task = task
+        self._images = images
+        self._experiment = experiment
+        self._seed = seed
+        # Initial weights are drawn on the CPU, so that they are the same on every device.
+        weights = torch.Generator().manual_seed(torch_seed(seed, 0, task, Purpose.WEIGHTS))
+        self._network = Network(shape, None, weights, device=device)
+        settings = experiment.training
+        self._training = Training(
+            self._network,
+            SgdSettings(settings.momentum, settings.nesterov, settings.weight_decay),
+        )
+
+    def train(
+        self, chromosomes: Sequence[Chromosome], generation: int, interrupted: Interrupted
+    ) -> TrainingRecord:
+        """One epoch; every mini-batch trains one chromosome, drawn uniformly."""
+        rate = learning_rate(
+            self._experiment.training.learning_rate,
+            generation,
+            self._experiment.search.generations,
+        )
+        batches = self._training_batches(generation)
+        draws = self._stream(generation, Purpose.TRAINING_PATHS)
+        chosen = draws.integers(len(chromosomes), size=len(batches))
+        augmentation = self._stream(generation, Purpose.AUGMENTATION)
+        masks = self._mask_generator(generation)
+        drop_path = self._drop_path(generation)
+        for choice, indices in zip(chosen.tolist(), batches, strict=True):
+            _leave_if(interrupted)
+            images, targets = _augmented(self._images.training, indices, augmentation)
+            self._training.step(
+                self._path(chromosomes[choice]),
+                images,
+                targets,
+                rate,
+                draw_masks(
+                    self._network.shape,
+                    len(indices),
+                    self._experiment.supernet.dropout,
+                    drop_path,
+                    masks,
+                ),
+            )
+        progress = self._training.read()
+        n_steps = np.bincount(chosen, minlength=len(chromosomes))
+        return TrainingRecord(progress.loss, progress.accuracy, rate, tuple(n_steps.tolist()))
+
+    def evaluate(
+        self, chromosomes: Sequence[Chromosome], generation: int, interrupted: Interrupted
+    ) -> tuple[float, ...]:
+        """Sampled accuracy of each, on one random validation mini-batch, in [0, 1]."""
+        settings = self._experiment.evaluation
+        draws = self._stream(generation, Purpose.VALIDATION_BATCH)
+        augmentation = self._stream(generation, Purpose.VALIDATION_AUGMENTATION)
+        common = None
+        if settings.mini_batch == "common":
+            common = list(self._mini_batch(draws, augmentation))
+        calibration = self._calibration_images(generation)
+        hits, n_images = [], min(settings.batch_size, len(self._images.validation))
+        for chromosome in chromosomes:
+            _leave_if(interrupted)
+            path = self._path(chromosome)
+            chunks = common or self._mini_batch(draws, augmentation)
+            hits.append(count_hits(self._network, path, chunks, self._normalise(path, calibration)))
+        # Read together: waiting for each would leave the device idle in between.
+        return tuple((torch.stack(hits) / n_images).tolist())
+
+    def true_fitness(
+        self, chromosome: Chromosome, generation: int, interrupted: Interrupted
+    ) -> float:
+        """Accuracy on the whole validation set, in [0, 1]."""
+        path = self._path(chromosome)
+        normalise = self._normalise(path, self._calibration_images(generation))
+        validation = self._images.validation
+        augmentation = self._stream(generation, Purpose.TRUE_FITNESS)
+        everything = np.arange(len(validation))
+
+        def chunks() -> Iterator[tuple[Tensor, Tensor]]:
+            for chunk in self._validation_chunks(everything, augmentation):
+                _leave_if(interrupted)
+                yield chunk
+
+        hits = count_hits(self._network, path, chunks(), normalise)
+        return float(hits.item() / len(validation))
+
+    def save(self, file: Path) -> None:
+        """Writes weights, momentum and batch-norm statistics."""
+        save_weights(self._training.state(), file)
+
+    def load(self, file: Path) -> None:
+        """Reads them back, bit for bit."""
+        self._training.load_state(load_weights(file))
+
+    def _path(self, chromosome: Chromosome) -> NetworkPath:
+        return self._network.path(decode(chromosome))
+
+    def _stream(self, generation: int, purpose: Purpose) -> np.random.Generator:
+        return stream(self._seed, generation, self._task, purpose)
+
+    def _training_batches(self, generation: int) -> list[Indices]:
+        """The mini-batches of an epoch, or as many as are asked for, epoch after epoch."""
+        settings, n = self._experiment.training, len(self._images.training)
+        rng = self._stream(generation, Purpose.TRAINING_IMAGES)
+        wanted = n if settings.batches == "epoch" else settings.batches * settings.batch_size
+        order = np.concatenate([rng.permutation(n) for _epoch in range(-(-wanted // n))])[:wanted]
+        return np.split(order, range(settings.batch_size, wanted, settings.batch_size))
+
+    def _mask_generator(self, generation: int) -> torch.Generator:
+        seed = torch_seed(self._seed, generation, self._task, Purpose.MASKS)
+        return torch.Generator(self._network.device).manual_seed(seed)
+
+    def _drop_path(self, generation: int) -> float:
+        settings = self._experiment.supernet
+        return settings.drop_path if generation >= settings.drop_path_from else 0.0
+
+    def _mini_batch(
+        self, draws: np.random.Generator, augmentation: np.random.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        n = len(self._images.validation)
+        size = min(self._experiment.evaluation.batch_size, n)
+        return self._validation_chunks(draws.choice(n, size, replace=False), augmentation)
+
+    def _validation_chunks(
+        self, indices: Indices, augmentation: np.random.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        settings, images = self._experiment.evaluation, self._images.validation
+        for chunk in _chunks(indices, settings):
+            if settings.validation_images == "augmented":
+                yield _augmented(images, chunk, augmentation)
+            else:
+                yield images.plain(chunk)
+
+    def _calibration_images(self, generation: int) -> Tensor | None:
+        """One batch of augmented training images for all individuals of a generation."""
+        settings, training = self._experiment.evaluation, self._images.training
+        if settings.batch_norm != "recalibrated":
+            return None
+        rng = self._stream(generation, Purpose.RECALIBRATION)
+        size = min(settings.recalibration_images, len(training))
+        chosen = rng.choice(len(training), size, replace=False)
+        return _augmented(training, chosen, rng)[0]
+
+    def _normalise(self, path: NetworkPath, calibration: Tensor | None) -> Normalise:
+        if calibration is not None:
+            return recalibrate(self._network, path, calibration)
+        mode = self._experiment.evaluation.batch_norm
+        return batch_norm.batch if mode == "batch" else batch_norm.running
+
+
+def _augmented(
+    images: DeviceImages, indices: Indices, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    return images.augmented(indices, images.draw(rng, len(indices)))
+
+
+def _chunks(indices: Indices, settings: EvaluationSettings) -> list[Indices]:
+    sizes = chunk_sizes(len(indices), settings.chunk, settings.batch_norm)
+    return np.split(indices, np.cumsum(sizes)[:-1])
+
+
+def _leave_if(interrupted: Interrupted) -> None:
+    if interrupted():
+        raise Abandoned
+
+
+def load_images(data: Prepared, device: torch.device) -> TaskImages:
+    """Reads a task's training and validation images onto the device."""
+    training, validation = (
+        DeviceImages(
+            data.load(split), data.mean, data.std, data.task.padding, data.task.flip, device
+        )
+        for split in SEEN_BY_A_SEARCH
+    )
+    return TaskImages(training, validation)

@@ -1,0 +1,122 @@
+"""Writes that survive a power cut, and the sentences for a disk that refuses them."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from emtnas_hpc.errors import EmtnasError, StorageError
+from emtnas_hpc.store.paths import shown, temporary_name
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full: make room and start again",
+    errno.EDQUOT: "the quota is used up: make room and start again",
+    errno.EROFS: "the file system is read-only: remount it or choose another --runs directory",
+    errno.EACCES: "check the permissions of the directory",
+    errno.EPERM: "check the permissions of the directory",
+}
+_PROBE_BYTES = 1 << 20
+
+
+def storage_error(path: Path, error: OSError, verb: str = "write") -> StorageError:
+    """The refusal of an operating system as our error."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    advice = _ADVICE.get(error.errno or 0, "check the disk and start again")
+    return StorageError(
+        f"cannot {verb} {shown(path)}: {reason}; {advice} (earlier commits are intact)"
+    )
+
+
+@contextmanager
+def storage_errors(path: Path, verb: str = "write") -> Iterator[None]:
+    """Turns every OSError of the block into a StorageError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(path, error, verb) from error
+
+
+def refusal_behind(error: BaseException, directory: Path) -> OSError | None:
+    """The OSError that made a writer fail, even where a library hides it.
+
+    torch.save reports a full disk as a RuntimeError, at times without a cause; so `directory`,
+    where the writer was at work, is probed.
+    """
+    if isinstance(error, OSError):
+        return error
+    if isinstance(error, EmtnasError) or not isinstance(error, Exception):
+        return None
+    link = error.__cause__ or error.__context__
+    while link is not None:
+        if isinstance(link, OSError) and link.errno in _ADVICE:
+            return link
+        link = link.__cause__ or link.__context__
+    try:
+        write_synced(directory / "probe", bytes(_PROBE_BYTES))
+    except OSError as refusal:
+        return refusal
+    return None
+
+
+def write_file(path: Path, text: str, token: str) -> None:
+    """Replaces a file atomically and durably.
+
+    Args:
+        path: the file; readers see the old text or the new one, never a part.
+        text: its whole content.
+        token: of the writing process; the temporary file beside `path` carries it.
+
+    Raises:
+        StorageError: the disk refused; the old file is intact.
+    """
+    temporary = temporary_name(path, token)
+    with storage_errors(path):
+        try:
+            write_synced(temporary, text.encode())
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_directory(path.parent)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Writes a file in place and waits until it is on the disk."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def make_directory(path: Path) -> None:
+    """Creates a directory and its missing parents, durably; one that exists is left alone."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    with storage_errors(path):
+        path.mkdir(exist_ok=True)
+        sync_directory(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Waits until the content of a file, whoever wrote it, is on the disk."""
+    _sync(path, os.O_RDONLY)
+
+
+def sync_directory(path: Path) -> None:
+    """Waits until the names in a directory are on the disk."""
+    try:
+        _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        # Some network file systems cannot fsync a directory; there, a rename is all there is.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

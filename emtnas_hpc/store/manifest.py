@@ -1,0 +1,124 @@
+"""manifest.json: what a commit is, and what its files must be.
+
+It is written last, so a directory with a manifest is a whole commit; it carries a digest of itself,
+so a flipped bit in it is damage and never another signature.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from emtnas_hpc.errors import InputError
+from emtnas_hpc.store.paths import shown
+
+MANIFEST = "manifest.json"
+SCHEMA = 1
+
+#: What reading a damaged disk may raise; any other refusal says nothing about the commit.
+_UNREADABLE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file of a commit: its size in bytes and the SHA-256 of its content."""
+
+    size: int
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.size} bytes with SHA-256 {self.sha256}"
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file that is not what it should be."""
+
+    file: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: expected {self.expected}, found {self.found}"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of manifest.json.
+
+    Attributes:
+        stage: name of the stage.
+        step: the state is the one after this step.
+        signature: of the settings and data that the stage's result depends on.
+        files: by path relative to the commit.
+    """
+
+    stage: str
+    step: int
+    signature: str
+    files: dict[str, FileRecord]
+
+    def to_text(self) -> str:
+        """The manifest as JSON, its own digest last."""
+        body = {"schema": SCHEMA, **asdict(self)}
+        return json.dumps({**body, "sha256": _digest(body)}, indent=1) + "\n"
+
+
+def read_manifest(directory: Path) -> Manifest | Damage:
+    """Reads the manifest of a commit, or says what is wrong with it.
+
+    Raises:
+        InputError: it is whole, but a later version of this program wrote it.
+        OSError: the file system refused for a reason that says nothing about the commit.
+    """
+    try:
+        text = (directory / MANIFEST).read_bytes()
+    except _UNREADABLE:
+        return Damage(MANIFEST, "a manifest", "no file")
+    try:
+        body = json.loads(text)
+        found = _digest({key: body[key] for key in body if key != "sha256"})
+        if found != body["sha256"]:
+            return Damage(MANIFEST, f"SHA-256 {body['sha256']} of its body", f"SHA-256 {found}")
+    except (ValueError, TypeError, KeyError):
+        return Damage(MANIFEST, "a manifest", f"{len(text)} bytes of something else")
+    if body["schema"] != SCHEMA:
+        raise InputError(
+            f"{shown(directory)} has manifest schema {body['schema']}, expected {SCHEMA}; "
+            "use the version of emtnas-hpc that made it"
+        )
+    files = {name: FileRecord(**record) for name, record in body["files"].items()}
+    return Manifest(body["stage"], body["step"], body["signature"], files)
+
+
+def find_damage(directory: Path, manifest: Manifest, files: Iterable[str]) -> list[Damage]:
+    """Compares files of a commit with its manifest, content and all.
+
+    Raises:
+        OSError: the file system refused for a reason that says nothing about the commit.
+    """
+    damage = []
+    for name in files:
+        if name not in manifest.files:
+            damage.append(Damage(name, "to be in the manifest", "no entry"))
+            continue
+        try:
+            found = record_of(directory / name)
+        except _UNREADABLE:
+            damage.append(Damage(name, str(manifest.files[name]), "no file"))
+            continue
+        if found != manifest.files[name]:
+            damage.append(Damage(name, str(manifest.files[name]), str(found)))
+    return damage
+
+
+def record_of(path: Path) -> FileRecord:
+    """Measures a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return FileRecord(file.tell(), digest)
+
+
+def _digest(body: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,155 @@
+"""Where everything of a run lies. No other module builds a path of a run directory.
+
+    <run>/experiment.toml                resolved settings and the signature of every stage
+    <run>/owner                          the process that may write
+    <run>/attempts/0007-<token>.jsonl    one file a start
+    <run>/cancelled, <run>/failed        marks, with the reason
+    <run>/<stage>/000042/                a commit: the state after step 42
+    <run>/<stage>/000042.damaged-1/      a commit that failed verification, set aside
+    <run>/<stage>/000042.stranger-1/     a commit of a superseded process, set aside
+    <run>/<stage>/.tmp-000042-<token>/   a commit that is being written
+    <run>/<stage>/.old-000040-<token>/   a commit that is being deleted
+
+What was set aside is never read again and never deleted: it is the user's to look at.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+AsideReason = Literal["damaged", "stranger"]
+
+_ATTEMPT = re.compile(r"(\d{4,})-([0-9a-z]+)\.jsonl")
+_COMMIT = re.compile(r"\d{6,}")
+_TEMPORARY = re.compile(r"\.(?:tmp|old)-.+-([0-9a-z]+)")
+
+
+def shown(path: Path) -> str:
+    """A path for a one-line message: as it is, or quoted where it would break the line."""
+    text = str(path)
+    return text if text.isprintable() else repr(text)
+
+
+@dataclass(frozen=True)
+class StagePaths:
+    """The directory of one stage: its commits and what surrounds them."""
+
+    directory: Path
+
+    def commit(self, step: int) -> Path:
+        """The commit of the state after `step`."""
+        return self.directory / f"{step:06d}"
+
+    def temporary(self, step: int, token: str) -> Path:
+        """Where the process with this token builds that commit."""
+        return temporary_name(self.commit(step), token)
+
+    def outgoing(self, step: int, token: str) -> Path:
+        """Where the process with this token deletes that commit."""
+        return self.directory / f".old-{step:06d}-{token}"
+
+    def aside(self, step: int, reason: AsideReason) -> Path:
+        """The first free name for setting that commit aside."""
+        n = 1
+        while os.path.lexists(path := self.directory / f"{step:06d}.{reason}-{n}"):
+            n += 1
+        return path
+
+    def steps(self) -> list[int]:
+        """The steps that have a commit, good or damaged, ascending."""
+        return sorted(
+            int(name)
+            for name in _names(self.directory)
+            if _COMMIT.fullmatch(name) and name == f"{int(name):06d}"
+        )
+
+
+@dataclass(frozen=True)
+class AttemptPath:
+    """An attempt as its file's name tells it."""
+
+    number: int
+    token: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The directory of one run: one seed of one experiment."""
+
+    directory: Path
+
+    @property
+    def experiment(self) -> Path:
+        """The resolved settings."""
+        return self.directory / "experiment.toml"
+
+    @property
+    def owner(self) -> Path:
+        """The record of the process that may write."""
+        return self.directory / "owner"
+
+    @property
+    def cancelled(self) -> Path:
+        """The mark of a run that the user called off."""
+        return self.directory / "cancelled"
+
+    @property
+    def failed(self) -> Path:
+        """The mark of a run that will not succeed by itself."""
+        return self.directory / "failed"
+
+    @property
+    def attempts(self) -> Path:
+        """The directory of the attempts."""
+        return self.directory / "attempts"
+
+    def attempt(self, number: int, token: str) -> Path:
+        """The file of one attempt."""
+        return self.attempts / f"{number:04d}-{token}.jsonl"
+
+    def find_attempts(self) -> list[AttemptPath]:
+        """All attempts, by number and then by token."""
+        found = (_ATTEMPT.fullmatch(name) for name in _names(self.attempts))
+        return sorted(
+            (AttemptPath(int(m[1]), m[2], self.attempts / m[0]) for m in found if m),
+            key=lambda attempt: (attempt.number, attempt.token),
+        )
+
+    def stage(self, name: str) -> StagePaths:
+        """The directory of a stage: `search`, or `retraining/<what>`."""
+        return StagePaths(self.directory / name)
+
+    def stages(self) -> list[StagePaths]:
+        """The stages that have a directory: the search, then the retrainings by name."""
+        retrainings = self.directory / "retraining"
+        candidates = [self.directory / "search"]
+        candidates += [retrainings / name for name in sorted(_names(retrainings))]
+        return [StagePaths(directory) for directory in candidates if directory.is_dir()]
+
+
+def seed_run(runs: Path, name: str, seed: int) -> RunPaths:
+    """The run directory of one seed of the experiment of that name."""
+    return RunPaths(runs / name / f"seed-{seed}")
+
+
+def temporary_name(path: Path, token: str) -> Path:
+    """Where the process with this token writes what will become `path`."""
+    return path.with_name(f".tmp-{path.name}-{token}")
+
+
+def find_temporaries(directory: Path) -> Iterator[tuple[str, Path]]:
+    """Every (token, path) in the directory that is being written or deleted, or once was."""
+    for name in _names(directory):
+        if match := _TEMPORARY.fullmatch(name):
+            yield match[1], directory / name
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return [path.name for path in directory.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []

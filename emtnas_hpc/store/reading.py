@@ -1,0 +1,58 @@
+"""Commits for those who own nothing: report, status, inspect. They rename and delete nothing.
+
+The owner may delete any commit at any moment, so a reader that loses one takes the next newest.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from emtnas_hpc.store.manifest import Damage, find_damage, read_manifest
+from emtnas_hpc.store.paths import StagePaths
+from emtnas_hpc.store.run_store import Commit
+
+T = TypeVar("T")
+
+
+def newest_readable(stage: StagePaths, file: str) -> Commit | None:
+    """The newest commit of which this ONE file is good, whatever became of the others.
+
+    The commit may be gone by the time it is opened; `read_newest` does both.
+    """
+    return next(_readable(stage, file), None)
+
+
+def read_newest(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T | None:
+    """Reads the file from the newest commit that still has it good; None if none has.
+
+    Args:
+        stage: where the commits are.
+        file: its name within a commit.
+        read: opens the path that it is given; FileNotFoundError means the commit is gone.
+    """
+    for commit in _readable(stage, file):
+        try:
+            return read(commit.directory / file)
+        except FileNotFoundError:
+            continue
+    return None
+
+
+def _readable(stage: StagePaths, file: str) -> Iterator[Commit]:
+    """Newest first; when the owner has committed meanwhile, the new ones follow."""
+    seen: set[int] = set()
+    while new := [step for step in stage.steps() if step not in seen]:
+        seen.update(new)
+        for step in reversed(new):
+            if commit := _commit_with(stage.commit(step), step, file):
+                yield commit
+
+
+def _commit_with(directory: Path, step: int, file: str) -> Commit | None:
+    try:
+        manifest = read_manifest(directory)
+        if isinstance(manifest, Damage) or find_damage(directory, manifest, [file]):
+            return None
+    except OSError:
+        return None
+    return Commit(step, directory, manifest)

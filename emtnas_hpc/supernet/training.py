@@ -1,0 +1,110 @@
+"""Sampled training: one step of SGD on one individual's path."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from emtnas_hpc.supernet import batch_norm, flat
+from emtnas_hpc.supernet.masks import Masks
+from emtnas_hpc.supernet.network import NO_MASKS, Network
+from emtnas_hpc.supernet.objective import count_hits, mean_loss
+from emtnas_hpc.supernet.path import Path
+from emtnas_hpc.supernet.sgd import Sgd, SgdSettings
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the steps since the last reading came to.
+
+    Attributes:
+        n_images: images trained on.
+        loss: mean over the images.
+        accuracy: fraction of the images classified right, while training.
+    """
+
+    n_images: int
+    loss: float
+    accuracy: float
+
+
+class Training:
+    """A network with its optimizer: what moves when it is trained, and all that must survive.
+
+    Args:
+        network: trained in place.
+        settings: of the optimizer.
+    """
+
+    def __init__(self, network: Network, settings: SgdSettings) -> None:
+        self.network = network
+        self._sgd = Sgd(network, settings)
+        self._restart_progress()
+
+    def step(
+        self,
+        path: Path,
+        images: Tensor,
+        targets: Tensor,
+        learning_rate: float,
+        masks: Masks = NO_MASKS,
+    ) -> None:
+        """Trains one individual on one mini-batch; waits for no result.
+
+        Args:
+            path: the individual's plan, from the network.
+            images: `(n, image_channels, image_size, image_size)`.
+            targets: see `objective`.
+            learning_rate: of this step.
+            masks: dropout and drop path of this mini-batch.
+        """
+        logits = self.network(images, path, batch_norm.training, masks)
+        loss = mean_loss(logits, targets)
+        gradients = torch.autograd.grad(loss, path.parameters)
+        self._sgd.step(path, gradients, learning_rate)
+        self._totals[0] += loss.detach() * len(images)
+        self._totals[1] += count_hits(logits.detach(), targets)
+        self._n_images += len(images)
+
+    def read(self) -> Progress:
+        """Waits for the device, reports the steps since the last reading, and starts over."""
+        loss, hits = self._totals.tolist()
+        n = self._n_images
+        self._restart_progress()
+        return Progress(n, loss / n if n else 0.0, hits / n if n else 0.0)
+
+    def state(self) -> dict[str, Any]:
+        """Weights, momentum and statistics as three big tensors, and where in them things are.
+
+        The tensors are those of the network, not copies, where it is on the CPU. Reading one by
+        name: `flat.view(state["weights"], offset, shape)`, with its entry of the layout.
+        """
+        return {
+            "weights": self.network.weights.cpu(),
+            "momentum": self._sgd.momentum.cpu(),
+            "statistics": self.network.statistics.cpu(),
+            "weights_layout": self.network.weights_layout,
+            "statistics_layout": self.network.statistics_layout,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Takes up a saved state, bit for bit.
+
+        Raises:
+            InputError: the state is that of another network, or no such state at all.
+        """
+        network = self.network
+        blocks = (
+            ("weights", network.weights, network.weights_layout, "weights_layout"),
+            ("momentum", self._sgd.momentum, network.weights_layout, "weights_layout"),
+            ("statistics", network.statistics, network.statistics_layout, "statistics_layout"),
+        )
+        for what, block, layout, layout_key in blocks:
+            flat.check(block, layout, state.get(what), state.get(layout_key), what)
+        for what, block, _layout, _layout_key in blocks:
+            block.copy_(state[what])
+
+    def _restart_progress(self) -> None:
+        self._totals = torch.zeros(2, dtype=torch.float64, device=self.network.device)
+        self._n_images = 0

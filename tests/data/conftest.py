@@ -1,0 +1,59 @@
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+SHARED = Path(__file__).parents[2] / "../shared/data"
+
+Arrays = dict[str, Any]
+
+
+@pytest.fixture
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the real images in {SHARED}")
+    return SHARED.resolve()
+
+
+@pytest.fixture
+def arrays() -> Arrays:
+    """60 training images of 3 classes and 2 sizes of other sets, 8x8, greyscale."""
+    rng = np.random.default_rng(0)
+    made: Arrays = {}
+    for split, n in (("train", 60), ("val", 12), ("test", 9)):
+        made[f"{split}_images"] = rng.integers(0, 256, (n, 8, 8), np.uint8)
+        made[f"{split}_labels"] = np.arange(n, dtype=np.int64) % 3
+    return made
+
+
+@pytest.fixture
+def npz(tmp_path: Path, arrays: Arrays) -> Path:
+    path = tmp_path / "mine.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    """What `report` was told."""
+    return []
+
+
+@pytest.fixture
+def small_files() -> Callable[[int], AbstractContextManager[None]]:
+    """Makes the system refuse to write files longer than so many bytes, as a full disk would."""
+    import resource
+
+    @contextmanager
+    def limit(n_bytes: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limit

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emtnas_hpc.errors import InputError
+from emtnas_hpc.evolution.individual import Operator
+from emtnas_hpc.evolution.population import (
+    different_chromosomes,
+    divide,
+    initial_population,
+    subpopulation,
+)
+from emtnas_hpc.space.chromosome import check_chromosome
+
+
+def test_twenty_individuals_over_three_tasks_are_seven_seven_and_six() -> None:
+    assert divide(20, 3) == (7, 7, 6)
+
+
+@given(st.integers(1, 50), st.integers(1, 10))
+def test_shares_add_up_and_differ_by_at_most_one(extra: int, n_tasks: int) -> None:
+    population = n_tasks + extra
+    shares = divide(population, n_tasks)
+    assert sum(shares) == population
+    assert max(shares) - min(shares) <= 1
+    assert list(shares) == sorted(shares, reverse=True)
+
+
+def test_fewer_individuals_than_tasks_are_refused() -> None:
+    with pytest.raises(InputError, match=r"search\.population is 2, expected at least 3"):
+        divide(2, 3)
+
+
+def test_the_first_individuals_are_valid_numbered_and_have_no_parents() -> None:
+    population = initial_population((3, 2), np.random.Generator(np.random.PCG64(0)))
+    assert [i.id for i in population] == [0, 1, 2, 3, 4]
+    assert [i.skill_factor for i in population] == [0, 0, 0, 1, 1]
+    assert len(different_chromosomes(population)) == 5
+    for i in population:
+        assert check_chromosome(i.chromosome) == i.chromosome
+        assert (i.generation, i.operator) == (1, Operator.INITIAL)
+        assert (i.parent_a, i.parent_b, i.parent_of_record, i.clone_of) == (-1, -1, -1, -1)
+
+
+def test_a_subpopulation_keeps_its_order(individual) -> None:
+    population = [individual(5, task=1), individual(2), individual(3, task=1)]
+    assert [i.id for i in subpopulation(population, 1)] == [5, 3]
+
+
+def test_equal_chromosomes_are_drawn_from_once(individual) -> None:
+    pool = [individual(0, genes=1), individual(1, genes=0), individual(2, genes=1)]
+    assert different_chromosomes(pool) == ((1,) * 40, (0,) * 40)

@@ -1,0 +1,83 @@
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from counting import expected_state
+
+from emtnas_hpc.runner.attempts import read_attempts
+from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.reading import read_newest
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+def _wait_for_step(process: "subprocess.Popen[str]", step: int) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) >= step:
+            return
+    pytest.fail(process.stderr.read() if process.stderr else "")
+
+
+def _state(directory: Path) -> str | None:
+    return read_newest(RunPaths(directory).stage("search"), "state.txt", Path.read_text)
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_run_after_its_step_and_a_restart_ends_it(
+    start: Start, directory: Path, number: signal.Signals
+) -> None:
+    first = start("--batch-s", "0.02", "--interval-s", "60")
+    _wait_for_step(first, 2)
+    first.send_signal(number)
+    output, _ = first.communicate()
+    assert first.returncode == 4
+    done = 2 + len(output.split())
+    assert _state(directory) == expected_state(done)
+    (attempt,) = read_attempts(RunPaths(directory))
+    assert [e["event"] for e in attempt.events] == ["started", "committed", "stopped"]
+    assert attempt.events[-1]["signal"] == number.name
+    assert not RunPaths(directory).owner.exists()
+    second = start()
+    second.communicate()
+    assert second.returncode == 0
+    assert _state(directory) == expected_state(6)
+
+
+def test_a_step_that_is_too_long_for_the_grace_time_is_abandoned(
+    start: Start, directory: Path
+) -> None:
+    first = start("--batch-s", "0.3", "--grace-s", "0.1")
+    _wait_for_step(first, 1)
+    first.send_signal(signal.SIGTERM)
+    first.communicate()
+    assert first.returncode == 4
+    assert _state(directory) == expected_state(1)
+    (attempt,) = read_attempts(RunPaths(directory))
+    assert attempt.events[-1]["event"] == "abandoned"
+    assert attempt.events[-1]["step"] == 2
+    second = start()
+    second.communicate()
+    assert _state(directory) == expected_state(6)
+
+
+def test_a_second_sigint_leaves_at_once_and_a_restart_ends_the_run(
+    start: Start, directory: Path
+) -> None:
+    first = start("--batch-s", "3")
+    attempts = RunPaths(directory)
+    while not any(attempt.events for attempt in read_attempts(attempts)):
+        pass
+    while first.poll() is None:
+        first.send_signal(signal.SIGINT)
+    first.communicate()
+    assert first.returncode == 130
+    (attempt,) = read_attempts(attempts)
+    assert attempt.events[-1]["at_once"] is True
+    assert not attempts.owner.exists()
+    second = start()
+    second.communicate()
+    assert second.returncode == 0
+    assert _state(directory) == expected_state(6)

@@ -1,0 +1,39 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emtnas_hpc.space.architecture import Cell, Edge, decode, encode
+from emtnas_hpc.space.chromosome import GENE_RANGES, N_GENES
+
+CHROMOSOMES = st.tuples(*(st.integers(0, n - 1) for n in GENE_RANGES))
+
+
+@given(CHROMOSOMES)
+def test_decoding_and_encoding_are_inverse(chromosome: tuple[int, ...]) -> None:
+    assert encode(decode(chromosome)) == chromosome
+
+
+@given(CHROMOSOMES)
+def test_every_block_is_either_consumed_or_concatenated(chromosome: tuple[int, ...]) -> None:
+    cell = decode(chromosome).normal
+    consumed = {edge.source - 2 for edge in cell.edges if edge.source >= 2}
+    assert sorted([*consumed, *cell.outputs]) == [0, 1, 2, 3, 4]
+    assert 4 in cell.outputs
+
+
+def test_the_reduction_cell_comes_first_in_a_chromosome() -> None:
+    genes = [0] * N_GENES
+    genes[2], genes[23] = 8, 7
+    architecture = decode(tuple(genes))
+    assert architecture.cell("reduction").blocks[0] == (Edge(0, 0, 8), Edge(0, 0, 0))
+    assert architecture.cell("normal").blocks[0] == (Edge(0, 0, 0), Edge(0, 0, 7))
+
+
+def test_a_cell_knows_which_of_its_inputs_it_ignores() -> None:
+    cell = Cell(((Edge(0, 1, 6), Edge(0, 1, 6)), (Edge(1, 2, 6), Edge(1, 1, 6))))
+    assert not cell.uses(0)
+    assert cell.uses(1)
+
+
+def test_an_edge_reads_as_an_operation_on_an_input() -> None:
+    assert str(Edge(0, 1, 0)) == "sep_3x3(x_prev)"
+    assert str(Edge(3, 4, 8)) == "avg_3x3(block2)"

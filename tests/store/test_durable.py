@@ -1,0 +1,116 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from emtnas_hpc.errors import StorageError, SupersededError
+from emtnas_hpc.store import durable
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "experiment.toml"
+    durable.write_file(path, "old", "t0")
+    durable.write_file(path, "new", "t0")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_refused_write_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    path = tmp_path / "owner"
+    path.write_text("old")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no")
+
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(StorageError, match=r"cannot write .*owner.*No space left.*make room"):
+        durable.write_file(path, "new", "t0")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EDQUOT, "quota"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "permissions"),
+        (errno.EIO, "check the disk"),
+        (None, "check the disk"),
+    ],
+)
+def test_a_refusal_says_what_to_do(number: int | None, advice: str) -> None:
+    error = OSError(number, "no") if number else OSError("the library has no number")
+    message = str(durable.storage_error(Path("x\ny"), error))
+    assert advice in message
+    assert "\n" not in message
+
+
+def test_missing_parents_are_created(tmp_path: Path) -> None:
+    durable.make_directory(tmp_path / "a" / "b" / "c")
+    assert (tmp_path / "a" / "b" / "c").is_dir()
+
+
+def test_a_file_in_the_place_of_a_directory_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+    with pytest.raises(StorageError, match="runs"):
+        durable.make_directory(tmp_path / "runs" / "seed-0")
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_cannot_sync_directories_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(number, "cannot")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    durable.sync_directory(tmp_path)
+    with pytest.raises(OSError, match="cannot"):
+        durable.sync_file(tmp_path)
+
+
+def test_a_directory_that_fails_to_sync_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="broken"):
+        durable.sync_directory(tmp_path)
+
+
+def _chained(outer: Exception, inner: BaseException) -> Exception:
+    outer.__cause__ = inner
+    return outer
+
+
+def test_the_refusal_behind_an_error_is_found(tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, "full")
+    middle = _chained(RuntimeError("stream"), full)
+    assert durable.refusal_behind(full, tmp_path) is full
+    assert durable.refusal_behind(_chained(RuntimeError("writer"), middle), tmp_path) is full
+
+
+def test_a_mistake_in_a_writer_is_no_refusal(tmp_path: Path) -> None:
+    missing = FileNotFoundError(errno.ENOENT, "config")
+    full = OSError(errno.ENOSPC, "full")
+    for error in (
+        ValueError("bad shape"),
+        _chained(ValueError("no config"), missing),
+        _chained(SupersededError("gone"), full),
+    ):
+        assert durable.refusal_behind(error, tmp_path) is None
+    interrupt = KeyboardInterrupt()
+    interrupt.__context__ = full
+    assert durable.refusal_behind(interrupt, tmp_path) is None
+
+
+def test_a_refusal_that_a_library_hides_is_found_by_a_probe(tmp_path: Path) -> None:
+    refusal = durable.refusal_behind(RuntimeError("unexpected pos 576 vs 534"), tmp_path / "gone")
+    assert isinstance(refusal, FileNotFoundError)
