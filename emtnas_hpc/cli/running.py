@@ -74,8 +74,10 @@ def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
 
 def _experiment(order: RunOrder) -> Experiment:
     experiment = load_experiment(order.experiment, order.overrides, registry=REGISTRY)
+    if order.name:
+        return rename(experiment, order.name)
     preset = load_experiment(order.experiment, registry=REGISTRY)
-    return rename(experiment, order.name or run_name(preset, experiment))
+    return rename(experiment, run_name(preset, experiment))
 
 
 def _run_here(order: RunOrder, experiment: Experiment, listener: Listener) -> int:

@@ -62,8 +62,9 @@ def _chunks(url: str, target: Path) -> Iterator[bytes]:
             while chunk := response.read(_CHUNK):
                 yield chunk
     except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
         raise DataError(
-            f"cannot download {url} ({error}); on a machine without internet, copy that file to "
+            f"cannot download {url} ({reason}); on a machine without internet, copy that file to "
             f"{target} and prepare again"
         ) from None
 

@@ -8,12 +8,14 @@ import numpy as np
 
 #: Columns of wall-clock readings begin so; two identical runs differ in nothing else.
 WALL_CLOCK_PREFIX = "seconds_"
+#: What a run is called makes it no other search.
+_NAME = "name"
 
 
 def history_differences(a: Path, b: Path) -> Iterator[str]:
     """Names every attribute and data set in which two state.h5 differ, in alphabetical order."""
     with h5py.File(a, "r") as file_a, h5py.File(b, "r") as file_b:
-        for name in sorted({*file_a.attrs, *file_b.attrs}):
+        for name in sorted({*file_a.attrs, *file_b.attrs} - {_NAME}):
             if file_a.attrs.get(name) != file_b.attrs.get(name):
                 yield f"{a.name}: attribute {name}"
         sets_a, sets_b = _data_sets(file_a), _data_sets(file_b)

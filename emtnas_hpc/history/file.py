@@ -33,6 +33,7 @@ def write_history(history: History, path: Path) -> None:
     with h5py.File(buffer, "w") as file:
         file.attrs["schema_version"] = SCHEMA_VERSION
         file.attrs["generation"] = history.generation
+        file.attrs["name"] = history.header.name
         file.attrs["header"] = json.dumps(header_values(history.header))
         _write_table(file, "individuals", individual_columns(history))
         _write_table(file, "population", population_columns(history))
@@ -86,7 +87,7 @@ def _check_schema(file: h5py.File, path: Path) -> None:
 
 
 def _header(file: h5py.File) -> Header:
-    return header_of(json.loads(file.attrs["header"]))
+    return header_of(file.attrs["name"], json.loads(file.attrs["header"]))
 
 
 def _write_table(file: h5py.File, name: str, columns: Columns) -> None:

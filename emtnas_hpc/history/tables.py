@@ -75,16 +75,18 @@ def history_of(header: Header, individuals: Columns, generations: Columns) -> Hi
 
 
 def header_values(header: Header) -> dict[str, Any]:
-    """A header as plain values, for JSON."""
-    return asdict(header)
+    """A header as plain values, for JSON; without its name, which makes no search another one."""
+    values = asdict(header)
+    del values["name"]
+    return values
 
 
-def header_of(values: dict[str, Any]) -> Header:
-    """The header that the plain values were made of."""
+def header_of(name: str, values: dict[str, Any]) -> Header:
+    """The header of that name that the plain values were made of."""
     tasks = tuple(
         TaskHeader(**(task | {"shape": NetworkShape(**task["shape"])})) for task in values["tasks"]
     )
-    return Header(**(values | {"tasks": tasks}))
+    return Header(name, **(values | {"tasks": tasks}))
 
 
 def _rows(individuals: Sequence[Individual]) -> Columns:

@@ -13,8 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from emtnas_hpc.store.durable import make_directory, storage_errors
+from emtnas_hpc.store.durable import make_directory
 from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.refusals import storage_errors
 
 HEARTBEAT_S = 30.0
 

@@ -11,7 +11,8 @@ from emtnas_hpc.runner.grace import Grace
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.notices import notice
 from emtnas_hpc.runner.stage import Abandoned, S, Stage
-from emtnas_hpc.store.run_store import RunStore
+from emtnas_hpc.store.refusals import storage_errors
+from emtnas_hpc.store.run_store import Commit, RunStore
 
 
 class Outcome(Enum):
@@ -75,8 +76,7 @@ def run(
     commit = store.newest(_recorded(warn, attempt))
     if commit is not None and commit.step >= stage.n_steps:
         return Outcome.DONE
-    step = commit.step if commit else 0
-    state = stage.load(commit.directory) if commit else stage.start()
+    state, step = _resumed(stage, commit)
     attempt.event("resumed" if commit else "started", stage=stage.name, step=step)
     save = _Saver(stage, store, attempt, clock, step)
     grace = Grace(stop, attempt, grace_s, clock)
@@ -97,6 +97,13 @@ def run(
         return Outcome.MORE
     attempt.event("finished", stage=stage.name, step=step)
     return Outcome.DONE
+
+
+def _resumed(stage: Stage[S], commit: Commit | None) -> tuple[S, int]:
+    if commit is None:
+        return stage.start(), 0
+    with storage_errors(commit.directory, "read"):
+        return stage.load(commit.directory), commit.step
 
 
 class _Saver(Generic[S]):

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from emtnas_hpc.data.batches import DeviceImages
-from emtnas_hpc.data.prepared import SEEN_BY_A_SEARCH, Prepared
+from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
+from emtnas_hpc.data.prepared import Prepared
 from emtnas_hpc.evolution.random_streams import Purpose, stream, torch_seed
 from emtnas_hpc.experiment.settings import EvaluationSettings, Experiment
 from emtnas_hpc.runner.stage import Abandoned

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from emtnas_hpc.errors import EmtnasError, OwnedError, SupersededError
 from emtnas_hpc.store.durable import make_directory, write_file
 from emtnas_hpc.store.owner import Owner, read_owner
-from emtnas_hpc.store.paths import RunPaths, shown
+from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.refusals import shown
 from emtnas_hpc.store.takeover import JobIsGone, Verdict, judge, observe
 
 #: Six heartbeats, and longer than a network file system caches attributes.
@@ -104,9 +105,13 @@ def take(
         # The judgement may have taken minutes: it holds only for the record it was made about.
         if _standing(paths, take_over) == owner:
             break
-    write_file(paths.owner, me.to_text(), me.token)
     claim = Claim(paths, me, owner)
-    claim.check()
+    try:
+        write_file(paths.owner, me.to_text(), me.token)
+        claim.check()
+    except EmtnasError:
+        claim.release()
+        raise
     return claim
 
 

@@ -1,40 +1,14 @@
-"""Writes that survive a power cut, and the sentences for a disk that refuses them."""
+"""Writes that survive a power cut."""
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from emtnas_hpc.errors import EmtnasError, StorageError
-from emtnas_hpc.store.paths import shown, temporary_name
+from emtnas_hpc.errors import EmtnasError
+from emtnas_hpc.store.paths import temporary_name
+from emtnas_hpc.store.refusals import ADVICE, storage_errors
 
-_ADVICE = {
-    errno.ENOSPC: "the disk is full: make room and start again",
-    errno.EDQUOT: "the quota is used up: make room and start again",
-    errno.EROFS: "the file system is read-only: remount it or choose another --runs directory",
-    errno.EACCES: "check the permissions of the directory",
-    errno.EPERM: "check the permissions of the directory",
-}
 _PROBE_BYTES = 1 << 20
-
-
-def storage_error(path: Path, error: OSError, verb: str = "write") -> StorageError:
-    """The refusal of an operating system as our error."""
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    advice = _ADVICE.get(error.errno or 0, "check the disk and start again")
-    return StorageError(
-        f"cannot {verb} {shown(path)}: {reason}; {advice} (earlier commits are intact)"
-    )
-
-
-@contextmanager
-def storage_errors(path: Path, verb: str = "write") -> Iterator[None]:
-    """Turns every OSError of the block into a StorageError that names `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise storage_error(path, error, verb) from error
 
 
 def refusal_behind(error: BaseException, directory: Path) -> OSError | None:
@@ -49,7 +23,7 @@ def refusal_behind(error: BaseException, directory: Path) -> OSError | None:
         return None
     link = error.__cause__ or error.__context__
     while link is not None:
-        if isinstance(link, OSError) and link.errno in _ADVICE:
+        if isinstance(link, OSError) and link.errno in ADVICE:
             return link
         link = link.__cause__ or link.__context__
     try:

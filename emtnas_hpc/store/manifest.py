@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.store.paths import shown
+from emtnas_hpc.store.refusals import shown
 
 MANIFEST = "manifest.json"
 SCHEMA = 1

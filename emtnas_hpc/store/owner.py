@@ -9,8 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from emtnas_hpc.errors import OwnedError
-from emtnas_hpc.store.durable import storage_error
-from emtnas_hpc.store.paths import shown
+from emtnas_hpc.store.refusals import shown, storage_error
 
 _PROC = Path("/proc")
 

@@ -20,17 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from emtnas_hpc.store.refusals import storage_errors
+
 AsideReason = Literal["damaged", "stranger"]
 
 _ATTEMPT = re.compile(r"(\d{4,})-([0-9a-z]+)\.jsonl")
 _COMMIT = re.compile(r"\d{6,}")
 _TEMPORARY = re.compile(r"\.(?:tmp|old)-.+-([0-9a-z]+)")
-
-
-def shown(path: Path) -> str:
-    """A path for a one-line message: as it is, or quoted where it would break the line."""
-    text = str(path)
-    return text if text.isprintable() else repr(text)
 
 
 @dataclass(frozen=True)
@@ -149,7 +145,8 @@ def find_temporaries(directory: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _names(directory: Path) -> list[str]:
-    try:
-        return [path.name for path in directory.iterdir()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    with storage_errors(directory, "read"):
+        try:
+            return [path.name for path in directory.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []

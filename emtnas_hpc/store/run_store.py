@@ -11,8 +11,6 @@ from emtnas_hpc.store.claim import Claim
 from emtnas_hpc.store.durable import (
     make_directory,
     refusal_behind,
-    storage_error,
-    storage_errors,
     sync_directory,
     sync_file,
     write_synced,
@@ -25,7 +23,8 @@ from emtnas_hpc.store.manifest import (
     read_manifest,
     record_of,
 )
-from emtnas_hpc.store.paths import AsideReason, RunPaths, shown
+from emtnas_hpc.store.paths import AsideReason, RunPaths
+from emtnas_hpc.store.refusals import shown, storage_error, storage_errors
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ def test_prepared_images_are_those_of_the_source(
         images = prepared.load(split)
         assert np.array_equal(images.images[..., 0], arrays[f"{split}_images"])
         assert np.array_equal(images.labels, arrays[f"{split}_labels"])
+        assert prepared.n_images(split) == len(images)
 
 
 def test_preparing_twice_verifies_and_writes_nothing(

@@ -20,10 +20,26 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(directory: Path) -> Iterator[Start]:
+def environment() -> dict[str, str]:
+    """In which a process of its own finds the package."""
+    return {**os.environ, "PYTHONPATH": str(Path(emtnas_hpc.__file__).parents[1])}
+
+
+@pytest.fixture
+def run_script(environment: dict[str, str]) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Runs a script that lies beside this file to its end."""
+
+    def run(name: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, str(HERE / name), *map(str, arguments)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def start(directory: Path, environment: dict[str, str]) -> Iterator[Start]:
     """Starts a process that carries the counting stage on; what is left of it is killed."""
     processes = []
-    environment = {**os.environ, "PYTHONPATH": str(Path(emtnas_hpc.__file__).parents[1])}
 
     def start(*options: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(

@@ -34,7 +34,7 @@ class CountingStage:
 
     name = "search"
 
-    def __init__(self, n_steps: int, batch: Callable[[int], None] = lambda step: None) -> None:
+    def __init__(self, n_steps: int, batch: Callable[[int], None] = lambda _: None) -> None:
         self.n_steps = n_steps
         self._batch = batch
 
@@ -81,8 +81,8 @@ def run_counting(
     take_over: bool = False,
     commit_interval_s: float = 0.0,
     grace_s: float = 30.0,
-    notify: Callable[[Progress], None] = lambda progress: None,
-    warn: Callable[[str], None] = lambda message: None,
+    notify: Callable[[Progress], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Carries the stage on in the run directory, as the search does."""
     paths = RunPaths(directory)
@@ -103,6 +103,11 @@ def run_counting(
         )
 
 
+def _say_step(progress: Progress) -> None:
+    sys.stdout.write(f"{progress.step}\n")
+    sys.stdout.flush()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("directory", type=Path)
@@ -112,7 +117,7 @@ def main() -> int:
     parser.add_argument("--interval-s", type=float, default=0.0)
     parser.add_argument("--take-over", action="store_true")
     order = parser.parse_args()
-    stage = CountingStage(order.steps, lambda step: time.sleep(order.batch_s))
+    stage = CountingStage(order.steps, lambda _: time.sleep(order.batch_s))
     try:
         outcome = run_counting(
             order.directory,
@@ -120,10 +125,10 @@ def main() -> int:
             take_over=order.take_over,
             commit_interval_s=order.interval_s,
             grace_s=order.grace_s,
-            notify=lambda progress: print(progress.step, flush=True),
+            notify=_say_step,
         )
     except EmtnasError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-READS = ("listdir",)
-WRITES = ("fsync", "rename", "replace", "mkdir", "write", "utime")
-DELETIONS = ("unlink", "rmdir")
+_CALLS = ("open", "listdir", "fsync", "rename", "replace", "mkdir", "write", "unlink", "rmdir")
+
+#: The calls that a full disk refuses.
+NEED_ROOM = {"create", "fsync", "replace", "mkdir", "write"}
 
 
 @contextmanager
@@ -22,13 +23,19 @@ def before_every_call(act: Callable[[str], None]) -> Iterator[None]:
         real = getattr(module, name)
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            act(name)
+            act(_described(name, args))
             return real(*args, **kwargs)
 
         patch.setattr(module, name, call)
 
     with pytest.MonkeyPatch.context() as patch:
         interpose(io, "open")
-        for name in ("open", *READS, *WRITES, *DELETIONS):
+        for name in _CALLS:
             interpose(os, name)
         yield
+
+
+def _described(name: str, args: tuple[Any, ...]) -> str:
+    mode = args[1] if name == "open" and len(args) > 1 else ""
+    creates = mode & os.O_CREAT if isinstance(mode, int) else set(mode) & set("wax")
+    return "create" if creates else name

@@ -1,12 +1,15 @@
+import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from counting import expected_state
+from counting import CountingStage, expected_state, run_counting
 
 from emtnas_hpc.runner.attempts import read_attempts
+from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.store.paths import RunPaths
 from emtnas_hpc.store.reading import read_newest
 
@@ -46,20 +49,18 @@ def test_a_signal_stops_the_run_after_its_step_and_a_restart_ends_it(
     assert _state(directory) == expected_state(6)
 
 
-def test_a_step_that_is_too_long_for_the_grace_time_is_abandoned(
-    start: Start, directory: Path
-) -> None:
-    first = start("--batch-s", "0.3", "--grace-s", "0.1")
-    _wait_for_step(first, 1)
-    first.send_signal(signal.SIGTERM)
-    first.communicate()
-    assert first.returncode == 4
+def test_a_step_that_is_too_long_for_the_grace_time_is_abandoned(directory: Path) -> None:
+    def batch(step: int) -> None:
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    outcome = run_counting(directory, CountingStage(6, batch), grace_s=0.0)
+    assert outcome is Outcome.MORE
     assert _state(directory) == expected_state(1)
     (attempt,) = read_attempts(RunPaths(directory))
     assert attempt.events[-1]["event"] == "abandoned"
     assert attempt.events[-1]["step"] == 2
-    second = start()
-    second.communicate()
+    assert run_counting(directory, CountingStage(6)) is Outcome.DONE
     assert _state(directory) == expected_state(6)
 
 
@@ -69,9 +70,11 @@ def test_a_second_sigint_leaves_at_once_and_a_restart_ends_the_run(
     first = start("--batch-s", "3")
     attempts = RunPaths(directory)
     while not any(attempt.events for attempt in read_attempts(attempts)):
-        pass
-    while first.poll() is None:
-        first.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    first.send_signal(signal.SIGINT)
+    # Two at the same moment would be one.
+    time.sleep(0.3)
+    first.send_signal(signal.SIGINT)
     first.communicate()
     assert first.returncode == 130
     (attempt,) = read_attempts(attempts)

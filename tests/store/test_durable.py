@@ -33,23 +33,6 @@ def test_a_refused_write_leaves_the_old_file_and_no_other(
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(
-    ("number", "advice"),
-    [
-        (errno.EDQUOT, "quota"),
-        (errno.EROFS, "read-only"),
-        (errno.EACCES, "permissions"),
-        (errno.EIO, "check the disk"),
-        (None, "check the disk"),
-    ],
-)
-def test_a_refusal_says_what_to_do(number: int | None, advice: str) -> None:
-    error = OSError(number, "no") if number else OSError("the library has no number")
-    message = str(durable.storage_error(Path("x\ny"), error))
-    assert advice in message
-    assert "\n" not in message
-
-
 def test_missing_parents_are_created(tmp_path: Path) -> None:
     durable.make_directory(tmp_path / "a" / "b" / "c")
     assert (tmp_path / "a" / "b" / "c").is_dir()

@@ -1,6 +1,11 @@
+import errno
+import os
 from pathlib import Path
 
-from emtnas_hpc.store.paths import RunPaths, find_temporaries, shown
+import pytest
+
+from emtnas_hpc.errors import StorageError
+from emtnas_hpc.store.paths import RunPaths, find_temporaries, seed_run
 
 
 def test_every_file_of_a_run_has_its_documented_name(tmp_path: Path) -> None:
@@ -74,6 +79,16 @@ def test_temporary_names_tell_whose_they_are(tmp_path: Path) -> None:
     assert {token for token, _ in find_temporaries(stage.directory)} == {"aa11", "bb22"}
 
 
-def test_a_path_that_would_break_a_line_is_shown_quoted() -> None:
-    assert shown(Path("a b")) == "a b"
-    assert shown(Path("a\nb")) == "'a\\nb'"
+def test_a_directory_that_cannot_be_listed_is_a_storage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise PermissionError(errno.EACCES, "no")
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(StorageError, match=r"cannot read .*search"):
+        RunPaths(tmp_path).stage("search").steps()
+
+
+def test_a_seed_has_its_own_directory_under_the_experiments_name(tmp_path: Path) -> None:
+    assert seed_run(tmp_path, "cifar+rmp=0.1", 3).directory == tmp_path / "cifar+rmp=0.1/seed-3"

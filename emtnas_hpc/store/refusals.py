@@ -1,0 +1,42 @@
+"""Sentences for an operating system that refuses."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from emtnas_hpc.errors import StorageError
+
+#: What to do about the refusals that say what is wrong.
+ADVICE = {
+    errno.ENOSPC: "the disk is full: make room and start again",
+    errno.EDQUOT: "the quota is used up: make room and start again",
+    errno.EROFS: "the file system is read-only: remount it or choose another --runs directory",
+    errno.EACCES: "check the permissions of the directory",
+    errno.EPERM: "check the permissions of the directory",
+}
+
+
+def shown(path: Path) -> str:
+    """A path for a one-line message: as it is, or quoted where it would break the line."""
+    text = str(path)
+    return text if text.isprintable() else repr(text)
+
+
+def storage_error(path: Path, error: OSError, verb: str = "write") -> StorageError:
+    """The refusal of an operating system as our error."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    advice = ADVICE.get(error.errno or 0, "check the disk and start again")
+    return StorageError(
+        f"cannot {verb} {shown(path)}: {reason}; {advice} (earlier commits are intact)"
+    )
+
+
+@contextmanager
+def storage_errors(path: Path, verb: str = "write") -> Iterator[None]:
+    """Turns every OSError of the block into a StorageError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(path, error, verb) from error

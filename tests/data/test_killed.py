@@ -1,0 +1,64 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emtnas_hpc.data import open_prepared, parse_source, prepare
+from emtnas_hpc.errors import DataError
+from emtnas_hpc.experiment.settings import TaskSettings
+
+#: Prepares a file and dies at the n-th time that something is made durable.
+PROGRAM = """
+import os, signal, sys
+from pathlib import Path
+from emtnas_hpc.data import prepare
+from emtnas_hpc.experiment.settings import TaskSettings
+
+calls, fsync = 0, os.fsync
+
+def dying(descriptor):
+    global calls
+    calls += 1
+    if calls == int(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    fsync(descriptor)
+
+os.fsync = dying
+task = TaskSettings(source="npz:" + sys.argv[2])
+prepare("mine", task, Path(sys.argv[3]), report=print, mend="")
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "whole"),
+    [
+        pytest.param(1, False, id="the first array"),
+        pytest.param(7, False, id="the manifest"),
+        pytest.param(8, False, id="before the directory gets its name"),
+        pytest.param(9, True, id="after it got its name"),
+    ],
+)
+def test_a_process_killed_while_preparing_leaves_a_whole_set_or_none(
+    moment: int, whole: bool, npz: Path, tmp_path: Path, lines: list[str]
+) -> None:
+    data_dir, task = tmp_path / "data", TaskSettings(source=f"npz:{npz}")
+    killed = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(moment), str(npz), str(data_dir)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert (data_dir / parse_source(task).key).exists() == whole
+    if whole:
+        assert len(open_prepared("mine", task, data_dir, mend="m").load("train")) == 60
+    else:
+        with pytest.raises(DataError, match=r"manifest\.json cannot be read"):
+            open_prepared("mine", task, data_dir, mend="m")
+    prepared = prepare("mine", task, data_dir, report=lines.append, mend="m")
+    assert len(prepared.load("test")) == 9
+    if not whole:
+        assert list(data_dir.glob(".*.partial")) == []

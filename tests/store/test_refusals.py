@@ -1,0 +1,28 @@
+import errno
+from pathlib import Path
+
+import pytest
+
+from emtnas_hpc.store.refusals import shown, storage_error
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EDQUOT, "quota"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "permissions"),
+        (errno.EIO, "check the disk"),
+        (None, "check the disk"),
+    ],
+)
+def test_a_refusal_says_what_to_do(number: int | None, advice: str) -> None:
+    error = OSError(number, "no") if number else OSError("the library has no number")
+    message = str(storage_error(Path("x\ny"), error))
+    assert advice in message
+    assert "\n" not in message
+
+
+def test_a_path_that_would_break_a_line_is_shown_quoted() -> None:
+    assert shown(Path("a b")) == "a b"
+    assert shown(Path("a\nb")) == "'a\\nb'"
