@@ -1,5 +1,6 @@
 """The console script: dispatch, and one line for whatever goes wrong."""
 
+import os
 import sys
 import traceback
 from typing import Annotated
@@ -23,7 +24,6 @@ app = typer.Typer(
     help="Evolutionary multi-tasking neural architecture search that survives preemption.",
     epilog="Exit codes: 0 done, 1 failed, 2 bad input, 3 owned by another process, 4 stopped with "
     "work left, 5 verify found a difference, 130 second Ctrl-C.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -39,16 +39,16 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _global_options(
-    context: typer.Context,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
-    version: Annotated[  # noqa: ARG001 - acts in its callback
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
         bool,
         typer.Option(
             "--version", help="Print the version.", callback=_print_version, is_eager=True
         ),
     ] = False,
 ) -> None:
-    context.obj = debug
+    # Nothing to do: --debug is taken out before arguments are parsed, --version has a callback.
+    del debug, version
 
 
 def main() -> None:
@@ -62,22 +62,32 @@ def run_command_line(arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
-    debug = "--debug" in arguments[:1]
+    debug = "--debug" in arguments
+    # Wherever it stands: whoever adds it to a command that failed adds it at the end.
+    arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(arguments or ["--help"], prog_name=app.info.name, standalone_mode=False)
+        sys.stdout.flush()
     except EmtnasError as error:
         return _complain(error, error.exit_code, debug)
     except TyperException as error:
-        message = error.format_message().rstrip(".")
-        return _complain(f"{message}; emtnas-hpc COMMAND --help", error.exit_code, debug)
+        return _complain(_usage(error), error.exit_code, debug)
     except (KeyboardInterrupt, typer.Abort):
         return _complain("interrupted; the same command goes on", EXIT_INTERRUPTED, debug)
     except BrokenPipeError:
+        # `report | head`. What is still buffered has nowhere to go, and Python would say so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     except Exception as error:  # noqa: BLE001 - the last resort; the traceback is a flag away
         said = f"{type(error).__name__}: {error}"
         return _complain(f"unexpected {said}; emtnas-hpc --debug shows where", EXIT_FAILED, debug)
     return result if isinstance(result, int) else 0
+
+
+def _usage(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else app.info.name
+    return f"{error.format_message().rstrip('.')}; {command} --help says more"
 
 
 def _complain(message: object, exit_code: int, debug: bool) -> int:

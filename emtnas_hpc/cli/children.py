@@ -92,6 +92,9 @@ class _Family:
                 child.send_signal(number)
 
     def _pass_on(self, seed: int, line: str) -> None:
-        event = Event.from_json(line) if line.startswith("{") else Event(seed, "message", text=line)
+        try:
+            event = Event.from_json(line)
+        except (ValueError, TypeError):
+            event = Event(seed, "message", text=line)
         with self._lock:
             self._listener(event)

@@ -1,15 +1,16 @@
-"""Progress on stderr: a live table on a terminal, plain lines elsewhere."""
+"""Progress on stderr: live bars on a terminal, plain lines elsewhere."""
 
 import math
 import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
 from emtnas_hpc.cli.events import Event, Listener
 from emtnas_hpc.cli.formats import format_duration, format_percent
@@ -24,41 +25,58 @@ class TimeLeft:
     def __init__(self) -> None:
         self._recent: dict[int, list[float]] = defaultdict(list)
 
-    def after(self, event: Event) -> float:
-        """The estimate after a step."""
+    def after(self, event: Event) -> str:
+        """The estimate after a step, in words."""
+        if event.step == event.n_steps:
+            return "done"
         recent = self._recent[event.seed]
         recent.append(event.seconds)
         del recent[:-_RECENT]
-        return statistics.median(recent) * (event.n_steps - event.step)
+        left = statistics.median(recent) * (event.n_steps - event.step)
+        return f"{format_duration(left)} left"
 
 
 @contextmanager
-def open_display(seeds: Sequence[int]) -> Iterator[Listener]:
-    """A listener that shows what it hears on stderr."""
+def open_display(seeds: Sequence[int], n_steps: int) -> Iterator[Listener]:
+    """A listener that shows on stderr what it hears of seeds with so many steps."""
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         yield PlainDisplay()
         return
-    columns = (
-        TextColumn("seed {task.fields[seed]}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[tasks]}"),
-        TextColumn("[dim]{task.fields[phase]}"),
-        TextColumn("{task.fields[left]}"),
-    )
-    with Progress(*columns, console=console, refresh_per_second=4) as progress:
-        yield LiveDisplay(progress, seeds)
+    with SeedBars(console) as bars:
+        yield LiveDisplay(bars, seeds, n_steps)
+
+
+class SeedBars(Progress):
+    """A line a seed with its bar, and below it a line for each of its tasks."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(
+            TextColumn("seed {task.fields[seed]}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("[dim]{task.fields[phase]}"),
+            console=console,
+            refresh_per_second=4,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """What is shown, line by line."""
+        for task in self.tasks:
+            yield self.make_tasks_table([task])
+            for line in task.fields["tasks"]:
+                yield Text(f"  {line}", no_wrap=True, overflow="ellipsis")
 
 
 class LiveDisplay:
-    """A row a seed: bar, fitness and loss of each task, what it does now, time left."""
+    """For every seed: bar, time left, what it does now; fitness and loss of each task."""
 
-    def __init__(self, progress: Progress, seeds: Sequence[int]) -> None:
-        self._progress = progress
+    def __init__(self, bars: SeedBars, seeds: Sequence[int], n_steps: int) -> None:
+        self._bars = bars
         self._time_left = TimeLeft()
         self._rows: dict[int, TaskID] = {
-            seed: progress.add_task("", total=None, seed=seed, tasks="", phase="", left="")
+            seed: bars.add_task("", total=n_steps, seed=seed, tasks=(), phase="", left="")
             for seed in seeds
         }
 
@@ -66,18 +84,13 @@ class LiveDisplay:
         """Shows an event."""
         row = self._rows[event.seed]
         if event.kind == "message":
-            self._progress.console.print(f"seed {event.seed}: {event.text}", markup=False)
+            self._bars.console.print(f"seed {event.seed}: {event.text}", markup=False)
         elif event.kind == "phase":
-            self._progress.update(row, phase=event.text)
+            self._bars.update(row, phase=event.text)
         else:
-            left = format_duration(self._time_left.after(event))
-            self._progress.update(
-                row,
-                completed=event.step,
-                total=event.n_steps,
-                tasks=describe_tasks(event),
-                left=f"{left} left" if event.step < event.n_steps else "done",
-                phase="",
+            left = self._time_left.after(event)
+            self._bars.update(
+                row, completed=event.step, tasks=describe_tasks(event), left=left, phase=""
             )
 
 
@@ -90,25 +103,27 @@ class PlainDisplay:
     def __call__(self, event: Event) -> None:
         """Prints an event; phases are too many for a log."""
         if event.kind == "message":
-            print(f"seed {event.seed}: {event.text}", file=sys.stderr, flush=True)
+            _print_line(f"seed {event.seed}: {event.text}")
         elif event.kind == "step":
-            left = format_duration(self._time_left.after(event))
-            print(
+            tasks = " | ".join(describe_tasks(event))
+            _print_line(
                 f"{time.strftime('%H:%M:%S')} seed {event.seed}: generation {event.step}/"
-                f"{event.n_steps}  {describe_tasks(event)}  {event.seconds:.1f} s, {left} left",
-                file=sys.stderr,
-                flush=True,
+                f"{event.n_steps}, {event.seconds:.1f} s, {self._time_left.after(event)}: {tasks}"
             )
 
 
-def describe_tasks(event: Event) -> str:
-    """Fitness and loss of every task, in a line."""
-    return " | ".join(
-        f"{name} fitness {format_percent(values['fitness'])}{_true(values['true_fitness'])} "
+def describe_tasks(event: Event) -> tuple[str, ...]:
+    """A line for every task: fitness and true fitness of the fittest, training loss."""
+    return tuple(
+        f"{name}: fitness {format_percent(values['fitness'])}{_true(values['true_fitness'])}, "
         f"loss {values['loss']:.3f}"
         for name, values in event.tasks.items()
     )
 
 
 def _true(true_fitness: float) -> str:
-    return "" if math.isnan(true_fitness) else f" true {format_percent(true_fitness)}"
+    return "" if math.isnan(true_fitness) else f", true {format_percent(true_fitness)}"
+
+
+def _print_line(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

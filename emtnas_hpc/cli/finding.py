@@ -11,8 +11,8 @@ def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
     """The run directories of one seed each that the arguments mean, in natural order.
 
     Args:
-        arguments: folders, or names below `runs`, of one seed or of all seeds of an experiment;
-            none means everything below `runs`.
+        arguments: folders, or names below `runs`, of one seed, of all seeds of an experiment, or
+            of several experiments; none means everything below `runs`.
         runs: where run directories are.
 
     Raises:
@@ -36,8 +36,7 @@ def find_run(argument: str, runs: Path) -> Path:
     """
     found = _find(argument, runs)
     if len(found) > 1:
-        seeds = ", ".join(path.name for path in found)
-        raise InputError(f"{argument} has several seeds ({seeds}); name one, as {argument}/seed-0")
+        raise InputError(f"{argument} is {len(found)} runs, expected one, such as {found[0]}")
     return found[0]
 
 
@@ -45,9 +44,9 @@ def _find(argument: str, runs: Path) -> list[Path]:
     for candidate in (Path(argument), runs / argument):
         if RunPaths(candidate).experiment.is_file():
             return [candidate]
-        seeds = sorted(candidate.glob("seed-*"), key=_natural)
-        if seeds:
-            return seeds
+        for pattern in ("seed-*", "*/seed-*"):
+            if found := sorted(candidate.glob(pattern), key=_natural):
+                return found
     raise InputError(f"no run {argument!r}, neither as a folder nor in {runs}")
 
 

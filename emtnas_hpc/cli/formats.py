@@ -21,8 +21,11 @@ def format_duration(seconds: float) -> str:
 
 
 def format_statistic(mean: float, std: float, scale: float, decimals: int) -> str:
-    """`mean +- std`, both times `scale`; the mean alone where there is no deviation."""
+    """`mean ±std`, both times `scale`; the mean alone where there is no deviation.
+
+    The one space is where a narrow table may break it.
+    """
     if math.isnan(mean):
         return "-"
     text = f"{scale * mean:.{decimals}f}"
-    return text if math.isnan(std) else f"{text} ± {scale * std:.{decimals}f}"
+    return text if math.isnan(std) else f"{text} ±{scale * std:.{decimals}f}"

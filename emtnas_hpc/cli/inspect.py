@@ -1,15 +1,12 @@
 """`inspect`: what one checkpoint holds."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from emtnas_hpc.cli.options import JsonOption, RunsOption
+from emtnas_hpc.cli.options import JsonOption, RunArgument, RunsOption
 
 
 def inspect(
-    run: Annotated[str, typer.Argument(help="One run: a folder, or a name below --runs.")],
+    run: RunArgument,
     runs: RunsOption = Path("runs"),
     json_: JsonOption = False,
 ) -> None:

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from emtnas_hpc.cli.formats import format_percent
+from emtnas_hpc.cli.screen import make_table, open_screen
 from emtnas_hpc.cli.tables import without_nan
-from emtnas_hpc.evolution.individual import Individual
 from emtnas_hpc.evolution.population import subpopulation
 from emtnas_hpc.history import History
 from emtnas_hpc.report.collect import newest_history
@@ -30,38 +30,43 @@ def print_run(directory: Path, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(without_nan(_plain(history)), indent=2, allow_nan=False))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    screen = open_screen()
     header = history.header
-    console.print(
+    screen.print(
         f"{header.name}, seed {header.seed}: generation {history.generation} of "
         f"{header.n_generations}, batch norm {header.batch_norm}",
         markup=False,
+        style="bold",
     )
     for task in range(len(header.tasks)):
-        console.print()
-        _print_task(console, history, task)
+        screen.print()
+        _print_task(screen, history, task)
 
 
-def _print_task(console: Console, history: History, task: int) -> None:
+def _print_task(screen: Console, history: History, task: int) -> None:
     header = history.header.tasks[task]
-    incumbent = _incumbent(history, task)
+    incumbent = history.incumbent(task)
     architecture = decode(incumbent.chromosome)
-    console.print(_population_table(history, task))
-    console.print(
-        f"incumbent of {header.name}: individual {incumbent.id}, born in generation "
-        f"{incumbent.generation}, true fitness {format_percent(history.best_true_fitness(task))}, "
+    screen.print(f"{header.name}: the population", style="bold")
+    screen.print(_population_table(history, task))
+    screen.print(f"{header.name}: the incumbent", style="bold")
+    lines = [
+        f"individual {incumbent.id}, born in generation {incumbent.generation}, true fitness "
+        f"{format_percent(history.best_true_fitness(task))}",
         f"{count_parameters(architecture, header.shape):,} parameters (slices in use), "
         f"{count_macs(architecture, header.shape):,} MACs",
-        markup=False,
-    )
-    for name, cell in (("reduction", architecture.reduction), ("normal", architecture.normal)):
-        console.print(f"{name} cell", markup=False)
-        console.print(draw_cell(cell), markup=False)
-    console.print(f"genotype: {format_genotype(architecture)}", markup=False)
+        "reduction cell",
+        draw_cell(architecture.reduction),
+        "normal cell",
+        draw_cell(architecture.normal),
+        f"genotype: {format_genotype(architecture)}",
+    ]
+    # The genotype is there to be copied: in one piece.
+    screen.print("\n".join(lines), markup=False, soft_wrap=True)
 
 
 def _population_table(history: History, task: int) -> Table:
-    table = Table(title=f"population of {history.header.tasks[task].name}", title_justify="left")
+    table = make_table()
     for heading in ("id", "born", "fitness", "sampled", "operator", "parents"):
         table.add_column(heading, justify="left" if heading in ("operator", "parents") else "right")
     for individual in subpopulation(history.population, task):
@@ -91,7 +96,7 @@ def _plain(history: History) -> dict[str, Any]:
 
 
 def _plain_task(history: History, task: int) -> dict[str, Any]:
-    incumbent = _incumbent(history, task)
+    incumbent = history.incumbent(task)
     architecture = decode(incumbent.chromosome)
     shape = history.header.tasks[task].shape
     return {
@@ -113,7 +118,3 @@ def _plain_task(history: History, task: int) -> dict[str, Any]:
             history.individuals[g.tasks[task].fittest].fitness for g in history.generations
         ],
     }
-
-
-def _incumbent(history: History, task: int) -> Individual:
-    return history.individuals[history.generations[-1].tasks[task].incumbent]

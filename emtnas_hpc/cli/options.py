@@ -1,5 +1,8 @@
 """The arguments and options that several commands share, and what their text means."""
 
+import re
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +14,7 @@ from emtnas_hpc.errors import InputError
 DEFAULT_EXPERIMENT = "cifar"
 
 _LARGEST_SEED = 2**32 - 1
+_MOST_SEEDS = 10_000
 
 ExperimentArgument = Annotated[
     str, typer.Argument(help="A preset's name or a TOML file.", metavar="EXPERIMENT")
@@ -22,7 +26,9 @@ SetOption = Annotated[
 NameOption = Annotated[
     str, typer.Option(help="Name of the run's folder; default: the preset's, with what was --set.")
 ]
-SeedsOption = Annotated[str, typer.Option(help="How many seeds, or which: 5 is 0..4; 5,7 those.")]
+SeedsOption = Annotated[
+    str, typer.Option(help="How many seeds, or which: 5 means 0 to 4; 5,7 those two.")
+]
 RunsOption = Annotated[
     Path, typer.Option(help="Where run directories are.", envvar="EMTNAS_RUNS", show_envvar=True)
 ]
@@ -31,9 +37,14 @@ DataOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+RunArgument = Annotated[
+    str, typer.Argument(help="A run: a folder, or a name below --runs.", metavar="RUN")
+]
 RunsArgument = Annotated[
     list[str],
-    typer.Argument(help="Runs: a folder, or a name below --runs. All runs if none.", metavar="RUN"),
+    typer.Argument(
+        help="Runs: folders, or names below --runs. All that are there if none.", metavar="RUN"
+    ),
 ]
 
 
@@ -51,6 +62,23 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         if max(numbers) > _LARGEST_SEED:
             raise InputError(f"--seeds has {max(numbers)}, expected 0 to {_LARGEST_SEED}")
         return numbers
-    if not 1 <= numbers[0] <= 10_000:
-        raise InputError(f"--seeds is {text!r}, expected 1 to 10000 seeds")
+    if not 1 <= numbers[0] <= _MOST_SEEDS:
+        raise InputError(f"--seeds is {text!r}, expected 1 to {_MOST_SEEDS:,} seeds")
     return tuple(range(numbers[0]))
+
+
+def check_device(name: str) -> str:
+    """The name, if it is spelled like one; whether the device is there is seen later.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise InputError(f"--device is {name!r}, expected auto, cpu, cuda or cuda:N")
+    return name
+
+
+def prepare_command(experiment: str, overrides: Sequence[str], data: Path) -> str:
+    """What to type to prepare an experiment's data."""
+    settings = [word for override in overrides for word in ("--set", override)]
+    return shlex.join(["emtnas-hpc", "prepare", experiment, *settings, "--data", str(data)])

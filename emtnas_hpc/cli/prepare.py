@@ -10,6 +10,7 @@ from emtnas_hpc.cli.options import (
     ExperimentArgument,
     JsonOption,
     SetOption,
+    prepare_command,
 )
 
 
@@ -28,11 +29,10 @@ def prepare(
     from emtnas_hpc.experiment import load_experiment
 
     wanted = load_experiment(experiment, set_, registry=REGISTRY)
+    mend = prepare_command(experiment, set_, data)
     rows = []
     for name in wanted.tasks:
-        prepared = prepare_task(
-            name, wanted.task[name], data, report=_say, mend=f"emtnas-hpc prepare {experiment}"
-        )
+        prepared = prepare_task(name, wanted.task[name], data, report=_say, mend=mend)
         rows.append(
             {
                 "task": name,

@@ -12,8 +12,7 @@ def report(
 ) -> None:
     """Tables of what searches found, also while they are running.
 
-    Accuracies are the supernet's on validation images: they tell how a search went, not which
-    setting is better.
+    Accuracies are the supernet's on validation images: how a search went, not what is better.
     """
     from emtnas_hpc.cli.finding import find_runs
     from emtnas_hpc.cli.tables import print_report

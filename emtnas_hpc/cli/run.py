@@ -15,6 +15,7 @@ from emtnas_hpc.cli.options import (
     RunsOption,
     SeedsOption,
     SetOption,
+    check_device,
     parse_seeds,
 )
 
@@ -42,6 +43,14 @@ def run(
     from emtnas_hpc.cli.running import RunOrder, run_seeds
 
     order = RunOrder(
-        experiment, tuple(set_), name, parse_seeds(seeds), parallel, runs, data, device, take_over
+        experiment,
+        tuple(set_),
+        name,
+        parse_seeds(seeds),
+        parallel,
+        runs,
+        data,
+        check_device(device),
+        take_over,
     )
     return run_seeds(order, as_json=json_, as_events=events)

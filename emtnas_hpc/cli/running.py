@@ -1,7 +1,6 @@
 """What `run` does: one seed after the other in this process, or side by side in children."""
 
 import os
-import shlex
 import signal
 import sys
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any, cast
 from emtnas_hpc.cli.children import run_in_children
 from emtnas_hpc.cli.display import open_display
 from emtnas_hpc.cli.events import Event, Listener
+from emtnas_hpc.cli.options import prepare_command
 from emtnas_hpc.cli.tables import print_report
 from emtnas_hpc.data.registry import REGISTRY
 from emtnas_hpc.experiment import Experiment, load_experiment, rename, run_name
@@ -36,16 +36,13 @@ class RunOrder:
     device: str
     take_over: bool
 
-    def arguments(self) -> list[str]:
-        """What the experiment is called on a command line."""
-        return [self.experiment, *(w for text in self.overrides for w in ("--set", text))]
-
     def child_command(self, seed: int) -> list[str]:
         """The command that searches one seed and tells its events on stdout."""
         where = ["--runs", str(self.runs), "--data", str(self.data), "--device", self.device]
         which = ["--name", self.name, "--seeds", f"{seed},", *["--take-over"] * self.take_over]
+        what = [self.experiment, *(w for text in self.overrides for w in ("--set", text))]
         program = [sys.executable, "-m", "emtnas_hpc", "run"]
-        return [*program, *self.arguments(), *which, *where, "--events"]
+        return [*program, *what, *which, *where, "--events"]
 
 
 def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
@@ -58,14 +55,14 @@ def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
     order = replace(order, name=experiment.name)
     if as_events:
         return _run_here(order, experiment, _tell)
-    with open_display(order.seeds) as listener:
+    with open_display(order.seeds, experiment.search.generations) as listener:
         if order.parallel > 1 and len(order.seeds) > 1:
             commands = {seed: order.child_command(seed) for seed in order.seeds}
             code = run_in_children(commands, order.parallel, listener)
         else:
             code = _run_here(order, experiment, listener)
     if code == EXIT_STOPPED:
-        print("stopped with work left; the same command goes on", file=sys.stderr)
+        print("stopped with work left; the same command goes on from there", file=sys.stderr)
     if code == 0:
         directories = [seed_run(order.runs, order.name, seed).directory for seed in order.seeds]
         print_report(directories, as_json=as_json)
@@ -77,11 +74,11 @@ def _experiment(order: RunOrder) -> Experiment:
     if order.name:
         return rename(experiment, order.name)
     preset = load_experiment(order.experiment, registry=REGISTRY)
-    return rename(experiment, run_name(preset, experiment))
+    return rename(experiment, run_name(preset, experiment, REGISTRY))
 
 
 def _run_here(order: RunOrder, experiment: Experiment, listener: Listener) -> int:
-    mend = shlex.join(["emtnas-hpc", "prepare", *order.arguments(), "--data", str(order.data)])
+    mend = prepare_command(order.experiment, order.overrides, order.data)
     with StopRequest() as stop:
         for seed in order.seeds:
             request = SearchRequest(
@@ -95,6 +92,8 @@ def _run_here(order: RunOrder, experiment: Experiment, listener: Listener) -> in
             )
             if run_search(request, _listeners(seed, listener), stop) is Outcome.MORE:
                 return EXIT_STOPPED
+            n_generations = experiment.search.generations
+            listener(Event(seed, "message", text=f"finished, {n_generations} generations"))
     return 0
 
 

@@ -8,22 +8,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from emtnas_hpc.cli.formats import format_statistic
+from emtnas_hpc.cli.screen import make_table, open_screen
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.report import Collection, Summary, TaskSummary, collect, summarise
 
 #: Column, quantity, factor from the stored unit to the shown one, decimals.
 _COLUMNS = (
-    ("true fitness %", "true_fitness", 100.0, 2),
-    ("at gen. 1 %", "first_true_fitness", 100.0, 2),
+    ("true %", "true_fitness", 100.0, 2),
+    ("first %", "first_true_fitness", 100.0, 2),
     ("sampled %", "sampled_accuracy", 100.0, 2),
-    ("parameters M", "parameters", 1e-6, 3),
+    ("params M", "parameters", 1e-6, 3),
     ("MACs M", "macs", 1e-6, 2),
-    ("training s", "seconds_training", 1.0, 1),
-    ("evaluation s", "seconds_evaluation", 1.0, 1),
+    ("train s", "seconds_training", 1.0, 1),
+    ("eval. s", "seconds_evaluation", 1.0, 1),
     ("search s", "seconds_search", 1.0, 2),
 )
 
@@ -38,22 +38,30 @@ def print_report(directories: Sequence[Path], *, as_json: bool) -> None:
     for problem in collection.problems:
         print(f"skipped {problem}", file=sys.stderr)
     if not collection.results:
-        raise InputError(f"none of {len(directories)} runs has a commit that can be read")
+        raise InputError(f"no commit that can be read in {', '.join(map(str, directories))}")
     summaries = summarise(collection.results)
     if as_json:
         print(json.dumps(_plain(collection, summaries), indent=2, allow_nan=False))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    screen = open_screen()
     for summary in summaries:
-        console.print(_table(summary))
-        for note in _notes(summary):
-            console.print(note, markup=False)
+        screen.print(_title(summary), markup=False, style="bold")
+        screen.print(_table(summary))
+    for note in _notes(summaries):
+        screen.print(note, markup=False)
+
+
+def _title(summary: Summary) -> str:
+    plural = "s" if len(summary.seeds) > 1 else ""
+    unfinished = f", not finished: {_listed(summary.unfinished)}" if summary.unfinished else ""
+    return (
+        f"{summary.name}: seed{plural} {_listed(summary.seeds)} (n = {len(summary.seeds)})"
+        f"{unfinished}"
+    )
 
 
 def _table(summary: Summary) -> Table:
-    seeds = ", ".join(str(seed) for seed in summary.seeds)
-    plural = "s" if len(summary.seeds) > 1 else ""
-    table = Table(title=f"{summary.name}: seed{plural} {seeds} (n = {len(summary.seeds)})")
+    table = make_table()
     table.add_column("task")
     for heading, *_rest in _COLUMNS:
         table.add_column(heading, justify="right")
@@ -67,17 +75,19 @@ def _cell(task: TaskSummary, quantity: str, scale: float, decimals: int) -> str:
     return format_statistic(statistic.mean, statistic.std, scale, decimals)
 
 
-def _notes(summary: Summary) -> list[str]:
-    notes = [
-        f"True fitness: the incumbent's accuracy on the whole validation set, batch norm "
-        f"{' / '.join(summary.batch_norm)}; mean ± sample standard deviation over seeds.",
-        "Parameters and MACs: of the search's network, output slices in use; MACs of convolutions "
-        "and classifier.",
+def _notes(summaries: Sequence[Summary]) -> list[str]:
+    modes = sorted({mode for summary in summaries for mode in summary.batch_norm})
+    return [
+        f"Mean ± sample standard deviation over seeds; batch norm {' / '.join(modes)}.",
+        "true: the incumbent's accuracy on the whole validation set; first: of generation 1's "
+        "fittest; sampled: the incumbent's on its mini-batch.",
+        "params, MACs: of the incumbent in the search's network, output slices in use; MACs of "
+        "convolutions and classifier.",
     ]
-    if summary.unfinished:
-        seeds = ", ".join(str(seed) for seed in summary.unfinished)
-        notes.append(f"Not finished: seed {seeds}.")
-    return notes
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))
 
 
 def _plain(collection: Collection, summaries: Sequence[Summary]) -> dict[str, Any]:

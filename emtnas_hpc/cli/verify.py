@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
-from emtnas_hpc.cli.options import DataOption, DeviceOption, RunsOption
+from emtnas_hpc.cli.options import DataOption, DeviceOption, RunArgument, RunsOption, check_device
 
 
 def verify(
-    run: Annotated[str, typer.Argument(help="A run: a folder, or a name below --runs.")],
-    other: Annotated[str, typer.Argument(help="A second run to compare it with.")] = "",
+    run: RunArgument,
+    other: Annotated[
+        str, typer.Argument(help="A second run to compare it with.", metavar="RUN")
+    ] = "",
     runs: RunsOption = Path("runs"),
     data: DataOption = Path("data"),
     device: DeviceOption = "auto",
@@ -22,6 +24,7 @@ def verify(
     from emtnas_hpc.cli.finding import find_run
     from emtnas_hpc.cli.verifying import compare_runs, repeat_run
 
+    check_device(device)
     first = find_run(run, runs)
     if other:
         return compare_runs(first, find_run(other, runs))

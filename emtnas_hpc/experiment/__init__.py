@@ -1,7 +1,8 @@
 """What a user asks for: settings with bounds, presets, overrides, and the identity they give."""
 
-from emtnas_hpc.experiment.identity import Identity, difference, identify, rename, run_name
+from emtnas_hpc.experiment.identity import Identity, difference, identify
 from emtnas_hpc.experiment.loading import load_experiment
+from emtnas_hpc.experiment.naming import rename, run_name
 from emtnas_hpc.experiment.presets import preset_names
 from emtnas_hpc.experiment.settings import Experiment, TaskSettings
 from emtnas_hpc.experiment.stored import StoredExperiment, dump_stored, parse_stored

@@ -1,7 +1,7 @@
 """What is wrong with a setting, in one line: its name, what was found, what is expected."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,23 +29,29 @@ def explain(error: ValidationError) -> str:
         name = ".".join(path)
         return f"{name} is missing; set it in the TOML file or with --set {name}=..."
     name, schema = _look_up(path)
-    return f"{name} is {_show(finding['input'])}, expected {describe(schema)}"
+    expected = describe(schema)
+    if finding["type"] == "finite_number":
+        expected = expected.replace("a number", "a finite number")
+    return f"{name} is {_show(finding['input'])}, expected {expected}"
 
 
 def describe(schema: Schema) -> str:
     """What a JSON schema allows, in words: the type and its whole range."""
     schema = _resolve(schema)
     if "anyOf" in schema:
-        return " or ".join(describe(option) for option in schema["anyOf"])
+        return _any_of([describe(option) for option in schema["anyOf"]])
     if "const" in schema:
         return repr(schema["const"])
     if "enum" in schema:
-        return " or ".join(repr(value) for value in schema["enum"])
+        return _any_of([repr(value) for value in schema["enum"]])
     if schema["type"] == "array":
         least = " with at least one entry" if schema.get("minItems") else ""
         return f"a list{least}, each {describe(schema['items'])}"
     if "pattern" in schema:
-        return "letters, digits and _ . + = , - (not at the start)"
+        return (
+            f"at most {schema['maxLength']} letters, digits and _ . + = , - that begin with a "
+            "letter or digit"
+        )
     return _TYPES[schema["type"]] + _range(schema)
 
 
@@ -90,14 +96,18 @@ def _resolve(schema: Schema) -> Schema:
     return definitions[reference.rpartition("/")[2]]
 
 
+def _any_of(options: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(options[:-1]), options[-1])))
+
+
 def _range(schema: Schema) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
     above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
     if low is not None and high is not None:
-        return f" from {low:g} to {high:g}"
-    lower = f" of at least {low:g}" if low is not None else ""
-    lower = f" above {above:g}" if above is not None else lower
-    return lower + (f" and below {below:g}" if below is not None else "")
+        return f" from {low:,} to {high:,}"
+    lower = f" of at least {low}" if low is not None else ""
+    lower = f" above {above}" if above is not None else lower
+    return lower + (f" and below {below}" if below is not None else "")
 
 
 def _show(value: Any) -> str:
@@ -112,6 +122,6 @@ def _unknown_setting(name: str) -> str:
         known = [setting.replace("NAME", name.split(".")[1]) for setting in known]
     last = name.rpartition(".")[2]
     close = [setting for setting in known if setting.rpartition(".")[2] == last]
-    close = close or difflib.get_close_matches(name, known, n=2, cutoff=0.6)
+    close = close or difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {' or '.join(close)}?" if close else "docs/settings.md lists them"
     return f"unknown setting {name}; {hint}"

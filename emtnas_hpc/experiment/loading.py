@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment.explain import explain
-from emtnas_hpc.experiment.presets import Table, merge, read_preset
+from emtnas_hpc.experiment.presets import Table, merge, overlay, read_preset
 from emtnas_hpc.experiment.settings import Experiment, TaskSettings
 
 
@@ -29,17 +29,17 @@ def load_experiment(
         InputError: anything unknown, of the wrong type, or out of range; the message names the
             setting, what was found and what is expected.
     """
-    table = read_preset(experiment)
+    over: Table = {}
     for override in overrides:
-        table = merge(table, _parse_override(override))
-    return build_experiment(table, registry)
+        over = merge(over, _parse_override(override))
+    return build_experiment(overlay(read_preset(experiment), over), registry)
 
 
 def build_experiment(table: Table, registry: Mapping[str, TaskSettings]) -> Experiment:
     """Validates a table in which tasks may still lean on the registry."""
     names = table.get("tasks", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"tasks is {names!r}, expected a list of data set names")
+        raise InputError(f'tasks is {names!r}, expected a list such as ["cifar10", "cifar100"]')
     given = table.get("task", {})
     if not isinstance(given, dict):
         raise InputError(f"task is {given!r}, expected tables such as [task.cifar10]")
@@ -61,7 +61,7 @@ def validate(table: Table) -> Experiment:
 def _parse_override(override: str) -> Table:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise InputError(f"--set {override!r}: expected section.setting=value")
+        raise InputError(f"--set is {override!r}, expected section.setting=value")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

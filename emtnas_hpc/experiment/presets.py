@@ -1,5 +1,6 @@
 """Where presets are: `configs/` of the installed package, or of a checkout."""
 
+import difflib
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,17 @@ def read_preset(experiment: str) -> Table:
     base = table.pop("extends", None)
     if base is None:
         return table
-    if not isinstance(base, str) or base not in preset_names() or base == path.stem:
+    if not isinstance(base, str) or base not in preset_names() or _preset(base) == path:
         raise InputError(f"{path}: extends is {base!r}, expected the name of another preset")
-    return merge(read_preset(base), table | {"name": name})
+    return overlay(read_preset(base), table | {"name": name})
+
+
+def overlay(base: Table, over: Table) -> Table:
+    """`base` with the values of `over`, and without its tables for tasks that `over` drops."""
+    tasks, tables = over.get("tasks"), base.get("task")
+    if isinstance(tasks, list) and isinstance(tables, dict):
+        base = base | {"task": {name: tables[name] for name in tables if name in tasks}}
+    return merge(base, over)
 
 
 def merge(base: Table, over: Table) -> Table:
@@ -51,14 +60,21 @@ def merge(base: Table, over: Table) -> Table:
 
 
 def _find(experiment: str) -> Path:
-    preset = preset_directory() / f"{experiment}.toml"
-    if "/" not in experiment and preset.is_file():
-        return preset
+    if experiment in preset_names():
+        return _preset(experiment)
     path = Path(experiment)
-    if path.suffix == ".toml" and path.is_file():
+    if path.suffix == ".toml" and path.exists():
         return path
-    known = ", ".join(preset_names())
-    raise InputError(f"no preset or TOML file {experiment!r}; presets are: {known}")
+    known = preset_names()
+    close = difflib.get_close_matches(experiment, known, n=2)
+    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    raise InputError(
+        f"no preset or TOML file {experiment!r}; {hint}presets are: {', '.join(known)}"
+    )
+
+
+def _preset(name: str) -> Path:
+    return preset_directory() / f"{name}.toml"
 
 
 def _parse(path: Path) -> Table:

@@ -12,7 +12,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
-NameText = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=,-]*$")]
+NameText = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=,-]*$", max_length=200)]
 
 FitnessRule = Literal["own", "running_mean"]
 SkillRule = Literal["parent", "coin"]
@@ -58,14 +58,14 @@ class SupernetSettings(Section):
 class TrainingSettings(Section):
     """Sampled training: SGD on one drawn individual per mini-batch."""
 
-    batch_size: Count = 128
+    batch_size: Count = Field(128, description="images of a mini-batch; the last may be smaller")
     batches: Count | Literal["epoch"] = Field(
         "epoch", description="mini-batches a generation and task, or one whole epoch"
     )
     learning_rate: Positive = Field(0.1, description="of generation 1, cosine from there")
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    nesterov: bool = Field(True, description="the paper is silent")
-    weight_decay: NotNegative = 1e-4
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="of SGD")
+    nesterov: bool = Field(True, description="Nesterov's momentum (the paper is silent)")
+    weight_decay: NotNegative = Field(1e-4, description="of every weight on the path")
 
 
 class EvaluationSettings(Section):
@@ -73,8 +73,10 @@ class EvaluationSettings(Section):
 
     batch_size: Count = Field(1000, description="validation images an individual is measured on")
     mini_batch: MiniBatch = Field("own", description="own draw each, or one for all offspring")
-    batch_norm: BatchNormMode = Field("recalibrated", description="the paper is silent")
-    recalibration_images: Annotated[int, Field(ge=2)] = Field(
+    batch_norm: BatchNormMode = Field(
+        "recalibrated", description="whose statistics normalise (the paper is silent)"
+    )
+    recalibration_images: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
         250, description="training images that batch statistics are recomputed from"
     )
     validation_images: ValidationImages = Field("plain", description="or the authors' augmented")
@@ -88,7 +90,7 @@ class TaskSettings(Section):
         description="medmnist:NAME, torchvision:NAME, package:NAME, npz:FILE, images:DIR"
     )
     pool: Count = Field(1, description="average-pool images by this factor when they are loaded")
-    padding: Annotated[int, Field(ge=0)] = Field(
+    padding: Annotated[int, Field(ge=0, le=1000)] = Field(
         0, description="zeros around, before a random crop"
     )
     flip: bool = Field(False, description="random horizontal flips")
@@ -103,16 +105,22 @@ class RunSettings(Section):
     commit_interval_s: NotNegative = Field(
         60.0, description="seconds between commits, 0 = each step"
     )
-    keep_commits: Annotated[int, Field(ge=2)] = 2
+    keep_commits: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
+        2, description="newest commits that are kept"
+    )
     grace_s: NotNegative = Field(30.0, description="a signalled step may take this long to end")
 
 
 class Experiment(Section):
     """Everything that a search is told, all tasks resolved."""
 
-    name: NameText
-    tasks: Annotated[tuple[NameText, ...], Field(min_length=1)]
-    threads: Count = Field(1, description="CPU threads; a result's last bits depend on them")
+    name: NameText = Field(description="of the run's folder, before what overrides add to it")
+    tasks: Annotated[tuple[NameText, ...], Field(min_length=1)] = Field(
+        description="data sets that are searched for together"
+    )
+    threads: Annotated[int, Field(ge=1, le=1024)] = Field(
+        1, description="CPU threads; a result's last bits depend on them"
+    )
     search: SearchSettings = SearchSettings()
     supernet: SupernetSettings = SupernetSettings()
     training: TrainingSettings = TrainingSettings()

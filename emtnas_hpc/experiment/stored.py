@@ -3,8 +3,10 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import tomli_w
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment.identity import Identity, identify
@@ -56,9 +58,22 @@ def parse_stored(text: str, origin: str) -> StoredExperiment:
         InputError: it is not what `dump_stored` writes; `origin` is named.
     """
     try:
-        table = tomllib.loads(text)
-        return StoredExperiment(
-            validate(table["experiment"]), table["seed"], table["data"], table["signatures"]
-        )
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, InputError) as error:
-        raise InputError(f"{origin} is not the experiment.toml of a run: {error}") from None
+        file = _File.model_validate(tomllib.loads(text))
+        return StoredExperiment(validate(file.experiment), file.seed, file.data, file.signatures)
+    except ValidationError as error:
+        finding = error.errors(include_url=False)[0]
+        reason = f"{'.'.join(map(str, finding['loc']))}: {finding['msg']}"
+    except (tomllib.TOMLDecodeError, InputError) as error:
+        reason = str(error)
+    raise InputError(f"{origin} is not the experiment.toml of a run: {reason}")
+
+
+class _File(BaseModel):
+    """The file as TOML, its settings not yet validated."""
+
+    model_config = ConfigDict(strict=True)
+
+    seed: int
+    data: dict[str, str]
+    signatures: dict[str, str]
+    experiment: dict[str, Any]

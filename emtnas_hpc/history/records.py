@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from emtnas_hpc.evolution.individual import Individual
+from emtnas_hpc.evolution.individual import NOBODY, Individual
 from emtnas_hpc.space.shape import NetworkShape
 
 
@@ -134,6 +134,11 @@ class History:
         self.individuals.extend(born)
         self.n_steps.extend([0] * len(born))
         self.generations.append(generation)
+
+    def incumbent(self, task: int) -> Individual:
+        """A task's incumbent; before its first true fitness, the fittest of now."""
+        newest = self.generations[-1].tasks[task]
+        return self.individuals[newest.fittest if newest.incumbent == NOBODY else newest.incumbent]
 
     def best_true_fitness(self, task: int) -> float:
         """The true fitness of a task's incumbent; nan before the first measurement."""

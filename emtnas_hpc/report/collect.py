@@ -104,7 +104,7 @@ def _result(history: History) -> SeedResult:
 def _task_result(history: History, task: int) -> TaskResult:
     header = history.header.tasks[task]
     entries = [generation.tasks[task] for generation in history.generations]
-    incumbent = history.individuals[entries[-1].incumbent]
+    incumbent = history.incumbent(task)
     architecture = decode(incumbent.chromosome)
     return TaskResult(
         task=header.name,

@@ -53,8 +53,8 @@ def run(
 ) -> Outcome:
     """Carries a stage from its newest good commit to its end, or to where it is asked to stop.
 
-    A commit is due `commit_interval_s` after the last one, at the end, and at a stop at a step's
-    end. A stage that is finished is left as it is.
+    A commit is due every `commit_interval_s`, at the end, and at a stop at a step's end. A stage
+    that is finished is left as it is. MORE means that it was stopped with work left.
 
     Args:
         stage: what to do.
@@ -67,22 +67,17 @@ def run(
         warn: told of damaged commits that were set aside.
         clock: seconds.
 
-    Returns:
-        DONE, or MORE when it was stopped with work left.
-
     Raises:
         EmtnasError: of the store; whatever was committed before stands.
     """
     commit = store.newest(_recorded(warn, attempt))
     if commit is not None and commit.step >= stage.n_steps:
         return Outcome.DONE
-    state, step = _resumed(stage, commit)
-    attempt.event("resumed" if commit else "started", stage=stage.name, step=step)
-    save = _Saver(stage, store, attempt, clock, step)
+    state, step = _resumed(stage, commit, attempt)
+    save = _Saver(stage, store, attempt, clock, commit_interval_s, step)
     grace = Grace(stop, attempt, grace_s, clock)
     while step < stage.n_steps and not stop.requested:
-        if save.age_s >= commit_interval_s:
-            save(state, step)
+        save.if_due(state, step)
         grace.begin_step()
         try:
             state = stage.advance(state, grace.interrupted)
@@ -92,22 +87,23 @@ def run(
         step += 1
         notify(Progress(step, stage.n_steps, grace.end_step(), stage.summary(state)))
     save(state, step)
-    if step < stage.n_steps:
-        attempt.event("stopped", stage=stage.name, step=step, signal=stop.signal)
-        return Outcome.MORE
-    attempt.event("finished", stage=stage.name, step=step)
-    return Outcome.DONE
+    done = step >= stage.n_steps
+    ending = "finished" if done else "stopped"
+    attempt.event(ending, stage=stage.name, step=step, signal=stop.signal)
+    return Outcome.DONE if done else Outcome.MORE
 
 
-def _resumed(stage: Stage[S], commit: Commit | None) -> tuple[S, int]:
+def _resumed(stage: Stage[S], commit: Commit | None, attempt: Attempt) -> tuple[S, int]:
     if commit is None:
+        attempt.event("started", stage=stage.name, step=0)
         return stage.start(), 0
+    attempt.event("resumed", stage=stage.name, step=commit.step)
     with storage_errors(commit.directory, "read"):
         return stage.load(commit.directory), commit.step
 
 
 class _Saver(Generic[S]):
-    """Commits states that are not committed yet, and knows how long ago the last commit was."""
+    """Commits a state unless it has been committed; knows when that is due."""
 
     def __init__(
         self,
@@ -115,18 +111,20 @@ class _Saver(Generic[S]):
         store: RunStore,
         attempt: Attempt,
         clock: Callable[[], float],
+        interval_s: float,
         committed: int,
     ) -> None:
         self._stage = stage
         self._store = store
         self._attempt = attempt
         self._clock = clock
+        self._interval_s = interval_s
         self._committed = committed
         self._at = clock()
 
-    @property
-    def age_s(self) -> float:
-        return self._clock() - self._at
+    def if_due(self, state: S, step: int) -> None:
+        if self._clock() - self._at >= self._interval_s:
+            self(state, step)
 
     def __call__(self, state: S, step: int) -> None:
         if step == self._committed:

@@ -1,6 +1,5 @@
 """Opening a run: ownership, the attempt, and what is recorded of its end."""
 
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,8 +33,6 @@ def open_run(
     take_over: bool = False,
     job_is_gone: JobIsGone | None = None,
     say: Callable[[str], None] = notice,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[OpenRun]:
     """Owns a run directory for the duration of a `with` block.
 
@@ -49,8 +46,6 @@ def open_run(
         take_over: take the run from its owner, whether it lives or not.
         job_is_gone: asks the queue about the owner's job.
         say: told that an owner is being watched.
-        clock: seconds, to watch by.
-        sleep: waits for seconds.
 
     Raises:
         OwnedError: another living process owns the run.
@@ -63,8 +58,6 @@ def open_run(
         say=say,
         take_over=take_over,
         job_is_gone=job_is_gone,
-        clock=clock,
-        sleep=sleep,
     )
     try:
         superseded = {attempt.token for attempt in paths.find_attempts()}

@@ -1,6 +1,7 @@
 """Which device a search runs on."""
 
 import platform
+import re
 
 import numpy as np
 import torch
@@ -17,16 +18,13 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
+    match = re.fullmatch(r"cpu|cuda(?::(\d{1,4}))?", name)
+    if match is None:
         raise InputError(f"--device is {name!r}, expected auto, cpu, cuda or cuda:N")
     n_devices = torch.cuda.device_count()
-    if device.type == "cuda" and (device.index or 0) >= n_devices:
+    if name != "cpu" and int(match[1] or 0) >= n_devices:
         raise InputError(f"--device is {name!r}, but torch sees {n_devices} CUDA devices here")
-    return device
+    return torch.device(name)
 
 
 def describe_software(device: torch.device) -> dict[str, str]:

@@ -98,10 +98,7 @@ def take(
             if verdict is Verdict.WATCH:
                 verdict = _watch(paths, owner, say, clock, sleep)
             if verdict is Verdict.REFUSE:
-                raise OwnedError(
-                    f"{shown(paths.directory)} is owned by {owner}; "
-                    "wait for it, stop it, or pass --take-over if it is dead"
-                )
+                raise _owned(paths, owner)
         # The judgement may have taken minutes: it holds only for the record it was made about.
         if _standing(paths, take_over) == owner:
             break
@@ -122,6 +119,13 @@ def _standing(paths: RunPaths, take_over: bool) -> Owner | None:
         if take_over:
             return None
         raise
+
+
+def _owned(paths: RunPaths, owner: Owner) -> OwnedError:
+    return OwnedError(
+        f"{shown(paths.directory)} is owned by {owner}; "
+        "wait for it, stop it, or pass --take-over if it is dead"
+    )
 
 
 def _watch(

@@ -12,7 +12,6 @@ from emtnas_hpc.space.shape import N_REDUCTIONS, NetworkShape
 from emtnas_hpc.supernet import flat
 from emtnas_hpc.supernet.batch_norm import Normalise
 from emtnas_hpc.supernet.cell import ALL_EDGES, Cell
-from emtnas_hpc.supernet.convolution import pays_to_interleave
 from emtnas_hpc.supernet.ends import Classifier, Stem
 from emtnas_hpc.supernet.initialise import initialise
 from emtnas_hpc.supernet.masks import Masks
@@ -61,7 +60,7 @@ class Network(nn.Module):
         self.device = torch.device(device)
         with torch.device("meta"):
             self.stem = Stem(shape.image_channels, shape.channels)
-            self.cells = nn.ModuleList(_make_cells(shape, architecture, self.device))
+            self.cells = nn.ModuleList(_make_cells(shape, architecture))
             n_features = shape.channels * 2**N_REDUCTIONS
             self.classifier = Classifier(n_features, shape.n_classes)
         self.weights, self.weights_layout = flat.pack_parameters(self, dtype, self.device)
@@ -111,19 +110,16 @@ class Network(nn.Module):
         return logits
 
 
-def _make_cells(
-    shape: NetworkShape, architecture: Architecture | None, device: torch.device
-) -> list[Cell]:
+def _make_cells(shape: NetworkShape, architecture: Architecture | None) -> list[Cell]:
     cells = []
-    n_channels, size = shape.channels, shape.image_size
+    n_channels = shape.channels
     for kind in shape.cells:
         if kind == "reduction":
-            n_channels, size = 2 * n_channels, size // 2
-        interleave = pays_to_interleave(n_channels, size, device)
+            n_channels = 2 * n_channels
         edges: Iterable[Edge] = ALL_EDGES
         outputs: Iterable[int] = range(N_BLOCKS)
         if architecture is not None:
             cell = architecture.cell(kind)
             edges, outputs = dict.fromkeys(cell.edges), cell.outputs
-        cells.append(Cell(kind, n_channels, edges, outputs, interleave))
+        cells.append(Cell(kind, n_channels, edges, outputs))
     return cells

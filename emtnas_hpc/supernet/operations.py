@@ -7,7 +7,8 @@ from torch.nn import functional as F
 
 from emtnas_hpc.space.operations import Operation
 from emtnas_hpc.supernet.batch_norm import BatchNorm, Normalise
-from emtnas_hpc.supernet.convolution import Convolution, DilatedDepthwise
+from emtnas_hpc.supernet.convolution import Convolution
+from emtnas_hpc.supernet.depthwise import Depthwise, DilatedDepthwise
 
 
 class Node:
@@ -35,7 +36,7 @@ class Separable(EdgeOperation):
 
     def __init__(self, n_channels: int, kernel: int) -> None:
         super().__init__()
-        self.depthwise = Convolution(n_channels, n_channels, kernel, groups=n_channels)
+        self.depthwise = Depthwise(n_channels, kernel)
         self.inner_norm = BatchNorm(n_channels)
         self.pointwise = Convolution(n_channels, n_channels)
         self.norm = BatchNorm(n_channels)
@@ -49,9 +50,9 @@ class Separable(EdgeOperation):
 class Dilated(EdgeOperation):
     """ReLU, depthwise of dilation 2, pointwise, batch norm."""
 
-    def __init__(self, n_channels: int, kernel: int, interleave: bool) -> None:
+    def __init__(self, n_channels: int, kernel: int) -> None:
         super().__init__()
-        self.depthwise = DilatedDepthwise(n_channels, kernel, interleave)
+        self.depthwise = DilatedDepthwise(n_channels, kernel)
         self.pointwise = Convolution(n_channels, n_channels)
         self.norm = BatchNorm(n_channels)
 
@@ -65,7 +66,7 @@ class DilatedPoint(EdgeOperation):
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
-        self.depthwise = Convolution(n_channels, n_channels, groups=n_channels)
+        self.depthwise = Depthwise(n_channels, kernel=1)
         self.pointwise = Convolution(n_channels, n_channels)
         self.norm = BatchNorm(n_channels)
 
@@ -78,7 +79,7 @@ class DilatedPoint(EdgeOperation):
 class Identity(EdgeOperation):
     """The node as it is."""
 
-    def forward(self, node: Node, normalise: Normalise) -> Tensor:
+    def forward(self, node: Node, normalise: Normalise) -> Tensor:  # noqa: ARG002
         """Applies the operation."""
         return node.value
 
@@ -86,7 +87,7 @@ class Identity(EdgeOperation):
 class MaxPool(EdgeOperation):
     """ReLU, 3x3 max pooling."""
 
-    def forward(self, node: Node, normalise: Normalise) -> Tensor:
+    def forward(self, node: Node, normalise: Normalise) -> Tensor:  # noqa: ARG002
         """Applies the operation."""
         return F.max_pool2d(node.rectified, 3, stride=1, padding=1)
 
@@ -94,12 +95,12 @@ class MaxPool(EdgeOperation):
 class AveragePool(EdgeOperation):
     """ReLU, 3x3 average pooling that counts its padding."""
 
-    def forward(self, node: Node, normalise: Normalise) -> Tensor:
+    def forward(self, node: Node, normalise: Normalise) -> Tensor:  # noqa: ARG002
         """Applies the operation."""
         return F.avg_pool2d(node.rectified, 3, stride=1, padding=1)
 
 
-def make_operation(operation: Operation, n_channels: int, interleave: bool) -> EdgeOperation:
+def make_operation(operation: Operation, n_channels: int) -> EdgeOperation:
     """Makes the module of a candidate operation."""
     match operation.kind:
         case "separable":
@@ -107,7 +108,7 @@ def make_operation(operation: Operation, n_channels: int, interleave: bool) -> E
         case "dilated" if operation.kernel == 1:
             return DilatedPoint(n_channels)
         case "dilated":
-            return Dilated(n_channels, operation.kernel, interleave)
+            return Dilated(n_channels, operation.kernel)
         case "identity":
             return Identity()
         case "max_pool":

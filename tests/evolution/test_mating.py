@@ -76,7 +76,7 @@ def test_an_individual_may_mate_with_itself(individual, mating) -> None:
     assert [(i.parent_a, i.parent_b) for i in brood.offspring] == [(0, 0), (0, 0)]
 
 
-def single_mixed_pairs(individual, settings, n: int = 800):
+def single_mixed_pairs(individual, settings, n: int = 2000):
     """The two children of pairs of different tasks, whose skill factors are 0 and 1."""
     population = [individual(0, task=0), individual(1, task=1)]
     for seed in range(n):
@@ -98,7 +98,7 @@ def test_a_crossed_pair_of_two_tasks_hands_out_its_skill_factors_in_random_order
         child, parents, record = children[0]
         assert child.operator is Operator.TRANSFER
         straight += record is parents[0]
-    assert len(pairs) > 300
+    assert len(pairs) > 800
     assert binomial_p_value(straight, len(pairs), 0.5) > 1e-3
 
 
@@ -119,7 +119,7 @@ def test_the_authors_coin_hands_out_the_skill_factors_of_mutants_in_random_order
         child, parents, record = children[0]
         assert child.operator is Operator.MUTATION
         kept += parents == [record]
-    assert len(pairs) > 300
+    assert len(pairs) > 800
     assert binomial_p_value(kept, len(pairs), 0.5) > 1e-3
 
 

@@ -53,6 +53,12 @@ def test_clones_of_each_other_name_the_next_older_one(individual) -> None:
     assert [i.clone_of for i in select(parents, offspring, (1,)).offspring] == [0, -1, 1]
 
 
+def test_a_clone_of_two_parents_names_the_younger_wherever_it_stands(individual) -> None:
+    parents = [individual(4, 0.9, genes=0), individual(1, 0.8, genes=0)]
+    offspring = [individual(5, genes=0), individual(6)]
+    assert [i.clone_of for i in select(parents, offspring, (2,)).offspring] == [4, -1]
+
+
 def test_equal_chromosomes_of_two_tasks_are_no_clones(individual) -> None:
     parents = [individual(0, genes=0), individual(1, task=1, genes=0)]
     offspring = [individual(2, task=1, genes=1), individual(3, genes=1)]

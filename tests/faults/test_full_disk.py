@@ -29,7 +29,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if refusal.returncode:
         pytest.skip(f"a tmpfs cannot be mounted here: {refusal.stderr.strip()}")
     yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    # Lazily: a writer that failed may still hold its file open.
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 class HeavyStage(CountingStage):

@@ -1,6 +1,7 @@
-"""kill -9 at any moment: the run goes on and ends in the state of one that was never interrupted."""
+"""kill -9 at any moment: the run goes on, and ends in the state of one that nobody interrupted."""
 
 import random
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -24,11 +25,11 @@ def test_a_run_killed_before_any_call_into_the_file_system_ends_the_same(
     result = run_script("killing.py", tmp_path)
     assert result.returncode == 0, result.stderr
     runs = list(tmp_path.iterdir())
-    assert len(runs) > 100
+    assert len(runs) > 70
     for run in runs[:-1]:
-        assert _state(run) == expected_state(4)
+        assert _state(run) == expected_state(3)
         stage = RunPaths(run).stage("search")
-        assert stage.steps() == [3, 4]
+        assert stage.steps()[-2:] == [2, 3]
         assert list(find_temporaries(stage.directory)) == []
 
 
@@ -39,11 +40,12 @@ def test_a_run_killed_at_random_moments_again_and_again_ends_the_same(
     n_killed = 0
     while True:
         process = start("--steps", "40", "--batch-s", "0.01", "--interval-s", "0.05")
-        time.sleep(moments.uniform(0.1, 0.4))
-        if process.poll() is not None:
+        assert process.stdout is not None
+        if not process.stdout.readline():
             break
+        time.sleep(moments.uniform(0.0, 0.4))
         process.kill()
-        n_killed += 1
-    assert process.returncode == 0
+        n_killed += process.wait() == -signal.SIGKILL
+    assert process.wait() == 0
     assert n_killed > 2
     assert _state(directory) == expected_state(40)

@@ -14,7 +14,7 @@ from emtnas_hpc.store.manifest import Manifest, find_damage, read_manifest
 from emtnas_hpc.store.paths import RunPaths
 from emtnas_hpc.store.reading import read_newest
 
-N_BEFORE, N_STEPS = 2, 5
+N_BEFORE, N_STEPS = 2, 3
 
 
 class Disk:
@@ -74,11 +74,12 @@ def test_wherever_the_disk_refuses_commits_stay_whole_and_a_restart_ends_the_run
             break
         paths = RunPaths(directory)
         assert max(_whole_commits(paths)) >= N_BEFORE
-        run_counting(directory, CountingStage(N_STEPS), warn=pytest.fail)
+        # Unlike this process, one whose release was refused would be dead by now.
+        run_counting(directory, CountingStage(N_STEPS), warn=pytest.fail, take_over=True)
         state = read_newest(paths.stage("search"), "state.txt", Path.read_text)
         assert state == expected_state(N_STEPS)
         shutil.rmtree(directory)
-    assert n_refusals > 50
+    assert n_refusals > 30
 
 
 def test_an_event_that_the_disk_refuses_does_not_end_the_run(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_stopped_process_that_wakes_up_after_a_takeover_leaves_without_writing
     start: Start, directory: Path
 ) -> None:
     paths = RunPaths(directory)
-    first = start("--batch-s", "0.1")
+    first = start("--batch-s", "0.4")
     _wait_until(lambda: _is_stepping(paths))
     first.send_signal(signal.SIGSTOP)
     second = start("--take-over")
@@ -78,13 +78,15 @@ def test_a_stopped_process_that_wakes_up_after_a_takeover_leaves_without_writing
     assert after == before
 
 
-def test_of_processes_that_start_together_one_runs_and_the_others_leave(
+def test_of_processes_that_start_together_one_ends_the_run_and_the_others_leave(
     start: Start, directory: Path
 ) -> None:
     paths = RunPaths(directory)
     starters = [start("--batch-s", "0.05") for _ in range(4)]
     for starter in starters:
         starter.communicate()
-    assert sorted(starter.returncode for starter in starters) == [0, 3, 3, 3]
+    # One that came so late that the run was finished has nothing to do, and says 0 as well.
+    codes = {starter.returncode for starter in starters}
+    assert codes in ({0, 3}, {0})
     assert read_newest(paths.stage("search"), "state.txt", Path.read_text) == expected_state(6)
     assert read_owner(paths.owner) is None

@@ -1,0 +1,121 @@
+from pathlib import Path
+
+import pytest
+from command_line import TINY, Emtnas, snapshot
+
+from emtnas_hpc.experiment import preset_names
+
+PRESETS = ", ".join(preset_names())
+
+#: Arguments, and the whole line that answers them.
+REFUSED = [
+    (["run", "cifra"], f"no preset or TOML file 'cifra'; did you mean cifar? presets are: {PRESETS}"),
+    (["prepare", "nowhere.toml"], f"no preset or TOML file 'nowhere.toml'; presets are: {PRESETS}"),
+    (["run", "--set", "serch.rmp=0.1"], "unknown setting serch.rmp; did you mean search.rmp?"),
+    (["run", "--set", "search.rmp=1.5"], "search.rmp is 1.5, expected a number from 0 to 1"),
+    (["run", "--set", "search.rmp=high"], "search.rmp is 'high', expected a number from 0 to 1"),
+    (["run", "--set", "search.fitness=a\nb"], "search.fitness is 'a\\nb', expected 'own' or 'running_mean'"),
+    (["run", "--set", "a\nb=1"], "unknown setting a b; docs/settings.md lists them"),
+    (["run", "--name", "a/b"], "name is 'a/b', expected at most 200 letters, digits and _ . + = , - that begin with a letter or digit"),
+    (["run", "--seeds", "0"], "--seeds is '0', expected 1 to 10,000 seeds"),
+    (["run", "--seeds", "10001"], "--seeds is '10001', expected 1 to 10,000 seeds"),
+    (["run", "--seeds", "two"], "--seeds is 'two', expected a number (5) or a list of seeds (5,7)"),
+    (["run", "--seeds", "-1"], "--seeds is '-1', expected a number (5) or a list of seeds (5,7)"),
+    (["run", "--seeds", "4294967296,"], "--seeds has 4294967296, expected 0 to 4294967295"),
+    (["run", "--device", "gpu"], "--device is 'gpu', expected auto, cpu, cuda or cuda:N"),
+    (["report", "nothing"], "no run 'nothing', neither as a folder nor in runs"),
+    (["report"], "no runs in runs; start one with `emtnas-hpc run`, or say --runs DIR"),
+    (["inspect", "nothing"], "no run 'nothing', neither as a folder nor in runs"),
+    (["verify", "nothing"], "no run 'nothing', neither as a folder nor in runs"),
+    (["verify", "nothing", "--device", "cuda:x"], "--device is 'cuda:x', expected auto, cpu, cuda or cuda:N"),
+    (
+        ["run", "cifar", "--set", "search.rmp=0.1"],
+        "data/torchvision-cifar10 is missing; make it anew with: emtnas-hpc prepare cifar --set search.rmp=0.1 --data data",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED)
+def test_bad_input_is_answered_in_one_line_and_leaves_nothing_behind(
+    emtnas: Emtnas, here: Path, arguments: list[str], message: str
+) -> None:
+    result = emtnas(*arguments)
+    assert (result.code, result.out, result.err) == (2, "", f"error: {message}\n")
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["nothing"], "emtnas-hpc"),
+        (["--nothing"], "emtnas-hpc"),
+        (["run", "--nothing"], "emtnas-hpc run"),
+        (["run", "cifar", "quickstart"], "emtnas-hpc run"),
+        (["run", "--parallel", "0"], "emtnas-hpc run"),
+        (["run", "--parallel", "many"], "emtnas-hpc run"),
+        (["inspect"], "emtnas-hpc inspect"),
+    ],
+)
+def test_a_command_line_that_cannot_be_understood_names_the_help_that_explains_it(
+    emtnas: Emtnas, here: Path, arguments: list[str], command: str
+) -> None:
+    result = emtnas(*arguments)
+    assert (result.code, result.out) == (2, "")
+    (line,) = result.err.splitlines()
+    assert line.startswith("error: ")
+    assert line.endswith(f"; {command} --help says more")
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--debug", "run", "nowhere"], ["run", "--debug", "nowhere"]]
+)
+def test_debug_shows_the_traceback_wherever_it_stands(emtnas: Emtnas, arguments: list[str]) -> None:
+    lines = emtnas(*arguments).err.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-1].startswith("error: no preset or TOML file 'nowhere'; ")
+
+
+def test_a_device_that_is_not_there_is_refused_before_a_run_begins(
+    emtnas: Emtnas, here: Path, data: Path
+) -> None:
+    result = emtnas("run", *TINY, "--data", data, "--device", "cuda:99")
+    assert result.code == 2
+    assert result.err.startswith("error: --device is 'cuda:99', but torch sees ")
+    assert list(here.iterdir()) == []
+
+
+def test_a_run_directory_of_other_settings_is_refused_with_the_difference(
+    emtnas: Emtnas, finished: Path, data: Path
+) -> None:
+    before = snapshot(finished)
+    where = ("--name", "tiny", "--runs", finished, "--data", data)
+    result = emtnas("run", *TINY, "--set", "search.rmp=0.5", *where)
+    assert result.code == 2
+    assert result.err == (
+        f"error: {finished}/tiny/seed-0 was made with other settings: search.rmp is 0.3 there, "
+        "0.5 here; use those, or another --name\n"
+    )
+    assert snapshot(finished) == before
+
+
+def test_a_name_that_means_several_runs_is_refused_where_one_is_needed(
+    emtnas: Emtnas, finished: Path
+) -> None:
+    result = emtnas("inspect", "tiny", "--runs", finished)
+    assert result.code == 2
+    assert result.err == (f"error: tiny is 2 runs, expected one, such as {finished}/tiny/seed-0\n")
+
+
+def test_an_experiment_that_cannot_be_read_back_is_refused(
+    emtnas: Emtnas, here: Path, data: Path
+) -> None:
+    broken = here / "runs/broken/seed-0/experiment.toml"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("seed = 0\n")
+    result = emtnas("run", *TINY, "--name", "broken", "--data", data)
+    assert result.code == 2
+    assert result.err.startswith(
+        "error: runs/broken/seed-0/experiment.toml is not the experiment.toml of a run: "
+    )
+    assert broken.read_text() == "seed = 0\n"

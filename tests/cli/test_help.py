@@ -1,0 +1,88 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import TINY, Emtnas
+
+import emtnas_hpc
+from emtnas_hpc.cli.app import app
+
+COMMANDS = ["run", "prepare", "report", "inspect", "verify"]
+
+WITHOUT_TORCH = """
+import sys
+from emtnas_hpc.cli.app import run_command_line
+code = run_command_line(sys.argv[1:])
+print("torch imported:", "torch" in sys.modules, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def _run_alone(
+    environment: dict[str, str], *arguments: object
+) -> "subprocess.CompletedProcess[str]":
+    """A command in a fresh process that says whether torch was imported."""
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_command_is_known_to_these_tests() -> None:
+    assert [command.callback.__name__ for command in app.registered_commands] == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(emtnas: Emtnas, command: str) -> None:
+    result = emtnas(command, "--help")
+    assert result.code == 0
+    assert f"Usage: emtnas-hpc {command}" in result.out
+    assert result.err == ""
+    assert "--events" not in result.out
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_the_program_alone_says_what_it_can_do(emtnas: Emtnas, arguments: list[str]) -> None:
+    result = emtnas(*arguments)
+    assert (result.code, result.err) == (0, "")
+    assert all(command in result.out for command in COMMANDS)
+
+
+def test_the_version_is_the_package_s(emtnas: Emtnas) -> None:
+    result = emtnas("--version")
+    assert (result.code, result.out) == (0, f"{emtnas_hpc.__version__}\n")
+
+
+@pytest.mark.parametrize("command", [[], *([command] for command in COMMANDS)])
+def test_help_is_shown_without_torch(environment: dict[str, str], command: list[str]) -> None:
+    done = _run_alone(environment, *command, "--help")
+    assert done.returncode == 0
+    assert done.stderr == "torch imported: False\n"
+
+
+def test_a_setting_is_refused_without_torch(environment: dict[str, str]) -> None:
+    done = _run_alone(environment, "run", "cifar", "--set", "search.rmp=2")
+    assert done.returncode == 2
+    assert done.stderr.endswith("torch imported: False\n")
+
+
+def test_a_run_directory_of_other_settings_is_refused_without_torch(
+    environment: dict[str, str], finished: Path, data: Path
+) -> None:
+    where = ("--name", "tiny", "--runs", finished, "--data", data)
+    done = _run_alone(environment, "run", *TINY, "--set", "search.rmp=0.5", *where)
+    assert done.returncode == 2
+    assert done.stderr.endswith("torch imported: False\n")
+
+
+@pytest.mark.parametrize("command", ["report", "inspect"])
+def test_results_are_shown_without_torch(
+    environment: dict[str, str], finished: Path, command: str
+) -> None:
+    done = _run_alone(environment, command, finished / "tiny" / "seed-0")
+    assert done.returncode == 0
+    assert done.stderr == "torch imported: False\n"

@@ -1,0 +1,137 @@
+from collections.abc import Callable
+
+import pytest
+
+from emtnas_hpc.experiment import Experiment, Identity, difference, identify
+from emtnas_hpc.experiment.identity import flatten
+
+Load = Callable[..., Experiment]
+
+DATA = {"cifar10": "a" * 64, "cifar100": "b" * 64}
+
+#: For every setting that can change a result, a value that is not the default.
+CHANGES = {
+    "tasks": '["cifar100", "cifar10"]',
+    "threads": "2",
+    "search.generations": "299",
+    "search.population": "21",
+    "search.rmp": "0.31",
+    "search.crossover_probability": "0.9",
+    "search.mutation_probability": "0.03",
+    "search.reevaluate": "false",
+    "search.fitness": "running_mean",
+    "search.mutation_only_child": "coin",
+    "search.mutation": "step",
+    "search.true_fitness_every": "2",
+    "supernet.channels": "21",
+    "supernet.normal_cells": "2",
+    "supernet.dropout": "0.2",
+    "supernet.drop_path": "0.1",
+    "supernet.drop_path_from": "52",
+    "training.batch_size": "127",
+    "training.batches": "3",
+    "training.learning_rate": "0.2",
+    "training.momentum": "0.8",
+    "training.nesterov": "false",
+    "training.weight_decay": "2e-4",
+    "evaluation.batch_size": "999",
+    "evaluation.mini_batch": "common",
+    "evaluation.batch_norm": "batch",
+    "evaluation.recalibration_images": "251",
+    "evaluation.validation_images": "augmented",
+    "evaluation.chunk": "124",
+    "task.cifar10.pool": "2",
+    "task.cifar10.padding": "3",
+    "task.cifar10.flip": "false",
+    "task.cifar10.mean": "[0.5]",
+    "task.cifar10.std": "[0.5]",
+    "task.cifar10.image_size": "31",
+}
+
+#: And for every other setting.
+NEUTRAL = {
+    "name": "other",
+    "run.commit_interval_s": "0",
+    "run.keep_commits": "3",
+    "run.grace_s": "10",
+    "task.cifar10.source": "npz:/data/cifar10.npz",
+}
+
+
+def _signature(experiment: Experiment, seed: int = 0) -> str:
+    return identify(experiment, seed, DATA).signature
+
+
+def test_every_setting_is_known_to_these_tests(load: Load) -> None:
+    names = {name for name in flatten(load("cifar")) if not name.startswith("task.cifar100.")}
+    assert names == {*CHANGES, *NEUTRAL}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_setting_that_can_change_a_result_changes_the_signature(load: Load, name: str) -> None:
+    assert _signature(load("cifar", f"{name}={CHANGES[name]}")) != _signature(load("cifar"))
+
+
+@pytest.mark.parametrize("name", NEUTRAL)
+def test_a_setting_that_cannot_change_a_result_leaves_the_signature(load: Load, name: str) -> None:
+    changed = load("cifar", f"{name}={NEUTRAL[name]}")
+    assert changed != load("cifar")
+    assert _signature(changed) == _signature(load("cifar"))
+
+
+def test_the_seed_and_the_images_change_the_signature(load: Load) -> None:
+    experiment = load("cifar")
+    signatures = {
+        identify(experiment, 0, DATA).signature,
+        identify(experiment, 1, DATA).signature,
+        identify(experiment, 0, DATA | {"cifar10": "c" * 64}).signature,
+    }
+    assert len(signatures) == 3
+
+
+def test_the_signature_is_that_of_the_values_whatever_their_order() -> None:
+    assert Identity({"a": 1, "b": 2}).signature == Identity({"b": 2, "a": 1}).signature
+
+
+def test_the_difference_names_each_value_on_both_sides() -> None:
+    there = {"search.rmp": 0.3, "search.reevaluate": True, "training.batches": "epoch"}
+    here = {"search.rmp": 0.1, "search.reevaluate": False, "training.batches": "epoch"}
+    assert difference(there, here) == (
+        "search.reevaluate is true there, false here; search.rmp is 0.3 there, 0.1 here"
+    )
+
+
+def test_the_difference_of_lists_reads_as_a_list() -> None:
+    assert difference({"task.a.mean": [0.5]}, {"task.a.mean": [0.1, 0.2]}) == (
+        "task.a.mean is 0.5 there, 0.1,0.2 here"
+    )
+
+
+def test_the_difference_of_images_shows_the_beginnings_of_their_digests() -> None:
+    assert difference({"data.digits": "ab" * 32}, {"data.digits": "cd" * 32}) == (
+        "data.digits is abababababab there, cdcdcdcdcdcd here"
+    )
+
+
+def test_where_the_tasks_differ_those_of_one_side_are_not_listed_setting_by_setting(
+    load: Load,
+) -> None:
+    there = identify(load("cifar"), 0, DATA)
+    here = identify(
+        load("cifar", 'tasks=["cifar10", "digits"]', "task.cifar10.flip=false"),
+        0,
+        {"cifar10": "a" * 64, "digits": "d" * 64},
+    )
+    assert difference(there.values, here.values) == (
+        "tasks is cifar10,cifar100 there, cifar10,digits here; "
+        "task.cifar10.flip is true there, false here"
+    )
+
+
+def test_a_value_that_one_side_does_not_have_is_nothing_there() -> None:
+    assert difference({}, {"search.new": 3}) == "search.new is nothing there, 3 here"
+
+
+def test_a_long_difference_is_cut_and_counted() -> None:
+    there, here = {f"s{i}": 0 for i in range(7)}, {f"s{i}": 1 for i in range(7)}
+    assert difference(there, here).endswith("s4 is 0 there, 1 here; and 2 more")

@@ -1,0 +1,94 @@
+import json
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from emtnas_hpc.errors import StorageError
+from emtnas_hpc.runner.attempts import HEARTBEAT_S, Attempt, read_attempts
+from emtnas_hpc.store.paths import RunPaths
+
+
+@pytest.fixture
+def attempt(paths: RunPaths, clock: Callable[[], float]) -> Iterator[Attempt]:
+    attempt = Attempt(paths, "ab12", {"threads": 2}, clock=clock)
+    yield attempt
+    attempt.close()
+
+
+def test_the_first_line_tells_where_the_attempt_runs(paths: RunPaths, attempt: Attempt) -> None:
+    first = json.loads(paths.attempt(1, "ab12").read_text())
+    assert first["pid"] == os.getpid()
+    assert first["threads"] == 2
+    assert set(first) == {"time", "host", "pid", "argv", "python", "platform", "threads"}
+
+
+def test_attempts_are_numbered_through(paths: RunPaths, attempt: Attempt) -> None:
+    second = Attempt(paths, "cd34", {})
+    second.close()
+    assert [(a.number, a.token) for a in read_attempts(paths)] == [(1, "ab12"), (2, "cd34")]
+
+
+def test_events_are_on_the_disk_at_once_and_in_order(paths: RunPaths, attempt: Attempt) -> None:
+    attempt.event("started", step=0)
+    attempt.event("committed", step=1, loss=0.5)
+    (record,) = read_attempts(paths)
+    assert [event["event"] for event in record.events] == ["started", "committed"]
+    assert record.events[1]["loss"] == 0.5
+    assert record.provenance["threads"] == 2
+
+
+def test_a_torn_last_line_is_left_out(paths: RunPaths, attempt: Attempt) -> None:
+    attempt.event("started", step=0)
+    with attempt.path.open("ab") as file:
+        file.write(b'{"event": "commi')
+    (record,) = read_attempts(paths)
+    assert [event["event"] for event in record.events] == ["started"]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"ho', b"[1]\n", b"\xff\n"])
+def test_an_attempt_that_never_finished_its_first_line_has_no_provenance(
+    paths: RunPaths, attempt: Attempt, content: bytes
+) -> None:
+    attempt.path.write_bytes(content)
+    (record,) = read_attempts(paths)
+    assert (record.provenance, record.events) == ({}, [])
+
+
+def test_an_event_after_a_torn_one_is_whole(
+    paths: RunPaths, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:5]))
+        attempt.event("committed", step=1)
+    attempt.event("committed", step=2)
+    (record,) = read_attempts(paths)
+    assert [event["step"] for event in record.events] == [2]
+
+
+def test_the_heartbeat_is_shown_every_thirty_seconds(
+    attempt: Attempt, paths: RunPaths, clock: Callable[[], float]
+) -> None:
+    os.utime(attempt.path, (0, 0))
+    clock.now = HEARTBEAT_S - 1
+    attempt.touch()
+    assert read_attempts(paths)[0].heartbeat == 0
+    clock.now = HEARTBEAT_S
+    attempt.touch()
+    assert read_attempts(paths)[0].heartbeat > 0
+    os.utime(attempt.path, (0, 0))
+    clock.now += HEARTBEAT_S - 1
+    attempt.touch()
+    assert read_attempts(paths)[0].heartbeat == 0
+
+
+def test_a_run_without_attempts_has_none(paths: RunPaths) -> None:
+    assert read_attempts(paths) == []
+
+
+def test_an_attempt_that_cannot_be_begun_is_a_storage_error(paths: RunPaths) -> None:
+    paths.directory.mkdir()
+    paths.attempts.touch()
+    with pytest.raises(StorageError, match="attempts"):
+        Attempt(paths, "ab12", {})

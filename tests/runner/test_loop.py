@@ -1,0 +1,226 @@
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from counting import SIGNATURE, Chain, CountingStage, expected_state
+
+from emtnas_hpc.errors import DamagedError, StorageError, SupersededError
+from emtnas_hpc.runner.attempts import Attempt, read_attempts
+from emtnas_hpc.runner.interruption import StopRequest
+from emtnas_hpc.runner.loop import Outcome, Progress, run
+from emtnas_hpc.store.claim import Claim, take
+from emtnas_hpc.store.manifest import MANIFEST
+from emtnas_hpc.store.owner import this_process
+from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.run_store import RunStore
+
+
+class Bench:
+    """A run directory that a test owns, and everything that `run` asks for."""
+
+    def __init__(self, paths: RunPaths, clock) -> None:
+        self.paths = paths
+        self.clock = clock
+        self.claim: Claim = take(paths, this_process(), say=pytest.fail)
+        self.attempt = Attempt(paths, self.claim.token, {})
+        self.progress: list[Progress] = []
+        self.warnings: list[str] = []
+
+    def run(self, stage: CountingStage, *, commit_interval_s: float = 0.0) -> Outcome:
+        store = RunStore(self.paths, stage.name, signature=SIGNATURE, claim=self.claim)
+        with StopRequest() as stop:
+            return run(
+                stage,
+                store,
+                stop,
+                self.attempt,
+                commit_interval_s=commit_interval_s,
+                grace_s=30.0,
+                notify=self.progress.append,
+                warn=self.warnings.append,
+                clock=self.clock,
+            )
+
+    def state(self, step: int) -> str:
+        return (self.paths.stage("search").commit(step) / "state.txt").read_text()
+
+    @property
+    def events(self) -> list[tuple[str, object]]:
+        """(event, step) of all events so far."""
+        return [(e["event"], e.get("step")) for e in read_attempts(self.paths)[-1].events]
+
+    @property
+    def commits(self) -> list[object]:
+        """The steps that were committed, pruned ones too."""
+        return [step for event, step in self.events if event == "committed"]
+
+
+@pytest.fixture
+def bench(paths: RunPaths, clock) -> Iterator[Bench]:
+    bench = Bench(paths, clock)
+    yield bench
+    bench.attempt.close()
+
+
+def _stop_at(step: int) -> Callable[[int], None]:
+    return lambda now: os.kill(os.getpid(), signal.SIGTERM) if now == step else None
+
+
+def test_a_run_takes_every_step_and_commits_its_end(bench: Bench) -> None:
+    assert bench.run(CountingStage(3)) is Outcome.DONE
+    assert bench.state(3) == expected_state(3)
+    assert bench.events == [
+        ("started", 0),
+        ("committed", 1),
+        ("committed", 2),
+        ("committed", 3),
+        ("finished", 3),
+    ]
+
+
+def test_only_the_last_two_commits_are_kept(bench: Bench) -> None:
+    bench.run(CountingStage(5))
+    assert bench.paths.stage("search").steps() == [4, 5]
+
+
+def test_progress_is_told_of_every_step(bench: Bench) -> None:
+    def batch(step: int) -> None:
+        bench.clock.now += step
+
+    bench.run(CountingStage(2, batch))
+    assert [(p.step, p.n_steps, p.seconds) for p in bench.progress] == [(1, 2, 3), (2, 2, 6)]
+    assert bench.progress[0].summary == {"digest": expected_state(1).split()[1][:8]}
+
+
+def test_a_commit_is_due_when_the_interval_has_passed(bench: Bench) -> None:
+    def batch(_: int) -> None:
+        bench.clock.now += 10
+
+    bench.run(CountingStage(6, batch), commit_interval_s=60)
+    assert bench.commits == [2, 4, 6]
+
+
+def test_a_long_interval_leaves_the_end_to_be_committed(bench: Bench) -> None:
+    bench.run(CountingStage(6), commit_interval_s=60)
+    assert bench.commits == [6]
+
+
+def test_the_time_that_a_commit_takes_is_not_part_of_the_interval(bench: Bench) -> None:
+    class SlowDisk(CountingStage):
+        def save(self, state: Chain, directory: Path) -> None:
+            bench.clock.now += 100
+            super().save(state, directory)
+
+    def batch(_: int) -> None:
+        bench.clock.now += 10
+
+    bench.run(SlowDisk(6, batch), commit_interval_s=60)
+    assert bench.commits == [2, 4, 6]
+
+
+def test_a_stop_lets_the_step_end_and_commits_it(bench: Bench) -> None:
+    assert bench.run(CountingStage(5, _stop_at(2)), commit_interval_s=60) is Outcome.MORE
+    assert bench.events == [("started", 0), ("committed", 2), ("stopped", 2)]
+    assert bench.state(2) == expected_state(2)
+
+
+def test_a_stop_in_the_last_step_finishes_the_run(bench: Bench) -> None:
+    assert bench.run(CountingStage(3, _stop_at(3))) is Outcome.DONE
+    assert bench.events[-1] == ("finished", 3)
+
+
+def test_a_stop_before_the_first_step_writes_nothing(bench: Bench) -> None:
+    class StoppedAtOnce(CountingStage):
+        def start(self) -> Chain:
+            signal.raise_signal(signal.SIGUSR2)
+            return super().start()
+
+    assert bench.run(StoppedAtOnce(3)) is Outcome.MORE
+    assert bench.events == [("started", 0), ("stopped", 0)]
+    assert bench.paths.stage("search").steps() == []
+
+
+def test_an_abandoned_step_is_repeated_with_the_same_result(bench: Bench) -> None:
+    def batch(step: int) -> None:
+        bench.clock.now += 20
+        _stop_at(2)(step)
+
+    assert bench.run(CountingStage(3, batch)) is Outcome.MORE
+    assert bench.events[-1] == ("abandoned", 2)
+    assert bench.run(CountingStage(3)) is Outcome.DONE
+    assert bench.state(3) == expected_state(3)
+
+
+def test_a_run_in_parts_ends_like_a_run_at_once(bench: Bench) -> None:
+    for step in range(1, 5):
+        assert bench.run(CountingStage(5, _stop_at(step))) is Outcome.MORE
+    assert bench.run(CountingStage(5)) is Outcome.DONE
+    assert bench.state(5) == expected_state(5)
+
+
+def test_a_finished_run_is_done_at_once_and_nothing_is_written(bench: Bench) -> None:
+    bench.run(CountingStage(2))
+    before = {path: path.stat() for path in bench.paths.directory.rglob("*") if path.is_file()}
+    assert bench.run(CountingStage(2)) is Outcome.DONE
+    after = {path: path.stat() for path in bench.paths.directory.rglob("*") if path.is_file()}
+    assert {p: s.st_mtime_ns for p, s in after.items()} == {
+        p: s.st_mtime_ns for p, s in before.items()
+    }
+
+
+def test_a_run_goes_on_from_the_commit_before_a_damaged_one(bench: Bench) -> None:
+    bench.run(CountingStage(3))
+    (bench.paths.stage("search").commit(3) / MANIFEST).unlink()
+    assert bench.run(CountingStage(3)) is Outcome.DONE
+    assert bench.state(3) == expected_state(3)
+    assert len(bench.warnings) == 1
+    assert [event for event, _ in bench.events].count("damaged") == 1
+    assert ("resumed", 2) in bench.events
+
+
+def test_a_run_whose_commits_are_all_damaged_does_not_begin_anew(bench: Bench) -> None:
+    bench.run(CountingStage(3))
+    for step in (2, 3):
+        (bench.paths.stage("search").commit(step) / MANIFEST).unlink()
+    with pytest.raises(DamagedError):
+        bench.run(CountingStage(3))
+
+
+def test_a_state_that_cannot_be_loaded_for_the_disks_sake_is_a_storage_error(bench: Bench) -> None:
+    class Unreadable(CountingStage):
+        def load(self, directory: Path) -> Chain:
+            raise PermissionError(directory)
+
+    bench.run(CountingStage(2))
+    with pytest.raises(StorageError, match="cannot read"):
+        bench.run(Unreadable(3))
+
+
+def test_a_superseded_run_stops_at_its_next_commit(bench: Bench) -> None:
+    def batch(step: int) -> None:
+        if step == 2:
+            take(bench.paths, this_process(), say=pytest.fail, take_over=True)
+
+    with pytest.raises(SupersededError):
+        bench.run(CountingStage(5, batch))
+    assert bench.paths.stage("search").steps() == [1]
+
+
+def test_without_a_listener_warnings_go_to_stderr(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.run(CountingStage(2))
+    (bench.paths.stage("search").commit(2) / MANIFEST).unlink()
+    store = RunStore(bench.paths, "search", signature=SIGNATURE, claim=bench.claim)
+    run(
+        CountingStage(2),
+        store,
+        StopRequest(),
+        bench.attempt,
+        commit_interval_s=0,
+        grace_s=0,
+        notify=bench.progress.append,
+    )
+    assert capsys.readouterr().err.startswith("emtnas-hpc: ")

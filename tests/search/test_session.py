@@ -1,0 +1,226 @@
+import dataclasses
+import os
+import shutil
+import signal
+
+import pytest
+
+from emtnas_hpc.errors import DamagedError, InputError
+from emtnas_hpc.runner.interruption import StopRequest
+from emtnas_hpc.runner.loop import Outcome
+from emtnas_hpc.search.device import choose_device
+from emtnas_hpc.search.session import Listeners, SearchRequest, read_stored, run_search
+from emtnas_hpc.search.verification import compare_newest, repeat_newest
+from emtnas_hpc.store.paths import RunPaths
+
+
+class Told:
+    """Listeners that remember, and may do something when a generation ends."""
+
+    def __init__(self, on_step=lambda _step: None):
+        self.steps, self.said = [], []
+        self.listeners = Listeners(
+            lambda progress: (self.steps.append(progress.step), on_step(progress.step)),
+            lambda _phase, _task: None,
+            self.said.append,
+        )
+
+
+@pytest.fixture
+def request_of(experiment_of, data_dir, tmp_path):
+    def make(name="run", seed=0, **sections):
+        return SearchRequest(
+            experiment_of(**sections),
+            seed,
+            RunPaths(tmp_path / name),
+            data_dir,
+            "cpu",
+            "prepare it",
+        )
+
+    return make
+
+
+def search(request, told=None):
+    told = told or Told()
+    with StopRequest() as stop:
+        return run_search(request, told.listeners, stop)
+
+
+def search_until(request, generation):
+    """Searches in a process that gets a SIGTERM at the end of a generation."""
+
+    def on_step(step):
+        if step == generation:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return search(request, Told(on_step))
+
+
+def commits(request):
+    return request.paths.stage("search").steps()
+
+
+@pytest.fixture(scope="session")
+def made(experiment_of, data_dir, tmp_path_factory):
+    """Run directories by name, made once: `whole`, and `stopped1` and `stopped2` by SIGTERM."""
+    folder = tmp_path_factory.mktemp("made")
+    for name, generation in (("whole", 3), ("stopped1", 1), ("stopped2", 2)):
+        paths = RunPaths(folder / name)
+        request = SearchRequest(experiment_of(), 0, paths, data_dir, "cpu", "prepare it")
+        outcome = search_until(request, generation)
+        assert outcome is (Outcome.DONE if generation == 3 else Outcome.MORE)
+    return folder
+
+
+@pytest.fixture
+def copy_of(made, request_of):
+    """The request of a run directory that is a copy of one that was made."""
+
+    def copy(name, **sections):
+        request = request_of(name, **sections)
+        shutil.copytree(made / name, request.paths.directory)
+        return request
+
+    return copy
+
+
+def test_a_search_runs_to_its_end_and_says_what_it_is(request_of):
+    request, told = request_of(), Told()
+    assert search(request, told) is Outcome.DONE
+    assert told.steps == [1, 2, 3]
+    assert commits(request) == [2, 3]
+    stored = read_stored(request.paths)
+    assert stored.experiment == request.experiment
+    assert stored.signatures["search"] == stored.identity.signature
+
+
+def test_a_finished_search_is_left_as_it_is(copy_of):
+    request, told = copy_of("whole"), Told()
+    before = {path: path.stat().st_mtime_ns for path in request.paths.directory.rglob("0*/*")}
+    assert search(request, told) is Outcome.DONE
+    assert told.steps == []
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.parametrize("name", ["stopped1", "stopped2"])
+def test_a_stopped_search_ends_in_the_state_of_an_uninterrupted_one(copy_of, name):
+    whole, stopped = copy_of("whole"), copy_of(name)
+    assert search(stopped) is Outcome.DONE
+    assert compare_newest(whole.paths, stopped.paths).difference is None
+
+
+def test_one_task_is_searched_by_the_same_code(request_of, experiment_of):
+    request = request_of()
+    alone = request.experiment.model_copy(update={"tasks": ("digits",)})
+    request = dataclasses.replace(request, experiment=alone)
+    assert search(request) is Outcome.DONE
+
+
+def test_a_run_directory_of_other_settings_is_refused_with_the_difference(copy_of):
+    other = copy_of("whole", search={"rmp": 0.1})
+    with pytest.raises(InputError, match=r"search\.rmp is 0\.3 there, 0\.1 here"):
+        search(other)
+    with pytest.raises(InputError, match="seed is 0 there, 1 here"):
+        search(dataclasses.replace(copy_of("stopped1"), seed=1))
+    assert commits(other) == [2, 3]
+
+
+def test_settings_that_cannot_change_the_result_may_differ(copy_of):
+    assert search(copy_of("stopped2", run={"commit_interval_s": 60.0})) is Outcome.DONE
+
+
+def test_a_directory_that_is_no_run_is_refused(request_of):
+    request = request_of()
+    request.paths.directory.mkdir()
+    request.paths.experiment.write_text("hello = 1")
+    with pytest.raises(InputError, match=r"is not the experiment\.toml of a run"):
+        search(request)
+
+
+def test_an_unknown_device_is_refused_before_anything_is_written(request_of):
+    request = dataclasses.replace(request_of(), device="tpu")
+    with pytest.raises(InputError, match="--device is 'tpu', expected auto, cpu, cuda or cuda:N"):
+        search(request)
+    assert not request.paths.directory.exists()
+
+
+def test_a_cuda_device_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match="CUDA devices here"):
+        choose_device("cuda:999")
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu"])
+def test_a_device_is_found_by_name(name):
+    assert choose_device(name).type in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])
+@pytest.mark.parametrize("file", ["state.h5", "digits.pt", "manifest.json"])
+def test_damage_in_the_newest_commit_is_told_and_the_end_is_the_same(copy_of, file, damage):
+    whole, hurt = copy_of("whole"), copy_of("stopped2")
+    path = hurt.paths.stage("search").commit(2) / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(content if damage == "flipped" else content[: len(content) // 2])
+    told = Told()
+    assert search(hurt, told) is Outcome.DONE
+    assert any(file in message and "000001" in message for message in told.said)
+    assert told.steps == [2, 3]
+    assert compare_newest(whole.paths, hurt.paths).difference is None
+
+
+def test_when_all_commits_are_damaged_nothing_is_overwritten(copy_of):
+    request = copy_of("whole")
+    states = [request.paths.stage("search").commit(step) / "state.h5" for step in (2, 3)]
+    for state in states:
+        state.write_bytes(b"noise")
+    with pytest.raises(DamagedError):
+        search(request)
+    assert [state.read_bytes() for state in states] == [b"noise", b"noise"]
+    assert commits(request) == [2, 3]
+
+
+def test_repeating_the_newest_generation_gives_the_same_bits(copy_of, data_dir):
+    request, said = copy_of("whole"), []
+    comparison = repeat_newest(request.paths, data_dir, "cpu", say=said.append)
+    assert (comparison.step, comparison.difference) == (3, None)
+    assert said[-1] == "repeating generations 3 to 3"
+
+
+def test_a_run_with_one_commit_is_repeated_from_its_beginning(copy_of, data_dir):
+    request, said = copy_of("stopped1"), []
+    assert repeat_newest(request.paths, data_dir, "cpu", say=said.append).difference is None
+    assert said[-1] == "repeating generations 1 to 1"
+
+
+def test_two_searches_of_different_seeds_differ_and_the_first_difference_is_named(
+    copy_of, request_of
+):
+    other = request_of("other", seed=1)
+    search(other)
+    difference = compare_newest(copy_of("whole").paths, other.paths).difference
+    assert difference == "state.h5: attribute header"
+
+
+def test_runs_without_a_common_generation_cannot_be_compared(copy_of):
+    a, b = copy_of("whole"), copy_of("stopped1")
+    with pytest.raises(
+        InputError, match=r"no generation in common, found commits \[2, 3\] and \[1\]"
+    ):
+        compare_newest(a.paths, b.paths)
+
+
+def test_a_damaged_commit_is_not_compared(copy_of):
+    a, b = copy_of("whole"), copy_of("stopped2")
+    (b.paths.stage("search").commit(2) / "digits.pt").write_bytes(b"noise")
+    with pytest.raises(DamagedError, match=r"digits\.pt"):
+        compare_newest(a.paths, b.paths)
+
+
+def test_a_run_that_has_committed_nothing_cannot_be_repeated(request_of, data_dir):
+    with pytest.raises(InputError, match="nothing has been committed yet"):
+        repeat_newest(request_of().paths, data_dir, "cpu", say=print)
