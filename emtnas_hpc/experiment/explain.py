@@ -24,7 +24,7 @@ def explain(error: ValidationError) -> str:
     finding = error.errors(include_url=False)[0]
     path = [str(part) for part in finding["loc"]]
     if finding["type"] == "extra_forbidden":
-        return _unknown_setting(".".join(path))
+        return _unknown_setting(".".join([*path, *_first_keys(finding["input"])]))
     if finding["type"] == "missing":
         name = ".".join(path)
         return f"{name} is missing; set it in the TOML file or with --set {name}=..."
@@ -114,6 +114,13 @@ def _show(value: Any) -> str:
     if isinstance(value, tuple):
         return repr(list(value))
     return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _first_keys(value: Any) -> Iterator[str]:
+    """Into a table: of an unknown section, the first setting in it tells more."""
+    while isinstance(value, dict) and value:
+        key, value = next(iter(value.items()))
+        yield str(key)
 
 
 def _unknown_setting(name: str) -> str:

@@ -1,7 +1,9 @@
 """Bit-for-bit comparison of two histories; wall-clock readings are the only licensed difference."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -15,9 +17,10 @@ _NAME = "name"
 def history_differences(a: Path, b: Path) -> Iterator[str]:
     """Names every attribute and data set in which two state.h5 differ, in alphabetical order."""
     with h5py.File(a, "r") as file_a, h5py.File(b, "r") as file_b:
-        for name in sorted({*file_a.attrs, *file_b.attrs} - {_NAME}):
-            if file_a.attrs.get(name) != file_b.attrs.get(name):
-                yield f"{a.name}: attribute {name}"
+        facts_a, facts_b = _facts(file_a), _facts(file_b)
+        for name in sorted({*facts_a, *facts_b} - {_NAME}):
+            if facts_a.get(name) != facts_b.get(name):
+                yield f"{a.name}: {name} is {facts_a.get(name)} against {facts_b.get(name)}"
         sets_a, sets_b = _data_sets(file_a), _data_sets(file_b)
         for name in sorted({*sets_a, *sets_b}):
             if name.rpartition("/")[2].startswith(WALL_CLOCK_PREFIX):
@@ -26,6 +29,12 @@ def history_differences(a: Path, b: Path) -> Iterator[str]:
                 yield f"{a.name}: {name} is in one of them only"
             elif difference := _first_difference(sets_a[name][()], sets_b[name][()]):
                 yield f"{a.name}: {name}{difference}"
+
+
+def _facts(file: h5py.File) -> dict[str, Any]:
+    """The attributes, those of the header one by one."""
+    attributes = {name: value for name, value in file.attrs.items() if name != "header"}
+    return {**attributes, **json.loads(file.attrs["header"])}
 
 
 def _data_sets(file: h5py.File) -> dict[str, h5py.Dataset]:

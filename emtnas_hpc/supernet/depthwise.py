@@ -29,19 +29,20 @@ class Depthwise(Convolution):
         """Maps `(n, channels, height, width)` to the same shape."""
         if not pays(x, self.weight.shape[-1]):
             return super().forward(x)
-        out: Tensor = _Strips.apply(x, self.weight)  # type: ignore[no-untyped-call]
+        out: Tensor = _Strips.apply(x, self.weight)
         return out
 
 
 class DilatedDepthwise(Depthwise):
     """A depthwise convolution of dilation 2.
 
-    On the CPU it is a dense one on the four interleaved sub-images of every image.
+    On the CPU, where it is to be differentiated, it is a dense one on the four interleaved
+    sub-images of every image.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps `(n, channels, height, width)` to the same shape."""
-        if x.device.type == "cpu":
+        if x.device.type == "cpu" and torch.is_grad_enabled():
             return join(super().forward(split(x)), x.shape)
         padding = self.weight.shape[-1] - 1
         return F.conv2d(x, self.weight, padding=padding, dilation=2, groups=self.groups)
@@ -49,7 +50,7 @@ class DilatedDepthwise(Depthwise):
 
 def pays(x: Tensor, kernel: int) -> bool:
     """Whether the weight gradient for this input is worth the detour over strips."""
-    if x.device.type != "cpu":
+    if x.device.type != "cpu" or not torch.is_grad_enabled():
         return False
     return kernel > min(x.shape[2:]) or (kernel > MAX_COLUMNS and x.numel() >= 2**16)
 
@@ -63,7 +64,7 @@ class _Strips(torch.autograd.Function):
         return F.conv2d(x, weight, padding=weight.shape[-1] // 2, groups=x.shape[1])
 
     @staticmethod
-    @once_differentiable  # type: ignore[no-untyped-call, untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor]:
         x, weight = ctx.saved_tensors
         kernel, padding = weight.shape[-1], [weight.shape[-1] // 2] * 2
@@ -112,7 +113,9 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel: int) -> Tensor:
 
 def _strip(x: Tensor, gradient: Tensor, rows: int, columns: int, padding: int = 0) -> Tensor:
     c = x.shape[1]
-    return conv2d_weight(x, (c, 1, rows, columns), gradient, padding=(rows // 2, padding), groups=c)
+    size, around = (c, 1, rows, columns), (rows // 2, padding)
+    to_weight: Tensor = conv2d_weight(x, size, gradient, padding=around, groups=c)  # type: ignore[no-untyped-call]
+    return to_weight
 
 
 def split(x: Tensor) -> Tensor:

@@ -97,7 +97,10 @@ class AveragePool(EdgeOperation):
 
     def forward(self, node: Node, normalise: Normalise) -> Tensor:  # noqa: ARG002
         """Applies the operation."""
-        return F.avg_pool2d(node.rectified, 3, stride=1, padding=1)
+        # As a convolution it takes a third of the time of torch's pooling on a CPU.
+        x = node.rectified
+        ninth = x.new_full((x.shape[1], 1, 3, 3), 1 / 9)
+        return F.conv2d(x, ninth, padding=1, groups=x.shape[1])
 
 
 def make_operation(operation: Operation, n_channels: int) -> EdgeOperation:

@@ -7,32 +7,37 @@ from emtnas_hpc.experiment import preset_names
 
 PRESETS = ", ".join(preset_names())
 
+DEVICES = "expected auto, cpu, cuda or cuda:N"
+NAMES = "at most 200 letters, digits and _ . + = , - that begin with a letter or digit"
+
 #: Arguments, and the whole line that answers them.
 REFUSED = [
-    (["run", "cifra"], f"no preset or TOML file 'cifra'; did you mean cifar? presets are: {PRESETS}"),
+    (
+        ["run", "cifra"],
+        f"no preset or TOML file 'cifra'; did you mean cifar? presets are: {PRESETS}",
+    ),
     (["prepare", "nowhere.toml"], f"no preset or TOML file 'nowhere.toml'; presets are: {PRESETS}"),
     (["run", "--set", "serch.rmp=0.1"], "unknown setting serch.rmp; did you mean search.rmp?"),
     (["run", "--set", "search.rmp=1.5"], "search.rmp is 1.5, expected a number from 0 to 1"),
     (["run", "--set", "search.rmp=high"], "search.rmp is 'high', expected a number from 0 to 1"),
-    (["run", "--set", "search.fitness=a\nb"], "search.fitness is 'a\\nb', expected 'own' or 'running_mean'"),
+    (
+        ["run", "--set", "search.fitness=a\nb"],
+        "search.fitness is 'a\\nb', expected 'own' or 'running_mean'",
+    ),
     (["run", "--set", "a\nb=1"], "unknown setting a b; docs/settings.md lists them"),
-    (["run", "--name", "a/b"], "name is 'a/b', expected at most 200 letters, digits and _ . + = , - that begin with a letter or digit"),
+    (["run", "--name", "a/b"], f"name is 'a/b', expected {NAMES}"),
     (["run", "--seeds", "0"], "--seeds is '0', expected 1 to 10,000 seeds"),
     (["run", "--seeds", "10001"], "--seeds is '10001', expected 1 to 10,000 seeds"),
     (["run", "--seeds", "two"], "--seeds is 'two', expected a number (5) or a list of seeds (5,7)"),
     (["run", "--seeds", "-1"], "--seeds is '-1', expected a number (5) or a list of seeds (5,7)"),
     (["run", "--seeds", "4294967296,"], "--seeds has 4294967296, expected 0 to 4294967295"),
-    (["run", "--device", "gpu"], "--device is 'gpu', expected auto, cpu, cuda or cuda:N"),
+    (["run", "--device", "gpu"], f"--device is 'gpu', {DEVICES}"),
     (["report", "nothing"], "no run 'nothing', neither as a folder nor in runs"),
     (["report"], "no runs in runs; start one with `emtnas-hpc run`, or say --runs DIR"),
     (["inspect", "nothing"], "no run 'nothing', neither as a folder nor in runs"),
     (["verify", "nothing"], "no run 'nothing', neither as a folder nor in runs"),
-    (["verify", "nothing", "--device", "cuda:x"], "--device is 'cuda:x', expected auto, cpu, cuda or cuda:N"),
-    (
-        ["run", "cifar", "--set", "search.rmp=0.1"],
-        "data/torchvision-cifar10 is missing; make it anew with: emtnas-hpc prepare cifar --set search.rmp=0.1 --data data",
-    ),
-]  # fmt: skip
+    (["verify", "nothing", "--device", "cuda:x"], f"--device is 'cuda:x', {DEVICES}"),
+]
 
 
 @pytest.mark.parametrize(("arguments", "message"), REFUSED)
@@ -41,6 +46,19 @@ def test_bad_input_is_answered_in_one_line_and_leaves_nothing_behind(
 ) -> None:
     result = emtnas(*arguments)
     assert (result.code, result.out, result.err) == (2, "", f"error: {message}\n")
+    assert list(here.iterdir()) == []
+
+
+def test_missing_data_is_answered_with_the_command_that_mends_it(
+    emtnas: Emtnas, here: Path
+) -> None:
+    result = emtnas("run", "cifar", "--set", "search.rmp=0.1", "--data", "my data")
+    assert (result.code, result.out) == (2, "")
+    (line,) = result.err.splitlines()
+    assert line.startswith("error: my data/torchvision-cifar10")
+    assert line.endswith(
+        "make it anew with: emtnas-hpc prepare cifar --set search.rmp=0.1 --data 'my data'"
+    )
     assert list(here.iterdir()) == []
 
 

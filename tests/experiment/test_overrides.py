@@ -72,6 +72,7 @@ REFUSED = [
         "unknown setting batch_size; did you mean training.batch_size or evaluation.batch_size?",
     ),
     ("task.cifar10.pol=2", "unknown setting task.cifar10.pol; did you mean task.cifar10.pool?"),
+    ("serch.rmp=0.1", "unknown setting serch.rmp; did you mean search.rmp?"),
     ("colour=red", "unknown setting colour; docs/settings.md lists them"),
     ("search.rmp", "--set is 'search.rmp', expected section.setting=value"),
     ("=3", "--set is '=3', expected section.setting=value"),

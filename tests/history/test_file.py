@@ -152,7 +152,7 @@ def test_a_missing_table_column_another_shape_and_another_attribute_are_named(fi
         stored.attrs["generation"] = 5
 
     assert changed(file, tmp_path, change) == [
-        "state.h5: attribute generation",
+        "state.h5: generation is 6 against 5",
         "state.h5: individuals/clone_of is in one of them only",
         "state.h5: population/fitness is float64[20] against float64[3]",
     ]

@@ -203,7 +203,7 @@ def test_two_searches_of_different_seeds_differ_and_the_first_difference_is_name
     other = request_of("other", seed=1)
     search(other)
     difference = compare_newest(copy_of("whole").paths, other.paths).difference
-    assert difference == "state.h5: attribute header"
+    assert difference == "state.h5: seed is 0 against 1"
 
 
 def test_runs_without_a_common_generation_cannot_be_compared(copy_of):

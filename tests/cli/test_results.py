@@ -1,0 +1,187 @@
+import json
+import math
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from command_line import Emtnas, Start, snapshot
+
+from emtnas_hpc.space.genotype import parse_genotype
+
+
+def _sight(err: str) -> list[str]:
+    return err.splitlines()
+
+
+def test_the_report_is_a_table_that_nothing_is_cut_off_from(
+    emtnas: Emtnas, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    result = emtnas("report", "--runs", finished)
+    assert (result.code, result.err) == (0, "")
+    title, heading, _rule, row, *notes = result.out.splitlines()
+    assert title == "tiny: seeds 0, 1 (n = 2)"
+    assert heading.split("  ")[0] == "task "[:4] or heading.startswith("task")
+    assert row.startswith("digits ")
+    assert row.count("±") == 8
+    assert notes[0] == ("Mean ± sample standard deviation over seeds; batch norm recalibrated.")
+
+
+def test_the_report_fits_a_terminal_of_80_columns(
+    emtnas: Emtnas, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    out = emtnas("report", "--runs", finished).out
+    assert "…" not in out
+    assert out.count("±") == 9
+    assert max(map(len, out.splitlines())) <= 80 + len("\x1b[1m\x1b[0m")
+
+
+def test_the_report_as_json_has_every_number(emtnas: Emtnas, finished: Path) -> None:
+    values = json.loads(emtnas("report", "--runs", finished, "--json").out)
+    assert set(values) == {"experiments", "seeds", "problems"}
+    (experiment,) = values["experiments"]
+    assert (experiment["name"], experiment["seeds"]) == ("tiny", [0, 1])
+    quantities = experiment["tasks"][0]["quantities"]
+    seeds = [seed["tasks"][0] for seed in values["seeds"]]
+    for name, statistic in quantities.items():
+        a, b = (seed[name] for seed in seeds)
+        assert statistic["mean"] == pytest.approx((a + b) / 2)
+        assert statistic["std"] == pytest.approx(abs(a - b) / math.sqrt(2))
+    parse_genotype(seeds[0]["genotype"])
+
+
+def test_what_one_seed_cannot_tell_is_null_in_json(emtnas: Emtnas, finished: Path) -> None:
+    values = json.loads(emtnas("report", finished / "tiny/seed-1", "--json").out)
+    assert values["experiments"][0]["tasks"][0]["quantities"]["macs"]["std"] is None
+
+
+@pytest.mark.parametrize("run", ["tiny", "{runs}/tiny", "{runs}", "{runs}/tiny/seed-0"])
+def test_a_run_may_be_called_by_name_or_folder(emtnas: Emtnas, finished: Path, run: str) -> None:
+    result = emtnas("report", run.format(runs=finished), "--runs", finished)
+    assert result.out.startswith("tiny: seed")
+
+
+def test_a_damaged_run_is_named_and_the_others_are_reported(
+    emtnas: Emtnas, finished: Path, here: Path
+) -> None:
+    runs = here / "runs"
+    shutil.copytree(finished, runs)
+    (state,) = runs.glob("tiny/seed-0/search/*/state.h5")
+    state.write_bytes(state.read_bytes()[:-1])
+    (runs / "tiny/seed-2").mkdir()
+    before = snapshot(runs)
+    result = emtnas("report")
+    assert result.code == 0
+    assert result.out.startswith("tiny: seed 1 (n = 1)\n")
+    damaged, empty = result.err.splitlines()
+    assert damaged.startswith("skipped runs/tiny/seed-0: no commit has a good state.h5; ")
+    assert empty == "skipped runs/tiny/seed-2: nothing has been committed yet"
+    assert snapshot(runs) == before
+
+
+def test_a_report_without_a_single_readable_run_is_an_error(emtnas: Emtnas, here: Path) -> None:
+    (here / "runs/tiny/seed-0").mkdir(parents=True)
+    result = emtnas("report")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-1] == ("error: no commit that can be read in runs/tiny/seed-0")
+
+
+def test_a_reader_that_has_seen_enough_is_no_reason_to_complain(
+    start: Start, finished: Path
+) -> None:
+    process = start("report", "--runs", finished)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait() == 1
+
+
+def test_inspect_shows_population_and_incumbent_with_its_cells(
+    emtnas: Emtnas, finished: Path
+) -> None:
+    result = emtnas("inspect", finished / "tiny/seed-0")
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[0] == "tiny, seed 0: generation 2 of 2, batch norm recalibrated"
+    assert (
+        lines[2:4]
+        == [
+            "digits: the population",
+            "id  born  fitness  sampled  operator  parents",
+        ]
+        or lines[2] == "digits: the population"
+    )
+    assert "digits: the incumbent" in lines
+    assert {"reduction cell", "normal cell"} <= set(lines)
+    parse_genotype(lines[-1].removeprefix("genotype: "))
+
+
+def test_inspect_as_json_agrees_with_the_report(emtnas: Emtnas, finished: Path) -> None:
+    run = finished / "tiny/seed-0"
+    shown = json.loads(emtnas("inspect", run, "--json").out)
+    reported = json.loads(emtnas("report", run, "--json").out)["seeds"][0]
+    assert (shown["name"], shown["seed"], shown["generation"]) == ("tiny", 0, 2)
+    (task,) = shown["tasks"]
+    incumbent, expected = task["incumbent"], reported["tasks"][0]
+    assert incumbent["id"] == expected["incumbent"]
+    for name in ("true_fitness", "parameters", "macs", "genotype"):
+        assert incumbent[name] == expected[name]
+    assert len(task["population"]) == 3
+    assert task["true_fitness"][0] == expected["first_true_fitness"]
+    assert len(task["fitness_of_fittest"]) == 2
+
+
+def test_verify_repeats_a_run_and_leaves_it_alone(
+    emtnas: Emtnas, finished: Path, data: Path
+) -> None:
+    before = snapshot(finished)
+    result = emtnas("verify", "tiny/seed-0", "--runs", finished, "--data", data)
+    run = finished / "tiny/seed-0"
+    assert result.code == 0, result.out
+    assert result.err == "repeating generations 1 to 2\n"
+    assert result.out == f"{run} and its repetition are equal bit for bit at generation 2\n"
+    assert snapshot(finished) == before
+
+
+def test_verify_finds_a_copy_equal_and_another_seed_different(
+    emtnas: Emtnas, finished: Path, here: Path
+) -> None:
+    shutil.copytree(finished / "tiny", here / "copy")
+    equal = emtnas("verify", "tiny/seed-0", "copy/seed-0", "--runs", finished)
+    assert equal.code == 0
+    assert equal.out.endswith("are equal bit for bit at generation 2\n")
+    different = emtnas("verify", "tiny/seed-0", "tiny/seed-1", "--runs", finished)
+    assert different.code == 5
+    assert " differ at generation 2: state.h5: " in different.out
+    assert len(different.out.splitlines()) == 1
+
+
+def test_prepare_says_what_is_there_and_can_be_repeated(
+    emtnas: Emtnas, here: Path, tiny: tuple[str, ...]
+) -> None:
+    first = emtnas("prepare", *tiny)
+    second = emtnas("prepare", *tiny)
+    assert (first.code, second.code) == (0, 0)
+    assert first.out == second.out
+    assert first.out.startswith("digits: 10 classes, 1 x 4 x 4, digest ")
+    assert "preparing package:digits" in first.err
+    assert "preparing" not in second.err
+    (row,) = json.loads(emtnas("prepare", *tiny, "--json").out)
+    assert first.out.endswith(f"digest {row['digest'][:12]}\n")
+
+
+def test_prepare_makes_damaged_data_anew(emtnas: Emtnas, here: Path, tiny: tuple[str, ...]) -> None:
+    emtnas("prepare", *tiny)
+    file = here / "data/package-digits/train_images.npy"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1])
+    result = emtnas("prepare", *tiny)
+    assert result.code == 0
+    assert "preparing package:digits: " in result.err
+    assert file.read_bytes() == whole

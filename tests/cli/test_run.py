@@ -1,0 +1,223 @@
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from command_line import TINY, TINY_SETTINGS, Emtnas, Start, snapshot
+
+from emtnas_hpc.experiment import parse_stored
+from emtnas_hpc.store.paths import RunPaths
+
+GENERATION = re.compile(r"generation \d+/\d+")
+
+
+def _wait_for(text: str, process: "subprocess.Popen[str]") -> None:
+    """Reads the progress of a process until a line has the text."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if text in line:
+            return
+    pytest.fail("".join(lines))
+
+
+def _wait_for_file(pattern: str, directory: Path) -> None:
+    while not any(directory.glob(pattern)):
+        time.sleep(0.02)
+
+
+def _wait_until_disowned(runs: Path) -> None:
+    while any(runs.glob("*/*/owner")):
+        time.sleep(0.05)
+
+
+def test_a_search_tells_its_generations_on_stderr_and_its_result_on_stdout(
+    emtnas: Emtnas, here: Path, data: Path
+) -> None:
+    result = emtnas("run", *TINY, "--data", data)
+    assert result.code == 0
+    lines = result.err.splitlines()
+    number = r"\d+\.\d+"
+    progress = (
+        rf"\d\d:\d\d:\d\d seed 0: generation 1/2, {number} s, \d+ s left: digits: "
+        rf"fitness {number} %, true {number} %, loss {number}"
+    )
+    assert re.fullmatch(progress, lines[-3])
+    assert "generation 2/2" in lines[-2]
+    assert ", done: digits" in lines[-2]
+    assert lines[-1] == "seed 0: finished, 2 generations"
+    (run,) = (here / "runs").iterdir()
+    assert result.out.startswith(f"{run.name}: seed 0 (n = 1)\ntask ")
+
+
+def test_a_run_is_named_after_its_preset_and_what_was_changed(
+    emtnas: Emtnas, here: Path, data: Path
+) -> None:
+    file = here / "tiny.toml"
+    changes = [setting.rpartition(".") for setting in TINY_SETTINGS if "tasks" not in setting]
+    file.write_text(
+        'extends = "cifar"\ntasks = ["digits"]\n'
+        + "".join(f"[{section}]\n{value}\n" for section, _, value in _merged(changes))
+    )
+    assert emtnas("run", file, "--set", "search.rmp=0.1", "--data", data).code == 0
+    assert [path.name for path in (here / "runs").iterdir()] == ["tiny+rmp=0.1"]
+
+
+def _merged(changes: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """One table a section."""
+    sections: dict[str, list[str]] = {}
+    for section, _, value in changes:
+        sections.setdefault(section, []).append(value)
+    return [(section, "", "\n".join(values)) for section, values in sections.items()]
+
+
+def test_the_environment_says_where_runs_and_data_are(
+    emtnas: Emtnas, here: Path, data: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMTNAS_RUNS", str(here / "elsewhere"))
+    monkeypatch.setenv("EMTNAS_DATA", str(data))
+    shutil.copytree(finished / "tiny", here / "elsewhere/tiny")
+    result = emtnas("run", *TINY, "--name", "tiny")
+    assert result.code == 0
+    assert [path.name for path in here.iterdir()] == ["elsewhere"]
+    assert emtnas("report").out == result.out.replace("seed 0 (n = 1)", "seeds 0, 1 (n = 2)") or (
+        emtnas("report", "tiny/seed-0").out == result.out
+    )
+
+
+def test_a_finished_run_says_so_and_is_left_as_it_is(
+    emtnas: Emtnas, finished: Path, data: Path, here: Path
+) -> None:
+    runs = here / "copied"
+    shutil.copytree(finished, runs)
+    before = snapshot(runs)
+    where = ("--name", "tiny", "--runs", runs, "--data", data)
+    result = emtnas("run", *TINY, *where, "--seeds", 2)
+    assert result.code == 0
+    assert result.err.splitlines() == [
+        "seed 0: finished, 2 generations",
+        "seed 1: finished, 2 generations",
+    ]
+    after = snapshot(runs)
+    assert before == {name: after[name] for name in before}
+    assert all("attempts/" in name for name in {*after} - {*before})
+
+
+def test_json_is_printed_instead_of_the_table(emtnas: Emtnas, finished: Path, data: Path) -> None:
+    where = ("--name", "tiny", "--runs", finished, "--data", data)
+    result = emtnas("run", *TINY, *where, "--json")
+    assert json.loads(result.out)["experiments"][0]["name"] == "tiny"
+
+
+def test_events_are_told_as_lines_of_json_without_a_report(
+    emtnas: Emtnas, here: Path, data: Path
+) -> None:
+    result = emtnas("run", *TINY, "--name", "told", "--data", data, "--events")
+    assert (result.code, result.err) == (0, "")
+    events = [json.loads(line) for line in result.out.splitlines()]
+    steps = [event for event in events if event["kind"] == "step"]
+    assert [(event["seed"], event["step"], event["n_steps"]) for event in steps] == [
+        (0, 1, 2),
+        (0, 2, 2),
+    ]
+    assert set(steps[0]["tasks"]["digits"]) == {"fitness", "true_fitness", "loss"}
+    phases = [event["text"] for event in events if event["kind"] == "phase"]
+    assert phases[:3] == ["training digits", "evaluation digits", "true fitness digits"]
+
+
+def test_two_seeds_side_by_side_find_what_they_find_one_after_the_other(
+    emtnas: Emtnas, here: Path, data: Path, finished: Path
+) -> None:
+    arguments = ("--name", "side", "--seeds", 2, "--parallel", 2, "--data", data)
+    result = emtnas("run", *TINY, *arguments)
+    assert result.code == 0, result.err
+    for seed in (0, 1):
+        assert f"seed {seed}: generation 2/2" in result.err
+        assert f"seed {seed}: finished, 2 generations" in result.err
+        other = finished / f"tiny/seed-{seed}"
+        # The names differ, and with them the headers of the histories.
+        stored = [
+            parse_stored(path.read_text(), str(path))
+            for path in (other / "experiment.toml", here / f"runs/side/seed-{seed}/experiment.toml")
+        ]
+        assert stored[0].signatures == stored[1].signatures
+    assert "seeds 0, 1 (n = 2)" in result.out
+
+
+def test_what_is_wrong_with_seeds_side_by_side_is_said_by_each(
+    emtnas: Emtnas, finished: Path, data: Path
+) -> None:
+    where = ("--name", "tiny", "--runs", finished, "--data", data)
+    changed = ("--set", "search.rmp=0.5", "--seeds", 2, "--parallel", 2)
+    result = emtnas("run", *TINY, *changed, *where)
+    assert (result.code, result.out) == (2, "")
+    assert sorted(result.err.splitlines()) == [
+        f"seed {seed}: error: {finished}/tiny/seed-{seed} was made with other settings: "
+        "search.rmp is 0.3 there, 0.5 here; use those, or another --name"
+        for seed in (0, 1)
+    ]
+
+
+def test_a_run_that_is_owned_is_refused_and_one_that_is_stopped_goes_on(
+    emtnas: Emtnas, start: Start, here: Path, data: Path
+) -> None:
+    command = ("run", *TINY, "--set", "search.generations=40", "--name", "long", "--data", data)
+    first = start(*command)
+    _wait_for("generation 1/40", first)
+    first.send_signal(signal.SIGSTOP)
+
+    refused = emtnas(*command)
+    assert (refused.code, refused.out) == (3, "")
+    (line,) = refused.err.splitlines()
+    assert line.startswith(f"error: runs/long/seed-0 is owned by process {first.pid} on ")
+
+    first.send_signal(signal.SIGTERM)
+    first.send_signal(signal.SIGCONT)
+    out, err = first.communicate()
+    assert (first.returncode, out) == (4, "")
+    assert err.splitlines()[-1] == "stopped with work left; the same command goes on from there"
+
+    unfinished = emtnas("report")
+    assert unfinished.code == 0
+    assert unfinished.out.startswith("long: seed 0 (n = 1), not finished: 0\n")
+
+    resumed = emtnas(*command)
+    assert resumed.code == 0
+    assert "generation 1/40" not in resumed.err
+    assert "generation 40/40" in resumed.err
+    verified = emtnas("verify", "long", "--data", data)
+    assert verified.code == 0, verified.out
+
+
+def test_a_second_ctrl_c_leaves_at_once(start: Start, here: Path, data: Path) -> None:
+    endless = ("--set", "training.batches=100000", "--name", "endless", "--data", data)
+    process = start("run", *TINY, *endless)
+    _wait_for_file("runs/*/*/attempts/*", here)
+    while "started" not in next(here.glob("runs/*/*/attempts/*")).read_text():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    # Two at the same moment would be one.
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "error: interrupted; the same command goes on"
+    assert not RunPaths(here / "runs/endless/seed-0").owner.exists()
+
+
+def test_seeds_whose_parent_was_killed_stop_in_good_order(
+    emtnas: Emtnas, start: Start, here: Path, data: Path
+) -> None:
+    command = ("run", *TINY, "--set", "search.generations=60", "--name", "orphan", "--data", data)
+    parent = start(*command, "--seeds", 2, "--parallel", 2)
+    _wait_for("seed 0: generation", parent)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.communicate()
+    _wait_until_disowned(here / "runs")
+    assert emtnas(*command).code == 0

@@ -1,0 +1,128 @@
+"""The architecture as a table; an import that is not in it fails the build."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "emtnas_hpc"
+
+#: What each part may import of ours. Every part may import errors and the package's version.
+LAYERS = {
+    "errors": set(),
+    "space": set(),
+    "store": set(),
+    "experiment": set(),
+    "evolution": {"space"},
+    "supernet": {"space"},
+    "runner": {"store"},
+    "data": {"experiment"},
+    "history": {"evolution", "space"},
+    "report": {"history", "space", "experiment", "store"},
+    "search": {
+        "runner",
+        "evolution",
+        "space",
+        "supernet",
+        "data",
+        "history",
+        "store",
+        "experiment",
+    },
+    "cli": {
+        "search",
+        "report",
+        "runner",
+        "data",
+        "history",
+        "evolution",
+        "space",
+        "store",
+        "experiment",
+    },
+    "__init__": set(),
+    "__main__": {"cli"},
+}
+
+#: The only places of each slow or special library, at any depth of a module.
+HOMES = {
+    "torch": {"supernet", "data/batches.py", "search"},
+    "torchvision": {"data/sources/torchvision_sets.py"},
+    "medmnist": {"data/sources/medmnist_sets.py"},
+    "sklearn": {"data/sources/package_sets.py"},
+    "mlxtend": {"data/sources/package_sets.py"},
+    "h5py": {"history"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "pydantic": {"experiment", "data/manifest.py"},
+}
+PURE = {"space", "evolution", "store", "runner"}
+
+
+def modules():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(module: Path) -> str:
+    relative = module.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def imports(module: Path):
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative imports hide the layer"
+            yield node.module
+
+
+def test_every_part_is_in_the_table():
+    assert {part_of(module) for module in modules()} == set(LAYERS)
+
+
+@pytest.mark.parametrize("part", LAYERS)
+def test_imports_go_downwards_only(part):
+    allowed = LAYERS[part] | {part, "errors"}
+    for module in modules():
+        if part_of(module) != part:
+            continue
+        for name in imports(module):
+            if name.startswith("emtnas_hpc."):
+                assert name.split(".")[1] in allowed, f"{module}: {name}"
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_libraries_live_in_their_homes(library):
+    for module in modules():
+        relative = str(module.relative_to(PACKAGE))
+        if any(relative == home or relative.startswith(f"{home}/") for home in HOMES[library]):
+            continue
+        assert library not in {name.split(".")[0] for name in imports(module)}, relative
+
+
+@pytest.mark.parametrize("part", sorted(PURE))
+def test_the_pure_parts_use_the_standard_library_and_numpy_only(part):
+    allowed = {*sys.stdlib_module_names, "emtnas_hpc"}
+    if part in ("space", "evolution"):
+        allowed.add("numpy")
+    for module in modules():
+        if part_of(module) == part:
+            assert {name.split(".")[0] for name in imports(module)} <= allowed, module
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["space", "evolution", "store.run_store", "runner.session", "history", "report", "cli.app"]
+    + ["cli.running", "cli.tables", "cli.inspecting", "search.session", "data"],
+)
+def test_torch_is_not_imported_by(module):
+    code = f"import sys, emtnas_hpc.{module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_module_outgrows_three_hundred_lines():
+    for module in modules():
+        assert len(module.read_text().splitlines()) <= 300, module

@@ -1,0 +1,64 @@
+"""The wheel is whole: it runs a preset from another directory, without the checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """A folder that holds the wheel and nothing of the checkout."""
+    folder = tmp_path_factory.mktemp("installed")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def run(installed, directory, *arguments):
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_preset_is_in_the_wheel(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    presets = {path.name for path in (ROOT / "configs").glob("*.toml")}
+    assert {Path(name).name for name in names if name.startswith("emtnas_hpc/configs/")} == presets
+    assert "emtnas_hpc/py.typed" in names
+
+
+def test_nothing_but_the_package_is_in_the_wheel(wheel):
+    tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"emtnas_hpc"}
+
+
+def test_an_installed_preset_runs_from_another_directory(installed, tmp_path):
+    where = run(installed, tmp_path, "-c", "import emtnas_hpc; print(emtnas_hpc.__file__)")
+    assert where.stdout.startswith(str(installed))
+    small = ["search.generations=1", "search.population=2", "training.batches=1"]
+    sets = [word for setting in small for word in ("--set", setting)]
+    done = run(installed, tmp_path, "-m", "emtnas_hpc", "run", "quickstart", *sets)
+    assert done.returncode == 0, done.stderr
+    assert "mnist5k" in done.stdout
+    assert (tmp_path / "runs").is_dir()
