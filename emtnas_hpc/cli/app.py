@@ -68,11 +68,13 @@ def run_command_line(arguments: list[str]) -> int:
     try:
         result = app(arguments or ["--help"], prog_name=app.info.name, standalone_mode=False)
         sys.stdout.flush()
+        if result == EXIT_INTERRUPTED:  # what typer makes of it
+            raise KeyboardInterrupt
     except EmtnasError as error:
         return _complain(error, error.exit_code, debug)
     except TyperException as error:
         return _complain(_usage(error), error.exit_code, debug)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return _complain("interrupted; the same command goes on", EXIT_INTERRUPTED, debug)
     except BrokenPipeError:
         # `report | head`. What is still buffered has nowhere to go, and Python would say so.

@@ -85,6 +85,7 @@ class LiveDisplay:
         row = self._rows[event.seed]
         if event.kind == "message":
             self._bars.console.print(f"seed {event.seed}: {event.text}", markup=False)
+            self._bars.update(row, phase="")
         elif event.kind == "phase":
             self._bars.update(row, phase=event.text)
         else:

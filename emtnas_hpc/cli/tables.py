@@ -47,6 +47,7 @@ def print_report(directories: Sequence[Path], *, as_json: bool) -> None:
     for summary in summaries:
         screen.print(_title(summary), markup=False, style="bold")
         screen.print(_table(summary))
+        screen.print()
     for note in _notes(summaries):
         screen.print(note, markup=False)
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from emtnas_hpc.evolution.individual import NOBODY
 from emtnas_hpc.evolution.mating import Brood
@@ -11,9 +12,10 @@ from emtnas_hpc.evolution.selection import Selection, fittest
 from emtnas_hpc.history.records import Generation, History, TaskGeneration
 from emtnas_hpc.search.stopwatch import Stopwatch
 from emtnas_hpc.search.task_trainer import TrainingRecord
-from emtnas_hpc.space.architecture import Architecture, decode
+from emtnas_hpc.space.architecture import decode
 from emtnas_hpc.space.chromosome import Chromosome
 from emtnas_hpc.space.counts import count_macs, count_parameters
+from emtnas_hpc.space.shape import NetworkShape
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,8 @@ def _task_entry(
         train_accuracy=training.accuracy,
         learning_rate=training.learning_rate,
         n_steps=sum(training.n_steps),
-        mean_parameters=_mean_over_steps(outcome, lambda a: count_parameters(a, shape)),
-        mean_macs=_mean_over_steps(outcome, lambda a: count_macs(a, shape)),
+        mean_parameters=_mean_over_steps(outcome, lambda c: _counts(c, shape)[0]),
+        mean_macs=_mean_over_steps(outcome, lambda c: _counts(c, shape)[1]),
         seconds_training=watch.seconds("training", task),
         seconds_evaluation=watch.seconds("evaluation", task),
         seconds_search=watch.seconds("search", task),
@@ -112,10 +114,14 @@ def _incumbent(history: History, task: int, fittest_id: int, true_fitness: float
     return fittest_id if beaten else standing
 
 
-def _mean_over_steps(outcome: TaskOutcome, count: Callable[[Architecture], int]) -> float:
+# Survivors are counted again in every generation, and counting costs more than breeding.
+@lru_cache(maxsize=1024)
+def _counts(chromosome: Chromosome, shape: NetworkShape) -> tuple[int, int]:
+    architecture = decode(chromosome)
+    return count_parameters(architecture, shape), count_macs(architecture, shape)
+
+
+def _mean_over_steps(outcome: TaskOutcome, count: Callable[[Chromosome], int]) -> float:
     n_steps = outcome.training.n_steps
-    total = sum(
-        n * count(decode(chromosome))
-        for chromosome, n in zip(outcome.candidates, n_steps, strict=True)
-    )
+    total = sum(n * count(c) for c, n in zip(outcome.candidates, n_steps, strict=True))
     return total / sum(n_steps)

@@ -1,6 +1,7 @@
 """The one network class: a supernet, or one architecture as a network of its own."""
 
 from collections.abc import Iterable
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -108,6 +109,9 @@ class Network(nn.Module):
             x, x_prev = cell(x, x_prev, cell_path, normalise, kept)
         logits: Tensor = self.classifier(x.value, masks.features)
         return logits
+
+    def _apply(self, *_arguments: Any, **_named: Any) -> NoReturn:
+        raise TypeError("a network stays where it is made: give it its device and dtype then")
 
 
 def _make_cells(shape: NetworkShape, architecture: Architecture | None) -> list[Cell]:

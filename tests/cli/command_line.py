@@ -1,5 +1,6 @@
 """Running commands as a user does, and the smallest search there is."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -8,6 +9,8 @@ from io import StringIO
 from pathlib import Path
 
 from emtnas_hpc.cli.app import run_command_line
+
+_ESCAPE = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 
 #: One task of 8x8 images pooled to 4x4.
 TINY_SETTINGS = (
@@ -39,11 +42,11 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 def run_here(*arguments: object) -> Result:
-    """Runs a command in this process."""
+    """Runs a command in this process; what it prints is kept without colours."""
     out, err = StringIO(), StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = run_command_line([str(argument) for argument in arguments])
-    return Result(code, out.getvalue(), err.getvalue())
+    return Result(code, *(_ESCAPE.sub("", stream.getvalue()) for stream in (out, err)))
 
 
 def snapshot(directory: Path) -> dict[str, bytes | None]:

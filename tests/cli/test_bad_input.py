@@ -86,6 +86,32 @@ def test_a_command_line_that_cannot_be_understood_names_the_help_that_explains_i
 
 
 @pytest.mark.parametrize(
+    ("raised", "code", "message"),
+    [
+        (
+            ValueError("odd\nthing"),
+            1,
+            "unexpected ValueError: odd thing; emtnas-hpc --debug shows where",
+        ),
+        (KeyboardInterrupt(), 130, "interrupted; the same command goes on"),
+    ],
+)
+def test_what_nobody_foresaw_is_one_line_too(
+    emtnas: Emtnas,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: BaseException,
+    code: int,
+    message: str,
+) -> None:
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("emtnas_hpc.cli.finding.find_runs", fail)
+    result = emtnas("report")
+    assert (result.code, result.out, result.err) == (code, "", f"error: {message}\n")
+
+
+@pytest.mark.parametrize(
     "arguments", [["--debug", "run", "nowhere"], ["run", "--debug", "nowhere"]]
 )
 def test_debug_shows_the_traceback_wherever_it_stands(emtnas: Emtnas, arguments: list[str]) -> None:

@@ -84,11 +84,9 @@ def test_the_environment_says_where_runs_and_data_are(
     monkeypatch.setenv("EMTNAS_DATA", str(data))
     shutil.copytree(finished / "tiny", here / "elsewhere/tiny")
     result = emtnas("run", *TINY, "--name", "tiny")
-    assert result.code == 0
+    assert result.err == "seed 0: finished, 2 generations\n"
     assert [path.name for path in here.iterdir()] == ["elsewhere"]
-    assert emtnas("report").out == result.out.replace("seed 0 (n = 1)", "seeds 0, 1 (n = 2)") or (
-        emtnas("report", "tiny/seed-0").out == result.out
-    )
+    assert emtnas("report", "tiny/seed-0").out == result.out
 
 
 def test_a_finished_run_says_so_and_is_left_as_it_is(
@@ -167,9 +165,9 @@ def test_what_is_wrong_with_seeds_side_by_side_is_said_by_each(
 def test_a_run_that_is_owned_is_refused_and_one_that_is_stopped_goes_on(
     emtnas: Emtnas, start: Start, here: Path, data: Path
 ) -> None:
-    command = ("run", *TINY, "--set", "search.generations=40", "--name", "long", "--data", data)
+    command = ("run", *TINY, "--set", "search.generations=9", "--name", "long", "--data", data)
     first = start(*command)
-    _wait_for("generation 1/40", first)
+    _wait_for("generation 1/9", first)
     first.send_signal(signal.SIGSTOP)
 
     refused = emtnas(*command)
@@ -189,8 +187,8 @@ def test_a_run_that_is_owned_is_refused_and_one_that_is_stopped_goes_on(
 
     resumed = emtnas(*command)
     assert resumed.code == 0
-    assert "generation 1/40" not in resumed.err
-    assert "generation 40/40" in resumed.err
+    assert "generation 1/9" not in resumed.err
+    assert "generation 9/9" in resumed.err
     verified = emtnas("verify", "long", "--data", data)
     assert verified.code == 0, verified.out
 
@@ -214,7 +212,7 @@ def test_a_second_ctrl_c_leaves_at_once(start: Start, here: Path, data: Path) ->
 def test_seeds_whose_parent_was_killed_stop_in_good_order(
     emtnas: Emtnas, start: Start, here: Path, data: Path
 ) -> None:
-    command = ("run", *TINY, "--set", "search.generations=60", "--name", "orphan", "--data", data)
+    command = ("run", *TINY, "--set", "search.generations=9", "--name", "orphan", "--data", data)
     parent = start(*command, "--seeds", 2, "--parallel", 2)
     _wait_for("seed 0: generation", parent)
     os.kill(parent.pid, signal.SIGKILL)

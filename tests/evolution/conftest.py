@@ -9,11 +9,10 @@ import pytest
 
 from emtnas_hpc.evolution.individual import Individual, Operator
 from emtnas_hpc.evolution.mating import Brood, breed
-from emtnas_hpc.evolution.population import Population, divide, initial_population, subpopulation
+from emtnas_hpc.evolution.population import Population, divide, initial_population
 from emtnas_hpc.evolution.random_streams import Purpose, stream
 from emtnas_hpc.evolution.reevaluation import reevaluate
-from emtnas_hpc.evolution.selection import Selection, fittest, select
-from emtnas_hpc.evolution.state import Incumbent, SearchState, name_incumbent
+from emtnas_hpc.evolution.selection import Selection, select
 from emtnas_hpc.space.chromosome import GENE_RANGES, N_GENES, Chromosome
 
 
@@ -27,11 +26,18 @@ class Mating:
 
 
 @dataclass(frozen=True)
+class FakeState:
+    generation: int
+    population: Population
+    next_id: int
+
+
+@dataclass(frozen=True)
 class FakeGeneration:
     parents: Population
     brood: Brood
     selection: Selection
-    state: SearchState
+    state: FakeState
 
 
 def accuracy(chromosome: Chromosome, task: int) -> float:
@@ -43,19 +49,18 @@ def accuracy(chromosome: Chromosome, task: int) -> float:
     ) / len(chromosome)
 
 
-def first_state(seed: int, shares: tuple[int, ...]) -> SearchState:
+def first_state(seed: int, shares: tuple[int, ...]) -> FakeState:
     drawn = initial_population(shares, stream(seed, 1, None, Purpose.INITIAL))
     population = tuple(
         replace(i, sampled_accuracy=a, fitness=a)
         for i in drawn
         for a in (accuracy(i.chromosome, i.skill_factor),)
     )
-    incumbents: list[Incumbent | None] = [None] * len(shares)
-    return SearchState(1, population, len(population), tuple(incumbents))
+    return FakeState(1, population, len(population))
 
 
 def step(
-    state: SearchState, shares: tuple[int, ...], mating: Mating, seed: int, generations: int
+    state: FakeState, shares: tuple[int, ...], mating: Mating, seed: int, generations: int
 ) -> FakeGeneration:
     t = state.generation + 1
     rng = stream(seed, t, None, Purpose.BREEDING)
@@ -66,13 +71,8 @@ def step(
         fitness = reevaluate(child.parent_fitness, sampled, t, generations)
         measured.append(replace(child, sampled_accuracy=sampled, fitness=fitness))
     selection = select(state.population, measured, shares)
-    best = [fittest(subpopulation(selection.population, task)) for task in range(len(shares))]
-    incumbents = tuple(
-        name_incumbent(before, Incumbent(i.id, accuracy(i.chromosome, i.skill_factor)))
-        for before, i in zip(state.incumbents, best, strict=True)
-    )
     next_id = state.next_id + len(brood.offspring)
-    after = SearchState(t, selection.population, next_id, incumbents)
+    after = FakeState(t, selection.population, next_id)
     return FakeGeneration(state.population, brood, selection, after)
 
 

@@ -56,3 +56,20 @@ def start(directory: Path, environment: dict[str, str]) -> Iterator[Start]:
     for process in processes:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB, which takes root to mount."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
+    try:
+        refusal = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount command here")
+    if refusal.returncode:
+        pytest.skip(f"a tmpfs cannot be mounted here: {refusal.stderr.strip()}")
+    yield disk
+    # Lazily: a writer that failed may still hold its file open.
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)

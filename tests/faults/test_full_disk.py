@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,23 +14,6 @@ from emtnas_hpc.store.paths import RunPaths
 from emtnas_hpc.store.reading import read_newest
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
-    try:
-        refusal = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount command here")
-    if refusal.returncode:
-        pytest.skip(f"a tmpfs cannot be mounted here: {refusal.stderr.strip()}")
-    yield disk
-    # Lazily: a writer that failed may still hold its file open.
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 class HeavyStage(CountingStage):

@@ -42,17 +42,6 @@ def test_without_random_mating_no_individual_ever_has_a_parent_of_another_task()
     assert sum(generation.n_pairs for generation in history.generations) > 400
 
 
-def test_the_authors_coin_transfers_even_without_random_mating():
-    history = search(rmp=0.0, mutation_only_child="coin", generations=50)
-    foreign = [
-        i
-        for i in history.individuals
-        if i.parent_a != NOBODY and history.individuals[i.parent_a].skill_factor != i.skill_factor
-    ]
-    assert foreign
-    assert {individual.operator for individual in foreign} == {Operator.MUTATION}
-
-
 def test_of_two_tasks_fifteen_percent_of_the_pairs_cross_at_an_rmp_of_0_3():
     histories = [search(seed=seed, generations=100) for seed in range(5)]
     generations = [g for history in histories for g in history.generations]
@@ -60,14 +49,6 @@ def test_of_two_tasks_fifteen_percent_of_the_pairs_cross_at_an_rmp_of_0_3():
     n_transfers = sum(generation.n_transfers for generation in generations)
     assert n_pairs > 5000
     assert binomtest(n_transfers, n_pairs, 0.15).pvalue > 0.001
-
-
-def test_a_share_of_ten_gets_some_15_4_percent_of_its_children_by_transfer():
-    histories = [search(seed=seed, generations=100) for seed in range(5)]
-    children = [i for history in histories for i in history.individuals if i.parent_a != NOBODY]
-    transfers = sum(child.operator is Operator.TRANSFER for child in children)
-    # Siblings are not independent, so the binomial test would be too strict by a factor of two.
-    assert binomtest(transfers // 2, len(children) // 2, 0.154).pvalue > 0.001
 
 
 def test_the_first_generation_is_measured_but_not_selected_or_damped():

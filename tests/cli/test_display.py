@@ -1,0 +1,101 @@
+import math
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from command_line import TINY, Emtnas
+from rich.console import Console
+
+from emtnas_hpc.cli.display import LiveDisplay, PlainDisplay, SeedBars, TimeLeft
+from emtnas_hpc.cli.events import Event
+
+TASKS = {
+    "cifar10": {"fitness": 0.4567, "true_fitness": 0.4444, "loss": 1.2345},
+    "organamnist": {"fitness": 1.0, "true_fitness": math.nan, "loss": 0.01},
+}
+
+
+def _step(step: int, n_steps: int = 300, seconds: float = 12.0) -> Event:
+    return Event(0, "step", step=step, n_steps=n_steps, seconds=seconds, tasks=TASKS)
+
+
+def test_plain_lines_tell_every_generation_and_message_but_no_phases(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    display = PlainDisplay()
+    display(Event(0, "phase", text="training cifar10"))
+    display(Event(0, "message", text="something to know"))
+    display(_step(1))
+    out, err = capsys.readouterr()
+    message, generation = err.splitlines()
+    assert out == ""
+    assert message == "seed 0: something to know"
+    assert re.fullmatch(r"\d\d:\d\d:\d\d", generation[:8])
+    assert generation[9:] == (
+        "seed 0: generation 1/300, 12.0 s, 59 min 48 s left: cifar10: fitness 45.7 %, "
+        "true 44.4 %, loss 1.234 | organamnist: fitness 100.0 %, loss 0.010"
+    )
+
+
+def _live(console: Console, *events: Event) -> str:
+    """The screen after these events."""
+    with SeedBars(console) as bars:
+        display = LiveDisplay(bars, [0, 11], 300)
+        for event in events:
+            display(event)
+        screen = Console(file=StringIO(), width=80)
+        screen.print(bars.get_renderable())
+    assert isinstance(screen.file, StringIO)
+    return screen.file.getvalue()
+
+
+@pytest.fixture
+def terminal() -> Console:
+    return Console(file=StringIO(), force_terminal=True, width=80, color_system=None)
+
+
+def test_the_live_display_has_a_bar_a_seed_and_a_line_a_task(terminal: Console) -> None:
+    shown = _live(terminal, _step(30), Event(0, "phase", text="true fitness organamnist"))
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert lines == [
+        f"seed 0 ━━{' ' * 18}  30/300 54 min 00 s left true fitness organamnist",
+        "  cifar10: fitness 45.7 %, true 44.4 %, loss 1.234",
+        "  organamnist: fitness 100.0 %, loss 0.010",
+        f"seed 11 {' ' * 20}   0/300",
+    ]
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_live_display_prints_messages_above_the_bars(terminal: Console) -> None:
+    _live(terminal, Event(11, "message", text="waiting for [data]"))
+    assert isinstance(terminal.file, StringIO)
+    assert "seed 11: waiting for [data]" in terminal.file.getvalue()
+
+
+def test_the_live_display_says_when_a_seed_is_done(terminal: Console) -> None:
+    events = (_step(300), Event(0, "phase", text="commit"), Event(0, "message", text="finished"))
+    assert "300/300 done\n" in re.sub(r" +", " ", _live(terminal, *events)).replace(" \n", "\n")
+
+
+def test_the_time_left_follows_the_recent_generations_of_each_seed() -> None:
+    time_left = TimeLeft()
+    assert time_left.after(_step(1, 100, 1000.0)) == "1 d 3 h left"
+    for step in range(2, 12):
+        text = time_left.after(_step(step, 100, 2.0))
+    assert text == "2 min 58 s left"
+    other = Event(1, "step", step=50, n_steps=100, seconds=1.0)
+    assert time_left.after(other) == "50 s left"
+    assert time_left.after(_step(100, 100)) == "done"
+
+
+def test_on_a_terminal_a_search_is_shown_live(
+    emtnas: Emtnas, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    result = emtnas("run", *TINY, "--name", "live", "--data", data)
+    assert result.code == 0
+    assert "━" * 20 in result.err
+    assert "2/2 done" in result.err
+    assert "seed 0: finished, 2 generations" in result.err

@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+
+from emtnas_hpc.cli.finding import find_runs
+from emtnas_hpc.cli.options import parse_seeds, prepare_command
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [
+        ("1", (0,)),
+        ("5", (0, 1, 2, 3, 4)),
+        ("5,7", (5, 7)),
+        ("5,", (5,)),
+        ("7, 5, 7", (7, 5)),
+        ("4294967295,", (4294967295,)),
+    ],
+)
+def test_a_number_says_how_many_seeds_and_a_list_which(text: str, seeds: tuple[int, ...]) -> None:
+    assert parse_seeds(text) == seeds
+
+
+def test_the_command_that_prepares_can_be_pasted_into_a_shell() -> None:
+    command = prepare_command("cifar", ['tasks=["digits"]', "threads=2"], Path("my data"))
+    assert command == (
+        """emtnas-hpc prepare cifar --set 'tasks=["digits"]' --set threads=2 --data 'my data'"""
+    )
+
+
+def test_seeds_are_found_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for name in ("b/seed-10", "b/seed-9", "a/seed-1", "b/jobs", "a/seed-x"):
+        (tmp_path / name).mkdir(parents=True)
+    names = ["a/seed-x", "a/seed-1", "b/seed-9", "b/seed-10"]
+    assert find_runs([], tmp_path) == [tmp_path / name for name in names]
+    assert find_runs(["b", "a"], tmp_path) == [tmp_path / names[i] for i in (2, 3, 0, 1)]
