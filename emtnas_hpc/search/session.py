@@ -85,7 +85,7 @@ def run_search(request: SearchRequest, listeners: Listeners, stop: StopRequest) 
 
     device = choose_device(request.device)
     threads = request.experiment.threads
-    prepare_torch(threads)
+    prepare_torch(threads, device)
     provenance = {**describe_software(device), "threads": threads}
     with open_run(
         request.paths,

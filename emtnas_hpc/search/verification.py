@@ -77,8 +77,9 @@ def repeat_newest(
     from emtnas_hpc.search.device import choose_device
     from emtnas_hpc.supernet.determinism import prepare_torch
 
-    prepare_torch(stored.experiment.threads)
-    stage = plan.stage(choose_device(device), lambda _phase, _task: None)
+    chosen = choose_device(device)
+    prepare_torch(stored.experiment.threads, chosen)
+    stage = plan.stage(chosen, lambda _phase, _task: None)
     before, newest = (0, *steps)[-2:]
     say(f"repeating generations {before + 1} to {newest}")
     commit = paths.stage(SearchStage.name).commit

@@ -46,10 +46,9 @@ def pack_parameters(
     """Gives every parameter of a module its place in one new block of zeros."""
     layout = plan_layout(module.named_parameters())
     block = allocate(layout, dtype, device)
-    for name, offset, shape in layout:
-        owner, _, attribute = name.rpartition(".")
-        parameter = nn.Parameter(view(block, offset, shape))
-        module.get_submodule(owner).register_parameter(attribute, parameter)
+    owners = [(m, name) for m in module.modules() for name, _p in m.named_parameters(recurse=False)]
+    for (owner, attribute), (_name, offset, shape) in zip(owners, layout, strict=True):
+        setattr(owner, attribute, nn.Parameter(view(block, offset, shape)))
     return block, layout
 
 
@@ -59,9 +58,9 @@ def pack_buffers(
     """Gives every buffer of a module its place in one new block of zeros."""
     layout = plan_layout(module.named_buffers())
     block = allocate(layout, dtype, device)
-    for name, offset, shape in layout:
-        owner, _, attribute = name.rpartition(".")
-        module.get_submodule(owner).register_buffer(attribute, view(block, offset, shape))
+    owners = [(m, name) for m in module.modules() for name, _b in m.named_buffers(recurse=False)]
+    for (owner, attribute), (_name, offset, shape) in zip(owners, layout, strict=True):
+        setattr(owner, attribute, view(block, offset, shape))
     return block, layout
 
 

@@ -109,7 +109,7 @@ def whole(tmp_path_factory, data, module_environment):
 def test_a_search_interrupted_at_random_moments_ends_in_the_bits_of_an_uninterrupted_one(
     module_environment,
 ):
-    loop = [sys.executable, str(ROOT / "tools/kill-loop"), "--kills", "3"]
+    loop = [sys.executable, str(ROOT / "tools/kill-loop"), "--kills", "2"]
     done = subprocess.run(
         [*loop, "--case", "K2-threads1-commit0"],
         env=module_environment,

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -47,6 +48,14 @@ def make_network() -> Callable[..., Network]:
         return Network(shape, architecture, torch.Generator().manual_seed(seed), dtype)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shared_network() -> Callable[..., Network]:
+    """The float64 supernet of a shape, made once for all tests that take it as it comes."""
+    return cache(
+        lambda shape=SHAPE: Network(shape, None, torch.Generator().manual_seed(0), torch.float64)
+    )
 
 
 @pytest.fixture

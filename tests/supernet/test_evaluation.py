@@ -10,7 +10,7 @@ from emtnas_hpc.supernet.training import Training
 @pytest.fixture
 def trained(make_network, architecture, batch):
     """A network that has seen something, with a path through it."""
-    network = make_network()
+    network = make_network(architecture=architecture(0))
     training = Training(network, SgdSettings())
     path = network.path(architecture(0))
     for step in range(5):

@@ -54,10 +54,10 @@ def assert_same_training(network, architecture, images, targets, masks) -> None:
 @pytest.mark.parametrize("image_size", [8, 14, 28, 32])
 @pytest.mark.parametrize(("n_normal", "image_channels"), [(1, 3), (2, 1)])
 def test_training_equals_the_reference_for_random_architectures(
-    image_size, n_normal, image_channels, make_network, architecture, batch
+    image_size, n_normal, image_channels, shared_network, architecture, batch
 ):
     shape = NetworkShape(4, n_normal, image_channels, image_size, 5)
-    network = make_network(shape)
+    network = shared_network(shape)
     images, targets = batch(shape, n=3)
     for number in range(2):
         assert_same_training(network, architecture(number), images, targets, Masks())
@@ -66,36 +66,36 @@ def test_training_equals_the_reference_for_random_architectures(
 @pytest.mark.parametrize("name", SPECIAL)
 @pytest.mark.parametrize("n_normal", [1, 2])
 def test_training_equals_the_reference_for_architectures_that_are_seldom_drawn(
-    name, n_normal, special, make_network, batch, shape
+    name, n_normal, special, shared_network, batch, shape
 ):
     images, targets = batch()
-    network = make_network(replace(shape, n_normal=n_normal))
+    network = shared_network(replace(shape, n_normal=n_normal))
     assert_same_training(network, special[name], images, targets, Masks())
 
 
 def test_training_equals_the_reference_with_dropout_and_drop_path(
-    make_network, architecture, batch, shape, generator
+    shared_network, architecture, batch, shape, generator
 ):
-    network = make_network()
+    network = shared_network()
     images, targets = batch()
     for number in range(3):
         masks = draw_masks(shape, len(images), 0.3, 0.4, generator)
         assert_same_training(network, architecture(number), images, targets, masks)
 
 
-def test_training_equals_the_reference_where_wide_tensors_take_the_detours(make_network, special):
+def test_training_equals_the_reference_where_wide_tensors_take_the_detours(shared_network, special):
     # 2 x 32 x 32 x 32 elements and more: weight gradients in strips, interleaved dilation.
     shape = NetworkShape(32, 1, 3, 32, 5)
     rng = torch.Generator().manual_seed(0)
     images = torch.randn(2, 3, 32, 32, generator=rng, dtype=torch.float64)
-    network = make_network(shape)
+    network = shared_network(shape)
     architecture = special["a chain has one output"]
     assert_same_training(network, architecture, images, torch.tensor([1, 2]), Masks())
 
 
 @pytest.mark.parametrize("name", SPECIAL)
-def test_inference_equals_the_reference(name, special, make_network, batch):
-    network, (images, _targets) = make_network(), batch()
+def test_inference_equals_the_reference(name, special, shared_network, batch):
+    network, (images, _targets) = shared_network(), batch()
     path = network.path(special[name])
     with torch.no_grad():
         for _update in range(3):
@@ -105,8 +105,8 @@ def test_inference_equals_the_reference(name, special, make_network, batch):
         torch.testing.assert_close(logits, reference(images), **EXACT)
 
 
-def test_a_branch_that_drop_path_drops_adds_nothing(make_network, special, batch, shape):
-    network, (images, _targets) = make_network(), batch()
+def test_a_branch_that_drop_path_drops_adds_nothing(shared_network, special, batch, shape):
+    network, (images, _targets) = shared_network(), batch()
     path = network.path(special["a chain has one output"])
     branches = torch.ones(len(shape.cells), 5, 2)
     branches[-1, -1] = 0
@@ -118,9 +118,9 @@ def test_a_branch_that_drop_path_drops_adds_nothing(make_network, special, batch
 
 @pytest.mark.parametrize("n_normal", [1, 2])
 def test_a_stand_alone_network_with_the_supernets_weights_is_the_supernets_path(
-    n_normal, make_network, architecture, batch, shape
+    n_normal, shared_network, make_network, architecture, batch, shape
 ):
-    supernet = make_network(replace(shape, n_normal=n_normal))
+    supernet = shared_network(replace(shape, n_normal=n_normal))
     images, _targets = batch()
     for number in range(3):
         alone = make_network(supernet.shape, architecture(number), seed=1)

@@ -4,8 +4,8 @@ import torch
 from emtnas_hpc.supernet import batch_norm
 
 
-def test_a_path_holds_exactly_the_parameters_that_get_a_gradient(make_network, special, batch):
-    network, (images, _targets) = make_network(), batch()
+def test_a_path_holds_exactly_the_parameters_that_get_a_gradient(shared_network, special, batch):
+    network, (images, _targets) = shared_network(), batch()
     for name, architecture in special.items():
         path = network.path(architecture)
         logits = network(images, path, batch_norm.batch)
@@ -17,9 +17,9 @@ def test_a_path_holds_exactly_the_parameters_that_get_a_gradient(make_network, s
 
 
 def test_random_paths_hold_exactly_the_parameters_that_get_a_gradient(
-    make_network, architecture, batch
+    shared_network, architecture, batch
 ):
-    network, (images, _targets) = make_network(), batch()
+    network, (images, _targets) = shared_network(), batch()
     for number in range(12):
         path = network.path(architecture(number))
         logits = network(images, path, batch_norm.batch)

@@ -12,7 +12,7 @@ from emtnas_hpc.supernet.training import Training
     [SgdSettings(), SgdSettings(nesterov=False), SgdSettings(0.0, False, 0.0), SgdSettings(0.5)],
 )
 def test_steps_on_one_path_equal_those_of_torchs_sgd(settings, make_network, architecture, batch):
-    ours, theirs = make_network(), make_network()
+    ours, theirs = (make_network(architecture=architecture(0)) for _network in range(2))
     training = Training(ours, settings)
     path, twin = ours.path(architecture(0)), theirs.path(architecture(0))
     optimizer = torch.optim.SGD(
@@ -66,7 +66,7 @@ def test_gradients_of_any_memory_format_step_alike(make_network, architecture, b
     images, targets = batch()
     after = []
     for layout in (torch.channels_last, torch.contiguous_format):
-        network = make_network()
+        network = make_network(architecture=architecture(0))
         path = network.path(architecture(0))
         loss = F.cross_entropy(network(images, path, batch_norm.batch), targets)
         gradients = [

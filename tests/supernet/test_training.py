@@ -1,5 +1,6 @@
 import copy
 import io
+from dataclasses import replace
 
 import pytest
 import torch
@@ -35,10 +36,10 @@ def test_training_lowers_the_loss_and_reports_it(make_training, architecture, ba
     training = make_training()
     path, (images, targets) = training.network.path(architecture(0)), batch(dtype=torch.float32)
     losses = []
-    for _step in range(30):
+    for _step in range(20):
         training.step(path, images, targets, 0.05)
         losses.append(training.read().loss)
-    assert losses[-1] < losses[0] / 4
+    assert losses[-1] < losses[0] / 3
 
 
 def test_what_is_read_is_the_mean_over_images_since_the_last_reading(
@@ -109,17 +110,17 @@ def test_a_stand_alone_network_goes_on_from_a_saved_state(make_training, archite
     [
         (lambda s: s.pop("momentum"), "no momentum found"),
         (lambda s: s.pop("weights_layout"), "no weights found"),
-        (lambda s: s["weights_layout"].pop(), "found 3051 tensors, expected 3052"),
+        (lambda s: s["weights_layout"].pop(), r"found \d+ tensors, expected \d+"),
         (lambda s: s["statistics_layout"].insert(0, ("x", 0, (4,))), "statistics are of another"),
         (lambda s: s.update(statistics=s["statistics"].double()), "found torch.float64"),
         (lambda s: s.update(momentum=s["momentum"][:-1]), "saved momentum: found"),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused_and_nothing_is_taken_from_it(
-    change, message, make_training
+    change, message, make_training, architecture
 ):
-    training = make_training()
-    state = copy.deepcopy(make_training(seed=1).state())
+    training = make_training(architecture=architecture(0))
+    state = copy.deepcopy(make_training(seed=1, architecture=architecture(0)).state())
     change(state)
     before = training.network.weights.clone()
     with pytest.raises(InputError, match=message):
@@ -128,8 +129,6 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_is_taken_from_it(
 
 
 def test_a_state_of_other_classes_names_the_tensor(make_training, shape):
-    from dataclasses import replace
-
     other = make_training(shape=replace(shape, n_classes=7)).state()
     with pytest.raises(InputError, match=r"'classifier.weight'.*\(7, 16\).*expected.*\(5, 16\)"):
         make_training().load_state(other)
