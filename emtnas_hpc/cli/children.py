@@ -81,7 +81,8 @@ class _Family:
         if child.returncode < 0:
             name = signal.Signals(-child.returncode).name
             self._pass_on(seed, f"ended by {name}; the same command goes on")
-            return 1
+            # A signal that we passed on may reach a child before it listens.
+            return EXIT_STOPPED if self._stopped else 1
         return child.returncode
 
     def stop(self, number: signal.Signals) -> None:

@@ -1,6 +1,5 @@
 """The arguments and options that several commands share, and what their text means."""
 
-import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,17 +64,6 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     if not 1 <= numbers[0] <= _MOST_SEEDS:
         raise InputError(f"--seeds is {text!r}, expected 1 to {_MOST_SEEDS:,} seeds")
     return tuple(range(numbers[0]))
-
-
-def check_device(name: str) -> str:
-    """The name, if it is spelled like one; whether the device is there is seen later.
-
-    Raises:
-        InputError: it is not.
-    """
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
-        raise InputError(f"--device is {name!r}, expected auto, cpu, cuda or cuda:N")
-    return name
 
 
 def prepare_command(experiment: str, overrides: Sequence[str], data: Path) -> str:

@@ -15,9 +15,9 @@ from emtnas_hpc.cli.options import (
     RunsOption,
     SeedsOption,
     SetOption,
-    check_device,
     parse_seeds,
 )
+from emtnas_hpc.search.device_name import check_device_name
 
 
 def run(
@@ -50,7 +50,7 @@ def run(
         parallel,
         runs,
         data,
-        check_device(device),
+        check_device_name(device),
         take_over,
     )
     return run_seeds(order, as_json=json_, as_events=events)

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from emtnas_hpc.cli.formats import format_statistic
 from emtnas_hpc.cli.screen import make_table, open_screen
-from emtnas_hpc.errors import InputError
+from emtnas_hpc.errors import EmtnasError
 from emtnas_hpc.report import Collection, Summary, TaskSummary, collect, summarise
 
 #: Column, quantity, factor from the stored unit to the shown one, decimals.
@@ -32,13 +32,13 @@ def print_report(directories: Sequence[Path], *, as_json: bool) -> None:
     """Prints the report of these run directories on stdout, and what could not be read on stderr.
 
     Raises:
-        InputError: none of them has a readable commit.
+        EmtnasError: none of them has a readable commit.
     """
     collection = collect(directories)
     for problem in collection.problems:
         print(f"skipped {problem}", file=sys.stderr)
     if not collection.results:
-        raise InputError(f"no commit that can be read in {', '.join(map(str, directories))}")
+        raise EmtnasError(f"no commit that can be read in {', '.join(map(str, directories))}")
     summaries = summarise(collection.results)
     if as_json:
         print(json.dumps(_plain(collection, summaries), indent=2, allow_nan=False))

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from emtnas_hpc.cli.options import DataOption, DeviceOption, RunArgument, RunsOption, check_device
+from emtnas_hpc.cli.options import DataOption, DeviceOption, RunArgument, RunsOption
+from emtnas_hpc.search.device_name import check_device_name
 
 
 def verify(
@@ -24,7 +25,7 @@ def verify(
     from emtnas_hpc.cli.finding import find_run
     from emtnas_hpc.cli.verifying import compare_runs, repeat_run
 
-    check_device(device)
+    check_device_name(device)
     first = find_run(run, runs)
     if other:
         return compare_runs(first, find_run(other, runs))

@@ -7,14 +7,13 @@ from emtnas_hpc.data.images import Images, Split
 from emtnas_hpc.data.preparation import open_task, prepare
 from emtnas_hpc.data.prepared import Prepared, open_prepared
 from emtnas_hpc.data.registry import REGISTRY
-from emtnas_hpc.data.sources import needs_download, parse_source
+from emtnas_hpc.data.sources import parse_source
 
 __all__ = [
     "REGISTRY",
     "Images",
     "Prepared",
     "Split",
-    "needs_download",
     "open_prepared",
     "open_task",
     "parse_source",

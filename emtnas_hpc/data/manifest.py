@@ -81,7 +81,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from None
+        raise _unreadable(path, error) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the text"
@@ -108,7 +108,7 @@ def _check_size(folder: Path, manifest: Manifest, name: str) -> None:
     try:
         found = path.stat().st_size
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from None
+        raise _unreadable(path, error) from None
     if found != expected:
         raise DataError(f"{path} has {found} bytes, expected {expected}")
 
@@ -123,13 +123,19 @@ def read_verified(folder: Path, manifest: Manifest, name: str) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from None
+        raise _unreadable(path, error) from None
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise DataError(
             f"{path} has SHA-256 {found[:_SHOWN_DIGITS]}, expected {expected[:_SHOWN_DIGITS]}"
         )
     return content
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"{path} is missing")
+    return DataError(f"{path} cannot be read ({error.strerror})")
 
 
 def _expected(folder: Path, manifest: Manifest, name: str) -> FileRecord:

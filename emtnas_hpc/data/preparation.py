@@ -51,7 +51,7 @@ def prepare(
         DataError: the source is missing, damaged or cannot be downloaded.
         StorageError: no room.
     """
-    source = parse_source(task)
+    source = parse_source(task, f"task.{name}.source")
     folder = data_dir / source.key
     if _fault(folder, source) is not None:
         with storage_errors(data_dir):
@@ -76,7 +76,7 @@ def open_task(
     Never downloads, and never opens the test set of what is already prepared. Arguments and errors
     are those of `prepare`.
     """
-    source = parse_source(task)
+    source = parse_source(task, f"task.{name}.source")
     if source.needs_download or _is_current(data_dir / source.key, source):
         return open_prepared(name, task, data_dir, mend=mend)
     return prepare(name, task, data_dir, report=report, mend=mend)

@@ -116,7 +116,7 @@ def open_prepared(name: str, task: TaskSettings, data_dir: Path, *, mend: str) -
     Raises:
         DataError: a file is missing, cut off or of another schema, or the settings do not fit.
     """
-    folder = data_dir / parse_source(task).key
+    folder = data_dir / parse_source(task, f"task.{name}.source").key
     with _mended_by(mend):
         manifest = open_folder(folder)
     prepared = Prepared(name, folder, manifest, task, mend)
@@ -128,10 +128,9 @@ def _check_settings(prepared: Prepared) -> None:
     name, task = prepared.name, prepared.task
     for setting, values in (("mean", task.mean), ("std", task.std)):
         if len(values) not in (1, prepared.image_channels):
-            raise DataError(
-                f"task.{name}.{setting} has {len(values)} values, expected 1 or "
-                f"{prepared.image_channels}, the channels of its images"
-            )
+            channels = prepared.image_channels
+            expected = f"1, or {channels} for its channels" if channels > 1 else "1"
+            raise DataError(f"task.{name}.{setting} has {len(values)} values, expected {expected}")
     if prepared.image_size < MIN_IMAGE_SIZE:
         raise DataError(
             f"task.{name}.pool is {task.pool}: images of {prepared.manifest.image_size} pixels "

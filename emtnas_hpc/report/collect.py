@@ -48,6 +48,7 @@ class SeedResult:
 
     name: str
     seed: int
+    signature: str
     generation: int
     n_generations: int
     batch_norm: str
@@ -64,13 +65,19 @@ class Collection:
 
 def collect(directories: Sequence[Path]) -> Collection:
     """Reads the newest readable commit of every run directory."""
-    results, problems = [], []
+    results: dict[str, SeedResult] = {}
+    problems = []
     for directory in directories:
         try:
-            results.append(_result(newest_history(directory)))
+            result = _result(newest_history(directory))
         except EmtnasError as error:
             problems.append(f"{directory}: {error}")
-    return Collection(tuple(results), tuple(problems))
+            continue
+        if result.signature in results:
+            problems.append(f"{directory}: the same search as another run here, counted once")
+        else:
+            results[result.signature] = result
+    return Collection(tuple(results.values()), tuple(problems))
 
 
 def newest_history(directory: Path) -> History:
@@ -94,6 +101,7 @@ def _result(history: History) -> SeedResult:
     return SeedResult(
         name=header.name,
         seed=header.seed,
+        signature=header.signature,
         generation=history.generation,
         n_generations=header.n_generations,
         batch_norm=header.batch_norm,

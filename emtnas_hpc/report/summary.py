@@ -57,11 +57,11 @@ class Summary:
 
 
 def summarise(results: Sequence[SeedResult]) -> tuple[Summary, ...]:
-    """One summary for every experiment, by name."""
-    by_name: dict[str, list[SeedResult]] = defaultdict(list)
+    """One summary for every experiment, by name; runs of one name but other tasks are apart."""
+    experiments: dict[tuple[str, ...], list[SeedResult]] = defaultdict(list)
     for result in results:
-        by_name[result.name].append(result)
-    return tuple(_summary(name, by_name[name]) for name in sorted(by_name))
+        experiments[result.name, *(task.task for task in result.tasks)].append(result)
+    return tuple(_summary(key[0], experiments[key]) for key in sorted(experiments))
 
 
 def _summary(name: str, results: list[SeedResult]) -> Summary:

@@ -1,13 +1,13 @@
 """Which device a search runs on."""
 
 import platform
-import re
 
 import numpy as np
 import torch
 
 import emtnas_hpc
 from emtnas_hpc.errors import InputError
+from emtnas_hpc.search.device_name import check_device_name
 
 
 def choose_device(name: str) -> torch.device:
@@ -16,13 +16,11 @@ def choose_device(name: str) -> torch.device:
     Raises:
         InputError: torch knows no such device, or this machine has none.
     """
-    if name == "auto":
+    if check_device_name(name) == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    match = re.fullmatch(r"cpu|cuda(?::(\d{1,4}))?", name)
-    if match is None:
-        raise InputError(f"--device is {name!r}, expected auto, cpu, cuda or cuda:N")
     n_devices = torch.cuda.device_count()
-    if name != "cpu" and int(match[1] or 0) >= n_devices:
+    # Not torch's own index: that one is eight bits wide.
+    if name != "cpu" and int(name.partition(":")[2] or 0) >= n_devices:
         raise InputError(f"--device is {name!r}, but torch sees {n_devices} CUDA devices here")
     return torch.device(name)
 

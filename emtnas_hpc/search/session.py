@@ -153,7 +153,9 @@ def read_stored(paths: RunPaths) -> StoredExperiment | None:
         text = paths.experiment.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"{paths.experiment} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
         raise InputError(f"{paths.experiment} cannot be read: {error}") from None
     return parse_stored(text, str(paths.experiment))
 

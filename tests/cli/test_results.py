@@ -92,7 +92,7 @@ def test_a_damaged_run_is_named_and_the_others_are_reported(
 def test_a_report_without_a_single_readable_run_is_an_error(emtnas: Emtnas, here: Path) -> None:
     (here / "runs/tiny/seed-0").mkdir(parents=True)
     result = emtnas("report")
-    assert (result.code, result.out) == (2, "")
+    assert (result.code, result.out) == (1, "")
     assert result.err.splitlines()[-1] == ("error: no commit that can be read in runs/tiny/seed-0")
 
 

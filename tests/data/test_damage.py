@@ -57,7 +57,7 @@ def test_a_truncated_file_is_found_on_opening_with_both_sizes(prepared: Prepared
 @pytest.mark.parametrize("name", ["train_labels.npy", "manifest.json"])
 def test_a_missing_file_is_named_with_the_mending_command(prepared: Prepared, name: str) -> None:
     (prepared.folder / name).unlink()
-    with pytest.raises(DataError, match=f"{name} cannot be read .No such file.*{MEND}"):
+    with pytest.raises(DataError, match=f"{name} is missing.*{MEND}"):
         reopen(prepared)
 
 

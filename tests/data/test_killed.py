@@ -56,7 +56,7 @@ def test_a_process_killed_while_preparing_leaves_a_whole_set_or_none(
     if whole:
         assert len(open_prepared("mine", task, data_dir, mend="m").load("train")) == 60
     else:
-        with pytest.raises(DataError, match=r"manifest\.json cannot be read"):
+        with pytest.raises(DataError, match=r"manifest\.json is missing"):
             open_prepared("mine", task, data_dir, mend="m")
     prepared = prepare("mine", task, data_dir, report=lines.append, mend="m")
     assert len(prepared.load("test")) == 9

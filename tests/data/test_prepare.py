@@ -141,7 +141,7 @@ def test_normalisation_for_another_number_of_channels_is_refused_with_both_numbe
     setting: str, npz: Path, data_dir: Path, lines: list[str]
 ) -> None:
     task = TaskSettings.model_validate({"source": f"npz:{npz}", setting: (0.5, 0.5, 0.5)})
-    with pytest.raises(DataError, match=rf"task\.mine\.{setting} has 3 values, expected 1 or 1"):
+    with pytest.raises(DataError, match=rf"task\.mine\.{setting} has 3 values, expected 1"):
         run(task, data_dir, lines)
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.data import needs_download, parse_source
+from emtnas_hpc.data import parse_source
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment.settings import TaskSettings
 
@@ -32,7 +32,13 @@ def test_an_unknown_name_is_refused_with_the_known_ones(source: str, names: str)
 
 def test_only_official_sets_need_a_download() -> None:
     sources = ["torchvision:CIFAR10", "medmnist:PathMNIST", "package:digits", "npz:a", "images:a"]
-    assert [needs_download(task(source)) for source in sources] == [True, True, False, False, False]
+    assert [parse_source(task(source)).needs_download for source in sources] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_keys_are_readable_and_free_of_odd_characters() -> None:

@@ -100,3 +100,20 @@ def test_one_seed_has_no_deviation_and_an_unmeasured_quantity_no_mean(tmp_path):
     assert math.isnan(quantities["true_fitness"].mean)
     assert math.isnan(quantities["seconds_training"].std)
     assert summary.unfinished == (0,)
+
+
+def test_runs_of_one_name_but_other_tasks_are_summed_up_apart(tmp_path):
+    commit_search(tmp_path / "a", n_tasks=1)
+    commit_search(tmp_path / "b", n_tasks=2, seed=1)
+    summaries = summarise(collect([tmp_path / "a", tmp_path / "b"]).results)
+    assert [len(summary.tasks) for summary in summaries] == [1, 2]
+
+
+def test_a_search_that_is_given_twice_counts_once(tmp_path):
+    for folder in ("a", "b"):
+        commit_search(tmp_path / folder)
+    collection = collect([tmp_path / "a", tmp_path / "b"])
+    assert len(collection.results) == 1
+    assert collection.problems == (
+        f"{tmp_path / 'b'}: the same search as another run here, counted once",
+    )

@@ -61,7 +61,7 @@ class FakeTrainer:
 def make_header(n_tasks: int, n_generations: int, seed: int = 0) -> Header:
     shape = NetworkShape(channels=4, n_normal=1, image_channels=1, image_size=8, n_classes=10)
     tasks = tuple(TaskHeader(f"task{k}", shape, 100, 50) for k in range(n_tasks))
-    return Header("fake", seed, n_generations, "batch", "0" * 64, tasks)
+    return Header("fake", seed, n_generations, "batch", f"{seed:064d}", tasks)
 
 
 def make_stage(n_tasks: int = 2, seed: int = 0, **settings: object) -> SearchStage:

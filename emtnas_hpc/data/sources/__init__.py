@@ -5,7 +5,7 @@ from emtnas_hpc.data.sources.image_folder import folder_fingerprint, read_image_
 from emtnas_hpc.data.sources.medmnist_sets import read_medmnist
 from emtnas_hpc.data.sources.npz_file import npz_fingerprint, read_npz
 from emtnas_hpc.data.sources.package_sets import read_package
-from emtnas_hpc.data.sources.source import Source, needs_download, parse_source
+from emtnas_hpc.data.sources.source import Source, parse_source
 from emtnas_hpc.data.sources.torchvision_sets import read_torchvision
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "Source",
     "Workplace",
     "fingerprint",
-    "needs_download",
     "parse_source",
     "read_source",
 ]

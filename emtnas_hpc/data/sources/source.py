@@ -61,27 +61,22 @@ class Source:
         return f"{self.kind}-{stem}{size}-{_short_hash(str(self.path))}"
 
 
-def parse_source(task: TaskSettings) -> Source:
-    """Reads the setting `source`; opens nothing.
+def parse_source(task: TaskSettings, setting: str = "source") -> Source:
+    """Reads the setting `source`, called `setting` in messages; opens nothing.
 
     Raises:
         DataError: an unknown kind, or an unknown name of a kind whose names are known.
     """
     kind, colon, argument = task.source.partition(":")
     if kind not in get_args(Kind) or not colon or not argument:
-        raise DataError(f"source is {task.source!r}, expected one of {_KINDS}")
+        raise DataError(f"{setting} is {task.source!r}, expected one of {_KINDS}")
     names = _NAMES.get(kind)
     if names is not None and argument not in names:
         raise DataError(
-            f"source is {task.source!r}, expected {kind}: and one of {', '.join(names)}"
+            f"{setting} is {task.source!r}, expected {kind}: and one of {', '.join(names)}"
         )
     size = task.image_size if kind == "images" else 0
     return Source(cast(Kind, kind), argument, size)
-
-
-def needs_download(task: TaskSettings) -> bool:
-    """Whether the task's data may have to be fetched from the internet by `prepare`."""
-    return parse_source(task).needs_download
 
 
 def _short_hash(text: str) -> str:

@@ -1,0 +1,24 @@
+"""What a benchmark is told."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PARTS = ("networks", "augmentation", "breeding", "storage")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The command line, resolved."""
+
+    individuals: int
+    repetitions: int
+    threads: tuple[int, ...]
+    channels: int
+    image_size: int
+    batch_size: int
+    quick: bool
+    directory: Path | None
+
+    def as_json(self) -> dict[str, object]:
+        """All but the directory."""
+        return {name: value for name, value in asdict(self).items() if name != "directory"}
