@@ -9,15 +9,13 @@ import typer
 from typer.exceptions import TyperException
 
 import emtnas_hpc
+from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.inspect import inspect
 from emtnas_hpc.cli.prepare import prepare
 from emtnas_hpc.cli.report import report
 from emtnas_hpc.cli.run import run
 from emtnas_hpc.cli.verify import verify
 from emtnas_hpc.errors import EmtnasError
-
-EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="emtnas-hpc",
@@ -68,22 +66,24 @@ def run_command_line(arguments: list[str]) -> int:
     try:
         result = app(arguments or ["--help"], prog_name=app.info.name, standalone_mode=False)
         sys.stdout.flush()
-        if result == EXIT_INTERRUPTED:  # what typer makes of it
+        if result == exit_codes.INTERRUPTED:  # what typer makes of it
             raise KeyboardInterrupt
     except EmtnasError as error:
         return _complain(error, error.exit_code, debug)
     except TyperException as error:
         return _complain(_usage(error), error.exit_code, debug)
     except KeyboardInterrupt:
-        return _complain("interrupted; the same command goes on", EXIT_INTERRUPTED, debug)
+        return _complain("interrupted; the same command goes on", exit_codes.INTERRUPTED, debug)
     except BrokenPipeError:
         # `report | head`. What is still buffered has nowhere to go, and Python would say so.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+        return exit_codes.FAILED
     except Exception as error:  # noqa: BLE001 - the last resort; the traceback is a flag away
         said = f"{type(error).__name__}: {error}"
-        return _complain(f"unexpected {said}; emtnas-hpc --debug shows where", EXIT_FAILED, debug)
-    return result if isinstance(result, int) else 0
+        return _complain(
+            f"unexpected {said}; emtnas-hpc --debug shows where", exit_codes.FAILED, debug
+        )
+    return result if isinstance(result, int) else exit_codes.DONE
 
 
 def _usage(error: TyperException) -> str:

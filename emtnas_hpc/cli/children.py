@@ -6,10 +6,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.events import Event, Listener
 from emtnas_hpc.runner.interruption import StopRequest
-
-EXIT_STOPPED = 4
 
 _POLL_S = 0.2
 
@@ -36,7 +35,7 @@ def run_in_children(
             family.stop(signal.SIGKILL)
             raise
     codes = [future.result() for future in futures]
-    failures = [code for code in codes if code not in (0, EXIT_STOPPED)]
+    failures = [code for code in codes if code not in (exit_codes.DONE, exit_codes.STOPPED)]
     return failures[0] if failures else max(codes)
 
 
@@ -63,7 +62,7 @@ class _Family:
         """Starts a child, passes its events on, and returns its exit code."""
         with self._lock:
             if self._stopped:
-                return EXIT_STOPPED
+                return exit_codes.STOPPED
             # A session of its own: Ctrl-C reaches the children through us only, and once.
             child = subprocess.Popen(
                 command,
@@ -82,7 +81,7 @@ class _Family:
             name = signal.Signals(-child.returncode).name
             self._pass_on(seed, f"ended by {name}; the same command goes on")
             # A signal that we passed on may reach a child before it listens.
-            return EXIT_STOPPED if self._stopped else 1
+            return exit_codes.STOPPED if self._stopped else exit_codes.FAILED
         return child.returncode
 
     def stop(self, number: signal.Signals) -> None:

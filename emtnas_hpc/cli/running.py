@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.children import run_in_children
 from emtnas_hpc.cli.display import open_display
 from emtnas_hpc.cli.events import Event, Listener
@@ -18,8 +19,6 @@ from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress
 from emtnas_hpc.search.session import Listeners, SearchRequest, run_search
 from emtnas_hpc.store.paths import seed_run
-
-EXIT_STOPPED = 4
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,9 @@ def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
             code = run_in_children(commands, order.parallel, listener)
         else:
             code = _run_here(order, experiment, listener)
-    if code == EXIT_STOPPED:
+    if code == exit_codes.STOPPED:
         print("stopped with work left; the same command goes on from there", file=sys.stderr)
-    if code == 0:
+    if code == exit_codes.DONE:
         directories = [seed_run(order.runs, order.name, seed).directory for seed in order.seeds]
         print_report(directories, as_json=as_json)
     return code
@@ -91,10 +90,10 @@ def _run_here(order: RunOrder, experiment: Experiment, listener: Listener) -> in
                 order.take_over,
             )
             if run_search(request, _listeners(seed, listener), stop) is Outcome.MORE:
-                return EXIT_STOPPED
+                return exit_codes.STOPPED
             n_generations = experiment.search.generations
             listener(Event(seed, "message", text=f"finished, {n_generations} generations"))
-    return 0
+    return exit_codes.DONE
 
 
 def _listeners(seed: int, listener: Listener) -> Listeners:

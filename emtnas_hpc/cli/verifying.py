@@ -3,10 +3,9 @@
 import sys
 from pathlib import Path
 
+from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.search.verification import Comparison, compare_newest, repeat_newest
 from emtnas_hpc.store.paths import RunPaths
-
-EXIT_DIFFERENCE = 5
 
 
 def compare_runs(a: Path, b: Path) -> int:
@@ -23,9 +22,9 @@ def repeat_run(directory: Path, data_dir: Path, device: str) -> int:
 def _say(comparison: Comparison, what: str) -> int:
     if comparison.difference is None:
         print(f"{what} are equal bit for bit at generation {comparison.step}")
-        return 0
+        return exit_codes.DONE
     print(f"{what} differ at generation {comparison.step}: {comparison.difference}")
-    return EXIT_DIFFERENCE
+    return exit_codes.DIFFERENCE
 
 
 def _tell(message: str) -> None:

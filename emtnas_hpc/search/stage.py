@@ -20,9 +20,10 @@ from emtnas_hpc.evolution.selection import Selection, fittest, name_clones, sele
 from emtnas_hpc.experiment.settings import SearchSettings
 from emtnas_hpc.history.file import FILE_NAME, read_history, write_history
 from emtnas_hpc.history.records import Header, History
+from emtnas_hpc.runner.stage import Interrupted
 from emtnas_hpc.search.bookkeeping import TaskOutcome, record_generation, summarise
 from emtnas_hpc.search.stopwatch import Stopwatch
-from emtnas_hpc.search.task_trainer import Interrupted, TaskTrainer
+from emtnas_hpc.search.task_trainer import TaskTrainer
 
 #: Told what begins: a phase, and the task that it concerns ("" for all).
 PhaseListener = Callable[[str, str], None]

@@ -1,14 +1,12 @@
 """What a search needs of one task; tasks share nothing else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from emtnas_hpc.runner.stage import Interrupted
 from emtnas_hpc.space.chromosome import Chromosome
-
-#: Asked between batches; True means: leave now, the step will be repeated.
-Interrupted = Callable[[], bool]
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
 from emtnas_hpc.data.prepared import Prepared
 from emtnas_hpc.evolution.random_streams import Purpose, stream, torch_seed
 from emtnas_hpc.experiment.settings import EvaluationSettings, Experiment
-from emtnas_hpc.runner.stage import Abandoned
+from emtnas_hpc.runner.stage import Abandoned, Interrupted
 from emtnas_hpc.search.schedule import learning_rate
-from emtnas_hpc.search.task_trainer import Interrupted, TrainingRecord
+from emtnas_hpc.search.task_trainer import TrainingRecord
 from emtnas_hpc.search.weights import load_weights, save_weights
 from emtnas_hpc.space.architecture import decode
 from emtnas_hpc.space.chromosome import Chromosome

@@ -1,4 +1,4 @@
-"""The nine candidate operations (ALGORITHM: ReLU before every convolution, batch norm after)."""
+"""The nine candidate operations: ReLU before every convolution, batch norm after."""
 
 from functools import cached_property
 

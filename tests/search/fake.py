@@ -7,9 +7,9 @@ from pathlib import Path
 
 from emtnas_hpc.experiment.settings import SearchSettings
 from emtnas_hpc.history import Header, TaskHeader
-from emtnas_hpc.runner.stage import Abandoned
+from emtnas_hpc.runner.stage import Abandoned, Interrupted
 from emtnas_hpc.search.stage import SearchStage
-from emtnas_hpc.search.task_trainer import Interrupted, TrainingRecord
+from emtnas_hpc.search.task_trainer import TrainingRecord
 from emtnas_hpc.space.chromosome import GENE_RANGES, Chromosome
 from emtnas_hpc.space.shape import NetworkShape
 

@@ -19,6 +19,11 @@ class Settings:
     quick: bool
     directory: Path | None
 
+    @property
+    def is_cifar_scale(self) -> bool:
+        """Whether the networks are those of the paper's CIFAR search, for which targets hold."""
+        return (self.channels, self.image_size, self.batch_size) == (20, 32, 128)
+
     def as_json(self) -> dict[str, object]:
         """All but the directory."""
         return {name: value for name, value in asdict(self).items() if name != "directory"}

@@ -1,0 +1,48 @@
+"""tools/bench runs and writes what it found; no test asserts a time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+BENCH = Path(__file__).parents[2] / "tools/bench"
+TINY = ("--quick", "--channels", "4", "--image-size", "8", "--batch-size", "8", "--threads", "1")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, BENCH, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_every_measurement_is_in_the_table_and_in_the_file(tmp_path):
+    file = tmp_path / "bench.json"
+    parts = ("--part", "networks", "--part", "augmentation", "--part", "breeding")
+    done = run(*TINY, *parts, "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    report = json.loads(file.read_text())
+    assert {"cpu", "cores", "torch", "emtnas-hpc"} <= set(report["hardware"])
+    assert report["settings"]["individuals"] == 2
+    for row in report["rows"]:
+        assert row["what"] in done.stdout
+        assert row["wall"] > 0
+    named = {row["what"] for row in report["rows"]}
+    assert {
+        "training step, supernet / reference",
+        "evaluation of 1000 images, supernet / stand-alone",
+        "augmentation of 128 images",
+        "breeding and selection, 20 individuals, 2 tasks",
+    } <= named
+
+
+def test_a_commit_and_a_resume_leave_nothing_behind(tmp_path):
+    done = run("--quick", "--part", "storage", "--directory", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "CIFAR, 2 tasks: commit" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_part_is_refused():
+    done = run("--part", "networking")
+    assert done.returncode == 2
+    assert "invalid choice: 'networking'" in done.stderr
