@@ -1,6 +1,5 @@
 """Progress on stderr: live bars on a terminal, plain lines elsewhere."""
 
-import math
 import statistics
 import sys
 import time
@@ -116,14 +115,14 @@ class PlainDisplay:
 def describe_tasks(event: Event) -> tuple[str, ...]:
     """A line for every task: fitness and true fitness of the fittest, training loss."""
     return tuple(
-        f"{name}: fitness {format_percent(values['fitness'])}{_true(values['true_fitness'])}, "
-        f"loss {values['loss']:.3f}"
-        for name, values in event.tasks.items()
+        f"{name}: fitness {format_percent(task['fitness'])}{_true(task['true_fitness'])}, "
+        f"loss {task['loss']:.3f}"
+        for name, task in event.tasks.items()
     )
 
 
-def _true(true_fitness: float) -> str:
-    return "" if math.isnan(true_fitness) else f", true {format_percent(true_fitness)}"
+def _true(true_fitness: float | None) -> str:
+    return "" if true_fitness is None else f", true {format_percent(true_fitness)}"
 
 
 def _print_line(text: str) -> None:

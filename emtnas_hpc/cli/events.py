@@ -3,9 +3,17 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 Kind = Literal["phase", "step", "message"]
+
+
+class TaskProgress(TypedDict):
+    """How a task's fittest stands after a generation; true fitness where it was measured."""
+
+    fitness: float
+    true_fitness: float | None
+    loss: float
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class Event:
     n_steps: int = 0
     seconds: float = 0.0
     text: str = ""
-    tasks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    tasks: Mapping[str, TaskProgress] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """One line."""

@@ -5,12 +5,12 @@ import signal
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.children import run_in_children
 from emtnas_hpc.cli.display import open_display
-from emtnas_hpc.cli.events import Event, Listener
+from emtnas_hpc.cli.events import Event, Listener, TaskProgress
 from emtnas_hpc.cli.options import prepare_command
 from emtnas_hpc.cli.tables import print_report
 from emtnas_hpc.data.registry import REGISTRY
@@ -107,7 +107,7 @@ def _listeners(seed: int, listener: Listener) -> Listeners:
                 step=progress.step,
                 n_steps=progress.n_steps,
                 seconds=progress.seconds,
-                tasks=cast(dict[str, Any], progress.summary["tasks"]),
+                tasks=cast(dict[str, TaskProgress], progress.summary["tasks"]),
             )
         )
 

@@ -75,7 +75,8 @@ def summarise(history: History) -> Mapping[str, object]:
         "tasks": {
             header.name: {
                 "fitness": history.individuals[entry.fittest].fitness,
-                "true_fitness": entry.true_fitness,
+                # JSON has no nan.
+                "true_fitness": None if math.isnan(entry.true_fitness) else entry.true_fitness,
                 "loss": entry.train_loss,
             }
             for header, entry in zip(history.header.tasks, newest.tasks, strict=True)

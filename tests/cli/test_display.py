@@ -1,4 +1,3 @@
-import math
 import re
 from io import StringIO
 from pathlib import Path
@@ -12,7 +11,7 @@ from emtnas_hpc.cli.events import Event
 
 TASKS = {
     "cifar10": {"fitness": 0.4567, "true_fitness": 0.4444, "loss": 1.2345},
-    "organamnist": {"fitness": 1.0, "true_fitness": math.nan, "loss": 0.01},
+    "organamnist": {"fitness": 1.0, "true_fitness": None, "loss": 0.01},
 }
 
 
