@@ -5,8 +5,9 @@ EmtnasError                     exit code 1
 │   └── DataError               2   a data set that is missing or damaged
 ├── OwnedError                  3   another process holds the run directory
 ├── SupersededError             3   another process has taken the run directory from us
-├── DamagedError                1   no commit of a run can be trusted any more
-└── StorageError                1   the disk refused: full, read-only, gone
+├── DamagedError                1   what is stored cannot be trusted, or does not fit
+├── StorageError                1   the disk refused: full, read-only, gone
+└── StoppedError                4   a signal came before the search went on
 
 A message is one line: what was found, what was expected, what to do.
 """
@@ -41,8 +42,22 @@ class SupersededError(EmtnasError):
 
 
 class DamagedError(EmtnasError):
-    """Every commit of a run is damaged; going on would overwrite what may be rescued."""
+    """What a run has stored is damaged; going on would overwrite what may be rescued."""
 
 
 class StorageError(EmtnasError):
     """The file system refused a write; the commits made before it are intact."""
+
+
+class StoppedError(EmtnasError):
+    """A signal came while nothing was under way that must not be cut; nothing is lost.
+
+    Attributes:
+        signal: its name.
+    """
+
+    exit_code = 4
+
+    def __init__(self, signal: str) -> None:
+        super().__init__(f"stopped by {signal} before the search went on; the same command goes on")
+        self.signal = signal

@@ -18,9 +18,9 @@ LAYERS = {
     "evolution": {"space"},
     "supernet": {"space"},
     "runner": {"store"},
-    "data": {"experiment"},
+    "data": {"experiment", "space", "store"},
     "history": {"evolution", "space"},
-    "report": {"history", "space", "experiment", "store"},
+    "report": {"history", "space", "runner", "store"},
     "search": {
         "runner",
         "evolution",

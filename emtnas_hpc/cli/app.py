@@ -10,18 +10,17 @@ from typer.exceptions import TyperException
 
 import emtnas_hpc
 from emtnas_hpc.cli import exit_codes
+from emtnas_hpc.cli.failures import describe_failure, one_line
 from emtnas_hpc.cli.inspect import inspect
 from emtnas_hpc.cli.prepare import prepare
 from emtnas_hpc.cli.report import report
 from emtnas_hpc.cli.run import run
 from emtnas_hpc.cli.verify import verify
-from emtnas_hpc.errors import EmtnasError
 
 app = typer.Typer(
     name="emtnas-hpc",
     help="Evolutionary multi-tasking neural architecture search that survives preemption.",
-    epilog="Exit codes: 0 done, 1 failed, 2 bad input, 3 owned by another process, 4 stopped with "
-    "work left, 5 verify found a difference, 130 second Ctrl-C.",
+    epilog=f"Exit codes: {', '.join(f'{c} {m}' for c, m in exit_codes.MEANINGS.items())}.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -37,6 +36,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _global_options(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
         bool,
@@ -45,8 +45,9 @@ def _global_options(
         ),
     ] = False,
 ) -> None:
-    # Nothing to do: --debug is taken out before arguments are parsed, --version has a callback.
-    del debug, version
+    del version  # its callback has done it
+    # For the command that passes it on to its children.
+    context.obj = debug
 
 
 def main() -> None:
@@ -62,14 +63,13 @@ def run_command_line(arguments: list[str]) -> int:
     """
     debug = "--debug" in arguments
     # Wherever it stands: whoever adds it to a command that failed adds it at the end.
-    arguments = [argument for argument in arguments if argument != "--debug"]
+    command = [argument for argument in arguments if argument != "--debug"] or ["--help"]
+    arguments = [*["--debug"] * debug, *command]
     try:
-        result = app(arguments or ["--help"], prog_name=app.info.name, standalone_mode=False)
+        result = app(arguments, prog_name=app.info.name, standalone_mode=False)
         sys.stdout.flush()
         if result == exit_codes.INTERRUPTED:  # what typer makes of it
             raise KeyboardInterrupt
-    except EmtnasError as error:
-        return _complain(error, error.exit_code, debug)
     except TyperException as error:
         return _complain(_usage(error), error.exit_code, debug)
     except KeyboardInterrupt:
@@ -79,10 +79,7 @@ def run_command_line(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.FAILED
     except Exception as error:  # noqa: BLE001 - the last resort; the traceback is a flag away
-        said = f"{type(error).__name__}: {error}"
-        return _complain(
-            f"unexpected {said}; emtnas-hpc --debug shows where", exit_codes.FAILED, debug
-        )
+        return _complain(*describe_failure(error), debug)
     return result if isinstance(result, int) else exit_codes.DONE
 
 
@@ -92,9 +89,8 @@ def _usage(error: TyperException) -> str:
     return f"{error.format_message().rstrip('.')}; {command} --help says more"
 
 
-def _complain(message: object, exit_code: int, debug: bool) -> int:
+def _complain(message: str, exit_code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    line = " ".join(str(message).split())
-    print(f"error: {line}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     return exit_code

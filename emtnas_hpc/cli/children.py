@@ -27,16 +27,14 @@ def run_in_children(
         0 if all are done; else the exit code of the first that failed; else that of stopped ones.
     """
     family = _Family(listener)
-    with StopRequest() as stop, ThreadPoolExecutor(parallel) as pool:
+    with StopRequest() as stop, stop.deferred(), ThreadPoolExecutor(parallel) as pool:
         futures = [pool.submit(family.run, seed, command) for seed, command in commands.items()]
         try:
             _wait(futures, stop, family)
         except KeyboardInterrupt:
             family.stop(signal.SIGKILL)
             raise
-    codes = [future.result() for future in futures]
-    failures = [code for code in codes if code not in (exit_codes.DONE, exit_codes.STOPPED)]
-    return failures[0] if failures else max(codes)
+    return exit_codes.combine([future.result() for future in futures])
 
 
 def _wait(futures: Sequence["Future[int]"], stop: StopRequest, family: "_Family") -> None:

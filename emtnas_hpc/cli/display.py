@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from emtnas_hpc.cli.events import Event, Listener
+from emtnas_hpc.cli.events import Event, Listener, TaskProgress
 from emtnas_hpc.cli.formats import format_duration, format_percent
 
 #: Recent steps that the time left is estimated from.
@@ -114,15 +114,16 @@ class PlainDisplay:
 
 def describe_tasks(event: Event) -> tuple[str, ...]:
     """A line for every task: fitness and true fitness of the fittest, training loss."""
-    return tuple(
-        f"{name}: fitness {format_percent(task['fitness'])}{_true(task['true_fitness'])}, "
-        f"loss {task['loss']:.3f}"
-        for name, task in event.tasks.items()
+    return tuple(_describe(name, task) for name, task in event.tasks.items())
+
+
+def _describe(name: str, task: TaskProgress) -> str:
+    fitness, true_fitness, loss = task["fitness"], task["true_fitness"], task["loss"]
+    true = "" if true_fitness is None else f", true {format_percent(true_fitness)}"
+    return (
+        f"{name}: fitness {'-' if fitness is None else format_percent(fitness)}{true}, "
+        f"loss {'diverged' if loss is None else f'{loss:.3f}'}"
     )
-
-
-def _true(true_fitness: float | None) -> str:
-    return "" if true_fitness is None else f", true {format_percent(true_fitness)}"
 
 
 def _print_line(text: str) -> None:

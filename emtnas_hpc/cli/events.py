@@ -9,11 +9,11 @@ Kind = Literal["phase", "step", "message"]
 
 
 class TaskProgress(TypedDict):
-    """How a task's fittest stands after a generation; true fitness where it was measured."""
+    """How a task's fittest stands after a generation; None is not measured, or not a number."""
 
-    fitness: float
+    fitness: float | None
     true_fitness: float | None
-    loss: float
+    loss: float | None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,28 @@
-"""What a command leaves with, besides the codes that errors carry (`errors`)."""
+"""What a command leaves with: the codes that errors carry (`errors`), and a few more."""
+
+from collections.abc import Sequence
+
+from emtnas_hpc.errors import EmtnasError, InputError, OwnedError
 
 DONE = 0
-FAILED = 1
+FAILED = EmtnasError.exit_code
 STOPPED = 4
 DIFFERENCE = 5
 INTERRUPTED = 130
+
+#: For the help page.
+MEANINGS = {
+    DONE: "done",
+    FAILED: "failed",
+    InputError.exit_code: "bad input",
+    OwnedError.exit_code: "owned by another process",
+    STOPPED: "stopped with work left",
+    DIFFERENCE: "verify found a difference",
+    INTERRUPTED: "second Ctrl-C",
+}
+
+
+def combine(codes: Sequence[int]) -> int:
+    """Of several seeds: the code of the first that failed, else that of stopped ones, else 0."""
+    failures = [code for code in codes if code not in (DONE, STOPPED)]
+    return failures[0] if failures else max(codes)

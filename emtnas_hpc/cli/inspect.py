@@ -1,4 +1,4 @@
-"""`inspect`: what one checkpoint holds."""
+"""`inspect`: what one commit holds."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ def inspect(
     runs: RunsOption = Path("runs"),
     json_: JsonOption = False,
 ) -> None:
-    """Show what a run's newest checkpoint holds; the incumbents' cells are drawn."""
+    """Show what a run's newest commit holds; the incumbents' cells are drawn."""
     from emtnas_hpc.cli.finding import find_run
     from emtnas_hpc.cli.inspecting import print_run
 

@@ -1,6 +1,7 @@
-"""One checkpoint on the screen, or as JSON."""
+"""One commit on the screen, or as JSON."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,12 @@ from rich.table import Table
 
 from emtnas_hpc.cli.formats import format_percent
 from emtnas_hpc.cli.screen import make_table, open_screen
-from emtnas_hpc.cli.tables import without_nan
+from emtnas_hpc.cli.tables import plain
 from emtnas_hpc.evolution.population import subpopulation
 from emtnas_hpc.history import History
-from emtnas_hpc.report.collect import newest_history
-from emtnas_hpc.space.architecture import decode
-from emtnas_hpc.space.counts import count_macs, count_parameters
+from emtnas_hpc.report.collect import newest_history, task_result
 from emtnas_hpc.space.drawing import draw_cell
-from emtnas_hpc.space.genotype import format_genotype
+from emtnas_hpc.space.genotype import parse_genotype
 
 
 def print_run(directory: Path, *, as_json: bool) -> None:
@@ -27,11 +26,11 @@ def print_run(directory: Path, *, as_json: bool) -> None:
         DamagedError: no commit can be read.
     """
     history = newest_history(directory)
+    header = history.header
     if as_json:
-        print(json.dumps(without_nan(_plain(history)), indent=2, allow_nan=False))
+        print(json.dumps(plain(_values(history)), indent=2, allow_nan=False))
         return
     screen = open_screen()
-    header = history.header
     screen.print(
         f"{header.name}, seed {header.seed}: generation {history.generation} of "
         f"{header.n_generations}, batch norm {header.batch_norm}",
@@ -44,22 +43,20 @@ def print_run(directory: Path, *, as_json: bool) -> None:
 
 
 def _print_task(screen: Console, history: History, task: int) -> None:
-    header = history.header.tasks[task]
-    incumbent = history.incumbent(task)
-    architecture = decode(incumbent.chromosome)
-    screen.print(f"{header.name}: the population", style="bold")
+    found = task_result(history, task)
+    architecture = parse_genotype(found.genotype)
+    screen.print(f"{found.task}: the population", style="bold", markup=False)
     screen.print(_population_table(history, task))
-    screen.print(f"{header.name}: the incumbent", style="bold")
+    screen.print(f"{found.task}: the incumbent", style="bold", markup=False)
     lines = [
-        f"individual {incumbent.id}, born in generation {incumbent.generation}, true fitness "
-        f"{format_percent(history.best_true_fitness(task))}",
-        f"{count_parameters(architecture, header.shape):,} parameters (slices in use), "
-        f"{count_macs(architecture, header.shape):,} MACs",
+        f"individual {found.incumbent}, born in generation {history.incumbent(task).generation}, "
+        f"true fitness {format_percent(found.true_fitness)}",
+        f"{found.parameters:,} parameters (slices in use), {found.macs:,} MACs",
         "reduction cell",
         draw_cell(architecture.reduction),
         "normal cell",
         draw_cell(architecture.normal),
-        f"genotype: {format_genotype(architecture)}",
+        f"genotype: {found.genotype}",
     ]
     # The genotype is there to be copied: in one piece.
     screen.print("\n".join(lines), markup=False, soft_wrap=True)
@@ -82,7 +79,7 @@ def _population_table(history: History, task: int) -> Table:
     return table
 
 
-def _plain(history: History) -> dict[str, Any]:
+def _values(history: History) -> dict[str, Any]:
     header = history.header
     return {
         "name": header.name,
@@ -91,30 +88,18 @@ def _plain(history: History) -> dict[str, Any]:
         "n_generations": header.n_generations,
         "batch_norm": header.batch_norm,
         "signature": header.signature,
-        "tasks": [_plain_task(history, task) for task in range(len(header.tasks))],
+        "tasks": [_task_values(history, task) for task in range(len(header.tasks))],
     }
 
 
-def _plain_task(history: History, task: int) -> dict[str, Any]:
-    incumbent = history.incumbent(task)
-    architecture = decode(incumbent.chromosome)
-    shape = history.header.tasks[task].shape
+def _task_values(history: History, task: int) -> dict[str, Any]:
+    fittest = [history.individuals[g.tasks[task].fittest] for g in history.generations]
     return {
-        "task": history.header.tasks[task].name,
-        "incumbent": {
-            "id": incumbent.id,
-            "generation": incumbent.generation,
-            "true_fitness": history.best_true_fitness(task),
-            "parameters": count_parameters(architecture, shape),
-            "macs": count_macs(architecture, shape),
-            "genotype": format_genotype(architecture),
-        },
+        **asdict(task_result(history, task)),
         "population": [
             {"id": i.id, "generation": i.generation, "fitness": i.fitness}
             for i in subpopulation(history.population, task)
         ],
-        "true_fitness": [g.tasks[task].true_fitness for g in history.generations],
-        "fitness_of_fittest": [
-            history.individuals[g.tasks[task].fittest].fitness for g in history.generations
-        ],
+        "true_fitness_by_generation": [g.tasks[task].true_fitness for g in history.generations],
+        "fitness_by_generation": [individual.fitness for individual in fittest],
     }

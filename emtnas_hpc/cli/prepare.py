@@ -32,7 +32,7 @@ def prepare(
     mend = prepare_command(experiment, set_, data)
     rows = []
     for name in wanted.tasks:
-        prepared = prepare_task(name, wanted.task[name], data, report=_say, mend=mend)
+        prepared = prepare_task(name, wanted.task[name], data, say=_say, mend=mend)
         rows.append(
             {
                 "task": name,

@@ -1,4 +1,4 @@
-"""`report`: what the checkpoints hold, as a table."""
+"""`report`: what the commits hold, as a table."""
 
 from pathlib import Path
 

@@ -21,6 +21,7 @@ from emtnas_hpc.search.device_name import check_device_name
 
 
 def run(
+    context: typer.Context,
     experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
     set_: SetOption = [],  # noqa: B006 - typer copies it
     name: NameOption = "",
@@ -37,7 +38,7 @@ def run(
 ) -> int:
     """Search in the foreground; a run that is there goes on where it was.
 
-    Ctrl-C stops at the next good moment and loses nothing; the same command goes on.
+    Ctrl-C stops in good order; the same command goes on.
     """
     # Imported here, so that --help needs none of it.
     from emtnas_hpc.cli.running import RunOrder, run_seeds
@@ -52,5 +53,6 @@ def run(
         data,
         check_device_name(device),
         take_over,
+        debug=bool(context.obj),
     )
     return run_seeds(order, as_json=json_, as_events=events)

@@ -3,7 +3,10 @@
 import os
 import signal
 import sys
+import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -11,13 +14,16 @@ from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.children import run_in_children
 from emtnas_hpc.cli.display import open_display
 from emtnas_hpc.cli.events import Event, Listener, TaskProgress
+from emtnas_hpc.cli.failures import describe_failure
 from emtnas_hpc.cli.options import prepare_command
 from emtnas_hpc.cli.tables import print_report
 from emtnas_hpc.data.registry import REGISTRY
+from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment import Experiment, load_experiment, rename, run_name
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress
-from emtnas_hpc.search.session import Listeners, SearchRequest, run_search
+from emtnas_hpc.search.run_directory import refuse_other_settings
+from emtnas_hpc.search.session import Listeners, SearchRequest, plan_search, run_search
 from emtnas_hpc.store.paths import seed_run
 
 
@@ -34,13 +40,14 @@ class RunOrder:
     data: Path
     device: str
     take_over: bool
+    debug: bool = False
 
     def child_command(self, seed: int) -> list[str]:
         """The command that searches one seed and tells its events on stdout."""
         where = ["--runs", str(self.runs), "--data", str(self.data), "--device", self.device]
         which = ["--name", self.name, "--seeds", f"{seed},", *["--take-over"] * self.take_over]
         what = [self.experiment, *(w for text in self.overrides for w in ("--set", text))]
-        program = [sys.executable, "-m", "emtnas_hpc", "run"]
+        program = [sys.executable, "-m", "emtnas_hpc", *["--debug"] * self.debug, "run"]
         return [*program, *what, *which, *where, "--events"]
 
 
@@ -52,14 +59,16 @@ def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
     """
     experiment = _experiment(order)
     order = replace(order, name=experiment.name)
+    requests = _requests(order, experiment)
     if as_events:
-        return _run_here(order, experiment, _tell)
+        return _run_one_by_one(requests, _tell, debug=order.debug)
     with open_display(order.seeds, experiment.search.generations) as listener:
+        _refuse_other_settings(requests, listener)
         if order.parallel > 1 and len(order.seeds) > 1:
             commands = {seed: order.child_command(seed) for seed in order.seeds}
             code = run_in_children(commands, order.parallel, listener)
         else:
-            code = _run_here(order, experiment, listener)
+            code = _run_one_by_one(requests, listener, debug=order.debug)
     if code == exit_codes.STOPPED:
         print("stopped with work left; the same command goes on from there", file=sys.stderr)
     if code == exit_codes.DONE:
@@ -76,23 +85,62 @@ def _experiment(order: RunOrder) -> Experiment:
     return rename(experiment, run_name(preset, experiment, REGISTRY))
 
 
-def _run_here(order: RunOrder, experiment: Experiment, listener: Listener) -> int:
+def _requests(order: RunOrder, experiment: Experiment) -> list[SearchRequest]:
     mend = prepare_command(order.experiment, order.overrides, order.data)
+    return [
+        SearchRequest(
+            experiment,
+            seed,
+            seed_run(order.runs, experiment.name, seed),
+            order.data,
+            order.device,
+            mend,
+            order.take_over,
+        )
+        for seed in order.seeds
+    ]
+
+
+def _refuse_other_settings(requests: Sequence[SearchRequest], listener: Listener) -> None:
+    """Before the first seed has searched for days, not when the second one begins."""
+    try:
+        plan = plan_search(requests[0], _listeners(requests[0].seed, listener).say)
+    except DataError:
+        return  # it may be finished; if not, its own start says what is missing
+    for request in requests:
+        refuse_other_settings(request.paths, replace(plan, seed=request.seed))
+
+
+def _run_one_by_one(requests: Sequence[SearchRequest], listener: Listener, *, debug: bool) -> int:
+    """A seed that fails does not keep the others from their search; a stop ends all."""
+    run_seed = _run_seed if len(requests) == 1 else partial(_run_or_say, debug=debug)
     with StopRequest() as stop:
-        for seed in order.seeds:
-            request = SearchRequest(
-                experiment,
-                seed,
-                seed_run(order.runs, experiment.name, seed),
-                order.data,
-                order.device,
-                mend,
-                order.take_over,
-            )
-            if run_search(request, _listeners(seed, listener), stop) is Outcome.MORE:
-                return exit_codes.STOPPED
-            n_generations = experiment.search.generations
-            listener(Event(seed, "message", text=f"finished, {n_generations} generations"))
+        return exit_codes.combine(
+            [
+                exit_codes.STOPPED if stop.requested else run_seed(request, listener, stop)
+                for request in requests
+            ]
+        )
+
+
+def _run_or_say(
+    request: SearchRequest, listener: Listener, stop: StopRequest, *, debug: bool
+) -> int:
+    try:
+        return _run_seed(request, listener, stop)
+    except Exception as error:  # noqa: BLE001 - as a child of its own would do
+        if debug:
+            traceback.print_exc()
+        line, code = describe_failure(error)
+        listener(Event(request.seed, "message", text=f"error: {line}"))
+        return code
+
+
+def _run_seed(request: SearchRequest, listener: Listener, stop: StopRequest) -> int:
+    if run_search(request, _listeners(request.seed, listener), stop) is Outcome.MORE:
+        return exit_codes.STOPPED
+    n_generations = request.experiment.search.generations
+    listener(Event(request.seed, "message", text=f"finished, {n_generations} generations"))
     return exit_codes.DONE
 
 

@@ -41,22 +41,25 @@ def print_report(directories: Sequence[Path], *, as_json: bool) -> None:
         raise EmtnasError(f"no commit that can be read in {', '.join(map(str, directories))}")
     summaries = summarise(collection.results)
     if as_json:
-        print(json.dumps(_plain(collection, summaries), indent=2, allow_nan=False))
+        print(json.dumps(_all(collection, summaries), indent=2, allow_nan=False))
         return
     screen = open_screen()
+    names = [summary.name for summary in summaries]
     for summary in summaries:
-        screen.print(_title(summary), markup=False, style="bold")
+        screen.print(_title(summary, names), markup=False, style="bold")
         screen.print(_table(summary))
         screen.print()
     for note in _notes(summaries):
         screen.print(note, markup=False)
 
 
-def _title(summary: Summary) -> str:
+def _title(summary: Summary, names: Sequence[str]) -> str:
+    settings = summary.experiment_signature[:8]
+    which = f" (settings {settings})" if names.count(summary.name) > 1 else ""
     plural = "s" if len(summary.seeds) > 1 else ""
     unfinished = f", not finished: {_listed(summary.unfinished)}" if summary.unfinished else ""
     return (
-        f"{summary.name}: seed{plural} {_listed(summary.seeds)} (n = {len(summary.seeds)})"
+        f"{summary.name}{which}: seed{plural} {_listed(summary.seeds)} (n = {len(summary.seeds)})"
         f"{unfinished}"
     )
 
@@ -77,13 +80,19 @@ def _cell(task: TaskSummary, quantity: str, scale: float, decimals: int) -> str:
 
 
 def _notes(summaries: Sequence[Summary]) -> list[str]:
-    modes = sorted({mode for summary in summaries for mode in summary.batch_norm})
+    modes = sorted({summary.batch_norm for summary in summaries})
+    conditions = [
+        f"Equal bits are not promised: {summary.name}, seed {seed}, went on with {'; '.join(what)}."
+        for summary in summaries
+        for seed, what in summary.condition_changes.items()
+    ]
     return [
         f"Mean ± sample standard deviation over seeds; batch norm {' / '.join(modes)}.",
         "true: the incumbent's accuracy on the whole validation set; first: of generation 1's "
         "fittest; sampled: the incumbent's on its mini-batch.",
         "params, MACs: of the incumbent in the search's network, output slices in use; MACs of "
         "convolutions and classifier.",
+        *conditions,
     ]
 
 
@@ -91,19 +100,21 @@ def _listed(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds))
 
 
-def _plain(collection: Collection, summaries: Sequence[Summary]) -> dict[str, Any]:
+def _all(collection: Collection, summaries: Sequence[Summary]) -> dict[str, Any]:
     values = {
         "experiments": [asdict(summary) for summary in summaries],
         "seeds": [asdict(result) for result in collection.results],
         "problems": list(collection.problems),
     }
-    return {name: without_nan(value) for name, value in values.items()}
+    return {name: plain(value) for name, value in values.items()}
 
 
-def without_nan(value: Any) -> Any:
-    """JSON has no nan: what was not measured is null."""
+def plain(value: Any) -> Any:
+    """As JSON has it: what was not measured is null, a path is text."""
     if isinstance(value, dict):
-        return {name: without_nan(item) for name, item in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [without_nan(item) for item in value]
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
     return None if isinstance(value, float) and math.isnan(value) else value

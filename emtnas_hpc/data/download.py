@@ -7,15 +7,15 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from emtnas_hpc.data.disk import storage_errors
-from emtnas_hpc.data.raw import Report
+from emtnas_hpc.data.raw import Say
+from emtnas_hpc.data.refusals import storage_errors
 from emtnas_hpc.errors import DataError
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = 60
 
 
-def fetch(url: str, target: Path, md5: str, report: Report) -> None:
+def fetch(url: str, target: Path, md5: str, say: Say) -> None:
     """Makes sure that `target` is the official file; downloads it unless it is there.
 
     A download becomes visible under its name only when it is whole.
@@ -25,7 +25,7 @@ def fetch(url: str, target: Path, md5: str, report: Report) -> None:
         StorageError: no room.
     """
     if not target.exists():
-        _download(url, target, md5, report)
+        _download(url, target, md5, say)
         return
     found = _md5(target)
     if found != md5:
@@ -34,8 +34,8 @@ def fetch(url: str, target: Path, md5: str, report: Report) -> None:
         )
 
 
-def _download(url: str, target: Path, md5: str, report: Report) -> None:
-    report(f"downloading {url} to {target}")
+def _download(url: str, target: Path, md5: str, say: Say) -> None:
+    say(f"downloading {url} to {target}")
     digest = hashlib.md5(usedforsecurity=False)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from emtnas_hpc.data.disk import storage_errors
-from emtnas_hpc.data.raw import Report
+from emtnas_hpc.data.raw import Say
+from emtnas_hpc.data.refusals import storage_errors
 
 _TAKEN = frozenset({errno.EACCES, errno.EAGAIN})
 
 
 @contextmanager
-def exclusive(path: Path, report: Report) -> Iterator[bool]:
+def exclusive(path: Path, say: Say) -> Iterator[bool]:
     """Waits until no other process is inside; the kernel lets go of a process that dies.
 
     Yields:
@@ -22,15 +22,15 @@ def exclusive(path: Path, report: Report) -> Iterator[bool]:
     with storage_errors(path):
         file = path.open("a")
     with file:
-        yield _lock(file.fileno(), path, report)
+        yield _lock(file.fileno(), path, say)
 
 
-def _lock(descriptor: int, path: Path, report: Report) -> bool:
+def _lock(descriptor: int, path: Path, say: Say) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno not in _TAKEN:
             return False
-        report(f"waiting for another process that is preparing the same data ({path})")
+        say(f"waiting for another process that is preparing the same data ({path})")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     return True

@@ -6,9 +6,9 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from emtnas_hpc.data.disk import write_durably
 from emtnas_hpc.data.images import Split
 from emtnas_hpc.errors import DataError
+from emtnas_hpc.store.durable import write_synced
 
 SCHEMA: Final = 1
 MANIFEST = "manifest.json"
@@ -68,7 +68,7 @@ def record(content: bytes | memoryview) -> FileRecord:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Completes a directory; nothing may be written to it afterwards."""
-    write_durably(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
+    write_synced(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
 
 
 def read_manifest(folder: Path) -> Manifest:

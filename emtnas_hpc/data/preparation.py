@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from emtnas_hpc.data.disk import storage_errors, sync_directory, write_durably
 from emtnas_hpc.data.images import Images, Split
 from emtnas_hpc.data.lock import exclusive
 from emtnas_hpc.data.manifest import (
@@ -26,16 +25,16 @@ from emtnas_hpc.data.manifest import (
     write_manifest,
 )
 from emtnas_hpc.data.prepared import Prepared, open_prepared
-from emtnas_hpc.data.raw import Report, Workplace
+from emtnas_hpc.data.raw import Say, Workplace
+from emtnas_hpc.data.refusals import storage_errors
 from emtnas_hpc.data.sources import Source, fingerprint, parse_source, read_source
 from emtnas_hpc.data.splits import complete_splits
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment.settings import TaskSettings
+from emtnas_hpc.store.durable import sync_directory, write_synced
 
 
-def prepare(
-    name: str, task: TaskSettings, data_dir: Path, *, report: Report, mend: str
-) -> Prepared:
+def prepare(name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: str) -> Prepared:
     """Makes a task's data ready, or verifies every file of what is there.
 
     A data set that is damaged, or whose source the user has changed, is made anew.
@@ -44,7 +43,7 @@ def prepare(
         name: of the task.
         task: its settings.
         data_dir: where prepared data sets and downloads are; made if need be.
-        report: told in single lines what is done.
+        say: told in single lines what is done.
         mend: the command that does this, for messages.
 
     Raises:
@@ -56,21 +55,19 @@ def prepare(
     if _fault(folder, source) is not None:
         with storage_errors(data_dir):
             data_dir.mkdir(parents=True, exist_ok=True)
-        with exclusive(data_dir / f".{source.key}.lock", report) as alone:
+        with exclusive(data_dir / f".{source.key}.lock", say) as alone:
             if alone:
                 _remove_leftovers(data_dir, source)
             fault = _fault(folder, source)
             if fault is not None:
-                report(f"{name}: preparing {source.text}: {fault}")
-                _build(source, data_dir, report)
+                say(f"{name}: preparing {source.text}: {fault}")
+                _build(source, data_dir, say)
     prepared = open_prepared(name, task, data_dir, mend=mend)
-    report(f"{name}: {_summary(prepared)}")
+    say(f"{name}: {_summary(prepared)}")
     return prepared
 
 
-def open_task(
-    name: str, task: TaskSettings, data_dir: Path, *, report: Report, mend: str
-) -> Prepared:
+def open_task(name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: str) -> Prepared:
     """Opens a task's data for a search; what lies on this machine is prepared first if need be.
 
     Never downloads, and never opens the test set of what is already prepared. Arguments and errors
@@ -79,7 +76,7 @@ def open_task(
     source = parse_source(task, f"task.{name}.source")
     if source.needs_download or _is_current(data_dir / source.key, source):
         return open_prepared(name, task, data_dir, mend=mend)
-    return prepare(name, task, data_dir, report=report, mend=mend)
+    return prepare(name, task, data_dir, say=say, mend=mend)
 
 
 def _is_current(folder: Path, source: Source) -> bool:
@@ -109,7 +106,7 @@ def _fault(folder: Path, source: Source) -> str | None:
     return None
 
 
-def _build(source: Source, data_dir: Path, report: Report) -> None:
+def _build(source: Source, data_dir: Path, say: Say) -> None:
     workshop = data_dir / f".{source.key}.{uuid.uuid4().hex}.partial"
     scratch, built = workshop / "scratch", workshop / "built"
     with storage_errors(workshop):
@@ -118,7 +115,7 @@ def _build(source: Source, data_dir: Path, report: Report) -> None:
     try:
         # Before reading: a file that changes meanwhile must look changed the next time.
         made_from = fingerprint(source) or ""
-        raw = read_source(source, Workplace(data_dir, scratch, report))
+        raw = read_source(source, Workplace(data_dir, scratch, say))
         splits = complete_splits(raw)
         with storage_errors(workshop):
             _write(built, source, made_from, splits, raw.classes)
@@ -140,7 +137,7 @@ def _write(
             buffer = io.BytesIO()
             np.save(buffer, np.ascontiguousarray(array))
             files[name] = record(buffer.getbuffer())
-            write_durably(folder / name, buffer.getbuffer())
+            write_synced(folder / name, buffer.getbuffer())
     train = splits["train"]
     write_manifest(
         folder,

@@ -22,9 +22,7 @@ from emtnas_hpc.data.manifest import (
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment.settings import TaskSettings
-
-#: A network halves the resolution twice.
-MIN_IMAGE_SIZE = 4
+from emtnas_hpc.space.shape import MIN_IMAGE_SIZE
 
 
 @dataclass(frozen=True)

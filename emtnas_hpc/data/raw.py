@@ -6,8 +6,8 @@ from pathlib import Path
 
 from emtnas_hpc.data.images import Images
 
-#: Receives one line of progress.
-Report = Callable[[str], None]
+#: Takes one line for the user.
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Workplace:
     Attributes:
         data_dir: holds downloaded files under their official names.
         scratch: an existing directory that is removed once the source has been read.
-        report: told what takes long.
+        say: told what takes long.
     """
 
     data_dir: Path
     scratch: Path
-    report: Report
+    say: Say

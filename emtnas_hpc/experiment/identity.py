@@ -29,8 +29,12 @@ class Identity:
     @property
     def signature(self) -> str:
         """SHA-256 over the values in canonical form."""
-        text = json.dumps(self.values, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _digest(self.values)
+
+    @property
+    def experiment_signature(self) -> str:
+        """The same without the seed: what seeds must share to be averaged."""
+        return _digest({name: value for name, value in self.values.items() if name != "seed"})
 
 
 def identify(experiment: Experiment, seed: int, data: Mapping[str, str]) -> Identity:
@@ -88,6 +92,11 @@ def show(value: Any) -> str:
         return ",".join(map(show, value))
     text = value if isinstance(value, str) else json.dumps(value)
     return text[:12] if re.fullmatch(r"[0-9a-f]{64}", text) else text
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _of_task(name: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from emtnas_hpc.experiment.identity import changes_results, flatten, show
@@ -35,9 +35,10 @@ def run_name(
         registry: what a task that was added is without overrides.
     """
     before = flatten(preset) | _tasks_before(preset, experiment, registry)
+    after = flatten(experiment)
     changed = [
-        f"{_short(name)}={_legible(name, value)}"
-        for name, value in sorted(flatten(experiment).items())
+        f"{_short(name, after)}={_legible(name, value)}"
+        for name, value in sorted(after.items())
         if changes_results(name) and before.get(name) != value
     ]
     name = "+".join([experiment.name, *changed])
@@ -56,8 +57,13 @@ def _tasks_before(
     return flatten(preset.model_copy(update={"task": tasks}))
 
 
-def _short(name: str) -> str:
-    return name.removeprefix("task.") if name.startswith("task.") else name.rpartition(".")[2]
+def _short(name: str, among: Iterable[str]) -> str:
+    """The last part of a setting's name, or all of it where another one ends alike."""
+    if name.startswith("task."):
+        return name.removeprefix("task.")
+    last = name.rpartition(".")[2]
+    alike = [other for other in among if other.rpartition(".")[2] == last]
+    return last if len(alike) == 1 else name
 
 
 def _legible(name: str, value: Any) -> str:

@@ -35,6 +35,7 @@ class Header:
         n_generations: T, that it is to reach.
         batch_norm: mode in which every accuracy was measured; numbers of two modes do not compare.
         signature: of the search.
+        experiment_signature: the same for all seeds of an experiment, and for no other.
         tasks: in order of skill factor.
     """
 
@@ -43,6 +44,7 @@ class Header:
     n_generations: int
     batch_norm: str
     signature: str
+    experiment_signature: str
     tasks: tuple[TaskHeader, ...]
 
 

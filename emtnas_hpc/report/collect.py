@@ -6,6 +6,8 @@ from pathlib import Path
 
 from emtnas_hpc.errors import DamagedError, EmtnasError, InputError
 from emtnas_hpc.history import FILE_NAME, History, read_history
+from emtnas_hpc.runner.attempts import read_attempts
+from emtnas_hpc.runner.provenance import condition_changes
 from emtnas_hpc.space.architecture import decode
 from emtnas_hpc.space.counts import count_macs, count_parameters
 from emtnas_hpc.space.genotype import format_genotype
@@ -44,14 +46,30 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class SeedResult:
-    """What one seed found, up to its newest commit."""
+    """What one seed found, up to its newest commit.
 
+    Attributes:
+        directory: of the run.
+        name: of the experiment.
+        seed: of the search.
+        signature: of the search.
+        experiment_signature: the same for all seeds of an experiment.
+        generation: of the newest commit.
+        n_generations: that it is to reach.
+        batch_norm: mode in which accuracies were measured.
+        condition_changes: under which it was carried on, so that equal bits are not promised.
+        tasks: in order of skill factor.
+    """
+
+    directory: Path
     name: str
     seed: int
     signature: str
+    experiment_signature: str
     generation: int
     n_generations: int
     batch_norm: str
+    condition_changes: tuple[str, ...]
     tasks: tuple[TaskResult, ...]
 
 
@@ -69,14 +87,15 @@ def collect(directories: Sequence[Path]) -> Collection:
     problems = []
     for directory in directories:
         try:
-            result = _result(newest_history(directory))
+            result = _result(newest_history(directory), directory)
         except EmtnasError as error:
             problems.append(f"{directory}: {error}")
             continue
-        if result.signature in results:
-            problems.append(f"{directory}: the same search as another run here, counted once")
-        else:
-            results[result.signature] = result
+        known = results.setdefault(result.signature, result)
+        if known is not result:
+            further, other = sorted((known, result), key=lambda r: r.generation, reverse=True)
+            results[result.signature] = further
+            problems.append(f"{other.directory}: the same search as {further.directory}")
     return Collection(tuple(results.values()), tuple(problems))
 
 
@@ -96,20 +115,24 @@ def newest_history(directory: Path) -> History:
     raise InputError("nothing has been committed yet")
 
 
-def _result(history: History) -> SeedResult:
+def _result(history: History, directory: Path) -> SeedResult:
     header = history.header
     return SeedResult(
+        directory=directory,
         name=header.name,
         seed=header.seed,
         signature=header.signature,
+        experiment_signature=header.experiment_signature,
         generation=history.generation,
         n_generations=header.n_generations,
         batch_norm=header.batch_norm,
-        tasks=tuple(_task_result(history, task) for task in range(len(header.tasks))),
+        condition_changes=condition_changes(read_attempts(RunPaths(directory))),
+        tasks=tuple(task_result(history, task) for task in range(len(header.tasks))),
     )
 
 
-def _task_result(history: History, task: int) -> TaskResult:
+def task_result(history: History, task: int) -> TaskResult:
+    """What a history says of one task."""
     header = history.header.tasks[task]
     entries = [generation.tasks[task] for generation in history.generations]
     incumbent = history.incumbent(task)

@@ -43,35 +43,41 @@ class Summary:
 
     Attributes:
         name: of the experiment.
+        experiment_signature: two experiments of one name differ in it.
         seeds: that are in it.
         unfinished: those of them that have not reached their last generation.
-        batch_norm: modes in which accuracies were measured; more than one do not compare.
+        batch_norm: mode in which accuracies were measured; those of two modes do not compare.
+        condition_changes: by seed, where it was carried on under other conditions.
         tasks: in order of skill factor.
     """
 
     name: str
+    experiment_signature: str
     seeds: tuple[int, ...]
     unfinished: tuple[int, ...]
-    batch_norm: tuple[str, ...]
+    batch_norm: str
+    condition_changes: dict[int, tuple[str, ...]]
     tasks: tuple[TaskSummary, ...]
 
 
 def summarise(results: Sequence[SeedResult]) -> tuple[Summary, ...]:
-    """One summary for every experiment, by name; runs of one name but other tasks are apart."""
-    experiments: dict[tuple[str, ...], list[SeedResult]] = defaultdict(list)
+    """One summary for every experiment, by name; what differs in a setting is never averaged."""
+    experiments: dict[tuple[str, str], list[SeedResult]] = defaultdict(list)
     for result in results:
-        experiments[result.name, *(task.task for task in result.tasks)].append(result)
-    return tuple(_summary(key[0], experiments[key]) for key in sorted(experiments))
+        experiments[result.name, result.experiment_signature].append(result)
+    return tuple(_summary(experiments[key]) for key in sorted(experiments))
 
 
-def _summary(name: str, results: list[SeedResult]) -> Summary:
+def _summary(results: list[SeedResult]) -> Summary:
     results = sorted(results, key=lambda result: result.seed)
     by_task = zip(*(result.tasks for result in results), strict=True)
     return Summary(
-        name=name,
+        name=results[0].name,
+        experiment_signature=results[0].experiment_signature,
         seeds=tuple(result.seed for result in results),
         unfinished=tuple(r.seed for r in results if r.generation < r.n_generations),
-        batch_norm=tuple(sorted({result.batch_norm for result in results})),
+        batch_norm=results[0].batch_norm,
+        condition_changes={r.seed: r.condition_changes for r in results if r.condition_changes},
         tasks=tuple(_task_summary(over_seeds) for over_seeds in by_task),
     )
 

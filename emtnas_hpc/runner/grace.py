@@ -38,6 +38,11 @@ class Grace:
         """A step begins."""
         self._began = self._clock()
 
+    @property
+    def outlasted(self) -> bool:
+        """Whether the next step, if it had to stop, would be abandoned rather than ended."""
+        return self._expected_s > self._grace_s
+
     def end_step(self) -> float:
         """The step has ended; returns its seconds."""
         seconds = self._clock() - self._began
@@ -52,5 +57,8 @@ class Grace:
         now = self._clock()
         if self._deadline is None:
             self._deadline = now + self._grace_s
-        expected_end = self._began + max(self._recent_s, default=0.0)
-        return max(now, expected_end) > self._deadline
+        return max(now, self._began + self._expected_s) > self._deadline
+
+    @property
+    def _expected_s(self) -> float:
+        return max(self._recent_s, default=0.0)

@@ -9,7 +9,6 @@ from typing import Generic
 from emtnas_hpc.runner.attempts import Attempt
 from emtnas_hpc.runner.grace import Grace
 from emtnas_hpc.runner.interruption import StopRequest
-from emtnas_hpc.runner.notices import notice
 from emtnas_hpc.runner.stage import Abandoned, S, Stage
 from emtnas_hpc.store.refusals import storage_errors
 from emtnas_hpc.store.run_store import Commit, RunStore
@@ -48,13 +47,14 @@ def run(
     commit_interval_s: float,
     grace_s: float,
     notify: Callable[[Progress], None],
-    warn: Callable[[str], None] = notice,
+    say: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Carries a stage from its newest good commit to its end, or to where it is asked to stop.
 
-    A commit is due every `commit_interval_s`, at the end, and at a stop at a step's end. A stage
-    that is finished is left as it is. MORE means that it was stopped with work left.
+    A commit is due every `commit_interval_s`, before a step that a stop would not wait for, at the
+    end, and at a stop at a step's end. A stage that is finished is left as it is. MORE means that
+    it was stopped with work left.
 
     Args:
         stage: what to do.
@@ -64,46 +64,35 @@ def run(
         commit_interval_s: seconds between commits; 0 commits every step.
         grace_s: seconds that a step may go on after a stop request (`Grace`).
         notify: called after every step.
-        warn: told of damaged commits that were set aside.
+        say: told of damaged commits that were set aside.
         clock: seconds.
 
     Raises:
+        StoppedError: a signal came before the first step; nothing has been changed.
         EmtnasError: of the store; whatever was committed before stands.
     """
-    commit = store.newest(_recorded(warn, attempt))
+    commit = store.newest(_recorded(say, attempt))
     if commit is not None and commit.step >= stage.n_steps:
         return Outcome.DONE
-    state, step = _resumed(stage, commit, attempt)
-    save = _Saver(stage, store, attempt, clock, commit_interval_s, step)
-    grace = Grace(stop, attempt, grace_s, clock)
-    while step < stage.n_steps and not stop.requested:
-        save.if_due(state, step)
-        grace.begin_step()
-        try:
-            state = stage.advance(state, grace.interrupted)
-        except Abandoned:
-            attempt.event("abandoned", stage=stage.name, step=step + 1, signal=stop.signal)
-            return Outcome.MORE
-        step += 1
-        notify(Progress(step, stage.n_steps, grace.end_step(), stage.summary(state)))
-    save(state, step)
-    done = step >= stage.n_steps
-    ending = "finished" if done else "stopped"
-    attempt.event(ending, stage=stage.name, step=step, signal=stop.signal)
-    return Outcome.DONE if done else Outcome.MORE
+    # Only read so far, however long it took; from here on nothing may be cut.
+    state = _loaded(stage, commit)
+    with stop.deferred():
+        step = commit.step if commit else 0
+        attempt.event("resumed" if commit else "started", stage=stage.name, step=step)
+        course = _Course(stage, store, attempt, clock, state, step)
+        grace = Grace(stop, attempt, grace_s, clock)
+        return _follow(course, commit_interval_s, grace, stop, notify)
 
 
-def _resumed(stage: Stage[S], commit: Commit | None, attempt: Attempt) -> tuple[S, int]:
+def _loaded(stage: Stage[S], commit: Commit | None) -> S:
     if commit is None:
-        attempt.event("started", stage=stage.name, step=0)
-        return stage.start(), 0
-    attempt.event("resumed", stage=stage.name, step=commit.step)
+        return stage.start()
     with storage_errors(commit.directory, "read"):
-        return stage.load(commit.directory), commit.step
+        return stage.load(commit.directory)
 
 
-class _Saver(Generic[S]):
-    """Commits a state unless it has been committed; knows when that is due."""
+class _Course(Generic[S]):
+    """Where a stage is, and how much of that is committed."""
 
     def __init__(
         self,
@@ -111,41 +100,77 @@ class _Saver(Generic[S]):
         store: RunStore,
         attempt: Attempt,
         clock: Callable[[], float],
-        interval_s: float,
-        committed: int,
+        state: S,
+        step: int,
     ) -> None:
+        self.step = step
+        self.n_steps = stage.n_steps
         self._stage = stage
         self._store = store
         self._attempt = attempt
         self._clock = clock
-        self._interval_s = interval_s
-        self._committed = committed
-        self._at = clock()
+        self._state = state
+        self._committed = step
+        self._committed_at = clock()
 
-    def if_due(self, state: S, step: int) -> None:
-        if self._clock() - self._at >= self._interval_s:
-            self(state, step)
+    def advance(self, grace: Grace) -> Progress:
+        """Does one step.
 
-    def __call__(self, state: S, step: int) -> None:
-        if step == self._committed:
+        Raises:
+            Abandoned: it was interrupted.
+        """
+        grace.begin_step()
+        self._state = self._stage.advance(self._state, grace.interrupted)
+        self.step += 1
+        summary = self._stage.summary(self._state)
+        return Progress(self.step, self.n_steps, grace.end_step(), summary)
+
+    def age_s(self) -> float:
+        """Seconds since the last commit."""
+        return self._clock() - self._committed_at
+
+    def commit(self) -> None:
+        """Commits the state, unless it has been."""
+        if self.step == self._committed:
             return
         began = self._clock()
-        self._store.commit(step, lambda directory: self._stage.save(state, directory))
-        self._committed = step
-        self._at = self._clock()
-        self._attempt.event(
-            "committed",
-            stage=self._stage.name,
-            step=step,
-            seconds=self._at - began,
-            **self._stage.summary(state),
-        )
-        self._store.prune(step)
+        self._store.commit(self.step, lambda directory: self._stage.save(self._state, directory))
+        self._committed = self.step
+        self._committed_at = self._clock()
+        seconds = self._committed_at - began
+        self.record("committed", seconds=seconds, **self._stage.summary(self._state))
+        self._store.prune(self.step)
+
+    def record(self, kind: str, **values: object) -> None:
+        """Tells the attempt what has become of the newest step."""
+        self._attempt.event(kind, **{"stage": self._stage.name, "step": self.step, **values})
 
 
-def _recorded(warn: Callable[[str], None], attempt: Attempt) -> Callable[[str], None]:
+def _follow(
+    course: _Course[S],
+    commit_interval_s: float,
+    grace: Grace,
+    stop: StopRequest,
+    notify: Callable[[Progress], None],
+) -> Outcome:
+    while course.step < course.n_steps and not stop.requested:
+        if grace.outlasted or course.age_s() >= commit_interval_s:
+            course.commit()
+        try:
+            progress = course.advance(grace)
+        except Abandoned:
+            course.record("abandoned", step=course.step + 1, signal=stop.signal)
+            return Outcome.MORE
+        notify(progress)
+    course.commit()
+    done = course.step >= course.n_steps
+    course.record("finished" if done else "stopped", signal=stop.signal)
+    return Outcome.DONE if done else Outcome.MORE
+
+
+def _recorded(say: Callable[[str], None], attempt: Attempt) -> Callable[[str], None]:
     def record(message: str) -> None:
         attempt.event("damaged", message=message)
-        warn(message)
+        say(message)
 
     return record

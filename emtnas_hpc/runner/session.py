@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from emtnas_hpc.errors import SupersededError
+from emtnas_hpc.errors import StoppedError, SupersededError
 from emtnas_hpc.runner.attempts import Attempt
-from emtnas_hpc.runner.notices import notice
 from emtnas_hpc.store.claim import Claim, take
 from emtnas_hpc.store.cleaning import clean
 from emtnas_hpc.store.owner import Owner
@@ -30,9 +29,9 @@ def open_run(
     me: Owner,
     *,
     provenance: Mapping[str, object],
+    say: Callable[[str], None],
     take_over: bool = False,
     job_is_gone: JobIsGone | None = None,
-    say: Callable[[str], None] = notice,
 ) -> Iterator[OpenRun]:
     """Owns a run directory for the duration of a `with` block.
 
@@ -43,9 +42,9 @@ def open_run(
         paths: of the run; its directory is created where it is missing.
         me: this process, `this_process()`.
         provenance: plain values (JSON) for the first line of the attempt.
+        say: told that an owner is being watched.
         take_over: take the run from its owner, whether it lives or not.
         job_is_gone: asks the queue about the owner's job.
-        say: told that an owner is being watched.
 
     Raises:
         OwnedError: another living process owns the run.
@@ -61,6 +60,9 @@ def open_run(
     )
     try:
         superseded = {attempt.token for attempt in paths.find_attempts()}
+        if claim.superseded:
+            # It may have been killed before it had an attempt.
+            superseded.add(claim.superseded.token)
         attempt = Attempt(paths, me.token, provenance)
         try:
             with _end_recorded(attempt):
@@ -80,6 +82,9 @@ def _end_recorded(attempt: Attempt) -> Iterator[None]:
         yield
     except SupersededError:
         attempt.event("superseded")
+        raise
+    except StoppedError as error:
+        attempt.event("stopped", signal=error.signal)
         raise
     except KeyboardInterrupt:
         attempt.event("stopped", signal="SIGINT", at_once=True)

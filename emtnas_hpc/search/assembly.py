@@ -43,6 +43,7 @@ class SearchPlan:
             n_generations=self.experiment.search.generations,
             batch_norm=self.experiment.evaluation.batch_norm,
             signature=self.identity.signature,
+            experiment_signature=self.identity.experiment_signature,
             tasks=tuple(self._task_header(name) for name in self.experiment.tasks),
         )
 

@@ -74,14 +74,18 @@ def summarise(history: History) -> Mapping[str, object]:
     return {
         "tasks": {
             header.name: {
-                "fitness": history.individuals[entry.fittest].fitness,
-                # JSON has no nan.
-                "true_fitness": None if math.isnan(entry.true_fitness) else entry.true_fitness,
-                "loss": entry.train_loss,
+                "fitness": _known(history.individuals[entry.fittest].fitness),
+                "true_fitness": _known(entry.true_fitness),
+                "loss": _known(entry.train_loss),
             }
             for header, entry in zip(history.header.tasks, newest.tasks, strict=True)
         }
     }
+
+
+def _known(value: float) -> float | None:
+    """JSON has neither nan nor infinity: a loss that has diverged, an accuracy not measured."""
+    return value if math.isfinite(value) else None
 
 
 def _task_entry(

@@ -1,6 +1,7 @@
 """Which device a search runs on."""
 
 import platform
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def describe_software(device: torch.device) -> dict[str, str]:
+def describe_conditions(device: torch.device) -> dict[str, object]:
     """What a search's bits depend on besides its settings, for its provenance."""
     on_cuda = device.type == "cuda"
     return {
@@ -33,6 +34,16 @@ def describe_software(device: torch.device) -> dict[str, str]:
         "torch": torch.__version__,
         "numpy": np.__version__,
         "device": str(device),
-        "device_model": torch.cuda.get_device_name(device) if on_cuda else platform.machine(),
+        "device_model": torch.cuda.get_device_name(device) if on_cuda else _cpu_model(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     }
+
+
+def _cpu_model() -> str:
+    """The processor by name where Linux tells it, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

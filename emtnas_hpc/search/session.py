@@ -3,26 +3,26 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emtnas_hpc.data import open_task
-from emtnas_hpc.errors import InputError
-from emtnas_hpc.experiment import (
-    Experiment,
-    StoredExperiment,
-    difference,
-    dump_stored,
-    parse_stored,
-)
+from emtnas_hpc.errors import DataError
+from emtnas_hpc.experiment import Experiment
+from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress, run
+from emtnas_hpc.runner.provenance import changes_since
 from emtnas_hpc.runner.session import open_run
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.environment import prepare_environment
+from emtnas_hpc.search.run_directory import is_finished, refuse_other_settings, store_experiment
 from emtnas_hpc.search.stage import PhaseListener, SearchStage
-from emtnas_hpc.store.durable import write_file
 from emtnas_hpc.store.owner import this_process
 from emtnas_hpc.store.paths import RunPaths
 from emtnas_hpc.store.run_store import RunStore
+
+if TYPE_CHECKING:
+    import torch  # noqa: TID251 - whatever can be refused is refused without it
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Listeners:
 
 
 def run_search(request: SearchRequest, listeners: Listeners, stop: StopRequest) -> Outcome:
-    """Begins or continues a search.
+    """Begins or continues a search; one that is finished needs neither its data nor torch.
 
     Args:
         request: what and where.
@@ -76,17 +76,19 @@ def run_search(request: SearchRequest, listeners: Listeners, stop: StopRequest) 
         OwnedError: another process is at it.
         EmtnasError: of the store; what was committed stands.
     """
-    plan = plan_search(request, listeners.say)
-    refuse_other_settings(request.paths, plan)
-    prepare_environment()
-    # Only now: whatever was refused above was refused quickly.
-    from emtnas_hpc.search.device import choose_device, describe_software
-    from emtnas_hpc.supernet.determinism import prepare_torch
-
-    device = choose_device(request.device)
-    threads = request.experiment.threads
-    prepare_torch(threads, device)
-    provenance = {**describe_software(device), "threads": threads}
+    try:
+        plan = plan_search(request, listeners.say)
+    except DataError:
+        if is_finished(request.paths, request.experiment, request.seed):
+            return Outcome.DONE
+        raise
+    stored = refuse_other_settings(request.paths, plan)
+    if stored and is_finished(request.paths, request.experiment, request.seed):
+        return Outcome.DONE
+    device, provenance = prepare_device(request.device, request.experiment.threads)
+    changes = changes_since(read_attempts(request.paths), provenance)
+    if changes:
+        listeners.say(f"goes on with {'; '.join(changes)}: equal bits are not promised")
     with open_run(
         request.paths,
         this_process(),
@@ -94,14 +96,14 @@ def run_search(request: SearchRequest, listeners: Listeners, stop: StopRequest) 
         take_over=request.take_over,
         say=listeners.say,
     ) as opened:
-        _store_experiment(request.paths, plan, opened.claim.token)
+        signature = store_experiment(request.paths, plan, opened.claim)
         settings = request.experiment.run
         return run(
             plan.stage(device, listeners.phase),
             RunStore(
                 request.paths,
                 SearchStage.name,
-                signature=plan.identity.signature,
+                signature=signature,
                 claim=opened.claim,
                 keep=settings.keep_commits,
             ),
@@ -110,8 +112,25 @@ def run_search(request: SearchRequest, listeners: Listeners, stop: StopRequest) 
             commit_interval_s=settings.commit_interval_s,
             grace_s=settings.grace_s,
             notify=listeners.progress,
-            warn=listeners.say,
+            say=listeners.say,
         )
+
+
+def prepare_device(name: str, threads: int) -> tuple["torch.device", dict[str, object]]:
+    """Chooses a device, makes torch deterministic on it, and says what bits depend on there.
+
+    Imports torch, which takes seconds: after everything that can be refused without it.
+
+    Raises:
+        InputError: the device is not there.
+    """
+    prepare_environment()
+    from emtnas_hpc.search.device import choose_device, describe_conditions
+    from emtnas_hpc.supernet.determinism import prepare_torch
+
+    device = choose_device(name)
+    prepare_torch(threads, device)
+    return device, {**describe_conditions(device), "threads": threads}
 
 
 def plan_search(request: SearchRequest, say: Callable[[str], None]) -> SearchPlan:
@@ -119,56 +138,8 @@ def plan_search(request: SearchRequest, say: Callable[[str], None]) -> SearchPla
     experiment = request.experiment
     data = {
         name: open_task(
-            name, experiment.task[name], request.data_dir, report=say, mend=request.mend
+            name, experiment.task[name], request.data_dir, say=say, mend=request.mend
         )
         for name in experiment.tasks
     }
     return SearchPlan(experiment, request.seed, data)
-
-
-def refuse_other_settings(paths: RunPaths, plan: SearchPlan) -> None:
-    """Refuses a run directory that was made with other settings or other data.
-
-    Raises:
-        InputError: naming the difference.
-    """
-    stored = read_stored(paths)
-    if stored is None:
-        return
-    there, asked = stored.identity, plan.identity
-    if there.signature != asked.signature:
-        raise InputError(
-            f"{paths.directory} was made with other settings: "
-            f"{difference(there.values, asked.values)}; use those, or another --name"
-        )
-
-
-def read_stored(paths: RunPaths) -> StoredExperiment | None:
-    """The experiment that a run directory says it is of; None if it says nothing yet.
-
-    Raises:
-        InputError: the file is there but cannot be understood.
-    """
-    try:
-        text = paths.experiment.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise InputError(f"{paths.experiment} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{paths.experiment} cannot be read: {error}") from None
-    return parse_stored(text, str(paths.experiment))
-
-
-def _store_experiment(paths: RunPaths, plan: SearchPlan, token: str) -> None:
-    # Again, now that nobody else can be writing it.
-    refuse_other_settings(paths, plan)
-    if paths.experiment.exists():
-        return
-    stored = StoredExperiment(
-        plan.experiment,
-        plan.seed,
-        {name: plan.data[name].digest for name in plan.experiment.tasks},
-        {SearchStage.name: plan.identity.signature},
-    )
-    write_file(paths.experiment, dump_stored(stored), token)

@@ -150,23 +150,15 @@ class SearchStage:
     def _with_fitness(
         self, offspring: Population, outcomes: Sequence[TaskOutcome], generation: int
     ) -> Population:
-        sampled = [iter(outcome.accuracies) for outcome in outcomes]
-        as_measured = [
-            iter(
-                running_mean(o.accuracies)
-                if self._settings.fitness == "running_mean"
-                else o.accuracies
-            )
-            for o in outcomes
-        ]
-        return tuple(
-            replace(
-                child,
-                sampled_accuracy=next(sampled[child.skill_factor]),
-                fitness=self._fitness(child, next(as_measured[child.skill_factor]), generation),
-            )
-            for child in offspring
-        )
+        measured = {}
+        for task, outcome in enumerate(outcomes):
+            sampled = outcome.accuracies
+            counted = running_mean(sampled) if self._settings.fitness == "running_mean" else sampled
+            children = subpopulation(offspring, task)
+            for child, accuracy, count in zip(children, sampled, counted, strict=True):
+                fitness = self._fitness(child, count, generation)
+                measured[child.id] = replace(child, sampled_accuracy=accuracy, fitness=fitness)
+        return tuple(measured[child.id] for child in offspring)
 
     def _fitness(self, child: Individual, accuracy: float, generation: int) -> float:
         if generation == 1 or not self._settings.reevaluate:

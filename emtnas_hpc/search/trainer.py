@@ -26,7 +26,7 @@ from emtnas_hpc.supernet.batch_norm import Normalise
 from emtnas_hpc.supernet.evaluation import chunk_sizes, count_hits, recalibrate
 from emtnas_hpc.supernet.masks import draw_masks
 from emtnas_hpc.supernet.network import Network
-from emtnas_hpc.supernet.path import Path as NetworkPath
+from emtnas_hpc.supernet.path import SampledPath
 from emtnas_hpc.supernet.sgd import SgdSettings
 from emtnas_hpc.supernet.training import Training
 
@@ -156,7 +156,7 @@ class SupernetTrainer:
         """Reads them back, bit for bit."""
         self._training.load_state(load_weights(file))
 
-    def _path(self, chromosome: Chromosome) -> NetworkPath:
+    def _path(self, chromosome: Chromosome) -> SampledPath:
         return self._network.path(decode(chromosome))
 
     def _stream(self, generation: int, purpose: Purpose) -> np.random.Generator:
@@ -205,7 +205,7 @@ class SupernetTrainer:
         chosen = rng.choice(len(training), size, replace=False)
         return _augmented(training, chosen, rng)[0]
 
-    def _normalise(self, path: NetworkPath, calibration: Tensor | None) -> Normalise:
+    def _normalise(self, path: SampledPath, calibration: Tensor | None) -> Normalise:
         if calibration is not None:
             return recalibrate(self._network, path, calibration)
         mode = self._experiment.evaluation.batch_norm

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from emtnas_hpc.errors import DamagedError, InputError
+from emtnas_hpc.errors import InputError
+from emtnas_hpc.runner.attempts import read_attempts
+from emtnas_hpc.runner.provenance import changes_since
+from emtnas_hpc.search.copies import copy_last_two, copy_newest_common
 from emtnas_hpc.search.environment import prepare_environment
-from emtnas_hpc.search.session import SearchRequest, plan_search, read_stored, refuse_other_settings
+from emtnas_hpc.search.run_directory import read_stored, refuse_other_settings
+from emtnas_hpc.search.session import SearchRequest, plan_search, prepare_device
 from emtnas_hpc.search.stage import SearchStage
-from emtnas_hpc.store.manifest import Damage, find_damage, read_manifest
 from emtnas_hpc.store.paths import RunPaths
 
 
@@ -33,17 +36,14 @@ def compare_newest(a: RunPaths, b: RunPaths) -> Comparison:
         InputError: there is none.
         DamagedError: one of the two commits is damaged.
     """
-    prepare_environment()
-    from emtnas_hpc.search.comparison import commit_differences
+    with tempfile.TemporaryDirectory() as folder:
+        stage_a, stage_b = (paths.stage(SearchStage.name) for paths in (a, b))
+        copies = copy_newest_common(stage_a, stage_b, Path(folder))
+        prepare_environment()
+        from emtnas_hpc.search.comparison import commit_differences
 
-    stages = [paths.stage(SearchStage.name) for paths in (a, b)]
-    common = set(stages[0].steps()) & set(stages[1].steps())
-    if not common:
-        found = " and ".join(str(stage.steps()) for stage in stages)
-        raise InputError(f"the runs have no generation in common, found commits {found}")
-    step = max(common)
-    commits = [_good(stage.commit(step)) for stage in stages]
-    return Comparison(step, next(commit_differences(*commits), None))
+        difference = next(commit_differences(*(copy.directory for copy in copies)), None)
+        return Comparison(copies[0].step, difference)
 
 
 def repeat_newest(
@@ -64,42 +64,28 @@ def repeat_newest(
         DamagedError: one of the two commits is damaged.
     """
     stored = read_stored(paths)
-    steps = paths.stage(SearchStage.name).steps()
-    if stored is None or not steps:
+    if stored is None:
         raise InputError(f"{paths.directory}: nothing has been committed yet")
     request = SearchRequest(
         stored.experiment, stored.seed, paths, data_dir, device, mend="emtnas-hpc prepare"
     )
     plan = plan_search(request, say)
     refuse_other_settings(paths, plan)
-    prepare_environment()
-    from emtnas_hpc.search.comparison import commit_differences
-    from emtnas_hpc.search.device import choose_device
-    from emtnas_hpc.supernet.determinism import prepare_torch
+    with tempfile.TemporaryDirectory() as folder:
+        before, newest = copy_last_two(paths.stage(SearchStage.name), Path(folder))
+        chosen, conditions = prepare_device(device, stored.experiment.threads)
+        for change in changes_since(read_attempts(paths), conditions):
+            say(f"here is {change}: equal bits are not promised")
+        from emtnas_hpc.search.comparison import commit_differences
 
-    chosen = choose_device(device)
-    prepare_torch(stored.experiment.threads, chosen)
-    stage = plan.stage(chosen, lambda _phase, _task: None)
-    before, newest = (0, *steps)[-2:]
-    say(f"repeating generations {before + 1} to {newest}")
-    commit = paths.stage(SearchStage.name).commit
-    target = _good(commit(newest))
-    state = stage.load(_good(commit(before))) if before else stage.start()
-    for _step in range(before, newest):
-        state = stage.advance(state, lambda: False)
-    with tempfile.TemporaryDirectory() as directory:
-        stage.save(state, Path(directory))
-        return Comparison(newest, next(commit_differences(target, Path(directory)), None))
-
-
-def _good(directory: Path) -> Path:
-    """The commit, if it is what its manifest says."""
-    manifest = read_manifest(directory)
-    damage = (
-        [manifest]
-        if isinstance(manifest, Damage)
-        else find_damage(directory, manifest, manifest.files)
-    )
-    if damage:
-        raise DamagedError(f"{directory} is damaged: {damage[0]}")
-    return directory
+        stage = plan.stage(chosen, lambda _phase, _task: None)
+        first = before.step if before else 0
+        say(f"repeating generations {first + 1} to {newest.step}")
+        state = stage.load(before.directory) if before else stage.start()
+        for _step in range(first, newest.step):
+            state = stage.advance(state, lambda: False)
+        repetition = Path(folder) / "repetition"
+        repetition.mkdir()
+        stage.save(state, repetition)
+        difference = next(commit_differences(newest.directory, repetition), None)
+    return Comparison(newest.step, difference)

@@ -8,6 +8,10 @@ CellKind = Literal["normal", "reduction"]
 #: Every network halves its resolution and doubles its channels twice.
 N_REDUCTIONS = 2
 
+#: Edge in pixels: 2x2 are left after two halvings, so that a mini-batch of a single image still has
+#: statistics for batch norm.
+MIN_IMAGE_SIZE = 8
+
 
 @dataclass(frozen=True)
 class NetworkShape:

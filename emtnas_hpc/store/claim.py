@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from emtnas_hpc.errors import EmtnasError, OwnedError, SupersededError
 from emtnas_hpc.store.durable import make_directory, write_file
@@ -41,10 +42,7 @@ class Claim:
         Raises:
             SupersededError: the record is not ours any more; leave without writing.
         """
-        try:
-            standing = read_owner(self.paths.owner)
-        except OwnedError:
-            standing = None
+        standing = _understood(self.paths.owner)
         if standing is None or standing.token != self.token:
             raise SupersededError(
                 f"{shown(self.paths.directory)} was taken over by "
@@ -58,7 +56,14 @@ class Claim:
         """
         with suppress(EmtnasError, OSError):
             self.check()
-            self.paths.owner.unlink()
+            # Somebody may take the run right now: what was moved tells whose record it was.
+            aside = self.paths.outgoing_owner(self.token)
+            self.paths.owner.rename(aside)
+            moved = _understood(aside)
+            if moved and moved.token == self.token:
+                aside.unlink()
+            else:
+                aside.rename(self.paths.owner)
 
 
 def take(
@@ -101,10 +106,12 @@ def take(
                 raise _owned(paths, owner)
         # The judgement may have taken minutes: it holds only for the record it was made about.
         if _standing(paths, take_over) == owner:
-            break
-    claim = Claim(paths, me, owner)
+            return _stake(Claim(paths, me, owner))
+
+
+def _stake(claim: Claim) -> Claim:
     try:
-        write_file(paths.owner, me.to_text(), me.token)
+        write_file(claim.paths.owner, claim.me.to_text(), claim.token)
         claim.check()
     except EmtnasError:
         claim.release()
@@ -112,13 +119,15 @@ def take(
     return claim
 
 
-def _standing(paths: RunPaths, take_over: bool) -> Owner | None:
+def _understood(record: Path) -> Owner | None:
     try:
-        return read_owner(paths.owner)
+        return read_owner(record)
     except OwnedError:
-        if take_over:
-            return None
-        raise
+        return None
+
+
+def _standing(paths: RunPaths, take_over: bool) -> Owner | None:
+    return _understood(paths.owner) if take_over else read_owner(paths.owner)
 
 
 def _owned(paths: RunPaths, owner: Owner) -> OwnedError:

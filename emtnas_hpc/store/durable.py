@@ -4,33 +4,8 @@ import errno
 import os
 from pathlib import Path
 
-from emtnas_hpc.errors import EmtnasError
 from emtnas_hpc.store.paths import temporary_name
-from emtnas_hpc.store.refusals import ADVICE, storage_errors
-
-_PROBE_BYTES = 1 << 20
-
-
-def refusal_behind(error: BaseException, directory: Path) -> OSError | None:
-    """The OSError that made a writer fail, even where a library hides it.
-
-    torch.save reports a full disk as a RuntimeError, at times without a cause; so `directory`,
-    where the writer was at work, is probed.
-    """
-    if isinstance(error, OSError):
-        return error
-    if isinstance(error, EmtnasError) or not isinstance(error, Exception):
-        return None
-    link = error.__cause__ or error.__context__
-    while link is not None:
-        if isinstance(link, OSError) and link.errno in ADVICE:
-            return link
-        link = link.__cause__ or link.__context__
-    try:
-        write_synced(directory / "probe", bytes(_PROBE_BYTES))
-    except OSError as refusal:
-        return refusal
-    return None
+from emtnas_hpc.store.refusals import storage_errors
 
 
 def write_file(path: Path, text: str, token: str) -> None:
@@ -49,13 +24,13 @@ def write_file(path: Path, text: str, token: str) -> None:
         try:
             write_synced(temporary, text.encode())
             temporary.replace(path)
-        except OSError:
+        except BaseException:
             temporary.unlink(missing_ok=True)
             raise
         sync_directory(path.parent)
 
 
-def write_synced(path: Path, data: bytes) -> None:
+def write_synced(path: Path, data: bytes | memoryview) -> None:
     """Writes a file in place and waits until it is on the disk."""
     with path.open("wb") as file:
         file.write(data)

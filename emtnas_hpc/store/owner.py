@@ -12,6 +12,7 @@ from emtnas_hpc.errors import OwnedError
 from emtnas_hpc.store.refusals import shown, storage_error
 
 _PROC = Path("/proc")
+_MACHINE_ID = Path("/etc/machine-id")
 
 #: The start time of a process that lives but hides when it began (no /proc, or hidepid).
 UNKNOWN_START = 0
@@ -31,6 +32,7 @@ class Owner:
         since: local time of the takeover, to show; ages are never computed from it.
         job_id: the SLURM job it ran in, or None.
         restart_count: how often SLURM had requeued that job.
+        machine_id: unlike its name, no other machine has it; empty where there is none.
     """
 
     token: str
@@ -42,6 +44,7 @@ class Owner:
     since: str
     job_id: str | None = None
     restart_count: int = 0
+    machine_id: str = ""
 
     def __str__(self) -> str:
         job = f" (job {self.job_id})" if self.job_id else ""
@@ -58,13 +61,14 @@ def this_process(*, job_id: str | None = None, restart_count: int = 0) -> Owner:
     return Owner(
         token=secrets.token_hex(6),
         host=socket.gethostname(),
-        boot_id=_boot_id(),
+        boot_id=_text_of(_PROC / "sys/kernel/random/boot_id"),
         pid_namespace=_pid_namespace(),
         pid=pid,
         started=process_start(pid) or UNKNOWN_START,
         since=datetime.now().astimezone().isoformat(timespec="seconds"),
         job_id=job_id,
         restart_count=restart_count,
+        machine_id=_text_of(_MACHINE_ID),
     )
 
 
@@ -113,9 +117,9 @@ def _answers(pid: int) -> bool:
     return True
 
 
-def _boot_id() -> str:
+def _text_of(path: Path) -> str:
     try:
-        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return path.read_text().strip()
     except OSError:
         return ""
 

@@ -88,6 +88,10 @@ class RunPaths:
         """The record of the process that may write."""
         return self.directory / "owner"
 
+    def outgoing_owner(self, token: str) -> Path:
+        """Where the process with this token deletes its owner record."""
+        return self.directory / f".old-owner-{token}"
+
     @property
     def cancelled(self) -> Path:
         """The mark of a run that the user called off."""

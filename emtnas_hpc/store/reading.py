@@ -14,16 +14,10 @@ from emtnas_hpc.store.run_store import Commit
 T = TypeVar("T")
 
 
-def newest_readable(stage: StagePaths, file: str) -> Commit | None:
-    """The newest commit of which this ONE file is good, whatever became of the others.
-
-    The commit may be gone by the time it is opened; `read_newest` does both.
-    """
-    return next(_readable(stage, file), None)
-
-
 def read_newest(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T | None:
-    """Reads the file from the newest commit that still has it good; None if none has.
+    """Reads ONE file from the newest commit that still has it good; None if none has.
+
+    What became of the commit's other files does not matter.
 
     Args:
         stage: where the commits are.

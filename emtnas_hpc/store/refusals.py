@@ -9,7 +9,7 @@ from pathlib import Path
 from emtnas_hpc.errors import StorageError
 
 #: What to do about the refusals that say what is wrong.
-ADVICE = {
+_ADVICE = {
     errno.ENOSPC: "the disk is full: make room and start again",
     errno.EDQUOT: "the quota is used up: make room and start again",
     errno.EROFS: "the file system is read-only: remount it or choose another --runs directory",
@@ -24,19 +24,28 @@ def shown(path: Path) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def storage_error(path: Path, error: OSError, verb: str = "write") -> StorageError:
-    """The refusal of an operating system as our error."""
+def storage_error(
+    path: Path, error: OSError, verb: str = "write", advice: str | None = None
+) -> StorageError:
+    """The refusal of an operating system as our error.
+
+    Args:
+        path: what was written or read.
+        error: what the system said.
+        verb: what was done with it.
+        advice: what to do about it; by default, that which fits a run directory.
+    """
     reason = os.strerror(error.errno) if error.errno else str(error)
-    advice = ADVICE.get(error.errno or 0, "check the disk and start again")
-    return StorageError(
-        f"cannot {verb} {shown(path)}: {reason}; {advice} (earlier commits are intact)"
-    )
+    if advice is None:
+        known = _ADVICE.get(error.errno or 0, "check the disk and start again")
+        advice = f"{known} (earlier commits are intact)"
+    return StorageError(f"cannot {verb} {shown(path)}: {reason}; {advice}")
 
 
 @contextmanager
-def storage_errors(path: Path, verb: str = "write") -> Iterator[None]:
-    """Turns every OSError of the block into a StorageError that names `path`."""
+def storage_errors(path: Path, verb: str = "write", advice: str | None = None) -> Iterator[None]:
+    """Turns every OSError of the block into a StorageError; arguments as in `storage_error`."""
     try:
         yield
     except OSError as error:
-        raise storage_error(path, error, verb) from error
+        raise storage_error(path, error, verb, advice) from error

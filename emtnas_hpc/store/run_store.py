@@ -8,13 +8,7 @@ from pathlib import Path
 
 from emtnas_hpc.errors import DamagedError, InputError
 from emtnas_hpc.store.claim import Claim
-from emtnas_hpc.store.durable import (
-    make_directory,
-    refusal_behind,
-    sync_directory,
-    sync_file,
-    write_synced,
-)
+from emtnas_hpc.store.durable import make_directory, sync_directory, sync_file, write_synced
 from emtnas_hpc.store.manifest import (
     MANIFEST,
     Damage,
@@ -56,10 +50,10 @@ class RunStore:
         self._claim = claim
         self._keep = keep
 
-    def newest(self, warn: Callable[[str], None]) -> Commit | None:
+    def newest(self, say: Callable[[str], None]) -> Commit | None:
         """The newest commit of which every file is good; None if there are no commits.
 
-        Damaged commits newer than it are set aside by a rename, each with one warning.
+        Damaged commits newer than it are set aside by a rename; `say` is told of each, in one line.
 
         Raises:
             DamagedError: there are commits and all are damaged; nothing has been touched.
@@ -73,7 +67,7 @@ class RunStore:
                 commit = self._examine(step)
             if isinstance(commit, Commit):
                 for bad, damage in damaged.items():
-                    self._give_up(bad, damage, commit, warn)
+                    self._give_up(bad, damage, commit, say)
                 return commit
             damaged[step] = commit
         if damaged:
@@ -89,7 +83,8 @@ class RunStore:
 
         Args:
             step: number of steps that the state has behind it.
-            write: writes the files of the state into the directory that it is given.
+            write: writes the files of the state into the directory that it is given; where the disk
+                refuses, it raises OSError.
 
         Raises:
             SupersededError: the run is not ours any more; nothing has been changed.
@@ -106,13 +101,12 @@ class RunStore:
             self._claim.check()
             self._publish(temporary, step, manifest)
         except BaseException as error:
-            refusal = refusal_behind(error, temporary)
             shutil.rmtree(temporary, ignore_errors=True)
-            if refusal is None:
+            if not isinstance(error, OSError):
                 raise
             # A new owner may have cleaned up under us: that is no fault of the disk.
             self._claim.check()
-            raise storage_error(target, refusal) from error
+            raise storage_error(target, error) from error
         return Commit(step, target, manifest)
 
     def prune(self, newest: int) -> None:
@@ -151,12 +145,12 @@ class RunStore:
         return self.verify(commit) or commit
 
     def _give_up(
-        self, step: int, damage: list[Damage], instead: Commit, warn: Callable[[str], None]
+        self, step: int, damage: list[Damage], instead: Commit, say: Callable[[str], None]
     ) -> None:
         self._claim.check()
         with storage_errors(self._paths.commit(step), "set aside"):
             aside = self._set_aside(step, "damaged")
-        warn(
+        say(
             f"{shown(self._paths.commit(step))} is damaged ({_listed(damage)}): "
             f"kept as {aside.name}, going on from {instead.directory.name}"
         )

@@ -42,7 +42,7 @@ def judge(owner: Owner, me: Owner, facts: Facts) -> Verdict:
 
     1. The same job, requeued: the later incarnation has it.
     2. The queue knows the old job no longer: dead.
-    3. The same machine, rebooted since: dead.
+    3. The same machine, rebooted since: dead. Names are not enough: many a machine is `localhost`.
     4. The same machine and boot, pids comparable: alive if a process has that pid and start time.
     5. The queue still knows the old job, be it suspended: alive.
     6. Otherwise only its heartbeat can tell.
@@ -53,8 +53,9 @@ def judge(owner: Owner, me: Owner, facts: Facts) -> Verdict:
         return Verdict.TAKE
     if owner.host == me.host:
         if owner.boot_id != me.boot_id:
-            return Verdict.TAKE
-        if owner.pid_namespace == me.pid_namespace:
+            if owner.machine_id and owner.machine_id == me.machine_id:
+                return Verdict.TAKE
+        elif owner.pid_namespace == me.pid_namespace:
             alive = facts.process_start in (owner.started, UNKNOWN_START)
             return Verdict.REFUSE if alive else Verdict.TAKE
     return Verdict.WATCH if facts.job_is_gone is None else Verdict.REFUSE

@@ -1,1 +1,1 @@
-"""The weight-sharing network of a task, its training and its evaluation; all of torch is here."""
+"""The weight-sharing network of a task, its training and its evaluation, in torch."""

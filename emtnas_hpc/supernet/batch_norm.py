@@ -11,7 +11,8 @@ MOMENTUM = 0.1
 EPSILON = 1e-5
 
 #: Whose statistics an evaluation uses: the individual's own from training images, those of every
-#: evaluated batch itself, or the shared running ones.
+#: evaluated batch itself, or the shared running ones. A setting has the same three values, defined
+#: where it is read: neither of the two packages may import the other.
 BatchNormMode = Literal["recalibrated", "batch", "running"]
 
 

@@ -38,7 +38,7 @@ class CellPath:
         needs_x: whether `x` is read, by this cell or by the next as its `x_prev`.
         needs_x_prev: whether this cell reads `x_prev`.
         blocks: for every block (source, operation) twice; empty where nothing reads the output.
-        outputs: the blocks whose sum of channels is projected to the output.
+        outputs: the blocks whose channels are concatenated and projected to the output.
     """
 
     needs_x: bool

@@ -8,7 +8,7 @@ from torch import Tensor
 from emtnas_hpc.supernet import objective
 from emtnas_hpc.supernet.batch_norm import BatchNormMode, Normalise, Recalibration
 from emtnas_hpc.supernet.network import Network
-from emtnas_hpc.supernet.path import Path
+from emtnas_hpc.supernet.path import SampledPath
 
 #: Fewer images give poor statistics where a chunk is normalised by its own.
 MIN_BATCH_STATISTICS = 250
@@ -16,7 +16,10 @@ MIN_BATCH_STATISTICS = 250
 
 @torch.inference_mode()
 def count_hits(
-    network: Network, path: Path, chunks: Iterable[tuple[Tensor, Tensor]], normalise: Normalise
+    network: Network,
+    path: SampledPath,
+    chunks: Iterable[tuple[Tensor, Tensor]],
+    normalise: Normalise,
 ) -> Tensor:
     """Counts the images that an individual classifies right.
 
@@ -36,7 +39,7 @@ def count_hits(
 
 
 @torch.inference_mode()
-def recalibrate(network: Network, path: Path, images: Tensor) -> Normalise:
+def recalibrate(network: Network, path: SampledPath, images: Tensor) -> Normalise:
     """An individual's own batch norm statistics, computed from one batch of training images.
 
     They are kept apart and hold as long as the weights stay: nothing of the network changes.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from emtnas_hpc.errors import InputError
+from emtnas_hpc.errors import DamagedError
 
 #: Elements; 64 bytes of float32, which is a cache line.
 ALIGNMENT = 16
@@ -68,17 +68,17 @@ def check(block: Tensor, layout: Layout, saved: object, saved_layout: object, wh
     """Makes sure that a saved block can be copied over this one.
 
     Raises:
-        InputError: it was laid out for another network, has another type, or is no such thing.
+        DamagedError: it was laid out for another network, has another type, or is no such thing.
     """
     if not isinstance(saved, Tensor) or not isinstance(saved_layout, list):
-        raise InputError(f"no {what} found, expected a tensor and its layout: not a weights file")
+        raise DamagedError(f"no {what} found, expected a tensor and its layout: not a weights file")
     if saved_layout != layout:
-        raise InputError(
+        raise DamagedError(
             f"saved {what} are of another network: {_difference(saved_layout, layout)}"
         )
     if saved.dtype != block.dtype or saved.shape != block.shape:
         found = f"{saved.dtype} {tuple(saved.shape)}"
-        raise InputError(
+        raise DamagedError(
             f"saved {what}: found {found}, expected {block.dtype} {tuple(block.shape)}"
         )
 

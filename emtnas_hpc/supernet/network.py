@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.space.architecture import Architecture, Edge
 from emtnas_hpc.space.chromosome import N_BLOCKS
-from emtnas_hpc.space.shape import N_REDUCTIONS, NetworkShape
+from emtnas_hpc.space.shape import MIN_IMAGE_SIZE, N_REDUCTIONS, NetworkShape
 from emtnas_hpc.supernet import flat
 from emtnas_hpc.supernet.batch_norm import Normalise
 from emtnas_hpc.supernet.cell import ALL_EDGES, Cell
 from emtnas_hpc.supernet.ends import Classifier, Stem
 from emtnas_hpc.supernet.initialise import initialise
 from emtnas_hpc.supernet.masks import Masks
-from emtnas_hpc.supernet.path import Path, compile_path
+from emtnas_hpc.supernet.path import SampledPath, compile_path
 
 #: Plans kept; a generation meets at most twice the population of different ones.
 MAX_PATHS = 512
@@ -39,7 +39,7 @@ class Network(nn.Module):
         device: of weights and statistics.
 
     Raises:
-        InputError: the images are too small to be halved twice.
+        InputError: the images are smaller than `MIN_IMAGE_SIZE`.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class Network(nn.Module):
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__()
-        if shape.image_size < 2**N_REDUCTIONS:
+        if shape.image_size < MIN_IMAGE_SIZE:
             raise InputError(
-                f"images of {shape.image_size} pixels, expected at least {2**N_REDUCTIONS}: "
+                f"images of {shape.image_size} pixels, expected at least {MIN_IMAGE_SIZE}: "
                 "a network halves them twice"
             )
         self.shape = shape
@@ -67,9 +67,9 @@ class Network(nn.Module):
         self.weights, self.weights_layout = flat.pack_parameters(self, dtype, self.device)
         self.statistics, self.statistics_layout = flat.pack_buffers(self, dtype, self.device)
         initialise(self, generator)
-        self._paths: dict[Architecture, Path] = {}
+        self._paths: dict[Architecture, SampledPath] = {}
 
-    def path(self, architecture: Architecture) -> Path:
+    def path(self, architecture: Architecture) -> SampledPath:
         """The plan of an individual.
 
         Raises:
@@ -90,7 +90,7 @@ class Network(nn.Module):
         return self._paths[architecture]
 
     def forward(
-        self, images: Tensor, path: Path, normalise: Normalise, masks: Masks = NO_MASKS
+        self, images: Tensor, path: SampledPath, normalise: Normalise, masks: Masks = NO_MASKS
     ) -> Tensor:
         """Classifies images with one individual.
 

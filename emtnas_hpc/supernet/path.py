@@ -10,7 +10,7 @@ from emtnas_hpc.supernet.cell import Cell, CellPath
 
 
 @dataclass(frozen=True)
-class Path:
+class SampledPath:
     """An individual's way through a network; made once, by `Network.path`.
 
     Attributes:
@@ -39,11 +39,11 @@ def trace(cells: Sequence[Cell], architecture: Architecture) -> tuple[CellPath, 
 
 def compile_path(
     stem: nn.Module, cells: Sequence[Cell], classifier: nn.Module, architecture: Architecture
-) -> Path:
+) -> SampledPath:
     """Makes the plan of an individual in the network that these parts make up."""
     paths = trace(cells, architecture)
     parameters = [*stem.parameters()]
     for cell, path in zip(cells, paths, strict=True):
         parameters.extend(cell.parameters_of(path))
     parameters.extend(classifier.parameters())
-    return Path(architecture, paths, tuple(dict.fromkeys(parameters)))
+    return SampledPath(architecture, paths, tuple(dict.fromkeys(parameters)))

@@ -9,7 +9,7 @@ from torch.optim.sgd import sgd
 
 from emtnas_hpc.supernet import flat
 from emtnas_hpc.supernet.network import Network
-from emtnas_hpc.supernet.path import Path
+from emtnas_hpc.supernet.path import SampledPath
 
 FUSED_DEVICES = ("cpu", "cuda", "mps")
 
@@ -42,7 +42,7 @@ class Sgd:
         self._fused = network.weights.device.type in FUSED_DEVICES
 
     @torch.no_grad()
-    def step(self, path: Path, gradients: Sequence[Tensor], learning_rate: float) -> None:
+    def step(self, path: SampledPath, gradients: Sequence[Tensor], learning_rate: float) -> None:
         """Steps on a path's parameters.
 
         Args:

@@ -10,7 +10,7 @@ from emtnas_hpc.supernet import batch_norm, flat
 from emtnas_hpc.supernet.masks import Masks
 from emtnas_hpc.supernet.network import NO_MASKS, Network
 from emtnas_hpc.supernet.objective import count_hits, mean_loss
-from emtnas_hpc.supernet.path import Path
+from emtnas_hpc.supernet.path import SampledPath
 from emtnas_hpc.supernet.sgd import Sgd, SgdSettings
 
 
@@ -44,7 +44,7 @@ class Training:
 
     def step(
         self,
-        path: Path,
+        path: SampledPath,
         images: Tensor,
         targets: Tensor,
         learning_rate: float,
@@ -92,7 +92,7 @@ class Training:
         """Takes up a saved state, bit for bit.
 
         Raises:
-            InputError: the state is that of another network, or no such state at all.
+            DamagedError: the state is that of another network, or no such state at all.
         """
         network = self.network
         blocks = (

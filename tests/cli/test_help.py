@@ -6,7 +6,9 @@ import pytest
 from command_line import TINY, Emtnas
 
 import emtnas_hpc
+from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.app import app
+from emtnas_hpc.errors import EmtnasError
 
 COMMANDS = ["run", "prepare", "report", "inspect", "verify"]
 
@@ -86,3 +88,14 @@ def test_results_are_shown_without_torch(
     done = _run_alone(environment, command, finished / "tiny" / "seed-0")
     assert done.returncode == 0
     assert done.stderr == "torch imported: False\n"
+
+
+def test_help_names_every_exit_code(emtnas: Emtnas) -> None:
+    codes = {*exit_codes.MEANINGS}
+    assert {error.exit_code for error in _all_below(EmtnasError)} <= codes
+    text = " ".join(emtnas("--help").out.split())
+    assert all(f"{code} {meaning}" in text for code, meaning in exit_codes.MEANINGS.items())
+
+
+def _all_below(error: type[EmtnasError]) -> set[type[EmtnasError]]:
+    return {error}.union(*map(_all_below, error.__subclasses__()))

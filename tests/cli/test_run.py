@@ -5,12 +5,15 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from command_line import TINY, TINY_SETTINGS, Emtnas, Start, snapshot
 
-from emtnas_hpc.experiment import parse_stored
+from emtnas_hpc.store.claim import take
+from emtnas_hpc.store.owner import this_process
 from emtnas_hpc.store.paths import RunPaths
 
 GENERATION = re.compile(r"generation \d+/\d+")
@@ -35,6 +38,14 @@ def _wait_for_file(pattern: str, directory: Path) -> None:
 def _wait_until_disowned(runs: Path) -> None:
     while any(runs.glob("*/*/owner")):
         time.sleep(0.05)
+
+
+@contextmanager
+def owned(paths: RunPaths) -> Iterator[None]:
+    """While entered, this very process is at work in a run directory."""
+    claim = take(paths, this_process())
+    yield
+    claim.release()
 
 
 def test_a_search_tells_its_generations_on_stderr_and_its_result_on_stdout(
@@ -138,28 +149,85 @@ def test_two_seeds_side_by_side_find_what_they_find_one_after_the_other(
     for seed in (0, 1):
         assert f"seed {seed}: generation 2/2" in result.err
         assert f"seed {seed}: finished, 2 generations" in result.err
-        other = finished / f"tiny/seed-{seed}"
-        # The names differ, and with them the headers of the histories.
-        stored = [
-            parse_stored(path.read_text(), str(path))
-            for path in (other / "experiment.toml", here / f"runs/side/seed-{seed}/experiment.toml")
-        ]
-        assert stored[0].signatures == stored[1].signatures
+        verified = emtnas("verify", finished / f"tiny/seed-{seed}", f"runs/side/seed-{seed}")
+        assert verified.code == 0, verified.out
     assert "seeds 0, 1 (n = 2)" in result.out
 
 
-def test_what_is_wrong_with_seeds_side_by_side_is_said_by_each(
-    emtnas: Emtnas, finished: Path, data: Path
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_other_settings_of_any_seed_are_refused_before_the_first_one_begins(
+    emtnas: Emtnas, here: Path, finished: Path, data: Path, parallel: int
 ) -> None:
-    where = ("--name", "tiny", "--runs", finished, "--data", data)
-    changed = ("--set", "search.rmp=0.5", "--seeds", 2, "--parallel", 2)
-    result = emtnas("run", *TINY, *changed, *where)
+    runs = here / "runs"
+    shutil.copytree(finished / "tiny/seed-1", runs / "tiny/seed-1")
+    changed = ("--set", "search.rmp=0.5", "--name", "tiny", "--seeds", 2, "--parallel", parallel)
+    result = emtnas("run", *TINY, *changed, "--data", data)
     assert (result.code, result.out) == (2, "")
-    assert sorted(result.err.splitlines()) == [
-        f"seed {seed}: error: {finished}/tiny/seed-{seed} was made with other settings: "
-        "search.rmp is 0.3 there, 0.5 here; use those, or another --name"
-        for seed in (0, 1)
+    assert result.err == (
+        "error: runs/tiny/seed-1 was made with other settings: search.rmp is 0.3 there, 0.5 here; "
+        "use those, or another --name\n"
+    )
+    assert [path.name for path in (runs / "tiny").iterdir()] == ["seed-1"]
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_a_seed_that_is_owned_does_not_keep_the_others_from_their_search(
+    emtnas: Emtnas, here: Path, data: Path, parallel: int
+) -> None:
+    with owned(RunPaths(here / "runs/pair/seed-0")):
+        command = ("run", *TINY, "--name", "pair", "--seeds", 2, "--parallel", parallel)
+        result = emtnas(*command, "--data", data)
+    assert (result.code, result.out) == (3, "")
+    assert "seed 0: error: runs/pair/seed-0 is owned by process" in result.err
+    assert "seed 1: finished, 2 generations" in result.err
+
+
+def test_a_seed_that_fails_does_not_keep_the_others_from_their_search(
+    emtnas: Emtnas, here: Path, finished: Path, data: Path
+) -> None:
+    damaged = here / "runs/pair/seed-0"
+    shutil.copytree(finished / "tiny/seed-0", damaged)
+    for file in damaged.glob("search/*/state.h5"):
+        file.write_bytes(b"noise")
+    # A file where a folder must be.
+    (here / "runs/pair/seed-1").mkdir()
+    (here / "runs/pair/seed-1/attempts").touch()
+    command = ("run", *TINY, "--name", "pair", "--seeds", 3, "--data", data)
+    result = emtnas(*command)
+    assert (result.code, result.out) == (1, "")
+    errors = [line for line in result.err.splitlines() if "error: " in line]
+    assert [line[: len("seed 0: error: ")] for line in errors] == [
+        "seed 0: error: ",
+        "seed 1: error: ",
     ]
+    assert "seed 2: finished, 2 generations" in result.err
+    assert "Traceback" not in result.err
+    assert "Traceback" in emtnas("--debug", *command).err
+
+
+def test_a_stop_ends_all_seeds_one_after_the_other(start: Start, here: Path, data: Path) -> None:
+    many = ("--set", "search.generations=200", "--name", "row", "--seeds", 2, "--data", data)
+    process = start("run", *TINY, *many)
+    _wait_for("generation 1/200", process)
+    process.send_signal(signal.SIGTERM)
+    _out, err = process.communicate()
+    assert process.returncode == 4
+    assert err.splitlines()[-1] == "stopped with work left; the same command goes on from there"
+    assert [path.name for path in (here / "runs/row").iterdir()] == ["seed-0"]
+
+
+@pytest.mark.parametrize("debug", [(), ("--debug",)])
+def test_what_is_wrong_with_seeds_side_by_side_is_said_by_each_and_debugged_in_each(
+    emtnas: Emtnas, here: Path, data: Path, debug: tuple[str, ...]
+) -> None:
+    beside = ("--name", "tiny", "--seeds", 2, "--parallel", 2, "--device", "cuda:99")
+    result = emtnas("run", *TINY, *beside, "--data", data, *debug)
+    assert (result.code, result.out) == (2, "")
+    lines = result.err.splitlines()
+    for seed in (0, 1):
+        assert sum(line.startswith(f"seed {seed}: error: --device is") for line in lines) == 1
+        assert (f"seed {seed}: Traceback (most recent call last):" in lines) == bool(debug)
+    assert len(lines) == 2 or debug
 
 
 def test_a_run_that_is_owned_is_refused_and_one_that_is_stopped_goes_on(

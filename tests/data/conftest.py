@@ -38,7 +38,7 @@ def npz(tmp_path: Path, arrays: Arrays) -> Path:
 
 @pytest.fixture
 def lines() -> list[str]:
-    """What `report` was told."""
+    """What `say` was told."""
     return []
 
 

@@ -28,7 +28,7 @@ def dying(descriptor):
 
 os.fsync = dying
 task = TaskSettings(source="npz:" + sys.argv[2])
-prepare("mine", task, Path(sys.argv[3]), report=print, mend="")
+prepare("mine", task, Path(sys.argv[3]), say=print, mend="")
 """
 
 
@@ -58,7 +58,7 @@ def test_a_process_killed_while_preparing_leaves_a_whole_set_or_none(
     else:
         with pytest.raises(DataError, match=r"manifest\.json is missing"):
             open_prepared("mine", task, data_dir, mend="m")
-    prepared = prepare("mine", task, data_dir, report=lines.append, mend="m")
+    prepared = prepare("mine", task, data_dir, say=lines.append, mend="m")
     assert len(prepared.load("test")) == 9
     if not whole:
         assert list(data_dir.glob(".*.partial")) == []

@@ -30,7 +30,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 def run(task: TaskSettings, data_dir: Path, lines: list[str]) -> Prepared:
-    return prepare("mine", task, data_dir, report=lines.append, mend=MEND)
+    return prepare("mine", task, data_dir, say=lines.append, mend=MEND)
 
 
 def test_prepared_images_are_those_of_the_source(
@@ -61,11 +61,17 @@ def test_preparing_twice_verifies_and_writes_nothing(
 
 
 def test_pooling_happens_when_images_are_loaded(
-    npz: Path, data_dir: Path, lines: list[str], arrays: dict[str, Any]
+    tmp_path: Path, data_dir: Path, lines: list[str], arrays: dict[str, Any]
 ) -> None:
-    prepared = run(TaskSettings(source=f"npz:{npz}", pool=2), data_dir, lines)
-    assert prepared.image_size == 4
-    squares = arrays["val_images"].reshape(12, 4, 2, 4, 2).mean(axis=(2, 4))
+    rng = np.random.default_rng(1)
+    for split in ("train", "val", "test"):
+        n = len(arrays[f"{split}_labels"])
+        arrays[f"{split}_images"] = rng.integers(0, 256, (n, 16, 16), np.uint8)
+    np.savez(tmp_path / "large.npz", **arrays)
+    task = TaskSettings(source=f"npz:{tmp_path / 'large.npz'}", pool=2)
+    prepared = run(task, data_dir, lines)
+    assert prepared.image_size == 8
+    squares = arrays["val_images"].reshape(12, 8, 2, 8, 2).mean(axis=(2, 4))
     assert np.array_equal(prepared.load("val").images[..., 0], np.rint(squares))
 
 
@@ -87,7 +93,7 @@ def test_a_file_that_the_user_has_changed_is_prepared_again(
 ) -> None:
     run(task, data_dir, lines)
     np.savez(npz, **{**arrays, "train_images": 255 - arrays["train_images"]})
-    prepared = open_task("mine", task, data_dir, report=lines.append, mend=MEND)
+    prepared = open_task("mine", task, data_dir, say=lines.append, mend=MEND)
     assert any("has changed" in line for line in lines)
     assert np.array_equal(prepared.load("train").images[..., 0], 255 - arrays["train_images"])
 
@@ -103,9 +109,9 @@ def test_a_prepared_set_outlives_its_source(
 def test_a_search_prepares_local_data_by_itself_and_only_once(
     task: TaskSettings, data_dir: Path, lines: list[str]
 ) -> None:
-    first = open_task("mine", task, data_dir, report=lines.append, mend=MEND)
+    first = open_task("mine", task, data_dir, say=lines.append, mend=MEND)
     lines.clear()
-    second = open_task("mine", task, data_dir, report=lines.append, mend=MEND)
+    second = open_task("mine", task, data_dir, say=lines.append, mend=MEND)
     assert first.digest == second.digest
     assert lines == []
 
@@ -113,7 +119,7 @@ def test_a_search_prepares_local_data_by_itself_and_only_once(
 def test_a_search_never_downloads(data_dir: Path, lines: list[str]) -> None:
     task = TaskSettings(source="torchvision:CIFAR10")
     with pytest.raises(DataError, match=r"torchvision-cifar10/manifest\.json .*" + MEND):
-        open_task("cifar10", task, data_dir, report=lines.append, mend=MEND)
+        open_task("cifar10", task, data_dir, say=lines.append, mend=MEND)
     assert not data_dir.exists()
 
 
@@ -132,7 +138,7 @@ def test_an_image_folder_is_prepared_and_prepared_again_when_a_picture_changes(
     assert prepared.image_size == 8
     assert prepared.manifest.n_images == {"train": 14, "val": 2, "test": 4}
     Image.new("L", (16, 16), 99).save(tmp_path / "pictures/train/dogs/0.png")
-    changed = open_task("mine", task, data_dir, report=lines.append, mend=MEND)
+    changed = open_task("mine", task, data_dir, say=lines.append, mend=MEND)
     assert changed.digest != prepared.digest
 
 
@@ -158,8 +164,9 @@ def test_one_mean_serves_all_channels(data_dir: Path, npz: Path, lines: list[str
 def test_pooling_to_less_than_a_network_can_halve_twice_is_refused(
     npz: Path, data_dir: Path, lines: list[str]
 ) -> None:
-    with pytest.raises(DataError, match=r"task\.mine\.pool is 3: images of 8 pixels become 2 wide"):
-        run(TaskSettings(source=f"npz:{npz}", pool=3), data_dir, lines)
+    message = r"task\.mine\.pool is 2: images of 8 pixels become 4 wide, expected at least 8"
+    with pytest.raises(DataError, match=message):
+        run(TaskSettings(source=f"npz:{npz}", pool=2), data_dir, lines)
 
 
 def test_a_full_disk_leaves_nothing_that_looks_prepared(
@@ -186,8 +193,27 @@ def test_a_full_disk_leaves_the_damaged_set_that_was_to_be_replaced(
 def test_a_data_directory_that_cannot_be_made_is_a_storage_error(
     npz: Path, task: TaskSettings, lines: list[str]
 ) -> None:
-    with pytest.raises(StorageError, match="cannot write"):
+    with pytest.raises(StorageError, match="cannot write .*; make room or choose another .* --data"):
         run(task, npz / "data", lines)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_cannot_sync_directories_is_accepted(
+    task: TaskSettings,
+    data_dir: Path,
+    lines: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+) -> None:
+    fsync = os.fsync
+
+    def refuse_directories(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, "cannot")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse_directories)
+    assert len(run(task, data_dir, lines).load("train")) == 60
 
 
 def test_what_a_killed_process_left_behind_is_removed_and_never_used(
@@ -206,12 +232,12 @@ def test_a_second_process_waits_and_then_uses_what_the_first_has_prepared(
     data_dir.mkdir()
     waiting = threading.Event()
 
-    def report(line: str) -> None:
+    def say(line: str) -> None:
         lines.append(line)
         waiting.set()
 
     def second() -> None:
-        prepare("mine", task, data_dir, report=report, mend=MEND)
+        prepare("mine", task, data_dir, say=say, mend=MEND)
 
     thread = threading.Thread(target=second)
     with exclusive(data_dir / f".{parse_source(task).key}.lock", print) as alone:
@@ -239,7 +265,7 @@ def test_reading_a_prepared_set_takes_neither_torch_nor_the_package_it_came_from
     program = (
         "import sys; from pathlib import Path; from emtnas_hpc.data import *; "
         "task = REGISTRY['digits']; where = Path(sys.argv[1]); "
-        "load = lambda: open_task('digits', task, where, report=print, mend='').load('train'); "
+        "load = lambda: open_task('digits', task, where, say=print, mend='').load('train'); "
         "len(load()) == 1157 or sys.exit('wrong'); "
         "heavy = {'torch', 'sklearn', 'torchvision', 'medmnist', 'PIL'} & set(sys.modules); "
         "print(sorted(heavy))"

@@ -1,32 +1,15 @@
 import math
 
 import pytest
-from fake import make_stage
+from fake import commit_search
 
 from emtnas_hpc.errors import DamagedError, InputError
 from emtnas_hpc.report import collect, summarise
 from emtnas_hpc.report.collect import newest_history
+from emtnas_hpc.runner.attempts import Attempt
 from emtnas_hpc.space.counts import count_macs, count_parameters
 from emtnas_hpc.space.genotype import parse_genotype
-from emtnas_hpc.store.claim import take
-from emtnas_hpc.store.owner import this_process
 from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.run_store import RunStore
-
-
-def commit_search(directory, *, seed=0, generations=5, until=None, **settings):
-    """A run directory such as a search leaves it, made by a fake trainer."""
-    paths = RunPaths(directory)
-    claim = take(paths, this_process(), say=lambda _message: None)
-    store = RunStore(paths, "search", signature="0" * 64, claim=claim)
-    stage = make_stage(seed=seed, generations=generations, **settings)
-    history = stage.start()
-    for step in range(1, (until or generations) + 1):
-        history = stage.advance(history, lambda: False)
-        store.commit(step, lambda folder, state=history: stage.save(state, folder))
-        store.prune(step)
-    claim.release()
-    return history
 
 
 def test_a_result_is_the_incumbent_with_its_counts_and_the_sum_of_seconds(tmp_path):
@@ -102,18 +85,31 @@ def test_one_seed_has_no_deviation_and_an_unmeasured_quantity_no_mean(tmp_path):
     assert summary.unfinished == (0,)
 
 
-def test_runs_of_one_name_but_other_tasks_are_summed_up_apart(tmp_path):
-    commit_search(tmp_path / "a", n_tasks=1)
-    commit_search(tmp_path / "b", n_tasks=2, seed=1)
-    summaries = summarise(collect([tmp_path / "a", tmp_path / "b"]).results)
-    assert [len(summary.tasks) for summary in summaries] == [1, 2]
+def test_runs_of_one_name_but_other_settings_are_never_averaged(tmp_path):
+    commit_search(tmp_path / "a", generations=4)
+    commit_search(tmp_path / "b", generations=5, seed=1)
+    commit_search(tmp_path / "c", generations=5, seed=2)
+    summaries = summarise(collect([tmp_path / name for name in "abc"]).results)
+    assert sorted(summary.seeds for summary in summaries) == [(0,), (1, 2)]
 
 
-def test_a_search_that_is_given_twice_counts_once(tmp_path):
-    for folder in ("a", "b"):
-        commit_search(tmp_path / folder)
-    collection = collect([tmp_path / "a", tmp_path / "b"])
-    assert len(collection.results) == 1
+def test_of_one_search_in_two_places_the_one_that_came_further_counts(tmp_path):
+    commit_search(tmp_path / "a", until=2)
+    commit_search(tmp_path / "b", until=4)
+    commit_search(tmp_path / "c", until=3)
+    collection = collect([tmp_path / name for name in "abc"])
+    assert [result.generation for result in collection.results] == [4]
     assert collection.problems == (
-        f"{tmp_path / 'b'}: the same search as another run here, counted once",
+        f"{tmp_path / 'a'}: the same search as {tmp_path / 'b'}",
+        f"{tmp_path / 'c'}: the same search as {tmp_path / 'b'}",
     )
+
+
+def test_a_run_that_went_on_under_other_conditions_says_so(tmp_path):
+    commit_search(tmp_path / "seed-0")
+    for torch in ("2.9", "2.10"):
+        attempt = Attempt(RunPaths(tmp_path / "seed-0"), f"t{torch[2:]}", {"torch": torch})
+        attempt.event("committed")
+        attempt.close()
+    (summary,) = summarise(collect([tmp_path / "seed-0"]).results)
+    assert summary.condition_changes == {0: ("torch 2.9 -> 2.10",)}

@@ -39,7 +39,7 @@ class Bench:
                 commit_interval_s=commit_interval_s,
                 grace_s=30.0,
                 notify=self.progress.append,
-                warn=self.warnings.append,
+                say=self.warnings.append,
                 clock=self.clock,
             )
 

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emtnas_hpc.experiment.settings import SearchSettings
-from emtnas_hpc.history import Header, TaskHeader
+from emtnas_hpc.history import Header, History, TaskHeader
 from emtnas_hpc.runner.stage import Abandoned, Interrupted
 from emtnas_hpc.search.stage import SearchStage
 from emtnas_hpc.search.task_trainer import TrainingRecord
 from emtnas_hpc.space.chromosome import GENE_RANGES, Chromosome
 from emtnas_hpc.space.shape import NetworkShape
+from emtnas_hpc.store.claim import take
+from emtnas_hpc.store.owner import this_process
+from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.run_store import RunStore
 
 N_BATCHES = 12
 
@@ -61,7 +65,9 @@ class FakeTrainer:
 def make_header(n_tasks: int, n_generations: int, seed: int = 0) -> Header:
     shape = NetworkShape(channels=4, n_normal=1, image_channels=1, image_size=8, n_classes=10)
     tasks = tuple(TaskHeader(f"task{k}", shape, 100, 50) for k in range(n_tasks))
-    return Header("fake", seed, n_generations, "batch", f"{seed:064d}", tasks)
+    return Header(
+        "fake", seed, n_generations, "batch", f"{seed:064d}", f"{n_tasks}-{n_generations}", tasks
+    )
 
 
 def make_stage(n_tasks: int = 2, seed: int = 0, **settings: object) -> SearchStage:
@@ -69,3 +75,25 @@ def make_stage(n_tasks: int = 2, seed: int = 0, **settings: object) -> SearchSta
     chosen = SearchSettings.model_validate({"generations": 10, **settings})
     header = make_header(n_tasks, chosen.generations, seed)
     return SearchStage(header, chosen, lambda: [FakeTrainer(task) for task in range(n_tasks)])
+
+
+def commit_search(
+    directory: Path,
+    *,
+    seed: int = 0,
+    generations: int = 5,
+    until: int | None = None,
+    **settings: object,
+) -> History:
+    """A run directory such as a search leaves it, made by a fake trainer."""
+    paths = RunPaths(directory)
+    claim = take(paths, this_process(), say=lambda _message: None)
+    store = RunStore(paths, "search", signature="0" * 64, claim=claim)
+    stage = make_stage(seed=seed, generations=generations, **settings)
+    history = stage.start()
+    for step in range(1, (until or generations) + 1):
+        history = stage.advance(history, lambda: False)
+        store.commit(step, lambda folder, state=history: stage.save(state, folder))
+        store.prune(step)
+    claim.release()
+    return history

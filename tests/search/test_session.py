@@ -1,16 +1,20 @@
 import dataclasses
+import json
 import os
 import shutil
 import signal
 
 import pytest
 
-from emtnas_hpc.errors import DamagedError, InputError
+from emtnas_hpc.errors import DamagedError, DataError, InputError
+from emtnas_hpc.experiment import dump_stored
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.search.device import choose_device
-from emtnas_hpc.search.session import Listeners, SearchRequest, read_stored, run_search
+from emtnas_hpc.search.run_directory import read_stored
+from emtnas_hpc.search.session import Listeners, SearchRequest, run_search
 from emtnas_hpc.search.verification import compare_newest, repeat_newest
+from emtnas_hpc.store.manifest import read_manifest
 from emtnas_hpc.store.paths import RunPaths
 
 
@@ -224,3 +228,57 @@ def test_a_damaged_commit_is_not_compared(copy_of):
 def test_a_run_that_has_committed_nothing_cannot_be_repeated(request_of, data_dir):
     with pytest.raises(InputError, match="nothing has been committed yet"):
         repeat_newest(request_of().paths, data_dir, "cpu", say=print)
+
+
+def without_data(request):
+    """The same search, but the files that its images came from are gone."""
+    gone = {
+        name: task.model_copy(update={"source": "npz:gone.npz"})
+        for name, task in request.experiment.task.items()
+    }
+    return dataclasses.replace(
+        request, experiment=request.experiment.model_copy(update={"task": gone})
+    )
+
+
+def test_a_finished_search_needs_its_data_no_more(copy_of):
+    assert search(without_data(copy_of("whole"))) is Outcome.DONE
+
+
+@pytest.mark.parametrize("name", ["stopped2", "none", "damaged", "other"])
+def test_any_other_search_without_its_data_is_refused(copy_of, request_of, name):
+    request = request_of() if name == "none" else copy_of("whole" if name != "stopped2" else name)
+    if name == "damaged":
+        (request.paths.stage("search").commit(3) / "digits.pt").write_bytes(b"noise")
+    if name == "other":
+        request = dataclasses.replace(request, seed=1)
+    with pytest.raises(DataError, match=r"gone\.npz"):
+        search(without_data(request))
+
+
+def test_a_run_keeps_the_signature_that_it_was_given_by_an_earlier_version(copy_of):
+    """An earlier version knew fewer settings, so it computed another signature."""
+    request = copy_of("stopped2")
+    stored = read_stored(request.paths)
+    earlier = dataclasses.replace(stored, signatures={"search": "e" * 64})
+    request.paths.experiment.write_text(dump_stored(earlier))
+    for step in commits(request):
+        sign(request.paths.stage("search").commit(step), "e" * 64)
+    assert search(request) is Outcome.DONE
+    assert read_manifest(request.paths.stage("search").commit(3)).signature == "e" * 64
+
+
+def sign(commit, signature):
+    manifest = dataclasses.replace(read_manifest(commit), signature=signature)
+    (commit / "manifest.json").write_text(manifest.to_text())
+
+
+def test_going_on_under_other_conditions_is_said(copy_of):
+    request, told = copy_of("stopped2"), Told()
+    (attempt,) = request.paths.find_attempts()
+    lines = attempt.path.read_text().splitlines()
+    provenance = json.loads(lines[0]) | {"torch": "1.0"}
+    attempt.path.write_text("\n".join([json.dumps(provenance), *lines[1:]]) + "\n")
+    search(request, told)
+    (said,) = [message for message in told.said if "promised" in message]
+    assert said.startswith("goes on with torch 1.0 -> ")

@@ -174,6 +174,23 @@ def test_release_leaves_the_record_of_a_new_owner(paths: RunPaths, claim: Claim)
     second.check()
 
 
+@pytest.mark.parametrize("text", [None, "{"], ids=["an owner", "a record that makes no sense"])
+def test_release_gives_back_the_record_of_who_comes_at_that_very_moment(
+    paths: RunPaths, claim: Claim, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    text = text or this_process().to_text()
+    look = Claim.check
+
+    def look_and_be_overtaken(self: Claim) -> None:
+        look(self)
+        paths.owner.write_text(text)
+
+    monkeypatch.setattr(Claim, "check", look_and_be_overtaken)
+    claim.release()
+    assert paths.owner.read_text() == text
+    assert [path.name for path in paths.directory.iterdir()] == ["owner"]
+
+
 def test_a_run_directory_that_cannot_be_made_is_a_storage_error(paths: RunPaths) -> None:
     paths.directory.parent.mkdir(parents=True)
     paths.directory.touch()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.errors import StorageError, SupersededError
+from emtnas_hpc.errors import StoppedError, StorageError
 from emtnas_hpc.store import durable
 
 
@@ -68,32 +68,17 @@ def test_a_directory_that_fails_to_sync_is_an_error(
         durable.sync_directory(tmp_path)
 
 
-def _chained(outer: Exception, inner: BaseException) -> Exception:
-    outer.__cause__ = inner
-    return outer
+def test_a_write_that_is_interrupted_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "owner"
+    path.write_text("old")
 
+    def interrupt(_: int) -> None:
+        raise StoppedError("SIGTERM")
 
-def test_the_refusal_behind_an_error_is_found(tmp_path: Path) -> None:
-    full = OSError(errno.ENOSPC, "full")
-    middle = _chained(RuntimeError("stream"), full)
-    assert durable.refusal_behind(full, tmp_path) is full
-    assert durable.refusal_behind(_chained(RuntimeError("writer"), middle), tmp_path) is full
-
-
-def test_a_mistake_in_a_writer_is_no_refusal(tmp_path: Path) -> None:
-    missing = FileNotFoundError(errno.ENOENT, "config")
-    full = OSError(errno.ENOSPC, "full")
-    for error in (
-        ValueError("bad shape"),
-        _chained(ValueError("no config"), missing),
-        _chained(SupersededError("gone"), full),
-    ):
-        assert durable.refusal_behind(error, tmp_path) is None
-    interrupt = KeyboardInterrupt()
-    interrupt.__context__ = full
-    assert durable.refusal_behind(interrupt, tmp_path) is None
-
-
-def test_a_refusal_that_a_library_hides_is_found_by_a_probe(tmp_path: Path) -> None:
-    refusal = durable.refusal_behind(RuntimeError("unexpected pos 576 vs 534"), tmp_path / "gone")
-    assert isinstance(refusal, FileNotFoundError)
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(StoppedError):
+        durable.write_file(path, "new", "t0")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

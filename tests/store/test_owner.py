@@ -1,7 +1,9 @@
+import json
 import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,23 @@ def test_a_record_describes_this_very_process() -> None:
     assert me.started == process_start(os.getpid())
     assert me.boot_id
     assert me.pid_namespace.startswith("pid:")
+
+
+def test_a_record_tells_machines_of_one_name_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owners, "_MACHINE_ID", tmp_path / "machine-id")
+    assert this_process().machine_id == ""
+    (tmp_path / "machine-id").write_text("3d12\n")
+    assert this_process().machine_id == "3d12"
+
+
+def test_a_record_of_an_older_version_names_no_machine(tmp_path: Path) -> None:
+    me = this_process()
+    record = json.loads(me.to_text())
+    del record["machine_id"]
+    (tmp_path / "owner").write_text(json.dumps(record))
+    assert read_owner(tmp_path / "owner") == replace(me, machine_id="")
 
 
 def test_every_start_has_its_own_token() -> None:

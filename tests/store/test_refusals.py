@@ -23,6 +23,12 @@ def test_a_refusal_says_what_to_do(number: int | None, advice: str) -> None:
     assert "\n" not in message
 
 
+def test_what_to_do_may_be_said_by_who_knows_the_directory() -> None:
+    error = OSError(errno.ENOSPC, "no")
+    message = str(storage_error(Path("x"), error, advice="choose another"))
+    assert message == "cannot write x: No space left on device; choose another"
+
+
 def test_a_path_that_would_break_a_line_is_shown_quoted() -> None:
     assert shown(Path("a b")) == "a b"
     assert shown(Path("a\nb")) == "'a\\nb'"

@@ -1,15 +1,16 @@
 import os
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emtnas_hpc.store.owner import UNKNOWN_START, Owner, process_start, this_process
 from emtnas_hpc.store.takeover import Facts, Verdict, judge, observe
 
-ME = Owner("me", "node1", "boot1", "pid:[1]", 100, 1000, "now")
-OLD = Owner("old", "node1", "boot1", "pid:[1]", 50, 500, "then")
-FAR = replace(OLD, host="node2", boot_id="boot2")
+ME = Owner("me", "node1", "boot1", "pid:[1]", 100, 1000, "now", machine_id="m1")
+OLD = Owner("old", "node1", "boot1", "pid:[1]", 50, 500, "then", machine_id="m1")
+FAR = replace(OLD, host="node2", boot_id="boot2", machine_id="m2")
 ALIVE = Facts(process_start=500)
 DEAD = Facts(process_start=None)
 
@@ -32,6 +33,13 @@ def test_a_process_that_hides_its_start_counts_as_alive() -> None:
 
 def test_a_reboot_ends_every_process_of_this_machine() -> None:
     assert judge(replace(OLD, boot_id="boot0"), ME, ALIVE) is Verdict.TAKE
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("m2", "m1"), ("", "m1"), ("m1", ""), ("", "")])
+def test_a_namesake_of_this_machine_is_not_this_machine_rebooted(theirs: str, ours: str) -> None:
+    namesake = replace(OLD, boot_id="boot2", machine_id=theirs)
+    for facts in (ALIVE, DEAD):
+        assert judge(namesake, replace(ME, machine_id=ours), facts) is Verdict.WATCH
 
 
 def test_a_process_in_another_container_is_watched() -> None:
@@ -79,6 +87,7 @@ owners = st.builds(
     since=st.just("then"),
     job_id=st.sampled_from([None, "17", "18"]),
     restart_count=st.integers(0, 2),
+    machine_id=st.sampled_from(["", "m", "n"]),
 )
 facts = st.builds(
     Facts,

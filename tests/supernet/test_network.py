@@ -150,9 +150,16 @@ def test_a_supernet_has_as_many_weights_as_the_authors(make_network, shape):
     assert 2.76e6 < sum(p.numel() for p in network.parameters()) < 2.78e6
 
 
-def test_images_that_cannot_be_halved_twice_are_refused(make_network, shape):
-    with pytest.raises(InputError, match="images of 3 pixels, expected at least 4"):
-        make_network(replace(shape, image_size=3))
+@pytest.mark.parametrize("image_size", [3, 4, 7])
+def test_images_that_would_end_as_one_pixel_are_refused(make_network, shape, image_size):
+    with pytest.raises(InputError, match=f"images of {image_size} pixels, expected at least 8"):
+        make_network(replace(shape, image_size=image_size))
+
+
+def test_a_mini_batch_of_one_smallest_image_has_statistics(make_network, architecture, shape):
+    network = make_network(replace(shape, image_size=MIN_IMAGE_SIZE))
+    image = torch.randn(1, shape.image_channels, MIN_IMAGE_SIZE, MIN_IMAGE_SIZE).double()
+    assert network(image, network.path(architecture(0)), batch_norm.training).isfinite().all()
 
 
 def test_a_network_cannot_be_moved_or_cast(make_network):

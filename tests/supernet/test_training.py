@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from emtnas_hpc.errors import InputError
+from emtnas_hpc.errors import DamagedError
 from emtnas_hpc.supernet import batch_norm, flat
 from emtnas_hpc.supernet.masks import draw_masks
 from emtnas_hpc.supernet.objective import count_hits, mean_loss
@@ -123,14 +123,14 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_is_taken_from_it(
     state = copy.deepcopy(make_training(seed=1, architecture=architecture(0)).state())
     change(state)
     before = training.network.weights.clone()
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(DamagedError, match=message):
         training.load_state(state)
     assert torch.equal(training.network.weights, before)
 
 
 def test_a_state_of_other_classes_names_the_tensor(make_training, shape):
     other = make_training(shape=replace(shape, n_classes=7)).state()
-    with pytest.raises(InputError, match=r"'classifier.weight'.*\(7, 16\).*expected.*\(5, 16\)"):
+    with pytest.raises(DamagedError, match=r"'classifier.weight'.*\(7, 16\).*expected.*\(5, 16\)"):
         make_training().load_state(other)
 
 

@@ -67,7 +67,7 @@ def _commit_and_resume(
             save_weights(training.state(), into / f"task-{task}.pt")
 
     def resume() -> None:
-        commit = store.newest(warn=_ignore)
+        commit = store.newest(say=_ignore)
         if commit is None:
             raise RuntimeError("the commit just made is not there")
         for task, training in enumerate(trainings):
@@ -78,7 +78,7 @@ def _commit_and_resume(
         commits.append(timed(lambda step=step: store.commit(step, write)))
         store.prune(step)
         resumes.append(timed(resume))
-    newest = store.newest(warn=_ignore)
+    newest = store.newest(say=_ignore)
     size = sum(file.stat().st_size for file in newest.directory.iterdir()) if newest else 0
     return [
         Row(f"{name}: size of a commit", "MB", size / 1e6),

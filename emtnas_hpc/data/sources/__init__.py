@@ -1,6 +1,6 @@
 """One file a kind of source; each reads raw arrays from where they come from."""
 
-from emtnas_hpc.data.raw import RawData, Report, Workplace
+from emtnas_hpc.data.raw import RawData, Say, Workplace
 from emtnas_hpc.data.sources.image_folder import folder_fingerprint, read_image_folder
 from emtnas_hpc.data.sources.medmnist_sets import read_medmnist
 from emtnas_hpc.data.sources.npz_file import npz_fingerprint, read_npz
@@ -10,7 +10,7 @@ from emtnas_hpc.data.sources.torchvision_sets import read_torchvision
 
 __all__ = [
     "RawData",
-    "Report",
+    "Say",
     "Source",
     "Workplace",
     "fingerprint",

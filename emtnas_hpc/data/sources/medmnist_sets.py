@@ -41,6 +41,6 @@ def read_medmnist(class_name: str, place: Workplace) -> RawData:
     name = class_name.lower()
     info: dict[str, Any] = INFO[name]
     path = place.data_dir / f"{name}.npz"
-    fetch(info["url"], path, info["MD5"], place.report)
+    fetch(info["url"], path, info["MD5"], place.say)
     classes = tuple(info["label"][str(number)] for number in range(len(info["label"])))
     return read_npz(path, classes, multi_label=info["task"].startswith("multi-label"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emtnas_hpc.data.disk import storage_errors
+from emtnas_hpc.data.refusals import storage_errors
 from emtnas_hpc.data.download import fetch
 from emtnas_hpc.data.images import Images
 from emtnas_hpc.data.raw import RawData, Workplace
@@ -30,8 +30,8 @@ def read_torchvision(name: str, place: Workplace) -> RawData:
     root = place.data_dir
     if not (root / reader.base_folder).is_dir():
         archive = root / reader.filename
-        fetch(reader.url, archive, reader.tgz_md5, place.report)
-        place.report(f"unpacking {archive}")
+        fetch(reader.url, archive, reader.tgz_md5, place.say)
+        place.say(f"unpacking {archive}")
         root = place.scratch
         _unpack(archive, root)
     train, test = (_read(reader, root, train=train) for train in (True, False))

@@ -1,0 +1,66 @@
+"""What a child that searches one seed is told."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer.main
+from command_line import Emtnas
+
+from emtnas_hpc.cli.app import app
+from emtnas_hpc.cli.running import RunOrder
+
+#: Every option of `run` with a value that is not its default.
+OPTIONS = {
+    "experiment": ("quickstart",),
+    "set_": ("--set", "search.rmp=0.1", "--set", 'tasks=["digits"]'),
+    "name": ("--name", "mine"),
+    "seeds": ("--seeds", "7,8"),
+    "parallel": ("--parallel", "2"),
+    "runs": ("--runs", "my runs"),
+    "data": ("--data", "my data"),
+    "device": ("--device", "cuda:1"),
+    "take_over": ("--take-over",),
+    "json_": ("--json",),
+}
+
+
+@pytest.fixture
+def orders(monkeypatch: pytest.MonkeyPatch) -> list[RunOrder]:
+    """What `run` is told to do; nothing is done."""
+    heard: list[RunOrder] = []
+
+    def hear(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
+        assert as_json != as_events
+        heard.append(order)
+        return 0
+
+    monkeypatch.setattr("emtnas_hpc.cli.running.run_seeds", hear)
+    return heard
+
+
+def test_every_option_of_run_is_known_to_these_tests() -> None:
+    command = typer.main.get_command(app).commands["run"]
+    assert {parameter.name for parameter in command.params} == {*OPTIONS, "events"}
+
+
+def test_all_that_run_is_told_reaches_the_child_of_a_seed(
+    emtnas: Emtnas, orders: list[RunOrder]
+) -> None:
+    words = [word for option in OPTIONS.values() for word in option]
+    assert emtnas("--debug", "run", *words).code == 0
+    _python, _m, _package, *child = orders[0].child_command(7)
+    assert emtnas(*child).code == 0
+    parent_s = RunOrder(
+        experiment="quickstart",
+        overrides=("search.rmp=0.1", 'tasks=["digits"]'),
+        name="mine",
+        seeds=(7, 8),
+        parallel=2,
+        runs=Path("my runs"),
+        data=Path("my data"),
+        device="cuda:1",
+        take_over=True,
+        debug=True,
+    )
+    assert orders == [parent_s, replace(parent_s, seeds=(7,), parallel=1)]

@@ -1,0 +1,43 @@
+import pytest
+
+from emtnas_hpc.runner.attempts import AttemptRecord
+from emtnas_hpc.runner.provenance import changes_since, condition_changes
+
+
+@pytest.fixture
+def attempt(tmp_path):
+    def make(*events, **provenance):
+        told = [{"event": event} for event in events]
+        return AttemptRecord(1, "token", tmp_path, provenance, told, 0.0)
+
+    return make
+
+
+def test_equal_conditions_are_no_news(attempt):
+    attempts = [attempt("committed", torch="2.9", threads=1) for _ in range(3)]
+    assert condition_changes(attempts) == ()
+    assert changes_since(attempts, {"torch": "2.9", "threads": 1}) == ()
+
+
+def test_every_change_between_two_starts_that_committed_is_named(attempt):
+    attempts = [
+        attempt("committed", torch="2.9", threads=1, host="a"),
+        attempt("failed", torch="1.0", threads=1),
+        attempt("resumed", "committed", torch="2.10", threads=2, host="b"),
+        attempt("committed", torch="2.9", threads=2),
+    ]
+    assert condition_changes(attempts) == (
+        "torch 2.9 -> 2.10",
+        "threads 1 -> 2",
+        "torch 2.10 -> 2.9",
+    )
+    assert changes_since(attempts, {"torch": "2.9", "threads": 1}) == ("threads 2 -> 1",)
+
+
+def test_a_first_start_has_nothing_to_differ_from(attempt):
+    assert changes_since([attempt("failed", torch="2.9")], {"torch": "2.10"}) == ()
+
+
+def test_what_was_not_recorded_is_not_held_against_a_start(attempt):
+    attempts = [attempt("committed"), attempt("committed", torch="2.9")]
+    assert condition_changes(attempts) == ()
