@@ -1,4 +1,6 @@
+import errno
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -193,7 +195,9 @@ def test_a_full_disk_leaves_the_damaged_set_that_was_to_be_replaced(
 def test_a_data_directory_that_cannot_be_made_is_a_storage_error(
     npz: Path, task: TaskSettings, lines: list[str]
 ) -> None:
-    with pytest.raises(StorageError, match="cannot write .*; make room or choose another .* --data"):
+    with pytest.raises(
+        StorageError, match="cannot write .*; make room or choose another .* --data"
+    ):
         run(task, npz / "data", lines)
 
 

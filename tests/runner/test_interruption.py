@@ -3,6 +3,7 @@ import signal
 
 import pytest
 
+from emtnas_hpc.errors import StoppedError
 from emtnas_hpc.runner.interruption import StopRequest
 
 SIGNALS = [signal.SIGUSR2, signal.SIGTERM, signal.SIGINT]
@@ -13,8 +14,29 @@ def _send(number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_sets_the_flag_and_nothing_more(number: signal.Signals) -> None:
+def test_a_signal_leaves_with_a_line_that_names_it(number: signal.Signals) -> None:
     with StopRequest() as stop:
+        with pytest.raises(StoppedError) as stopped:
+            _send(number)
+        assert stop.signal == stopped.value.signal == number.name
+    assert stopped.value.exit_code == 4
+    assert str(stopped.value) == (
+        f"stopped by {number.name} before the search went on; the same command goes on"
+    )
+
+
+def test_signals_after_the_first_do_not_cut_the_way_out() -> None:
+    with StopRequest() as stop:
+        with pytest.raises(StoppedError):
+            _send(signal.SIGTERM)
+        _send(signal.SIGTERM)
+        _send(signal.SIGINT)
+        assert stop.signal == "SIGTERM"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_deferred_signal_sets_the_flag_and_nothing_more(number: signal.Signals) -> None:
+    with StopRequest() as stop, stop.deferred():
         assert not stop.requested
         _send(number)
         assert stop.requested
@@ -22,19 +44,33 @@ def test_a_signal_sets_the_flag_and_nothing_more(number: signal.Signals) -> None
 
 
 def test_the_first_signal_is_the_one_that_is_named() -> None:
-    with StopRequest() as stop:
+    with StopRequest() as stop, stop.deferred():
         _send(signal.SIGUSR2)
         _send(signal.SIGTERM)
         assert stop.signal == "SIGUSR2"
 
 
 def test_a_second_sigint_interrupts_at_once() -> None:
-    with StopRequest() as stop:
+    with StopRequest() as stop, stop.deferred():
         _send(signal.SIGTERM)
         _send(signal.SIGINT)
         assert stop.signal == "SIGTERM"
         with pytest.raises(KeyboardInterrupt):
             _send(signal.SIGINT)
+
+
+def test_deferring_ends_with_the_outermost_block() -> None:
+    with StopRequest() as stop:
+        with stop.deferred():
+            with stop.deferred():
+                pass
+            _send(signal.SIGUSR2)
+        assert stop.requested
+    with StopRequest() as stop:
+        with stop.deferred():
+            pass
+        with pytest.raises(StoppedError):
+            _send(signal.SIGUSR2)
 
 
 def test_the_old_handlers_come_back() -> None:

@@ -1,12 +1,13 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from counting import SIGNATURE, Chain, CountingStage, expected_state
 
-from emtnas_hpc.errors import DamagedError, StorageError, SupersededError
+from emtnas_hpc.errors import DamagedError, StoppedError, StorageError, SupersededError
 from emtnas_hpc.runner.attempts import Attempt, read_attempts
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress, run
@@ -131,15 +132,69 @@ def test_a_stop_in_the_last_step_finishes_the_run(bench: Bench) -> None:
     assert bench.events[-1] == ("finished", 3)
 
 
-def test_a_stop_before_the_first_step_writes_nothing(bench: Bench) -> None:
+def test_a_stop_while_a_stage_starts_or_loads_leaves_at_once_and_writes_nothing(
+    bench: Bench,
+) -> None:
     class StoppedAtOnce(CountingStage):
         def start(self) -> Chain:
             signal.raise_signal(signal.SIGUSR2)
+            pytest.fail("went on")
+
+        def load(self, directory: Path) -> Chain:
+            return self.start()
+
+    with pytest.raises(StoppedError):
+        bench.run(StoppedAtOnce(3))
+    assert bench.events == []
+    assert bench.paths.stage("search").steps() == []
+    bench.run(CountingStage(2))
+    before = bench.events
+    with pytest.raises(StoppedError):
+        bench.run(StoppedAtOnce(3))
+    assert bench.events == before
+
+
+def test_a_stop_that_nobody_heard_of_before_the_first_step_is_honoured(bench: Bench) -> None:
+    class Deaf(CountingStage):
+        def start(self) -> Chain:
+            # As Python does where an exception has nowhere to go, in a destructor say.
+            with suppress(StoppedError):
+                signal.raise_signal(signal.SIGUSR2)
             return super().start()
 
-    assert bench.run(StoppedAtOnce(3)) is Outcome.MORE
+    assert bench.run(Deaf(3)) is Outcome.MORE
     assert bench.events == [("started", 0), ("stopped", 0)]
-    assert bench.paths.stage("search").steps() == []
+
+
+def test_a_signal_does_not_cut_a_commit(bench: Bench) -> None:
+    class StoppedWhileSaving(CountingStage):
+        def save(self, state: Chain, directory: Path) -> None:
+            super().save(state, directory)
+            signal.raise_signal(signal.SIGTERM)
+
+    assert bench.run(StoppedWhileSaving(3)) is Outcome.MORE
+    # Committing goes before the step that follows, which ends within the grace time.
+    assert bench.commits == [1, 2]
+
+
+def test_what_a_step_that_is_too_long_for_the_grace_time_could_lose_is_committed_first(
+    bench: Bench,
+) -> None:
+    def batch(step: int) -> None:
+        bench.clock.now += 20
+        _stop_at(4)(step)
+
+    assert bench.run(CountingStage(5, batch), commit_interval_s=1000) is Outcome.MORE
+    assert bench.commits == [1, 2, 3]
+    assert bench.events[-1] == ("abandoned", 4)
+
+
+def test_steps_that_a_stop_waits_for_are_not_committed_early(bench: Bench) -> None:
+    def batch(_: int) -> None:
+        bench.clock.now += 10
+
+    bench.run(CountingStage(5, batch), commit_interval_s=1000)
+    assert bench.commits == [5]
 
 
 def test_an_abandoned_step_is_repeated_with_the_same_result(bench: Bench) -> None:
@@ -206,21 +261,3 @@ def test_a_superseded_run_stops_at_its_next_commit(bench: Bench) -> None:
     with pytest.raises(SupersededError):
         bench.run(CountingStage(5, batch))
     assert bench.paths.stage("search").steps() == [1]
-
-
-def test_without_a_listener_warnings_go_to_stderr(
-    bench: Bench, capsys: pytest.CaptureFixture[str]
-) -> None:
-    bench.run(CountingStage(2))
-    (bench.paths.stage("search").commit(2) / MANIFEST).unlink()
-    store = RunStore(bench.paths, "search", signature=SIGNATURE, claim=bench.claim)
-    run(
-        CountingStage(2),
-        store,
-        StopRequest(),
-        bench.attempt,
-        commit_interval_s=0,
-        grace_s=0,
-        notify=bench.progress.append,
-    )
-    assert capsys.readouterr().err.startswith("emtnas-hpc: ")

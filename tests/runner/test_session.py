@@ -1,14 +1,15 @@
 import errno
 import os
+from dataclasses import replace
 
 import pytest
 
-from emtnas_hpc.errors import OwnedError, StorageError, SupersededError
+from emtnas_hpc.errors import OwnedError, StoppedError, StorageError, SupersededError
 from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.runner.session import OpenRun, open_run
 from emtnas_hpc.store.claim import take
 from emtnas_hpc.store.owner import Owner, read_owner, this_process
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.paths import RunPaths, temporary_name
 
 
 def _open(paths: RunPaths, me: Owner | None = None, take_over: bool = False):
@@ -54,6 +55,26 @@ def test_what_superseded_attempts_left_is_deleted(paths: RunPaths) -> None:
     with _open(paths):
         assert not stage.temporary(3, dead).exists()
         assert stage.temporary(3, "beef").exists()
+
+
+def test_what_a_process_left_that_was_killed_before_its_attempt_is_deleted(
+    paths: RunPaths,
+) -> None:
+    killed = replace(this_process(), started=1)
+    paths.directory.mkdir()
+    paths.owner.write_text(killed.to_text())
+    left = temporary_name(paths.experiment, killed.token)
+    left.touch()
+    with _open(paths):
+        assert not left.exists()
+
+
+def test_a_stop_before_the_loop_is_recorded_as_a_stop(paths: RunPaths) -> None:
+    with pytest.raises(StoppedError), _open(paths):
+        raise StoppedError("SIGTERM")
+    (event,) = _last_events(paths)
+    assert (event["event"], event["signal"]) == ("stopped", "SIGTERM")
+    assert read_owner(paths.owner) is None
 
 
 def test_whom_a_run_was_taken_from_is_recorded(paths: RunPaths) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.space.shape import NetworkShape
+from emtnas_hpc.space.shape import MIN_IMAGE_SIZE, NetworkShape
 from emtnas_hpc.supernet import batch_norm
 from emtnas_hpc.supernet.masks import Masks, draw_masks
 from emtnas_hpc.supernet.network import MAX_PATHS

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from emtnas_hpc.data.refusals import storage_errors
 from emtnas_hpc.data.download import fetch
 from emtnas_hpc.data.images import Images
 from emtnas_hpc.data.raw import RawData, Workplace
+from emtnas_hpc.data.refusals import storage_errors
 from emtnas_hpc.errors import DataError
 
 TORCHVISION_SETS = ("CIFAR10", "CIFAR100")
