@@ -137,9 +137,7 @@ def plan_search(request: SearchRequest, say: Callable[[str], None]) -> SearchPla
     """Opens the data of every task; what needs no download is prepared if need be."""
     experiment = request.experiment
     data = {
-        name: open_task(
-            name, experiment.task[name], request.data_dir, say=say, mend=request.mend
-        )
+        name: open_task(name, experiment.task[name], request.data_dir, say=say, mend=request.mend)
         for name in experiment.tasks
     }
     return SearchPlan(experiment, request.seed, data)

@@ -12,10 +12,9 @@ from emtnas_hpc.cli.app import run_command_line
 
 _ESCAPE = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 
-#: One task of 8x8 images pooled to 4x4.
+#: One task of 8x8 images.
 TINY_SETTINGS = (
     'tasks=["digits"]',
-    "task.digits.pool=2",
     "task.digits.padding=0",
     "search.generations=2",
     "search.population=3",

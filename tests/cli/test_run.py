@@ -30,8 +30,9 @@ def _wait_for(text: str, process: "subprocess.Popen[str]") -> None:
     pytest.fail("".join(lines))
 
 
-def _wait_for_file(pattern: str, directory: Path) -> None:
-    while not any(directory.glob(pattern)):
+def _wait_until_started(process: "subprocess.Popen[str]", runs: Path) -> None:
+    while not any("started" in file.read_text() for file in runs.glob("*/*/attempts/*")):
+        assert process.poll() is None
         time.sleep(0.02)
 
 
@@ -43,7 +44,7 @@ def _wait_until_disowned(runs: Path) -> None:
 @contextmanager
 def owned(paths: RunPaths) -> Iterator[None]:
     """While entered, this very process is at work in a run directory."""
-    claim = take(paths, this_process())
+    claim = take(paths, this_process(), say=[].append)
     yield
     claim.release()
 
@@ -233,9 +234,9 @@ def test_what_is_wrong_with_seeds_side_by_side_is_said_by_each_and_debugged_in_e
 def test_a_run_that_is_owned_is_refused_and_one_that_is_stopped_goes_on(
     emtnas: Emtnas, start: Start, here: Path, data: Path
 ) -> None:
-    command = ("run", *TINY, "--set", "search.generations=9", "--name", "long", "--data", data)
+    command = ("run", *TINY, "--set", "search.generations=20", "--name", "long", "--data", data)
     first = start(*command)
-    _wait_for("generation 1/9", first)
+    _wait_for("generation 1/20", first)
     first.send_signal(signal.SIGSTOP)
 
     refused = emtnas(*command)
@@ -255,8 +256,8 @@ def test_a_run_that_is_owned_is_refused_and_one_that_is_stopped_goes_on(
 
     resumed = emtnas(*command)
     assert resumed.code == 0
-    assert "generation 1/9" not in resumed.err
-    assert "generation 9/9" in resumed.err
+    assert "generation 1/20" not in resumed.err
+    assert "generation 9/20" in resumed.err
     verified = emtnas("verify", "long", "--data", data)
     assert verified.code == 0, verified.out
 
@@ -264,9 +265,7 @@ def test_a_run_that_is_owned_is_refused_and_one_that_is_stopped_goes_on(
 def test_a_second_ctrl_c_leaves_at_once(start: Start, here: Path, data: Path) -> None:
     endless = ("--set", "training.batches=100000", "--name", "endless", "--data", data)
     process = start("run", *TINY, *endless)
-    _wait_for_file("runs/*/*/attempts/*", here)
-    while "started" not in next(here.glob("runs/*/*/attempts/*")).read_text():
-        time.sleep(0.02)
+    _wait_until_started(process, here / "runs")
     process.send_signal(signal.SIGINT)
     # Two at the same moment would be one.
     time.sleep(0.3)

@@ -67,7 +67,7 @@ def test_a_full_disk_is_a_storage_error_and_leaves_nothing(
     lines: list[str],
     small_files: Callable[[int], AbstractContextManager[None]],
 ) -> None:
-    with small_files(1000), pytest.raises(StorageError, match=r"official\.npz .*make room"):
+    with small_files(1000), pytest.raises(StorageError, match=r"official\.npz: .*make room"):
         fetch(url, target, MD5, lines.append)
     assert list(target.parent.iterdir()) == []
 

@@ -60,10 +60,10 @@ def start(directory: Path, environment: dict[str, str]) -> Iterator[Start]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MiB, which takes root to mount."""
+    """A file system of 8 MiB, which takes root to mount."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
     try:
         refusal = subprocess.run(mount, capture_output=True, text=True, check=False)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A disk that is really full: a small tmpfs, which takes root to mount; and files that may not grow."""
+"""A disk that is really full, which takes root to mount; and files that may not grow."""
 
 import os
 import resource
@@ -17,18 +17,18 @@ MIB = 1 << 20
 
 
 class HeavyStage(CountingStage):
-    """Each commit takes a mebibyte and a half more."""
+    """Each commit takes three mebibytes more."""
 
     def save(self, state: Chain, directory: Path) -> None:
         super().save(state, directory)
-        (directory / "heavy.pt").write_bytes(os.urandom(3 * MIB // 2))
+        (directory / "heavy.pt").write_bytes(os.urandom(3 * MIB))
 
 
 def test_a_full_disk_is_named_the_old_commit_stays_and_the_run_goes_on_once_there_is_room(
     small_disk: Path,
 ) -> None:
     ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(MIB // 2))
+    ballast.write_bytes(bytes(MIB))
     directory = small_disk / "run"
     stage = RunPaths(directory).stage("search")
     with pytest.raises(StorageError, match=r"cannot write .*000003: No space left.* make room"):

@@ -12,9 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = (
-    "search.generations=4",
+    # Many, so that a search is under way whenever a test gets round to a signal.
+    "search.generations=40",
     "search.population=2",
-    "supernet.channels=4",
+    "supernet.channels=2",
     "training.batch_size=16",
     "training.batches=2",
     "evaluation.batch_size=32",
@@ -106,12 +107,14 @@ def whole(tmp_path_factory, data, module_environment):
     return search
 
 
-def test_a_search_interrupted_at_random_moments_ends_in_the_bits_of_an_uninterrupted_one(
-    module_environment,
+@pytest.mark.slow
+def test_a_search_interrupted_in_every_phase_ends_in_the_bits_of_an_uninterrupted_one(
+    module_environment, tmp_path
 ):
-    loop = [sys.executable, str(ROOT / "tools/kill-loop"), "--kills", "2"]
+    results = tmp_path / "results.json"
+    case = ["--case", "K2-threads1-commit2generations", "--kills", "2", "--json", str(results)]
     done = subprocess.run(
-        [*loop, "--case", "K2-threads1-commit0"],
+        [sys.executable, str(ROOT / "tools/kill-loop"), *case],
         env=module_environment,
         capture_output=True,
         text=True,
@@ -119,6 +122,11 @@ def test_a_search_interrupted_at_random_moments_ends_in_the_bits_of_an_uninterru
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "equal bit for bit" in done.stdout
+    (result,) = json.loads(results.read_text())
+    assert set(result["hits"]) == {
+        *("SIGKILL in commit", "SIGKILL in training", "SIGTERM in evaluation"),
+        *("SIGUSR2 in true fitness", "SIGINT in commit"),
+    }
 
 
 def test_a_full_disk_is_told_and_the_search_goes_on_once_there_is_room(
