@@ -28,7 +28,7 @@ class Purpose(IntEnum):
     VALIDATION_BATCH = 6  # the images of sampled evaluations
     VALIDATION_AUGMENTATION = 7  # crops and flips of validation images
     RECALIBRATION = 8  # the images that batch statistics are recomputed from
-    TRUE_FITNESS = 9  # crops and flips of validation images, for a true fitness
+    TRUE_FITNESS = 9  # order, crops and flips of validation images, for a true fitness
     WEIGHTS = 10  # the initial weights of a supernet
 
 
