@@ -138,8 +138,8 @@ class SupernetTrainer:
         normalise = self._normalise(path, self._calibration_images(generation))
         validation = self._images.validation
         augmentation = self._stream(generation, Purpose.TRUE_FITNESS)
-        # Files are often sorted by class, and in mode batch a chunk is normalised by its own images.
-        # Always the same order, so that only the weights make a difference between generations.
+        # Files are often sorted by class, and in mode batch a chunk is normalised by itself. Always
+        # the same order, so that only the weights make a difference between generations.
         order = self._stream(0, Purpose.TRUE_FITNESS).permutation(len(validation))
 
         def chunks() -> Iterator[tuple[Tensor, Tensor]]:
