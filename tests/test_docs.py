@@ -1,0 +1,39 @@
+"""What the documents say exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from emtnas_hpc.cli.app import app
+from emtnas_hpc.experiment import preset_names
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        if not target.startswith("http"):
+            assert (document.parent / target).exists(), target
+
+
+def test_the_readme_has_no_blanks_left():
+    assert "@@" not in (ROOT / "README.md").read_text()
+
+
+def test_commands_and_presets_of_the_readme_exist():
+    commands = {command.callback.__name__ for command in app.registered_commands}
+    lines = re.findall(r"emtnas-hpc ([a-z]+)(?: ([a-z0-9-]+))?", (ROOT / "README.md").read_text())
+    assert {command for command, _preset in lines} == commands
+    presets = {preset for command, preset in lines if command in ("run", "prepare") and preset}
+    assert presets
+    assert presets <= set(preset_names())
+
+
+def test_tools_of_the_readme_exist():
+    tools = set(re.findall(r"`?(tools/[a-z-]+)", (ROOT / "README.md").read_text()))
+    assert len(tools) >= 4
+    for tool in tools:
+        assert (ROOT / tool).is_file(), tool
