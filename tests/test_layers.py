@@ -77,6 +77,8 @@ def imports(module: Path):
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: relative imports hide the layer"
             yield node.module
+            if node.module == "emtnas_hpc":
+                yield from (f"emtnas_hpc.{alias.name}" for alias in node.names)
 
 
 def test_every_part_is_in_the_table():

@@ -37,10 +37,20 @@ class SearchSettings(Section):
     crossover_probability: Probability = Field(1.0, description="CP, a pair is crossed")
     mutation_probability: Probability = Field(0.02, description="MP, a gene is mutated")
     reevaluate: bool = Field(True, description="fitness re-evaluation, equation 2")
-    fitness: FitnessRule = Field("own", description="of the own mini-batch, or the authors' mean")
-    mutation_only_child: SkillRule = Field("parent", description="where its skill factor is from")
-    mutation: MutationRule = Field("redraw", description="uniform, or the authors' step of one")
-    true_fitness_every: Count = Field(1, description="generations between true fitnesses")
+    fitness: FitnessRule = Field(
+        "own",
+        description="an individual's own accuracy, or the authors' mean with those before it",
+    )
+    mutation_only_child: SkillRule = Field(
+        "parent",
+        description="skill factor of a child that was only mutated: its parent's, or drawn",
+    )
+    mutation: MutationRule = Field(
+        "redraw", description="a gene is drawn anew, or moved by one, as the authors do"
+    )
+    true_fitness_every: Count = Field(
+        1, description="measure true fitness every so many generations, and in the last"
+    )
 
 
 class SupernetSettings(Section):
@@ -72,15 +82,23 @@ class EvaluationSettings(Section):
     """Sampled evaluation, and the measurement of true fitness."""
 
     batch_size: Count = Field(1000, description="validation images an individual is measured on")
-    mini_batch: MiniBatch = Field("own", description="own draw each, or one for all offspring")
+    mini_batch: MiniBatch = Field(
+        "own",
+        description="each individual draws its own images, or all share one draw",
+    )
     batch_norm: BatchNormMode = Field(
         "recalibrated", description="whose statistics normalise (the paper is silent)"
     )
     recalibration_images: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
         250, description="training images that batch statistics are recomputed from"
     )
-    validation_images: ValidationImages = Field("plain", description="or the authors' augmented")
-    chunk: Count = Field(125, description="images at once; at least 250 in mode batch")
+    validation_images: ValidationImages = Field(
+        "plain",
+        description="as they are, or augmented like training images, as the authors do",
+    )
+    chunk_size: Count = Field(
+        125, description="validation images that are evaluated at once; at least 250 in mode batch"
+    )
 
 
 class TaskSettings(Section):

@@ -221,7 +221,7 @@ def _augmented(
 
 
 def _chunks(indices: Indices, settings: EvaluationSettings) -> list[Indices]:
-    sizes = chunk_sizes(len(indices), settings.chunk, settings.batch_norm)
+    sizes = chunk_sizes(len(indices), settings.chunk_size, settings.batch_norm)
     return np.split(indices, np.cumsum(sizes)[:-1])
 
 

@@ -39,7 +39,7 @@ CHANGES = {
     "evaluation.batch_norm": "batch",
     "evaluation.recalibration_images": "251",
     "evaluation.validation_images": "augmented",
-    "evaluation.chunk": "124",
+    "evaluation.chunk_size": "124",
     "task.cifar10.pool": "2",
     "task.cifar10.padding": "3",
     "task.cifar10.flip": "false",
@@ -135,3 +135,9 @@ def test_a_value_that_one_side_does_not_have_is_nothing_there() -> None:
 def test_a_long_difference_is_cut_and_counted() -> None:
     there, here = {f"s{i}": 0 for i in range(7)}, {f"s{i}": 1 for i in range(7)}
     assert difference(there, here).endswith("s4 is 0 there, 1 here; and 2 more")
+
+
+def test_the_signature_of_the_papers_search_is_the_one_on_record(load, check_golden) -> None:
+    """A changed signature gives every search a new identity; it must never change unnoticed."""
+    identity = identify(load("cifar"), 0, {"cifar10": "0" * 64, "cifar100": "1" * 64})
+    check_golden("signature.txt", f"{identity.signature}\n{identity.experiment_signature}\n")
