@@ -56,7 +56,7 @@ def experiments(draw: st.DrawFn) -> Experiment:
         search=draw(search),
         supernet=draw(st.builds(SupernetSettings, channels=count)),
         training=draw(training),
-        evaluation=draw(st.builds(EvaluationSettings, chunk=count)),
+        evaluation=draw(st.builds(EvaluationSettings, chunk_size=count)),
         run=draw(st.builds(RunSettings, commit_interval_s=positive)),
         task={name: draw(task) for name in tasks},
     )
