@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+import typer.main
 
+from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.app import app
 from emtnas_hpc.experiment import preset_names
 
@@ -37,3 +39,19 @@ def test_tools_of_the_readme_exist():
     assert len(tools) >= 4
     for tool in tools:
         assert (ROOT / tool).is_file(), tool
+
+
+def test_options_of_the_readme_exist():
+    program = typer.main.get_command(app)
+    commands = [program, *program.commands.values()]
+    known = {name for command in commands for p in command.params for name in p.opts} | {"--help"}
+    text = (ROOT / "README.md").read_text()
+    written = re.findall(r"emtnas-hpc [^#\n]*|`--[^`]*`", text)
+    named = set(re.findall(r"--[a-z][a-z-]*", " ".join(written)))
+    assert named
+    assert named <= known
+
+
+def test_exit_codes_of_the_readme_are_those_of_the_program():
+    rows = re.findall(r"^\| (\d+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert [int(code) for code in rows] == sorted(exit_codes.MEANINGS)

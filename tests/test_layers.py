@@ -81,6 +81,12 @@ def imports(module: Path):
                 yield from (f"emtnas_hpc.{alias.name}" for alias in node.names)
 
 
+def test_a_part_that_is_imported_by_name_is_seen(tmp_path):
+    module = tmp_path / "module.py"
+    module.write_text("from emtnas_hpc import search")
+    assert "emtnas_hpc.search" in set(imports(module))
+
+
 def test_every_part_is_in_the_table():
     assert {part_of(module) for module in modules()} == set(LAYERS)
 

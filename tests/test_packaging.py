@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -39,6 +40,16 @@ def run(installed, directory, *arguments):
         text=True,
         check=False,
     )
+
+
+def test_the_source_distribution_can_be_tested(tmp_path):
+    build = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", str(tmp_path)]
+    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
+    (path,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"docs/settings.md", "tools/test", ".ci/run", "tests/test_docs.py", "README.md"} <= names
+    assert not [name for name in names if "__pycache__" in name]
 
 
 def test_every_preset_is_in_the_wheel(wheel):

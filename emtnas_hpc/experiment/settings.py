@@ -34,8 +34,12 @@ class SearchSettings(Section):
     generations: Count = Field(300, description="T, generations of the search")
     population: Count = Field(20, description="individuals in all tasks together")
     rmp: Probability = Field(0.3, description="random mating probability")
-    crossover_probability: Probability = Field(1.0, description="CP, a pair is crossed")
-    mutation_probability: Probability = Field(0.02, description="MP, a gene is mutated")
+    crossover_probability: Probability = Field(
+        1.0, description="CP, probability that a pair is crossed"
+    )
+    mutation_probability: Probability = Field(
+        0.02, description="MP, probability that a gene is mutated"
+    )
     reevaluate: bool = Field(True, description="fitness re-evaluation, equation 2")
     fitness: FitnessRule = Field(
         "own",
@@ -58,7 +62,9 @@ class SupernetSettings(Section):
 
     channels: Count = Field(20, description="C, width after the stem")
     normal_cells: Count = Field(1, description="N, normal cells between two reductions")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="before the classifier")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="share of features dropped before the classifier"
+    )
     drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="probability to drop a branch (the paper is silent; the authors: 0.1)"
     )
@@ -70,12 +76,14 @@ class TrainingSettings(Section):
 
     batch_size: Count = Field(128, description="images of a mini-batch; the last may be smaller")
     batches: Count | Literal["epoch"] = Field(
-        "epoch", description="mini-batches a generation and task, or one whole epoch"
+        "epoch", description="mini-batches of a task in a generation, or one whole epoch"
     )
-    learning_rate: Positive = Field(0.1, description="of generation 1, cosine from there")
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="of SGD")
+    learning_rate: Positive = Field(
+        0.1, description="of generation 1; from there a cosine toward 0"
+    )
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of SGD")
     nesterov: bool = Field(True, description="Nesterov's momentum (the paper is silent)")
-    weight_decay: NotNegative = Field(1e-4, description="of every weight on the path")
+    weight_decay: NotNegative = Field(1e-4, description="of every weight that a mini-batch uses")
 
 
 class EvaluationSettings(Section):
@@ -87,7 +95,9 @@ class EvaluationSettings(Section):
         description="each individual draws its own images, or all share one draw",
     )
     batch_norm: BatchNormMode = Field(
-        "recalibrated", description="whose statistics normalise (the paper is silent)"
+        "recalibrated",
+        description="statistics of batch norm: recomputed for each individual, of the images "
+        "evaluated at once, or the running ones, as the authors do (the paper is silent)",
     )
     recalibration_images: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
         250, description="training images that batch statistics are recomputed from"
@@ -109,9 +119,9 @@ class TaskSettings(Section):
     )
     pool: Count = Field(1, description="average-pool images by this factor when they are loaded")
     padding: Annotated[int, Field(ge=0, le=1000)] = Field(
-        0, description="zeros around, before a random crop"
+        0, description="pixels of zeros around a training image, before a random crop"
     )
-    flip: bool = Field(False, description="random horizontal flips")
+    flip: bool = Field(False, description="flip training images left to right at random")
     mean: tuple[float, ...] = Field((0.5,), description="per channel, of pixel values in [0, 1]")
     std: tuple[Positive, ...] = Field((0.5,), description="per channel, of pixel values in [0, 1]")
     image_size: Count = Field(32, description="edge that an image folder's pictures are scaled to")
@@ -121,12 +131,14 @@ class RunSettings(Section):
     """How a run is carried out; nothing here can change a result."""
 
     commit_interval_s: NotNegative = Field(
-        60.0, description="seconds between commits, 0 = each step"
+        60.0, description="seconds between commits; 0 commits every generation"
     )
     keep_commits: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
         2, description="newest commits that are kept"
     )
-    grace_s: NotNegative = Field(30.0, description="a signalled step may take this long to end")
+    grace_s: NotNegative = Field(
+        30.0, description="seconds that a generation may go on after a stop was asked for"
+    )
 
 
 class Experiment(Section):

@@ -1,4 +1,4 @@
-"""From checkpoints to numbers; reads state.h5 only, and never imports torch."""
+"""From commits to numbers; reads state.h5 only, and never imports torch."""
 
 from emtnas_hpc.report.collect import Collection, SeedResult, TaskResult, collect
 from emtnas_hpc.report.summary import Summary, TaskSummary, summarise

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from emtnas_hpc.data.prepared import Prepared
 from emtnas_hpc.evolution.random_streams import Purpose, stream, torch_seed
 from emtnas_hpc.experiment.settings import EvaluationSettings, Experiment
 from emtnas_hpc.runner.stage import Abandoned, Interrupted
+from emtnas_hpc.search.mini_batches import Indices, training_batches
 from emtnas_hpc.search.schedule import learning_rate
 from emtnas_hpc.search.task_trainer import TrainingRecord
 from emtnas_hpc.search.weights import load_weights, save_weights
@@ -29,8 +29,6 @@ from emtnas_hpc.supernet.network import Network
 from emtnas_hpc.supernet.path import SampledPath
 from emtnas_hpc.supernet.sgd import SgdSettings
 from emtnas_hpc.supernet.training import Training
-
-Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,11 @@ class SupernetTrainer:
             generation,
             self._experiment.search.generations,
         )
-        batches = self._training_batches(generation)
+        batches = training_batches(
+            len(self._images.training),
+            self._experiment.training,
+            self._stream(generation, Purpose.TRAINING_IMAGES),
+        )
         draws = self._stream(generation, Purpose.TRAINING_PATHS)
         chosen = draws.integers(len(chromosomes), size=len(batches))
         augmentation = self._stream(generation, Purpose.AUGMENTATION)
@@ -163,14 +165,6 @@ class SupernetTrainer:
 
     def _stream(self, generation: int, purpose: Purpose) -> np.random.Generator:
         return stream(self._seed, generation, self._task, purpose)
-
-    def _training_batches(self, generation: int) -> list[Indices]:
-        """The mini-batches of an epoch, or as many as are asked for, epoch after epoch."""
-        settings, n = self._experiment.training, len(self._images.training)
-        rng = self._stream(generation, Purpose.TRAINING_IMAGES)
-        wanted = n if settings.batches == "epoch" else settings.batches * settings.batch_size
-        order = np.concatenate([rng.permutation(n) for _epoch in range(-(-wanted // n))])[:wanted]
-        return np.split(order, range(settings.batch_size, wanted, settings.batch_size))
 
     def _mask_generator(self, generation: int) -> torch.Generator:
         seed = torch_seed(self._seed, generation, self._task, Purpose.MASKS)

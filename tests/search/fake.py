@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emtnas_hpc.experiment.settings import SearchSettings
 from emtnas_hpc.history import Header, History, TaskHeader
 from emtnas_hpc.runner.stage import Abandoned, Interrupted
-from emtnas_hpc.search.stage import SearchStage
+from emtnas_hpc.search.stage import PhaseListener, SearchStage
 from emtnas_hpc.search.task_trainer import TrainingRecord
 from emtnas_hpc.space.chromosome import GENE_RANGES, Chromosome
 from emtnas_hpc.space.shape import NetworkShape
@@ -70,11 +71,24 @@ def make_header(n_tasks: int, n_generations: int, seed: int = 0) -> Header:
     )
 
 
-def make_stage(n_tasks: int = 2, seed: int = 0, **settings: object) -> SearchStage:
+def make_stage(
+    n_tasks: int = 2,
+    seed: int = 0,
+    *,
+    on_phase: PhaseListener = lambda _phase, _task: None,
+    clock: Callable[[], float] = time.perf_counter,
+    **settings: object,
+) -> SearchStage:
     """A whole search that takes milliseconds; further arguments are search settings."""
     chosen = SearchSettings.model_validate({"generations": 10, **settings})
     header = make_header(n_tasks, chosen.generations, seed)
-    return SearchStage(header, chosen, lambda: [FakeTrainer(task) for task in range(n_tasks)])
+    return SearchStage(
+        header,
+        chosen,
+        lambda: [FakeTrainer(task) for task in range(n_tasks)],
+        on_phase=on_phase,
+        clock=clock,
+    )
 
 
 def commit_search(

@@ -139,8 +139,7 @@ def test_evaluation_is_halved_by_two_tasks_against_two_searches_of_one():
 
 def test_time_is_accounted_by_phase_and_task_and_the_searching_divided_evenly():
     ticks = iter(range(10_000))
-    stage = make_stage(generations=1)
-    stage._clock = lambda: float(next(ticks))
+    stage = make_stage(generations=1, clock=lambda: float(next(ticks)))
     history = stage.advance(stage.start(), never)
     for task in history.generations[0].tasks:
         assert task.seconds_training == 1.0
@@ -185,8 +184,11 @@ def test_a_search_loaded_from_its_files_continues_as_if_it_had_never_stopped(sto
 
 def test_phases_are_told_in_the_order_in_which_they_happen(tmp_path):
     told = []
-    stage = make_stage(n_tasks=2, generations=1)
-    stage._on_phase = lambda phase, task: told.append(f"{phase} {task}".strip())
+
+    def on_phase(phase, task):
+        told.append(f"{phase} {task}".strip())
+
+    stage = make_stage(n_tasks=2, generations=1, on_phase=on_phase)
     stage.save(stage.advance(stage.start(), never), tmp_path)
     assert told == [
         "training task0",

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCH = Path(__file__).parents[2] / "tools/bench"
 TINY = ("--quick", "--channels", "4", "--image-size", "8", "--batch-size", "8", "--threads", "1")
 
@@ -15,6 +17,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_every_measurement_is_in_the_table_and_in_the_file(tmp_path):
     file = tmp_path / "bench.json"
     parts = ("--part", "networks", "--part", "augmentation", "--part", "breeding")
@@ -35,6 +38,7 @@ def test_every_measurement_is_in_the_table_and_in_the_file(tmp_path):
     } <= named
 
 
+@pytest.mark.slow
 def test_a_commit_and_a_resume_leave_nothing_behind(tmp_path):
     done = run("--quick", "--part", "storage", "--directory", str(tmp_path))
     assert done.returncode == 0, done.stderr
