@@ -7,6 +7,7 @@ EmtnasError                     exit code 1
 ├── SupersededError             3   another process has taken the run directory from us
 ├── DamagedError                1   what is stored cannot be trusted, or does not fit
 ├── StorageError                1   the disk refused: full, read-only, gone
+├── SchedulerError              1   SLURM is down, refuses, does not answer, or is not there
 └── StoppedError                4   a signal came before the search went on
 
 A message is one line: what was found, what was expected, what to do.
@@ -47,6 +48,10 @@ class DamagedError(EmtnasError):
 
 class StorageError(EmtnasError):
     """The file system refused a write; the commits made before it are intact."""
+
+
+class SchedulerError(EmtnasError):
+    """SLURM is down, refuses, does not answer, or is not installed."""
 
 
 class StoppedError(EmtnasError):

@@ -31,7 +31,16 @@ LAYERS = {
         "store",
         "experiment",
     },
+    "cluster": {
+        "search",
+        "runner",
+        "data",
+        "history",
+        "store",
+        "experiment",
+    },
     "cli": {
+        "cluster",
         "search",
         "report",
         "runner",
@@ -56,7 +65,8 @@ HOMES = {
     "h5py": {"history"},
     "typer": {"cli"},
     "rich": {"cli"},
-    "pydantic": {"experiment", "data/manifest.py"},
+    "pydantic": {"experiment", "data/manifest.py", "cluster/profile.py", "cluster/request.py"},
+    "submitit": {"cluster/submission.py", "cluster/job.py"},
 }
 PURE = {"space", "evolution", "store", "runner"}
 
@@ -122,7 +132,16 @@ def test_the_pure_parts_use_the_standard_library_and_numpy_only(part):
 
 
 WITHOUT_TORCH = (
-    *("space", "evolution", "store.run_store", "runner.session", "history", "report", "data"),
+    *(
+        "space",
+        "evolution",
+        "store.run_store",
+        "runner.session",
+        "history",
+        "report",
+        "data",
+        "cluster",
+    ),
     *("cli.app", "cli.running", "cli.tables", "cli.inspecting", "search.session"),
 )
 

@@ -9,6 +9,10 @@
     <run>/<stage>/000042.stranger-1/     a commit of a superseded process, set aside
     <run>/<stage>/.tmp-000042-<token>/   a commit that is being written
     <run>/<stage>/.old-000040-<token>/   a commit that is being deleted
+    <run>/../jobs/lock                   held while somebody submits or cancels
+    <run>/../jobs/seed-0/request.toml    what the jobs of this run are told besides its directory
+    <run>/../jobs/seed-0/<id>.json       one file a job, older than the job itself
+    <run>/../jobs/seed-0/<job>/          a job's log and submitit's files
 
 What was set aside is never read again and never deleted: it is the user's to look at.
 """
@@ -26,6 +30,7 @@ AsideReason = Literal["damaged", "stranger"]
 
 _ATTEMPT = re.compile(r"(\d{4,})-([0-9a-z]+)\.jsonl")
 _COMMIT = re.compile(r"\d{6,}")
+_RECORD = re.compile(r"[0-9a-f]{8}\.json")
 _TEMPORARY = re.compile(r"\.(?:tmp|old)-.+-([0-9a-z]+)")
 
 
@@ -61,6 +66,36 @@ class StagePaths:
             for name in _names(self.directory)
             if _COMMIT.fullmatch(name) and name == f"{int(name):06d}"
         )
+
+
+@dataclass(frozen=True)
+class JobsPaths:
+    """What SLURM is told of one run; it lies beside the run, so that jobs outlive its deletion."""
+
+    directory: Path
+
+    @property
+    def lock(self) -> Path:
+        """One for all seeds of an experiment."""
+        return self.directory.parent / "lock"
+
+    @property
+    def request(self) -> Path:
+        """What every job of the run is told besides its directory."""
+        return self.directory / "request.toml"
+
+    def record(self, intent: str) -> Path:
+        """The file of one job."""
+        return self.directory / f"{intent}.json"
+
+    def records(self) -> list[Path]:
+        """The files of all jobs, in no order."""
+        names = (name for name in _names(self.directory) if _RECORD.fullmatch(name))
+        return [self.directory / name for name in names]
+
+    def logs(self, job_id: str) -> Path:
+        """The directory of a job's log and submitit's files; `%j` where the id is not known yet."""
+        return self.directory / job_id
 
 
 @dataclass(frozen=True)
@@ -118,6 +153,11 @@ class RunPaths:
             (AttemptPath(int(m[1]), m[2], self.attempts / m[0]) for m in found if m),
             key=lambda attempt: (attempt.number, attempt.token),
         )
+
+    @property
+    def jobs(self) -> "JobsPaths":
+        """What SLURM is told of this run."""
+        return JobsPaths(self.directory.parent / "jobs" / self.directory.name)
 
     def stage(self, name: str) -> StagePaths:
         """The directory of a stage: `search`, or `retraining/<what>`."""

@@ -1,0 +1,101 @@
+"""The jobs of a run as we know them: each is recorded before SLURM hears of it.
+
+A record without a job id is an intent: whoever wrote it died, or is about to hear SLURM's answer.
+Its id is part of the job's name, so the job, if there is one, can still be found.
+"""
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from emtnas_hpc.store.durable import make_directory, write_file
+from emtnas_hpc.store.paths import JobsPaths, RunPaths
+from emtnas_hpc.store.refusals import storage_errors
+
+_LONGEST_NAME = 40
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """A job that was, or is to be, submitted.
+
+    Attributes:
+        intent: 8 hexadecimal digits, unique to this submission.
+        name: of the job; holds the intent.
+        submitted: seconds since 1970 by the submitting machine's clock, to sort and to show.
+        after: id of the job that it waits for, None for one that may begin at once.
+        job_id: SLURM's answer; None while there is none.
+        void: the intent was given up: no job of that name is left.
+    """
+
+    intent: str
+    name: str
+    submitted: float
+    after: str | None = None
+    job_id: str | None = None
+    void: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether it is not known what became of the intent."""
+        return self.job_id is None and not self.void
+
+
+def new_record(run: RunPaths, after: str | None) -> JobRecord:
+    """A record of a job that nobody has heard of yet.
+
+    Args:
+        run: that the job is to carry on.
+        after: id of the job that it is to wait for, if any.
+    """
+    intent = secrets.token_hex(4)
+    return JobRecord(intent, job_name(run, intent), time.time(), after)
+
+
+def job_name(run: RunPaths, intent: str) -> str:
+    """`emtnas-<experiment>-s<seed>-<intent>`, with nothing in it that squeue would trip over."""
+    experiment = re.sub(r"[^A-Za-z0-9._-]+", "-", run.directory.parent.name)[:_LONGEST_NAME]
+    seed = run.directory.name.removeprefix("seed-")
+    return f"emtnas-{experiment}-s{seed}-{intent}"
+
+
+def write_record(jobs: JobsPaths, record: JobRecord) -> None:
+    """Writes a record, or writes it anew, durably.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    make_directory(jobs.directory)
+    text = json.dumps(asdict(record), indent=1) + "\n"
+    write_file(jobs.record(record.intent), text, record.intent)
+
+
+def answered(jobs: JobsPaths, record: JobRecord, job_id: str) -> JobRecord:
+    """Records SLURM's answer to an intent."""
+    record = replace(record, job_id=job_id)
+    write_record(jobs, record)
+    return record
+
+
+def give_up(jobs: JobsPaths, record: JobRecord) -> None:
+    """Records that an intent has no job; call it only once SLURM knows none of its name."""
+    write_record(jobs, replace(record, void=True))
+
+
+def read_records(jobs: JobsPaths) -> Sequence[JobRecord]:
+    """All records of a run, oldest first; one that cannot be understood is left out.
+
+    Records are replaced as a whole, so only a stranger can leave one that cannot be understood.
+    """
+    records = []
+    for path in jobs.records():
+        with storage_errors(path, "read"):
+            text = path.read_text(encoding="utf-8", errors="replace")
+        try:
+            records.append(JobRecord(**json.loads(text)))
+        except (ValueError, TypeError):
+            continue
+    return sorted(records, key=lambda record: (record.submitted, record.intent))

@@ -1,0 +1,62 @@
+"""One process at a time, by a lock that the kernel gives back when its holder dies."""
+
+import errno
+import fcntl
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from emtnas_hpc.store.durable import make_directory
+from emtnas_hpc.store.refusals import storage_errors
+
+_TAKEN = frozenset({errno.EACCES, errno.EAGAIN})
+_LOOK_EVERY_S = 0.1
+
+
+@contextmanager
+def exclusive(
+    path: Path,
+    waiting: Callable[[], None],
+    *,
+    patience_s: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[bool]:
+    """Waits until no other process is inside.
+
+    Args:
+        path: the lock's file; it and its directory are created where missing, and stay.
+        waiting: called once if somebody else is inside.
+        patience_s: seconds to wait at most.
+        clock: seconds.
+
+    Yields:
+        Whether we are alone: False where the file system has no locks, or patience ran out.
+
+    Raises:
+        StorageError: the disk refused the file.
+    """
+    make_directory(path.parent)
+    with storage_errors(path):
+        file = path.open("a")
+    with file:
+        yield _lock(file.fileno(), waiting, clock() + patience_s, clock)
+
+
+def _lock(
+    descriptor: int, waiting: Callable[[], None], end: float, clock: Callable[[], float]
+) -> bool:
+    told = False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _TAKEN or clock() >= end:
+                return False
+        else:
+            return True
+        if not told:
+            waiting()
+            told = True
+        time.sleep(_LOOK_EVERY_S)

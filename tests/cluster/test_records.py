@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+
+from emtnas_hpc.cluster.records import (
+    answered,
+    give_up,
+    job_name,
+    new_record,
+    read_records,
+    write_record,
+)
+from emtnas_hpc.store.paths import RunPaths
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunPaths:
+    return RunPaths(tmp_path / "cifar+rmp=0.1,x" / "seed-3")
+
+
+def test_a_jobs_name_tells_its_run_and_its_intent(run: RunPaths) -> None:
+    assert job_name(run, "01234567") == "emtnas-cifar-rmp-0.1-x-s3-01234567"
+
+
+def test_a_long_experiment_still_leaves_room_for_seed_and_intent(tmp_path: Path) -> None:
+    run = RunPaths(tmp_path / ("a" * 100) / "seed-12")
+    assert job_name(run, "01234567").endswith("-s12-01234567")
+    assert len(job_name(run, "01234567")) < 64
+
+
+def test_an_intent_is_open_until_it_is_answered(run: RunPaths) -> None:
+    record = new_record(run, after="7")
+    write_record(run.jobs, record)
+    assert [r.open for r in read_records(run.jobs)] == [True]
+    answered(run.jobs, record, "8")
+    [found] = read_records(run.jobs)
+    assert (found.open, found.job_id, found.after, found.name) == (False, "8", "7", record.name)
+
+
+def test_an_intent_that_was_given_up_is_open_no_longer(run: RunPaths) -> None:
+    record = new_record(run, after=None)
+    write_record(run.jobs, record)
+    give_up(run.jobs, record)
+    [found] = read_records(run.jobs)
+    assert (found.open, found.void, found.job_id) == (False, True, None)
+
+
+def test_records_are_read_oldest_first_and_strangers_left_out(run: RunPaths) -> None:
+    records = [new_record(run, after=None) for _ in range(3)]
+    for record in reversed(records):
+        write_record(run.jobs, record)
+    (run.jobs.directory / "00000000.json").write_text("[1")
+    (run.jobs.directory / "11111111.json").write_text('{"intent": "11111111"}')
+    (run.jobs.directory / "notes.json").write_text("{}")
+    assert read_records(run.jobs) == records
+
+
+def test_a_run_without_jobs_has_no_records(run: RunPaths) -> None:
+    assert read_records(run.jobs) == []
