@@ -1,0 +1,163 @@
+"""What a retraining remembers: its curve and, once it is over, the test set's verdict, as JSON."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from emtnas_hpc.errors import DamagedError
+from emtnas_hpc.space.shape import NetworkShape
+
+#: Within a commit of a retraining.
+RECORD_NAME = "record.json"
+#: Of the file's layout.
+_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class RetrainingHeader:
+    """What holds for the whole retraining.
+
+    Attributes:
+        experiment: name of the run's experiment.
+        seed: of the run.
+        task: data set that it trains on.
+        found_on: task whose incumbent it is; None for an architecture from elsewhere.
+        individual: id of that incumbent in its search, None likewise.
+        genotype: the architecture as text.
+        shape: of the network.
+        recipe: label of its settings.
+        origin: who proposed them.
+        n_epochs: that it is to reach.
+        n_training: images trained on, the validation images among them.
+        n_test: images that it is tested on.
+        signature: of this retraining.
+        experiment_signature: what seeds must share to be averaged; neither seed nor architecture.
+        search_signature: of the search that found the architecture, None likewise.
+    """
+
+    experiment: str
+    seed: int
+    task: str
+    found_on: str | None
+    individual: int | None
+    genotype: str
+    shape: NetworkShape
+    recipe: str
+    origin: str
+    n_epochs: int
+    n_training: int
+    n_test: int
+    signature: str
+    experiment_signature: str
+    search_signature: str | None
+
+    @property
+    def is_transfer(self) -> bool:
+        """Whether the architecture was found on another data set."""
+        return self.found_on is not None and self.found_on != self.task
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch; training readings are means over its images.
+
+    Attributes:
+        learning_rate: of the epoch.
+        drop_path: probability with which a branch was dropped.
+        train_loss: None where it is no number any more.
+        train_accuracy: in [0, 1].
+        seconds_training: wall clock.
+    """
+
+    learning_rate: float
+    drop_path: float
+    train_loss: float | None
+    train_accuracy: float
+    seconds_training: float
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """The one measurement on the test set, after the last epoch.
+
+    Attributes:
+        accuracy: in [0, 1].
+        top5: in [0, 1], None for fewer than six classes.
+        auc: area under the ROC curve by medmnist's evaluator, None for other data sets.
+        loss: mean over the images, None where it is no number.
+        seconds_test: wall clock.
+    """
+
+    __test__ = False  # pytest takes the name for one of its own
+
+    accuracy: float
+    top5: float | None
+    auc: float | None
+    loss: float | None
+    seconds_test: float
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """A retraining up to its newest epoch.
+
+    Attributes:
+        header: what holds for all of it.
+        parameters: of the network, every slice of its 1x1 convolutions counted.
+        parameters_in_use: of the network, output slices in use only.
+        macs: multiply-adds of convolutions and the classifier for one image.
+        epochs: all so far.
+        test: None until the last epoch is over.
+    """
+
+    header: RetrainingHeader
+    parameters: int
+    parameters_in_use: int
+    macs: int
+    epochs: tuple[Epoch, ...] = ()
+    test: TestResult | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the test set has been read."""
+        return self.test is not None
+
+    def after(self, epoch: Epoch) -> "Retraining":
+        """With one more epoch."""
+        return replace(self, epochs=(*self.epochs, epoch))
+
+
+def write_retraining(retraining: Retraining, file: Path) -> None:
+    """Writes a retraining as JSON."""
+    values = {"schema": _SCHEMA, **asdict(retraining)}
+    file.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_retraining(file: Path) -> Retraining:
+    """Reads what `write_retraining` wrote.
+
+    Raises:
+        DamagedError: it is something else, or of another schema.
+        FileNotFoundError: there is no such file.
+    """
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        if values.pop("schema") != _SCHEMA:
+            raise DamagedError(f"{file} was written by another version, expected schema {_SCHEMA}")
+        return _retraining(values)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DamagedError(f"{file} is not the record of a retraining: {error}") from error
+
+
+def _retraining(values: dict[str, Any]) -> Retraining:
+    header = values.pop("header")
+    header["shape"] = NetworkShape(**header["shape"])
+    epochs = tuple(Epoch(**epoch) for epoch in values.pop("epochs"))
+    test = values.pop("test")
+    return Retraining(
+        RetrainingHeader(**header),
+        epochs=epochs,
+        test=None if test is None else TestResult(**test),
+        **values,
+    )
