@@ -1,8 +1,13 @@
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+import emtnas_hpc
 
 # The same examples every time, and none fails because the machine is busy.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
@@ -27,3 +32,31 @@ def check_golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == file.read_text(encoding="utf-8")
 
     return check
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """In which a process of its own finds the package."""
+    return {**os.environ, "PYTHONPATH": str(Path(emtnas_hpc.__file__).parents[1])}
+
+
+@pytest.fixture
+def start_python(environment: dict[str, str]) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Starts Python with these arguments as a process; what is left of it is killed."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: object) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, *map(str, arguments)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()

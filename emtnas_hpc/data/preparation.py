@@ -116,7 +116,7 @@ def _build(source: Source, data_dir: Path, say: Say) -> None:
         # Before reading: a file that changes meanwhile must look changed the next time.
         made_from = fingerprint(source) or ""
         raw = read_source(source, Workplace(data_dir, scratch, say))
-        splits = complete_splits(raw)
+        splits = complete_splits(raw, source.argument)
         with storage_errors(workshop):
             _write(built, source, made_from, splits, raw.classes)
             _publish(built, data_dir / source.key)

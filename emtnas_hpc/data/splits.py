@@ -11,31 +11,38 @@ from emtnas_hpc.errors import DataError
 HELD_OUT_EVERY = 5
 
 
-def complete_splits(raw: RawData) -> dict[Split, Images]:
+def complete_splits(raw: RawData, origin: str) -> dict[Split, Images]:
     """Holds out what a source lacks: first the test set, then of what is left the validation set.
 
     Held out are the images at the positions 4, 9, 14, ... within each class, so the split is
     stratified and depends on nothing but the order of the images, which all three sets keep.
+
+    Args:
+        raw: what the source brings.
+        origin: the source, for messages.
 
     Raises:
         DataError: a class is too small to give any.
     """
     train, val, test = raw.train, raw.val, raw.test
     if test is None:
-        train, test = _hold_out(train, raw.classes, "test")
+        train, test = _hold_out(train, raw.classes, "test", origin)
     if val is None:
-        train, val = _hold_out(train, raw.classes, "validation")
+        train, val = _hold_out(train, raw.classes, "validation", origin)
     return {"train": train, "val": val, "test": test}
 
 
-def _hold_out(images: Images, classes: tuple[str, ...], held_as: str) -> tuple[Images, Images]:
+def _hold_out(
+    images: Images, classes: tuple[str, ...], held_as: str, origin: str
+) -> tuple[Images, Images]:
     chosen = np.zeros(len(images), np.bool_)
     for label, name in enumerate(classes):
         members: NDArray[np.intp] = np.flatnonzero(images.labels == label)
         if len(members) < HELD_OUT_EVERY:
             raise DataError(
-                f"class '{name}' has {len(members)} images left, expected at least "
-                f"{HELD_OUT_EVERY} to hold out a {held_as} set; add images or bring that set along"
+                f"{origin}: training images of class {name!r} are too few to hold out a {held_as} "
+                f"set, {len(members)} left of at least {HELD_OUT_EVERY}; add some or bring that "
+                "set along"
             )
         chosen[members[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]] = True
     return images.take(~chosen), images.take(chosen)

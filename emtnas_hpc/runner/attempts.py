@@ -11,17 +11,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from emtnas_hpc.store.durable import make_directory
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.paths import AttemptPath, RunPaths
 from emtnas_hpc.store.refusals import storage_errors
 
 HEARTBEAT_S = 30.0
 
 
 class Attempt:
-    """The file of this start: JSON lines, the first one its provenance, the others events.
+    """The file of this start: JSON lines, provenance in the first one, the others mostly events.
 
     Its modification time is the heartbeat. Only this process writes it, so a line is never mixed
     with another's; a process that is killed may leave the last one torn.
@@ -55,6 +56,22 @@ class Attempt:
             self._descriptor = os.open(self.path, flags, 0o644)
             self._write({**_environment(), **provenance})
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def describe(self, provenance: Mapping[str, object]) -> None:
+        """Adds to the provenance what was not known at first; refusals as in `event`."""
+        with suppress(OSError):
+            self._write(provenance)
+
     def event(self, kind: str, **values: object) -> None:
         """Appends an event. One that the disk refuses is lost: the next commit will report it."""
         with suppress(OSError):
@@ -85,8 +102,8 @@ class AttemptRecord:
         number: 1 for the first start of the run.
         token: of its process.
         path: of its file.
-        provenance: the first line; empty if it was torn.
-        events: the other lines.
+        provenance: what it says of itself; what was torn is missing.
+        events: what happened to it.
         heartbeat: modification time in seconds, by the clock of the file's server.
     """
 
@@ -97,28 +114,39 @@ class AttemptRecord:
     events: list[dict[str, Any]]
     heartbeat: float
 
+    @property
+    def has_owned(self) -> bool:
+        """Whether it ever owned the run; an attempt that does not say was begun as the owner."""
+        return bool(self.provenance.get("owned", True))
+
 
 def read_attempts(paths: RunPaths) -> list[AttemptRecord]:
-    """Reads all attempts of a run, oldest first; lines that were torn are left out."""
-    records = []
-    for found in paths.find_attempts():
-        lines = [_parsed(line) for line in found.path.read_bytes().splitlines()]
-        first = lines[0] if lines else None
-        provenance = first if first and "event" not in first else {}
-        events = [line for line in lines if line and "event" in line]
+    """Reads all attempts of a run, oldest first; lines that were torn are left out.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    return [_read(found) for found in paths.find_attempts()]
+
+
+def _read(found: AttemptPath) -> AttemptRecord:
+    with storage_errors(found.path, "read"):
         heartbeat = found.path.stat().st_mtime
-        records.append(
-            AttemptRecord(found.number, found.token, found.path, provenance, events, heartbeat)
-        )
-    return records
+        lines = [_parsed(line) for line in found.path.read_bytes().splitlines()]
+    provenance: dict[str, Any] = {}
+    for line in lines:
+        if "event" not in line:
+            provenance |= line
+    events = [line for line in lines if "event" in line]
+    return AttemptRecord(found.number, found.token, found.path, provenance, events, heartbeat)
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def _parsed(line: bytes) -> dict[str, Any]:
     try:
         values = json.loads(line)
     except ValueError:
-        return None
-    return values if isinstance(values, dict) else None
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def _environment() -> dict[str, object]:

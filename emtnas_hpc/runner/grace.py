@@ -41,11 +41,15 @@ class Grace:
     @property
     def outlasted(self) -> bool:
         """Whether the next step, if it had to stop, would be abandoned rather than ended."""
-        return self._expected_s > self._grace_s
+        return self.expected_s > self._grace_s
+
+    def seconds_so_far(self) -> float:
+        """Since the step under way began."""
+        return self._clock() - self._began
 
     def end_step(self) -> float:
         """The step has ended; returns its seconds."""
-        seconds = self._clock() - self._began
+        seconds = self.seconds_so_far()
         self._recent_s.append(seconds)
         return seconds
 
@@ -57,8 +61,9 @@ class Grace:
         now = self._clock()
         if self._deadline is None:
             self._deadline = now + self._grace_s
-        return max(now, self._began + self._expected_s) > self._deadline
+        return max(now, self._began + self.expected_s) > self._deadline
 
     @property
-    def _expected_s(self) -> float:
+    def expected_s(self) -> float:
+        """Seconds that a step takes, judged by the longest of the recent ones; 0 before any."""
         return max(self._recent_s, default=0.0)

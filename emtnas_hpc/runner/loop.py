@@ -10,6 +10,7 @@ from emtnas_hpc.runner.attempts import Attempt
 from emtnas_hpc.runner.grace import Grace
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.stage import Abandoned, S, Stage
+from emtnas_hpc.runner.terms import ReasonToStop, no_reason
 from emtnas_hpc.store.refusals import storage_errors
 from emtnas_hpc.store.run_store import Commit, RunStore
 
@@ -48,6 +49,7 @@ def run(
     grace_s: float,
     notify: Callable[[Progress], None],
     say: Callable[[str], None],
+    reason_to_stop: ReasonToStop = no_reason,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Carries a stage from its newest good commit to its end, or to where it is asked to stop.
@@ -65,6 +67,7 @@ def run(
         grace_s: seconds that a step may go on after a stop request (`Grace`).
         notify: called after every step.
         say: told of damaged commits that were set aside.
+        reason_to_stop: asked between two steps; the first step is done in any case.
         clock: seconds.
 
     Raises:
@@ -81,7 +84,7 @@ def run(
         attempt.event("resumed" if commit else "started", stage=stage.name, step=step)
         course = _Course(stage, store, attempt, clock, state, step)
         grace = Grace(stop, attempt, grace_s, clock)
-        return _follow(course, commit_interval_s, grace, stop, notify)
+        return _follow(course, commit_interval_s, grace, stop, reason_to_stop, notify)
 
 
 def _loaded(stage: Stage[S], commit: Commit | None) -> S:
@@ -112,6 +115,7 @@ class _Course(Generic[S]):
         self._state = state
         self._committed = step
         self._committed_at = clock()
+        self._longest_commit_s = 0.0
 
     def advance(self, grace: Grace) -> Progress:
         """Does one step.
@@ -129,6 +133,10 @@ class _Course(Generic[S]):
         """Seconds since the last commit."""
         return self._clock() - self._committed_at
 
+    def next_s(self, grace: Grace) -> float:
+        """Seconds that one more step and its commit are expected to take."""
+        return grace.expected_s + self._longest_commit_s
+
     def commit(self) -> None:
         """Commits the state, unless it has been."""
         if self.step == self._committed:
@@ -138,6 +146,7 @@ class _Course(Generic[S]):
         self._committed = self.step
         self._committed_at = self._clock()
         seconds = self._committed_at - began
+        self._longest_commit_s = max(self._longest_commit_s, seconds)
         self.record("committed", seconds=seconds, **self._stage.summary(self._state))
         self._store.prune(self.step)
 
@@ -151,21 +160,27 @@ def _follow(
     commit_interval_s: float,
     grace: Grace,
     stop: StopRequest,
+    reason_to_stop: ReasonToStop,
     notify: Callable[[Progress], None],
 ) -> Outcome:
-    while course.step < course.n_steps and not stop.requested:
+    reason = None
+    while course.step < course.n_steps and not (stop.requested or reason):
         if grace.outlasted or course.age_s() >= commit_interval_s:
             course.commit()
         try:
             progress = course.advance(grace)
         except Abandoned:
-            course.record("abandoned", step=course.step + 1, signal=stop.signal)
+            after_s = grace.seconds_so_far()
+            course.record("abandoned", step=course.step + 1, signal=stop.signal, seconds=after_s)
             return Outcome.MORE
         notify(progress)
+        reason = reason_to_stop(course.next_s(grace))
     course.commit()
-    done = course.step >= course.n_steps
-    course.record("finished" if done else "stopped", signal=stop.signal)
-    return Outcome.DONE if done else Outcome.MORE
+    if course.step >= course.n_steps:
+        course.record("finished", signal=stop.signal)
+        return Outcome.DONE
+    course.record("stopped", signal=stop.signal, **({"reason": reason} if reason else {}))
+    return Outcome.MORE
 
 
 def _recorded(say: Callable[[str], None], attempt: Attempt) -> Callable[[str], None]:

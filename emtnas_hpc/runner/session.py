@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from emtnas_hpc.errors import StoppedError, SupersededError
-from emtnas_hpc.runner.attempts import Attempt
+from emtnas_hpc.runner.attempts import Attempt, read_attempts
+from emtnas_hpc.runner.terms import Terms
 from emtnas_hpc.store.claim import Claim, take
 from emtnas_hpc.store.cleaning import clean
-from emtnas_hpc.store.owner import Owner
 from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.takeover import JobIsGone
 
 
 @dataclass(frozen=True)
@@ -26,58 +25,48 @@ class OpenRun:
 @contextmanager
 def open_run(
     paths: RunPaths,
-    me: Owner,
+    terms: Terms,
     *,
     provenance: Mapping[str, object],
     say: Callable[[str], None],
     take_over: bool = False,
-    job_is_gone: JobIsGone | None = None,
 ) -> Iterator[OpenRun]:
     """Owns a run directory for the duration of a `with` block.
 
-    Opens an attempt, deletes what the attempts that it supersedes left half-written, records an
-    exception that ends the block (it goes on upwards), and gives the ownership back.
+    Begins an attempt, unless there is one, deletes what the attempts that it supersedes left
+    half-written, records an exception that ends the block (it goes on upwards), and gives the
+    ownership back.
 
     Args:
         paths: of the run; its directory is created where it is missing.
-        me: this process, `this_process()`.
-        provenance: plain values (JSON) for the first line of the attempt.
+        terms: of this process.
+        provenance: plain values (JSON) for the attempt.
         say: told that an owner is being watched.
         take_over: take the run from its owner, whether it lives or not.
-        job_is_gone: asks the queue about the owner's job.
 
     Raises:
         OwnedError: another living process owns the run.
         SupersededError: another process took it from us.
         StorageError: the disk refused.
     """
-    claim = take(
-        paths,
-        me,
-        say=say,
-        take_over=take_over,
-        job_is_gone=job_is_gone,
-    )
+    claim = take(paths, terms.me, say=say, take_over=take_over, job_is_gone=terms.job_is_gone)
     try:
-        superseded = {attempt.token for attempt in paths.find_attempts()}
+        superseded = {attempt.token for attempt in read_attempts(paths) if attempt.has_owned}
         if claim.superseded:
             # It may have been killed before it had an attempt.
             superseded.add(claim.superseded.token)
-        attempt = Attempt(paths, me.token, provenance)
-        try:
-            with _end_recorded(attempt):
-                if claim.superseded:
-                    attempt.event("took_over", owner=str(claim.superseded))
-                clean(paths, claim, superseded)
-                yield OpenRun(paths, claim, attempt)
-        finally:
-            attempt.close()
+        with _attempt_of(paths, terms, provenance) as attempt:
+            if claim.superseded:
+                attempt.event("took_over", owner=str(claim.superseded))
+            clean(paths, claim, superseded)
+            yield OpenRun(paths, claim, attempt)
     finally:
         claim.release()
 
 
 @contextmanager
-def _end_recorded(attempt: Attempt) -> Iterator[None]:
+def end_recorded(attempt: Attempt) -> Iterator[None]:
+    """Records an exception that ends the block; it goes on upwards."""
     try:
         yield
     except SupersededError:
@@ -90,6 +79,22 @@ def _end_recorded(attempt: Attempt) -> Iterator[None]:
         attempt.event("stopped", signal="SIGINT", at_once=True)
         raise
     except Exception as error:
-        last_line = traceback.format_exception_only(error)[-1].strip()
-        attempt.event("failed", error=last_line)
+        attempt.event("failed", error=last_line(error))
         raise
+
+
+def last_line(error: Exception) -> str:
+    """What a traceback ends in."""
+    return traceback.format_exception_only(error)[-1].strip()
+
+
+@contextmanager
+def _attempt_of(
+    paths: RunPaths, terms: Terms, provenance: Mapping[str, object]
+) -> Iterator[Attempt]:
+    if terms.attempt is not None:
+        terms.attempt.describe({"owned": True, **provenance})
+        yield terms.attempt
+        return
+    with Attempt(paths, terms.me.token, provenance) as attempt, end_recorded(attempt):
+        yield attempt

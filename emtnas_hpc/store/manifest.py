@@ -16,6 +16,8 @@ from emtnas_hpc.store.refusals import shown
 MANIFEST = "manifest.json"
 SCHEMA = 1
 
+_SHOWN_DIGITS = 12
+
 #: What reading a damaged disk may raise; any other refusal says nothing about the commit.
 _UNREADABLE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
@@ -28,7 +30,7 @@ class FileRecord:
     sha256: str
 
     def __str__(self) -> str:
-        return f"{self.size} bytes with SHA-256 {self.sha256}"
+        return f"{self.size} bytes with SHA-256 {short(self.sha256)}"
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def read_manifest(directory: Path) -> Manifest | Damage:
         body = json.loads(text)
         found = _digest({key: body[key] for key in body if key != "sha256"})
         if found != body["sha256"]:
-            return Damage(MANIFEST, f"SHA-256 {body['sha256']} of its body", f"SHA-256 {found}")
+            expected = f"SHA-256 {short(body['sha256'])} of its body"
+            return Damage(MANIFEST, expected, f"SHA-256 {short(found)}")
     except (ValueError, TypeError, KeyError):
         return Damage(MANIFEST, "a manifest", f"{len(text)} bytes of something else")
     if body["schema"] != SCHEMA:
@@ -90,6 +93,19 @@ def read_manifest(directory: Path) -> Manifest | Damage:
         )
     files = {name: FileRecord(**record) for name, record in body["files"].items()}
     return Manifest(body["stage"], body["step"], body["signature"], files)
+
+
+def find_all_damage(directory: Path) -> list[Damage]:
+    """Everything that is wrong with a commit, its manifest included; empty means good.
+
+    Raises:
+        InputError: a later version of this program wrote it.
+        OSError: the file system refused for a reason that says nothing about the commit.
+    """
+    manifest = read_manifest(directory)
+    if isinstance(manifest, Damage):
+        return [manifest]
+    return find_damage(directory, manifest, manifest.files)
 
 
 def find_damage(directory: Path, manifest: Manifest, files: Iterable[str]) -> list[Damage]:
@@ -118,6 +134,11 @@ def record_of(path: Path) -> FileRecord:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return FileRecord(file.tell(), digest)
+
+
+def short(digest: str) -> str:
+    """A digest in a message: as many digits as tell two apart."""
+    return digest[:_SHOWN_DIGITS]
 
 
 def _digest(body: dict[str, object]) -> str:

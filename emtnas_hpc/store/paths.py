@@ -4,6 +4,7 @@
     <run>/owner                          the process that may write
     <run>/attempts/0007-<token>.jsonl    one file a start
     <run>/cancelled, <run>/failed        marks, with the reason
+    <run>/retraining/<what>/retraining.toml    what the retraining depends on, and its signature
     <run>/<stage>/000042/                a commit: the state after step 42
     <run>/<stage>/000042.damaged-1/      a commit that failed verification, set aside
     <run>/<stage>/000042.stranger-1/     a commit of a superseded process, set aside
@@ -39,6 +40,11 @@ class StagePaths:
     """The directory of one stage: its commits and what surrounds them."""
 
     directory: Path
+
+    @property
+    def identity(self) -> Path:
+        """What a retraining is for; a search says that in the run's own settings."""
+        return self.directory / "retraining.toml"
 
     def commit(self, step: int) -> Path:
         """The commit of the state after `step`."""

@@ -25,7 +25,12 @@ def shown(path: Path) -> str:
 
 
 def storage_error(
-    path: Path, error: OSError, verb: str = "write", advice: str | None = None
+    path: Path,
+    error: OSError,
+    verb: str = "write",
+    advice: str | None = None,
+    *,
+    intact: bool = False,
 ) -> StorageError:
     """The refusal of an operating system as our error.
 
@@ -34,12 +39,13 @@ def storage_error(
         error: what the system said.
         verb: what was done with it.
         advice: what to do about it; by default, that which fits a run directory.
+        intact: whether there are earlier commits, which a refused one leaves as they are.
     """
     reason = os.strerror(error.errno) if error.errno else str(error)
     if advice is None:
-        known = _ADVICE.get(error.errno or 0, "check the disk and start again")
-        advice = f"{known} (earlier commits are intact)"
-    return StorageError(f"cannot {verb} {shown(path)}: {reason}; {advice}")
+        advice = _ADVICE.get(error.errno or 0, "check the disk and start again")
+    stands = " (earlier commits are intact)" if intact else ""
+    return StorageError(f"cannot {verb} {shown(path)}: {reason}; {advice}{stands}")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from emtnas_hpc.store.manifest import (
     find_damage,
     read_manifest,
     record_of,
+    short,
 )
 from emtnas_hpc.store.paths import AsideReason, RunPaths
 from emtnas_hpc.store.refusals import shown, storage_error, storage_errors
@@ -106,7 +107,7 @@ class RunStore:
                 raise
             # A new owner may have cleaned up under us: that is no fault of the disk.
             self._claim.check()
-            raise storage_error(target, error) from error
+            raise storage_error(target, error, intact=bool(self._paths.steps())) from error
         return Commit(step, target, manifest)
 
     def prune(self, newest: int) -> None:
@@ -139,7 +140,8 @@ class RunStore:
         if manifest.signature != self._signature:
             raise InputError(
                 f"{shown(directory)} was made with other settings or data: signature "
-                f"{manifest.signature}, expected {self._signature}; choose another --name"
+                f"{short(manifest.signature)}, expected {short(self._signature)}; choose another "
+                "--name"
             )
         commit = Commit(step, directory, manifest)
         return self.verify(commit) or commit

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -87,6 +89,40 @@ def test_an_augmentation_that_moves_nothing_equals_the_plain_batch() -> None:
     still = AugmentationDraw(np.full((20, 2), 2), np.zeros(20, np.bool_))
     plain, augmented = on_device.plain(chosen), on_device.augmented(chosen, still)
     assert torch.equal(plain[0], augmented[0])
+
+
+@pytest.mark.parametrize("cutout", [1, 3, 4, 100])
+def test_a_cutout_blanks_the_part_of_its_square_that_lies_within_the_image(cutout: int) -> None:
+    images = Images(np.full((64, 8, 8, 3), 9, np.uint8), np.arange(64))
+    on_device = DeviceImages(images, (0.5,) * 3, (0.2,) * 3, 2, True, CPU, cutout)
+    rng = np.random.default_rng(14)
+    draw = replace(on_device.draw(rng, 64), crops=np.full((64, 2), 2), flips=rng.random(64) < 0.5)
+    pixels, _targets = on_device.augmented(np.arange(64), draw)
+    for n, (row, column) in enumerate(draw.holes):
+        blank = np.zeros((8, 8), bool)
+        top, left = row - cutout // 2, column - cutout // 2
+        blank[max(0, top) : top + cutout, max(0, left) : left + cutout] = True
+        assert np.array_equal((pixels[n] == 0).all(dim=0).numpy(), blank)
+        assert np.array_equal((pixels[n] == 0).any(dim=0).numpy(), blank)
+
+
+def test_cutouts_are_drawn_after_crops_and_flips_and_cover_the_image() -> None:
+    without = draw_augmentation(np.random.default_rng(15), 3000, 2, True)
+    drawn = draw_augmentation(np.random.default_rng(15), 3000, 2, True, 8)
+    assert without.holes is None
+    assert np.array_equal(drawn.crops, without.crops)
+    assert np.array_equal(drawn.flips, without.flips)
+    assert drawn.holes.dtype == np.int64
+    assert len(np.unique(drawn.holes, axis=0)) == 64
+
+
+def test_plain_images_have_no_cutout() -> None:
+    on_device = DeviceImages(make_images(9, 8, 1), (0.0,), (1.0,), 2, False, CPU, 8)
+    pixels, _targets = on_device.plain(np.arange(9))
+    assert torch.equal(
+        pixels,
+        DeviceImages(make_images(9, 8, 1), (0.0,), (1.0,), 0, False, CPU).plain(np.arange(9))[0],
+    )
 
 
 def test_targets_of_several_labels_stay_rows_of_zeros_and_ones() -> None:

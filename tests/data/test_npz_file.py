@@ -1,3 +1,5 @@
+import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,11 +82,11 @@ def test_validation_and_test_set_may_be_absent_and_other_keys_are_ignored(
         ),
         (
             lambda a: a.update(train_labels=a["train_labels"] + 1),
-            "train_labels has the classes 1, 2, 3, expected 0..k-1",
+            "train_labels has the classes 1, 2, 3, expected 3 classes numbered 0 to 2",
         ),
         (
-            lambda a: a.update(train_labels=a["train_labels"] * 0),
-            "train_labels has the classes 0, expected 0..k-1",
+            lambda a: a.update(train_labels=a["train_labels"] * 0 + 3),
+            "train_labels has a single class, 3, expected at least two, numbered from 0",
         ),
         (
             lambda a: a.update(train_labels=np.arange(60) * 2),
@@ -96,7 +98,7 @@ def test_validation_and_test_set_may_be_absent_and_other_keys_are_ignored(
         ),
         (
             lambda a: a.update(val_labels=a["val_labels"].astype(object)),
-            "val_labels cannot be read",
+            r"val_labels cannot be read \(it holds Python objects, expected numbers\)",
         ),
     ],
 )
@@ -120,6 +122,21 @@ def test_a_single_array_is_no_npz_file(tmp_path: Path) -> None:
     np.save(tmp_path / "array.npy", np.zeros(3))
     with pytest.raises(DataError, match="holds a single array"):
         read_npz(tmp_path / "array.npy")
+
+
+@pytest.mark.parametrize("content", [b"no archive", pickle.dumps([1, 2]), b"PL\x03\x04"])
+def test_what_is_no_archive_is_never_recommended_to_be_trusted(npz: Path, content: bytes) -> None:
+    npz.write_bytes(content + npz.read_bytes()[len(content) :])
+    with pytest.raises(DataError, match="no whole zip archive; write it with numpy") as caught:
+        read_npz(npz)
+    assert "pickle" not in str(caught.value)
+
+
+def test_a_member_that_is_no_array_is_named(npz: Path) -> None:
+    with zipfile.ZipFile(npz, "w") as archive:
+        archive.writestr("train_images.npy", "noise")
+    with pytest.raises(DataError, match=r"mine\.npz: train_images is no array"):
+        read_npz(npz)
 
 
 def test_a_file_cut_off_anywhere_is_called_damaged(npz: Path) -> None:

@@ -194,13 +194,6 @@ def test_a_full_disk_leaves_the_damaged_set_that_was_to_be_replaced(
     assert len(open_prepared("mine", task, data_dir, mend=MEND).load("train")) == 60
 
 
-def test_a_data_directory_that_cannot_be_made_is_a_storage_error(
-    npz: Path, task: TaskSettings, lines: list[str]
-) -> None:
-    with pytest.raises(StorageError, match=r"cannot write .*; make room or choose .* --data"):
-        run(task, npz / "data", lines)
-
-
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
 def test_a_file_system_that_cannot_sync_directories_is_accepted(
     task: TaskSettings,

@@ -19,14 +19,14 @@ def numbers(images: Images) -> list[int]:
 
 def test_every_fifth_image_of_a_class_is_held_out_for_validation() -> None:
     raw = RawData(numbered([0] * 11 + [1] * 5), None, numbered([0, 1]), ("a", "b"))
-    splits = complete_splits(raw)
+    splits = complete_splits(raw, "here")
     assert numbers(splits["val"]) == [4, 9, 15]
     assert numbers(splits["train"]) == [0, 1, 2, 3, 5, 6, 7, 8, 10, 11, 12, 13, 14]
     assert splits["test"] is raw.test
 
 
 def test_a_source_without_test_set_gives_that_first_and_validation_from_what_is_left() -> None:
-    splits = complete_splits(RawData(numbered([0, 1] * 10), None, None, ("a", "b")))
+    splits = complete_splits(RawData(numbered([0, 1] * 10), None, None, ("a", "b")), "here")
     assert numbers(splits["test"]) == [8, 9, 18, 19]
     assert numbers(splits["val"]) == [10, 11]
     together = sorted(number for images in splits.values() for number in numbers(images))
@@ -35,18 +35,18 @@ def test_a_source_without_test_set_gives_that_first_and_validation_from_what_is_
 
 def test_sets_that_a_source_brings_are_left_alone() -> None:
     raw = RawData(numbered([0, 1]), numbered([1]), numbered([0]), ("a", "b"))
-    assert complete_splits(raw) == {"train": raw.train, "val": raw.val, "test": raw.test}
+    assert complete_splits(raw, "here") == {"train": raw.train, "val": raw.val, "test": raw.test}
 
 
 def test_fifty_thousand_images_split_into_forty_and_ten_thousand() -> None:
     labels = np.random.default_rng(2).permutation(np.repeat(np.arange(10), 5000))
     images = Images(np.zeros((50_000, 1, 1, 1), np.uint8), labels)
-    splits = complete_splits(RawData(images, None, images, tuple("abcdefghij")))
+    splits = complete_splits(RawData(images, None, images, tuple("abcdefghij")), "here")
     assert (len(splits["train"]), len(splits["val"])) == (40_000, 10_000)
     assert np.bincount(splits["val"].labels).tolist() == [1000] * 10
 
 
 def test_a_class_too_small_to_hold_any_out_is_named_with_its_size() -> None:
     raw = RawData(numbered([0] * 9 + [1] * 4), None, numbered([0, 1]), ("cats", "dogs"))
-    with pytest.raises(DataError, match=r"class 'dogs' has 4 images left, expected at least 5"):
-        complete_splits(raw)
+    with pytest.raises(DataError, match=r"^my\.npz: .* 'dogs' .* 4 left of at least 5"):
+        complete_splits(raw, "my.npz")

@@ -1,12 +1,10 @@
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-
-import emtnas_hpc
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -17,12 +15,6 @@ Start = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     return tmp_path / "odd 'name\"\n" / "seed-0"
-
-
-@pytest.fixture
-def environment() -> dict[str, str]:
-    """In which a process of its own finds the package."""
-    return {**os.environ, "PYTHONPATH": str(Path(emtnas_hpc.__file__).parents[1])}
 
 
 @pytest.fixture
@@ -37,25 +29,9 @@ def run_script(environment: dict[str, str]) -> Callable[..., "subprocess.Complet
 
 
 @pytest.fixture
-def start(directory: Path, environment: dict[str, str]) -> Iterator[Start]:
+def start(directory: Path, start_python: Start) -> Start:
     """Starts a process that carries the counting stage on; what is left of it is killed."""
-    processes = []
-
-    def start(*options: str) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [sys.executable, str(HERE / "counting.py"), str(directory), *options],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+    return partial(start_python, HERE / "counting.py", directory)
 
 
 @pytest.fixture

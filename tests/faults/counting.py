@@ -13,7 +13,7 @@ from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress, run
 from emtnas_hpc.runner.session import open_run
 from emtnas_hpc.runner.stage import Abandoned, Interrupted
-from emtnas_hpc.store.owner import this_process
+from emtnas_hpc.runner.terms import Terms
 from emtnas_hpc.store.paths import RunPaths
 from emtnas_hpc.store.run_store import RunStore
 
@@ -89,7 +89,7 @@ def run_counting(
     with (
         StopRequest() as stop,
         open_run(
-            paths, this_process(), provenance={"code": "test"}, say=say, take_over=take_over
+            paths, Terms(), provenance={"code": "test"}, say=say, take_over=take_over
         ) as opened,
     ):
         store = RunStore(paths, stage.name, signature=SIGNATURE, claim=opened.claim)

@@ -23,6 +23,7 @@ SETTINGS = (
     "evaluation.batch_size=32",
     "evaluation.recalibration_images=32",
     "run.commit_interval_s=0",
+    "retraining.normal_cells=[]",
     'tasks=["digits"]',
 )
 

@@ -2,8 +2,7 @@
 
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,25 +19,10 @@ SIGNALS = [signal.SIGUSR2, signal.SIGTERM, signal.SIGINT]
 
 
 @pytest.fixture
-def wait(directory: Path, environment: dict[str, str]) -> Iterator[Wait]:
+def wait(directory: Path, start_python: Callable[..., "subprocess.Popen[str]"]) -> Wait:
     """Starts a process that waits; what is left of it is killed."""
-    processes = []
-
-    def wait(what: str) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("waiting.py")), what, str(directory)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        processes.append(process)
-        return process
-
-    yield wait
-    for process in processes:
-        process.kill()
-        process.communicate()
+    program = Path(__file__).with_name("waiting.py")
+    return lambda what: start_python(program, what, directory)
 
 
 def _told(process: "subprocess.Popen[str]", words: str) -> None:

@@ -38,6 +38,24 @@ def test_events_are_on_the_disk_at_once_and_in_order(paths: RunPaths, attempt: A
     assert record.provenance["threads"] == 2
 
 
+def test_what_is_known_later_joins_the_provenance(paths: RunPaths, attempt: Attempt) -> None:
+    attempt.event("signal", signal="SIGTERM")
+    attempt.describe({"torch": "2.9", "threads": 1})
+    (record,) = read_attempts(paths)
+    assert (record.provenance["torch"], record.provenance["threads"]) == ("2.9", 1)
+    assert record.provenance["pid"] == os.getpid()
+    assert [event["event"] for event in record.events] == ["signal"]
+
+
+def test_an_attempt_that_says_nothing_of_it_has_owned_its_run(
+    paths: RunPaths, attempt: Attempt
+) -> None:
+    with Attempt(paths, "cd34", {"owned": False}) as second:
+        assert [a.has_owned for a in read_attempts(paths)] == [True, False]
+        second.describe({"owned": True})
+    assert [a.has_owned for a in read_attempts(paths)] == [True, True]
+
+
 def test_a_torn_last_line_is_left_out(paths: RunPaths, attempt: Attempt) -> None:
     attempt.event("started", step=0)
     with attempt.path.open("ab") as file:
@@ -92,3 +110,12 @@ def test_an_attempt_that_cannot_be_begun_is_a_storage_error(paths: RunPaths) -> 
     paths.attempts.touch()
     with pytest.raises(StorageError, match="attempts"):
         Attempt(paths, "ab12", {})
+
+
+def test_an_attempt_that_cannot_be_read_is_a_storage_error(
+    paths: RunPaths, attempt: Attempt
+) -> None:
+    attempt.path.unlink()
+    attempt.path.mkdir()
+    with pytest.raises(StorageError, match=r"cannot read .*0001-ab12\.jsonl"):
+        read_attempts(paths)

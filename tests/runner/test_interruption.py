@@ -1,12 +1,26 @@
 import os
 import signal
+import time
 
 import pytest
 
 from emtnas_hpc.errors import StoppedError
-from emtnas_hpc.runner.interruption import StopRequest
+from emtnas_hpc.runner.interruption import Heard, StopRequest
 
 SIGNALS = [signal.SIGUSR2, signal.SIGTERM, signal.SIGINT]
+
+
+class OnlyUsr2Stops:
+    """A rule that remembers what it was asked."""
+
+    signals = (signal.SIGUSR2, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def stops(self, heard: Heard) -> bool:
+        self.asked.append(heard.name)
+        return heard.number == signal.SIGUSR2
 
 
 def _send(number: signal.Signals) -> None:
@@ -89,3 +103,53 @@ def test_a_child_that_inherited_the_handlers_ignores_signals(
             _send(number)
         monkeypatch.undo()
         assert not stop.requested
+
+
+def test_a_signal_that_does_not_stop_by_the_rule_changes_nothing() -> None:
+    with StopRequest(rule := OnlyUsr2Stops()) as stop:
+        _send(signal.SIGTERM)
+        assert not stop.requested
+        with pytest.raises(StoppedError, match="SIGUSR2"):
+            _send(signal.SIGUSR2)
+    assert rule.asked == ["SIGTERM", "SIGUSR2"]
+
+
+def test_signals_that_the_rule_does_not_name_are_left_as_they_are() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with StopRequest(OnlyUsr2Stops()):
+        assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_rule_is_asked_once_a_signal_and_not_before_somebody_looks() -> None:
+    with StopRequest(rule := OnlyUsr2Stops()) as stop, stop.deferred():
+        for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGTERM):
+            _send(number)
+        assert rule.asked == []
+        assert stop.requested
+        assert stop.signal == "SIGUSR2"
+        assert rule.asked == ["SIGTERM", "SIGUSR2", "SIGTERM"]
+
+
+def test_a_signal_is_heard_when_it_comes_not_when_somebody_looks() -> None:
+    heard = []
+
+    class Remembers(OnlyUsr2Stops):
+        def stops(self, each: Heard) -> bool:
+            heard.append(each.at)
+            return False
+
+    with StopRequest(Remembers()) as stop, stop.deferred():
+        before = time.monotonic()
+        _send(signal.SIGTERM)
+        after = time.monotonic()
+        assert not stop.requested
+    assert before <= heard[0] <= after
+
+
+def test_whoever_deferred_a_stop_can_leave_for_it_later() -> None:
+    with StopRequest() as stop:
+        stop.leave_if_requested()
+        with stop.deferred():
+            _send(signal.SIGUSR2)
+        with pytest.raises(StoppedError, match="SIGUSR2"):
+            stop.leave_if_requested()

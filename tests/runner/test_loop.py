@@ -11,6 +11,7 @@ from emtnas_hpc.errors import DamagedError, StoppedError, StorageError, Supersed
 from emtnas_hpc.runner.attempts import Attempt, read_attempts
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress, run
+from emtnas_hpc.runner.terms import ReasonToStop, no_reason
 from emtnas_hpc.store.claim import Claim, take
 from emtnas_hpc.store.manifest import MANIFEST
 from emtnas_hpc.store.owner import this_process
@@ -29,7 +30,13 @@ class Bench:
         self.progress: list[Progress] = []
         self.warnings: list[str] = []
 
-    def run(self, stage: CountingStage, *, commit_interval_s: float = 0.0) -> Outcome:
+    def run(
+        self,
+        stage: CountingStage,
+        *,
+        commit_interval_s: float = 0.0,
+        reason_to_stop: ReasonToStop = no_reason,
+    ) -> Outcome:
         store = RunStore(self.paths, stage.name, signature=SIGNATURE, claim=self.claim)
         with StopRequest() as stop:
             return run(
@@ -41,6 +48,7 @@ class Bench:
                 grace_s=30.0,
                 notify=self.progress.append,
                 say=self.warnings.append,
+                reason_to_stop=reason_to_stop,
                 clock=self.clock,
             )
 
@@ -195,6 +203,47 @@ def test_steps_that_a_stop_waits_for_are_not_committed_early(bench: Bench) -> No
 
     bench.run(CountingStage(5, batch), commit_interval_s=1000)
     assert bench.commits == [5]
+
+
+def test_a_reason_to_stop_is_heard_of_after_a_step_which_is_committed(bench: Bench) -> None:
+    stage = CountingStage(3)
+    outcome = bench.run(stage, commit_interval_s=60, reason_to_stop=lambda _: "deadline")
+    assert outcome is Outcome.MORE
+    assert bench.events == [("started", 0), ("committed", 1), ("stopped", 1)]
+    assert read_attempts(bench.paths)[-1].events[-1]["reason"] == "deadline"
+
+
+def test_every_start_does_a_step_whatever_the_reason_to_stop(bench: Bench) -> None:
+    for _ in range(2):
+        assert bench.run(CountingStage(3), reason_to_stop=lambda _: "deadline") is Outcome.MORE
+    assert bench.run(CountingStage(3), reason_to_stop=lambda _: "deadline") is Outcome.DONE
+    assert bench.events[-1] == ("finished", 3)
+
+
+def test_whoever_may_stop_a_run_is_told_what_the_next_step_and_its_commit_will_take(
+    bench: Bench,
+) -> None:
+    class SlowDisk(CountingStage):
+        def save(self, state: Chain, directory: Path) -> None:
+            bench.clock.now += 100
+            super().save(state, directory)
+
+    def batch(step: int) -> None:
+        bench.clock.now += 10 * (4 - step)
+
+    told = []
+    bench.run(SlowDisk(3, batch), reason_to_stop=lambda seconds: told.append(seconds))
+    assert told == [90, 190, 190]
+
+
+def test_an_abandoned_step_tells_how_long_it_had_been_under_way(bench: Bench) -> None:
+    def batch(step: int) -> None:
+        bench.clock.now += 20
+        _stop_at(2)(step)
+
+    bench.run(CountingStage(3, batch))
+    [abandoned] = [e for e in read_attempts(bench.paths)[-1].events if e["event"] == "abandoned"]
+    assert abandoned["seconds"] == 20
 
 
 def test_an_abandoned_step_is_repeated_with_the_same_result(bench: Bench) -> None:

@@ -5,17 +5,22 @@ from dataclasses import replace
 import pytest
 
 from emtnas_hpc.errors import OwnedError, StoppedError, StorageError, SupersededError
-from emtnas_hpc.runner.attempts import read_attempts
-from emtnas_hpc.runner.session import OpenRun, open_run
+from emtnas_hpc.runner.attempts import Attempt, read_attempts
+from emtnas_hpc.runner.session import OpenRun, end_recorded, open_run
+from emtnas_hpc.runner.terms import Terms
 from emtnas_hpc.store.claim import take
 from emtnas_hpc.store.owner import Owner, read_owner, this_process
 from emtnas_hpc.store.paths import RunPaths, temporary_name
 
 
-def _open(paths: RunPaths, me: Owner | None = None, take_over: bool = False):
-    return open_run(
-        paths, me or this_process(), provenance={"threads": 1}, take_over=take_over, say=pytest.fail
-    )
+def _open(
+    paths: RunPaths,
+    me: Owner | None = None,
+    take_over: bool = False,
+    terms: Terms | None = None,
+):
+    terms = terms or Terms(me or this_process())
+    return open_run(paths, terms, provenance={"threads": 1}, take_over=take_over, say=pytest.fail)
 
 
 def _last_events(paths: RunPaths) -> list[dict[str, object]]:
@@ -67,6 +72,39 @@ def test_what_a_process_left_that_was_killed_before_its_attempt_is_deleted(
     left.touch()
     with _open(paths):
         assert not left.exists()
+
+
+def test_an_attempt_that_was_begun_before_the_ownership_goes_on_with_it(paths: RunPaths) -> None:
+    me = this_process()
+    with Attempt(paths, me.token, {"owned": False, "job_id": "7"}) as attempt:
+        with _open(paths, terms=Terms(me, attempt)) as opened:
+            assert opened.attempt is attempt
+        attempt.event("after")
+    (record,) = read_attempts(paths)
+    assert (record.has_owned, record.provenance["job_id"]) == (True, "7")
+    assert record.provenance["threads"] == 1
+
+
+def test_the_end_of_an_attempt_is_recorded_by_whoever_began_it(paths: RunPaths) -> None:
+    me = this_process()
+    with (
+        pytest.raises(ValueError, match="bad"),
+        Attempt(paths, me.token, {}) as attempt,
+        end_recorded(attempt),
+        _open(paths, terms=Terms(me, attempt)),
+    ):
+        raise ValueError("bad")
+    assert [event["event"] for event in _last_events(paths)] == ["failed"]
+
+
+def test_a_start_that_never_owned_the_run_is_not_cleaned_up_after(paths: RunPaths) -> None:
+    """It may be about to take the run."""
+    with Attempt(paths, "beef", {"owned": False}), Attempt(paths, "dead", {"owned": True}):
+        written = [temporary_name(paths.owner, token) for token in ("beef", "dead")]
+        for path in written:
+            path.touch()
+        with _open(paths):
+            assert [path.exists() for path in written] == [True, False]
 
 
 def test_a_stop_before_the_loop_is_recorded_as_a_stop(paths: RunPaths) -> None:

@@ -1,11 +1,20 @@
+import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.store import manifest as manifests
-from emtnas_hpc.store.manifest import MANIFEST, Damage, Manifest, find_damage, read_manifest
+from emtnas_hpc.store.manifest import (
+    MANIFEST,
+    Damage,
+    Manifest,
+    find_all_damage,
+    find_damage,
+    read_manifest,
+)
 
 
 @pytest.fixture
@@ -61,6 +70,26 @@ def test_a_file_that_the_manifest_does_not_know_is_damage(commit: Path) -> None:
 
 def test_a_missing_manifest_is_damage(tmp_path: Path) -> None:
     assert read_manifest(tmp_path) == Damage(MANIFEST, "a manifest", "no file")
+
+
+def test_all_damage_of_a_commit_is_found_its_manifest_included(commit: Path) -> None:
+    assert find_all_damage(commit) == []
+    (commit / "state.h5").unlink()
+    assert [damage.file for damage in find_all_damage(commit)] == ["state.h5"]
+    (commit / MANIFEST).unlink()
+    assert [damage.file for damage in find_all_damage(commit)] == [MANIFEST]
+
+
+def test_digests_are_cut_short_in_messages(commit: Path) -> None:
+    digest = hashlib.sha256(b"history").hexdigest()
+    (commit / "state.h5").write_bytes(b"noise")
+    (damage,) = find_all_damage(commit)
+    assert damage.expected == f"7 bytes with SHA-256 {digest[:12]}"
+    text = (commit / MANIFEST).read_text().replace('"size": 7', '"size": 8')
+    (commit / MANIFEST).write_text(text)
+    (damage,) = find_all_damage(commit)
+    assert re.fullmatch("SHA-256 [0-9a-f]{12} of its body", damage.expected)
+    assert re.fullmatch("SHA-256 [0-9a-f]{12}", damage.found)
 
 
 def test_every_flipped_bit_of_a_manifest_is_damage(commit: Path) -> None:

@@ -32,3 +32,12 @@ def test_what_to_do_may_be_said_by_who_knows_the_directory() -> None:
 def test_a_path_that_would_break_a_line_is_shown_quoted() -> None:
     assert shown(Path("a b")) == "a b"
     assert shown(Path("a\nb")) == "'a\\nb'"
+
+
+def test_earlier_commits_are_spoken_of_only_where_there_are_some() -> None:
+    error = OSError(errno.ENOSPC, "no")
+    alone = "cannot write x: No space left on device; the disk is full: make room and start again"
+    assert str(storage_error(Path("x"), error)) == alone
+    assert str(storage_error(Path("x"), error, intact=True)) == (
+        f"{alone} (earlier commits are intact)"
+    )

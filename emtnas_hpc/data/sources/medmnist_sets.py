@@ -44,3 +44,10 @@ def read_medmnist(class_name: str, place: Workplace) -> RawData:
     fetch(info["url"], path, info["MD5"], place.say)
     classes = tuple(info["label"][str(number)] for number in range(len(info["label"])))
     return read_npz(path, classes, multi_label=info["task"].startswith("multi-label"))
+
+
+def medmnist_task(class_name: str) -> str:
+    """What medmnist calls the task of a set: `binary-class`, `multi-class` and so on."""
+    from medmnist import INFO
+
+    return str(INFO[class_name.lower()]["task"])

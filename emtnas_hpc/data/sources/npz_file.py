@@ -8,7 +8,7 @@ h == w and c either 1 or 3; labels are integers 0..k-1, (n,) or (n, 1).
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from emtnas_hpc.data.raw import RawData
 from emtnas_hpc.errors import DataError
 
 Arrays = dict[str, NDArray[Any]]
+
+_SINGLE_ARRAY = b"\x93NUMPY"
+_ARCHIVE = (b"PK\x03\x04", b"PK\x05\x06")
 
 #: What numpy raises on files that are no archive, cut off, or damaged inside.
 _UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -64,18 +67,42 @@ def _load(path: Path) -> Arrays:
     try:
         # numpy leaves a path's file open when the archive turns out to be none.
         with path.open("rb") as file:
+            _refuse_what_is_no_archive(path, file)
             archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"{path} holds a single array, expected named ones, as .npz")
             with archive:
                 for key in filter(archive.files.__contains__, wanted):
                     arrays[key] = archive[key]
     except _UNREADABLE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(
-            f"{path} is damaged or no .npz file: {key} cannot be read ({reason})"
+            f"{path} is damaged or no .npz file: {key} cannot be read ({_reason(error)})"
         ) from None
+    _refuse_what_is_no_array(path, arrays)
     return arrays
+
+
+def _refuse_what_is_no_archive(path: Path, file: BinaryIO) -> None:
+    """Before numpy sees it, which takes anything else for a pickle and recommends to trust it."""
+    start = file.read(len(_SINGLE_ARRAY))
+    if start == _SINGLE_ARRAY:
+        raise DataError(f"{path} holds a single array, expected named ones, as .npz")
+    if not start.startswith(_ARCHIVE) or not zipfile.is_zipfile(file):
+        raise DataError(
+            f"{path} is damaged or no .npz file: it is no whole zip archive; write it with "
+            "numpy.savez, or copy it again"
+        )
+    file.seek(0)
+
+
+def _refuse_what_is_no_array(path: Path, arrays: Arrays) -> None:
+    for key, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise DataError(f"{path}: {key} is no array, expected one as numpy.savez writes it")
+
+
+def _reason(error: Exception) -> str:
+    if "allow_pickle" in str(error):
+        return "it holds Python objects, expected numbers"
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _labelled(path: Path, arrays: Arrays, split: Split, multi_label: bool) -> Images | None:
@@ -98,7 +125,7 @@ def _labelled(path: Path, arrays: Arrays, split: Split, multi_label: bool) -> Im
 
 def _pixels(where: str, images: NDArray[Any]) -> NDArray[np.uint8]:
     if images.dtype != np.uint8:
-        raise DataError(f"{where} is {images.dtype}, expected uint8")
+        raise DataError(f"{where} is {images.dtype}, expected uint8, 0 to 255")
     shaped = images[..., np.newaxis] if images.ndim == 3 else images
     if shaped.ndim != 4 or shaped.shape[3] not in (1, 3) or 0 in shaped.shape:
         raise DataError(
@@ -127,10 +154,16 @@ def _many_labels(where: str, labels: NDArray[Any]) -> NDArray[np.float32]:
 def _classes_of(path: Path, labels: NDArray[Any]) -> tuple[str, ...]:
     """Every number from 0 to the largest must occur, or a class could never be learnt."""
     present = np.unique(labels)
-    if len(present) < 2 or not np.array_equal(present, np.arange(len(present))):
+    if len(present) == 1:
+        raise DataError(
+            f"{path}: train_labels has a single class, {present[0]}, expected at least two, "
+            "numbered from 0"
+        )
+    if not np.array_equal(present, np.arange(len(present))):
         shown = ", ".join(map(str, present[:8])) + (", ..." if len(present) > 8 else "")
         raise DataError(
-            f"{path}: train_labels has the classes {shown}, expected 0..k-1, all of them"
+            f"{path}: train_labels has the classes {shown}, expected {len(present)} classes "
+            f"numbered 0 to {len(present) - 1}"
         )
     return tuple(map(str, present))
 
