@@ -31,6 +31,7 @@ class DeviceImages:
         padding: int,
         flip: bool,
         device: torch.device,
+        cutout: int = 0,
     ) -> None:
         """Moves a set to the device.
 
@@ -41,12 +42,14 @@ class DeviceImages:
             padding: zeros around a normalised image that a crop may show.
             flip: whether augmentation mirrors images.
             device: where all of it lives.
+            cutout: edge of the square that augmentation blanks, 0 for none.
         """
         n, height, width, channels = images.images.shape
         self.size = height
         self.channels = channels
         self.padding = padding
         self.flip = flip
+        self.cutout = cutout
         self.device = device
         self._labels = torch.from_numpy(images.labels).to(device)
         edges = ((0, 0), (padding, padding), (padding, padding), (0, 0))
@@ -66,8 +69,9 @@ class DeviceImages:
         return len(self._labels)
 
     def draw(self, rng: np.random.Generator, n: int) -> AugmentationDraw:
-        """Draws crops and flips for a mini-batch of n images."""
-        return draw_augmentation(rng, n, self.padding, self.flip)
+        """Draws crops, flips and cutouts for a mini-batch of n images."""
+        hole_range = self.size if self.cutout else 0
+        return draw_augmentation(rng, n, self.padding, self.flip, hole_range)
 
     def plain(self, indices: NDArray[np.int64]) -> Batch:
         """The images at `indices`, (b,), as they are."""
@@ -76,7 +80,10 @@ class DeviceImages:
         return pixels.permute(0, 3, 1, 2), self._labels[chosen]
 
     def augmented(self, indices: NDArray[np.int64], draw: AugmentationDraw) -> Batch:
-        """The images at `indices`, (b,), cropped out of their padded selves, mirrored as drawn."""
+        """The images at `indices`, (b,), cropped out of their padded selves, mirrored as drawn.
+
+        A cutout blanks (sets to the mean) what of its square lies within the image.
+        """
         chosen, rows, columns, flips = map(
             self._move, (indices, draw.crops[:, 0], draw.crops[:, 1], draw.flips)
         )
@@ -85,10 +92,19 @@ class DeviceImages:
             pixels.masked_fill_(self._outside[rows, columns].unsqueeze(-1), 0.0)
         if self.flip:
             pixels = torch.where(flips[:, None, None, None], pixels.flip(2), pixels)
+        if draw.holes is not None:
+            pixels.masked_fill_(self._blanked(self._move(draw.holes)).unsqueeze(-1), 0.0)
         return pixels.permute(0, 3, 1, 2), self._labels[chosen]
 
     def _move(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device, non_blocking=True)
+
+    def _blanked(self, holes: Tensor) -> Tensor:
+        """Which pixels the squares around `holes`, (b, 2), cover, (b, h, w)."""
+        first = holes - self.cutout // 2
+        pixel = torch.arange(self.size, device=self.device)
+        covered = (pixel >= first.unsqueeze(-1)) & (pixel < (first + self.cutout).unsqueeze(-1))
+        return covered[:, 0, :, None] & covered[:, 1, None, :]
 
     def _normalised(self, rows: Tensor) -> Tensor:
         """(b, h, w * c) bytes to (b, h, w, c) floats."""

@@ -30,6 +30,10 @@ class Purpose(IntEnum):
     RECALIBRATION = 8  # the images that batch statistics are recomputed from
     TRUE_FITNESS = 9  # order, crops and flips of validation images, for a true fitness
     WEIGHTS = 10  # the initial weights of a supernet
+    RETRAINING_WEIGHTS = 11  # torch: the initial weights of a network that is retrained
+    RETRAINING_IMAGES = 12  # the order of the images in an epoch of a retraining
+    RETRAINING_AUGMENTATION = 13  # crops, flips and cutouts in a step of a retraining
+    RETRAINING_MASKS = 14  # torch: dropout and drop path in a step of a retraining
 
 
 def stream(seed: int, generation: int, task: int | None, purpose: Purpose) -> np.random.Generator:
@@ -37,7 +41,7 @@ def stream(seed: int, generation: int, task: int | None, purpose: Purpose) -> np
 
     Args:
         seed: 0 to 2**32 - 1.
-        generation: 1..T, or 0 for what comes before the first.
+        generation: 1..T, or 0 for what comes before the first; of a retraining, epoch or step.
         task: index of the task, or None for what concerns the whole population.
         purpose: what will be drawn.
 

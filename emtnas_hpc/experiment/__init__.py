@@ -1,15 +1,16 @@
 """What a user asks for: settings with bounds, presets, overrides, and the identity they give."""
 
 from emtnas_hpc.experiment.identity import Identity, difference, identify
-from emtnas_hpc.experiment.loading import load_experiment
-from emtnas_hpc.experiment.naming import rename, run_name
+from emtnas_hpc.experiment.loading import load_experiment, retraining_experiment
+from emtnas_hpc.experiment.naming import recipe_label, rename, retraining_name, run_name
 from emtnas_hpc.experiment.presets import preset_names
-from emtnas_hpc.experiment.settings import Experiment, TaskSettings
+from emtnas_hpc.experiment.settings import Experiment, RetrainingSettings, TaskSettings
 from emtnas_hpc.experiment.stored import StoredExperiment, dump_stored, parse_stored
 
 __all__ = [
     "Experiment",
     "Identity",
+    "RetrainingSettings",
     "StoredExperiment",
     "TaskSettings",
     "difference",
@@ -18,6 +19,9 @@ __all__ = [
     "load_experiment",
     "parse_stored",
     "preset_names",
+    "recipe_label",
     "rename",
+    "retraining_experiment",
+    "retraining_name",
     "run_name",
 ]

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment.explain import explain
 from emtnas_hpc.experiment.presets import Table, merge, overlay, read_preset
+from emtnas_hpc.experiment.recipes import with_recipe
 from emtnas_hpc.experiment.settings import Experiment, TaskSettings
 
 
@@ -29,10 +30,57 @@ def load_experiment(
         InputError: anything unknown, of the wrong type, or out of range; the message names the
             setting, what was found and what is expected.
     """
+    over = parse_overrides(overrides)
+    return build_experiment(overlay(read_preset(experiment), over), registry)
+
+
+def parse_overrides(overrides: Sequence[str]) -> Table:
+    """Overrides of the form `section.setting=value` as one table; the last of two counts.
+
+    Raises:
+        InputError: one of them has another form.
+    """
     over: Table = {}
     for override in overrides:
         over = merge(over, _parse_override(override))
-    return build_experiment(overlay(read_preset(experiment), over), registry)
+    return over
+
+
+def retraining_experiment(
+    experiment: Experiment,
+    overrides: Sequence[str] = (),
+    *,
+    recipe: str | None = None,
+    targets: Sequence[str],
+    registry: Mapping[str, TaskSettings],
+) -> Experiment:
+    """What a retraining is told: the settings of a run's experiment with others put over them.
+
+    Args:
+        experiment: of the run.
+        overrides: as in `load_experiment`, of `retraining` and of the targets' images only.
+        recipe: in place of the run's, with none of the values that the run had put over that.
+        targets: the data sets to train on, whether the run has searched for them or not.
+        registry: what is known of each data set.
+
+    Raises:
+        InputError: as `load_experiment`; or an override belongs to the search.
+    """
+    over = parse_overrides(overrides)
+    for section in sorted(set(over) - {"retraining", "task"}):
+        raise InputError(
+            f"--set has {section}, expected settings of retraining and of task: "
+            "a search that is over is not changed"
+        )
+    if recipe is not None:
+        over = merge(over, {"retraining": {"recipe": recipe}})
+    table = experiment.model_dump(mode="json", include={"name", "threads", "retraining"})
+    given = over.get("retraining")
+    if isinstance(given, dict) and "recipe" in given:
+        table["retraining"] = {"normal_cells": table["retraining"]["normal_cells"]}
+    # It is no search: its population is whatever is allowed.
+    table |= {"tasks": list(targets), "search": {"population": max(20, len(targets))}}
+    return build_experiment(merge(table, over), {**registry, **experiment.task})
 
 
 def build_experiment(table: Table, registry: Mapping[str, TaskSettings]) -> Experiment:
@@ -45,7 +93,7 @@ def build_experiment(table: Table, registry: Mapping[str, TaskSettings]) -> Expe
         raise InputError(f"task is {given!r}, expected tables such as [task.cifar10]")
     task = {name: _task_table(name, given.get(name, {}), registry) for name in names}
     _refuse_unknown_tasks(set(given) - set(names), names)
-    return validate(table | {"task": task})
+    return validate(with_recipe(table) | {"task": task})
 
 
 def validate(table: Table) -> Experiment:
@@ -100,6 +148,11 @@ def _check_together(experiment: Experiment) -> None:
         raise InputError(
             f"search.population is {population}, expected at least one individual for each of the "
             f"{n_tasks} tasks"
+        )
+    normal_cells = experiment.retraining.normal_cells
+    if len(set(normal_cells)) < len(normal_cells):
+        raise InputError(
+            f"retraining.normal_cells is {list(normal_cells)}, expected every number once"
         )
 
 

@@ -1,24 +1,31 @@
-"""The name of a run's folder: the experiment's, and what was changed in it."""
+"""The names of folders: a run's and a retraining's, each with what was changed in it."""
 
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment.identity import changes_results, flatten, show
 from emtnas_hpc.experiment.loading import validate
-from emtnas_hpc.experiment.settings import Experiment, TaskSettings
+from emtnas_hpc.experiment.recipes import RECIPE_SETTINGS, recipe_values
+from emtnas_hpc.experiment.settings import Experiment, RetrainingSettings, TaskSettings
 
 _LONGEST_NAME = 120
+_LONGEST_LABEL = 60
 
 
 def rename(experiment: Experiment, name: str) -> Experiment:
-    """The same experiment under another name.
+    """The same experiment under another name, that of the option --name.
 
     Raises:
         InputError: the name is none for a folder.
     """
-    return validate(experiment.model_dump(mode="json") | {"name": name})
+    try:
+        return validate(experiment.model_dump(mode="json") | {"name": name})
+    except InputError as error:
+        # All else has been validated before, so it begins with what is wrong: the name.
+        raise InputError(f"--{error}") from None
 
 
 def run_name(
@@ -35,16 +42,51 @@ def run_name(
         registry: what a task that was added is without overrides.
     """
     before = flatten(preset) | _tasks_before(preset, experiment, registry)
-    after = flatten(experiment)
+    after = {name: value for name, value in flatten(experiment).items() if changes_results(name)}
     changed = [
         f"{_short(name, after)}={_legible(name, value)}"
         for name, value in sorted(after.items())
-        if changes_results(name) and before.get(name) != value
+        if before.get(name) != value
     ]
-    name = "+".join([experiment.name, *changed])
-    if len(name) <= _LONGEST_NAME:
+    return _bounded("+".join([experiment.name, *changed]), _LONGEST_NAME)
+
+
+def recipe_label(settings: RetrainingSettings) -> str:
+    """The recipe's name, and what was changed in it: `long+epochs=10`."""
+    values = settings.model_dump(mode="json")
+    recipe = recipe_values(settings.recipe)
+    changed = [
+        f"{name}={_legible(name, values[name])}"
+        for name in RECIPE_SETTINGS
+        if recipe.get(name) != values[name]
+    ]
+    return _bounded("+".join([settings.recipe, *changed]), _LONGEST_LABEL)
+
+
+def retraining_name(task: str, found_on: str | None, n_normal: int, label: str) -> str:
+    """The name of a retraining's folder: `digits-n2-long`, or `cifar10-on-digits-n2-long`.
+
+    Args:
+        task: that is trained on.
+        found_on: task that the architecture was found on; None for one from elsewhere.
+        n_normal: N.
+        label: of the recipe.
+    """
+    transferred = found_on is not None and found_on != task
+    what = f"{found_on}-on-{task}" if transferred else task
+    name = _bounded(f"{what}-n{n_normal}-{label}", _LONGEST_NAME)
+    if "-" not in f"{task}{found_on}":
         return name
-    return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    # A task may be called a-on-b: what cannot be read back is told apart by its digest.
+    return f"{name}-{_short_digest(repr((task, found_on, n_normal, label)))}"
+
+
+def _bounded(name: str, longest: int) -> str:
+    return name if len(name) <= longest else f"{name[:longest]}-{_short_digest(name)}"
+
+
+def _short_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _tasks_before(

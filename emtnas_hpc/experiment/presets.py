@@ -27,11 +27,13 @@ def preset_names() -> list[str]:
 def read_preset(experiment: str) -> Table:
     """The table of a preset, or of a TOML file, with those that it `extends` merged below it.
 
+    The file may be a run's experiment.toml: its settings are complete.
+
     Raises:
         InputError: there is no such preset or file, or it is not TOML.
     """
     path = _find(experiment)
-    table = _parse(path)
+    table = _settings(read_toml(path))
     name = table.setdefault("name", path.stem)
     base = table.pop("extends", None)
     if base is None:
@@ -65,11 +67,10 @@ def _find(experiment: str) -> Path:
     path = Path(experiment)
     if path.suffix == ".toml" and path.exists():
         return path
-    known = preset_names()
-    close = difflib.get_close_matches(experiment, known, n=2)
+    close = difflib.get_close_matches(experiment, preset_names(), n=3)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     raise InputError(
-        f"no preset or TOML file {experiment!r}; {hint}presets are: {', '.join(known)}"
+        f"no preset or TOML file {experiment!r}; {hint}docs/settings.md lists the presets"
     )
 
 
@@ -77,7 +78,17 @@ def _preset(name: str) -> Path:
     return preset_directory() / f"{name}.toml"
 
 
-def _parse(path: Path) -> Table:
+def _settings(table: Table) -> Table:
+    within = table.get("experiment")
+    return within if isinstance(within, dict) and "signatures" in table else table
+
+
+def read_toml(path: Path) -> Table:
+    """The table of a TOML file.
+
+    Raises:
+        InputError: it cannot be read as one.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

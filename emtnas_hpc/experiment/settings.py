@@ -127,6 +127,43 @@ class TaskSettings(Section):
     image_size: Count = Field(32, description="edge that an image folder's pictures are scaled to")
 
 
+class RetrainingSettings(Section):
+    """Training a found architecture from scratch; of no search's identity.
+
+    The paper says only how deep. `recipe` names a file of `configs/recipes`, which all values but
+    `normal_cells` are drawn from; the defaults are those of `long`.
+    """
+
+    recipe: NameText = Field("long", description="where the values come from that are not given")
+    origin: str = Field(
+        "ours: the paper gives no recipe", description="who proposed the recipe, for a report"
+    )
+    normal_cells: tuple[Count, ...] = Field(
+        (), description="N of the networks that a run retrains; an empty list retrains none"
+    )
+    channels: Count = Field(48, description="C, width after the stem (inferred from parameters)")
+    epochs: Count = Field(600, description="passes over training and validation images together")
+    batch_size: Count = Field(64, description="images of a mini-batch; the last may be smaller")
+    learning_rate: Positive = Field(
+        0.025, description="of the first epoch; from there a cosine toward 0"
+    )
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of SGD")
+    nesterov: bool = Field(True, description="Nesterov's momentum")
+    weight_decay: NotNegative = Field(3e-4, description="of every weight")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="share of features dropped before the classifier"
+    )
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.3, description="probability to drop a branch in the last epoch, rising from 0"
+    )
+    cutout: Annotated[int, Field(ge=0, le=1000)] = Field(
+        16, description="edge in pixels of the square that is blanked in an image; 0 = none"
+    )
+    part_batches: Count = Field(
+        1000, description="mini-batches of one step at most; a longer epoch is several steps"
+    )
+
+
 class RunSettings(Section):
     """How a run is carried out; nothing here can change a result."""
 
@@ -155,5 +192,6 @@ class Experiment(Section):
     supernet: SupernetSettings = SupernetSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    retraining: RetrainingSettings = RetrainingSettings()
     run: RunSettings = RunSettings()
     task: dict[str, TaskSettings]

@@ -78,6 +78,23 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class PartOfEpoch:
+    """What of an epoch is behind it where a step is a part of one.
+
+    Attributes:
+        n_images: trained on so far.
+        loss: sum over them; None where it is no number any more.
+        hits: of them classified right while training.
+        seconds_training: wall clock.
+    """
+
+    n_images: int = 0
+    loss: float | None = 0.0
+    hits: float = 0.0
+    seconds_training: float = 0.0
+
+
+@dataclass(frozen=True)
 class TestResult:
     """The one measurement on the test set, after the last epoch.
 
@@ -109,6 +126,7 @@ class Retraining:
         macs: multiply-adds of convolutions and the classifier for one image.
         epochs: all so far.
         test: None until the last epoch is over.
+        part: of the epoch that is under way; None at an epoch's end.
     """
 
     header: RetrainingHeader
@@ -117,6 +135,7 @@ class Retraining:
     macs: int
     epochs: tuple[Epoch, ...] = ()
     test: TestResult | None = None
+    part: PartOfEpoch | None = None
 
     @property
     def finished(self) -> bool:
@@ -125,7 +144,7 @@ class Retraining:
 
     def after(self, epoch: Epoch) -> "Retraining":
         """With one more epoch."""
-        return replace(self, epochs=(*self.epochs, epoch))
+        return replace(self, epochs=(*self.epochs, epoch), part=None)
 
 
 def write_retraining(retraining: Retraining, file: Path) -> None:
@@ -154,10 +173,11 @@ def _retraining(values: dict[str, Any]) -> Retraining:
     header = values.pop("header")
     header["shape"] = NetworkShape(**header["shape"])
     epochs = tuple(Epoch(**epoch) for epoch in values.pop("epochs"))
-    test = values.pop("test")
+    test, part = values.pop("test"), values.pop("part", None)
     return Retraining(
         RetrainingHeader(**header),
         epochs=epochs,
         test=None if test is None else TestResult(**test),
+        part=None if part is None else PartOfEpoch(**part),
         **values,
     )

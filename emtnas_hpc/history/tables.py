@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ INDIVIDUAL_COLUMNS: dict[str, type[np.generic]] = {
     "fitness": np.float64,
     "clone_of": np.int32,
 }
+#: By its number, which takes half the time of asking the enumeration.
+_OPERATORS = {int(operator): operator for operator in Operator}
 _OF_GENERATION = ("generation", "n_pairs", "n_transfers")
 _OF_TASK = tuple(column.name for column in fields(TaskGeneration))
 
@@ -64,11 +67,9 @@ def generation_columns(history: History) -> Columns:
 
 def history_of(header: Header, individuals: Columns, generations: Columns) -> History:
     """The records that the columns were made of."""
-    names = list(INDIVIDUAL_COLUMNS)
-    rows = zip(*(individuals[name].tolist() for name in names), strict=True)
     return History(
         header,
-        [_individual(dict(zip(names, row, strict=True))) for row in rows],
+        list(_individuals(individuals)),
         individuals["n_steps"].tolist(),
         list(_generations(generations)),
     )
@@ -98,10 +99,13 @@ def _rows(individuals: Sequence[Individual]) -> Columns:
     return columns
 
 
-def _individual(row: dict[str, Any]) -> Individual:
-    row["chromosome"] = tuple(row["chromosome"])
-    row["operator"] = Operator(row["operator"])
-    return Individual(**row)
+def _individuals(columns: Columns) -> Iterable[Individual]:
+    """Column by column: a long search has thousands of rows, and a report many searches."""
+    lists = {name: columns[name].tolist() for name in INDIVIDUAL_COLUMNS}
+    lists["chromosome"] = map(tuple, lists["chromosome"])
+    lists["operator"] = map(_OPERATORS.__getitem__, lists["operator"])
+    # The columns are in the order of the fields.
+    return starmap(Individual, zip(*lists.values(), strict=True))
 
 
 def _generations(columns: Columns) -> Iterable[Generation]:

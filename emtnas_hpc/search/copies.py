@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from emtnas_hpc.errors import DamagedError, InputError
-from emtnas_hpc.store.manifest import Damage, find_damage, read_manifest
+from emtnas_hpc.store.manifest import find_all_damage
 from emtnas_hpc.store.paths import StagePaths
 
 T = TypeVar("T")
@@ -36,8 +36,9 @@ def copy_last_two(stage: StagePaths, folder: Path) -> tuple[CommitCopy | None, C
 
     def copy() -> tuple[CommitCopy | None, CommitCopy]:
         *earlier, newest = stage.steps() or _refuse_empty(stage)
-        before = _copy(stage, earlier[-1], folder / "before") if earlier else None
-        return before, _copy(stage, newest, folder / "newest")
+        # First: whether a damaged one before it matters depends on it.
+        last = _copy(stage, newest, folder / "newest")
+        return _copy(stage, earlier[-1], folder / "before") if earlier else None, last
 
     return _until_nothing_vanishes(copy)
 
@@ -83,17 +84,20 @@ def _copy(stage: StagePaths, step: int, target: Path) -> CommitCopy:
             raise
     if not commit.exists():
         raise _Vanished
-    damage = _damage(target)
+    damage = find_all_damage(target)
     if damage:
-        raise DamagedError(f"{commit} is damaged: {damage[0]}")
+        raise DamagedError(f"{commit} is damaged: {damage[0]}; {_what_mends(stage, step)}")
     return CommitCopy(step, target)
 
 
-def _damage(directory: Path) -> list[Damage]:
-    manifest = read_manifest(directory)
-    if isinstance(manifest, Damage):
-        return [manifest]
-    return find_damage(directory, manifest, manifest.files)
+def _what_mends(stage: StagePaths, step: int) -> str:
+    later = [other for other in stage.steps() if other > step]
+    if later:
+        return "a search goes on without it, but only a backup brings back what is compared here"
+    earlier = [stage.commit(other) for other in stage.steps() if other < step]
+    if any(not find_all_damage(commit) for commit in earlier):
+        return "the `run` command that made it sets it aside and goes on from the one before"
+    return f"restore it from a backup, or move {stage.directory} away to begin anew"
 
 
 def _refuse_empty(stage: StagePaths) -> list[int]:

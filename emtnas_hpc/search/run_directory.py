@@ -1,6 +1,8 @@
 """What a run directory says it is for, and whether that is what was asked for."""
 
-from emtnas_hpc.errors import InputError
+from dataclasses import replace
+
+from emtnas_hpc.errors import DamagedError, InputError
 from emtnas_hpc.experiment import (
     Experiment,
     StoredExperiment,
@@ -13,21 +15,24 @@ from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.stage import SearchStage
 from emtnas_hpc.store.claim import Claim
 from emtnas_hpc.store.durable import write_file
-from emtnas_hpc.store.manifest import Damage, find_damage, read_manifest
+from emtnas_hpc.store.manifest import Manifest, find_all_damage, read_manifest, short
 from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.refusals import storage_errors
 
 
 def refuse_other_settings(paths: RunPaths, plan: SearchPlan) -> StoredExperiment | None:
     """Refuses a run directory that was made with other settings or other data.
 
     Returns:
-        What the directory says of itself, None if it says nothing yet.
+        What the directory says of itself, None if it says nothing (any more).
 
     Raises:
         InputError: naming the difference.
+        DamagedError: what it is for can be read neither from its settings nor from a commit.
     """
     stored = read_stored(paths)
     if stored is None:
+        _refuse_other_commits(paths, plan)
         return None
     there, asked = stored.identity, plan.identity
     if there.signature != asked.signature:
@@ -36,6 +41,25 @@ def refuse_other_settings(paths: RunPaths, plan: SearchPlan) -> StoredExperiment
             f"{difference(there.values, asked.values)}; use those, or another --name"
         )
     return stored
+
+
+def _refuse_other_commits(paths: RunPaths, plan: SearchPlan) -> None:
+    """Commits outlive an experiment.toml that was deleted, and carry its signature."""
+    stage, asked = paths.stage(SearchStage.name), plan.identity.signature
+    with storage_errors(stage.directory, "read"):
+        manifests = [read_manifest(stage.commit(step)) for step in stage.steps()]
+    there = {manifest.signature for manifest in manifests if isinstance(manifest, Manifest)}
+    if manifests and not there:
+        raise DamagedError(
+            f"{paths.experiment} is missing, and no commit can be read; restore one from a backup, "
+            f"or move {paths.directory} away to begin anew"
+        )
+    if there - {asked}:
+        raise InputError(
+            f"{paths.experiment} is missing, and the commits were made with other settings or data "
+            f"(signature {', '.join(sorted(map(short, there)))}, here {short(asked)}); use those, "
+            "or another --name"
+        )
 
 
 def read_stored(paths: RunPaths) -> StoredExperiment | None:
@@ -72,19 +96,32 @@ def store_experiment(paths: RunPaths, plan: SearchPlan, claim: Claim) -> str:
         )
         claim.check()
         write_file(paths.experiment, dump_stored(stored), claim.token)
+    else:
+        store_retraining(paths, plan.experiment, claim)
     return stored.signatures[SearchStage.name]
 
 
+def store_retraining(paths: RunPaths, experiment: Experiment, claim: Claim) -> None:
+    """Says which retrainings the run is asked for now: no search's identity, so it may change."""
+    stored = read_stored(paths)
+    if stored is None or stored.experiment.retraining == experiment.retraining:
+        return
+    update = {"retraining": experiment.retraining}
+    changed = replace(stored, experiment=stored.experiment.model_copy(update=update))
+    claim.check()
+    write_file(paths.experiment, dump_stored(changed), claim.token)
+
+
 def is_finished(paths: RunPaths, experiment: Experiment, seed: int) -> bool:
-    """Whether the last generation of this search is committed and good; its data may be gone."""
+    """Whether the last generation of this search is committed and good; its data may be gone.
+
+    A directory that calls itself a later generation is for the owner of the run to set aside.
+    """
     stored = read_stored(paths)
     if stored is None:
         return False
     asked = identify(experiment, seed, stored.data)
     if asked.signature != stored.identity.signature:
         return False
-    last = paths.stage(SearchStage.name).commit(experiment.search.generations)
-    manifest = read_manifest(last)
-    if isinstance(manifest, Damage):
-        return False
-    return not find_damage(last, manifest, manifest.files)
+    stage, last = paths.stage(SearchStage.name), experiment.search.generations
+    return stage.steps()[-1:] == [last] and not find_all_damage(stage.commit(last))

@@ -1,6 +1,7 @@
 """One seed's search in its run directory, from wherever it was to its end or to a stop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +13,13 @@ from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress, run
 from emtnas_hpc.runner.provenance import changes_since
-from emtnas_hpc.runner.session import open_run
+from emtnas_hpc.runner.session import OpenRun, open_run
+from emtnas_hpc.runner.stage import S, Stage
+from emtnas_hpc.runner.terms import Terms
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.environment import prepare_environment
 from emtnas_hpc.search.run_directory import is_finished, refuse_other_settings, store_experiment
-from emtnas_hpc.search.stage import PhaseListener, SearchStage
-from emtnas_hpc.store.owner import this_process
+from emtnas_hpc.search.stage import PhaseListener
 from emtnas_hpc.store.paths import RunPaths
 from emtnas_hpc.store.run_store import RunStore
 
@@ -63,57 +65,117 @@ class Listeners:
     say: Callable[[str], None]
 
 
-def run_search(request: SearchRequest, listeners: Listeners, stop: StopRequest) -> Outcome:
+def run_search(
+    request: SearchRequest,
+    listeners: Listeners,
+    stop: StopRequest,
+    terms: Terms | None = None,
+) -> Outcome:
     """Begins or continues a search; one that is finished needs neither its data nor torch.
 
     Args:
         request: what and where.
         listeners: told what happens.
         stop: looked at between batches.
+        terms: of whoever starts it; by default those of the foreground.
 
     Raises:
         InputError: data or device are not there, or the run directory belongs to other settings.
         OwnedError: another process is at it.
         EmtnasError: of the store; what was committed stands.
     """
+    plan = search_left(request, listeners.say)
+    if plan is None:
+        return Outcome.DONE
+    with open_session(request, listeners, terms or Terms()) as session:
+        return continue_search(session, plan, stop)
+
+
+def search_left(request: SearchRequest, say: Callable[[str], None]) -> SearchPlan | None:
+    """The plan of a search that has work left; None for a finished one, whose data may be gone.
+
+    Raises:
+        InputError: data is not there, or the run directory belongs to other settings.
+    """
     try:
-        plan = plan_search(request, listeners.say)
+        plan = plan_search(request, say)
     except DataError:
         if is_finished(request.paths, request.experiment, request.seed):
-            return Outcome.DONE
+            return None
         raise
     stored = refuse_other_settings(request.paths, plan)
     if stored and is_finished(request.paths, request.experiment, request.seed):
-        return Outcome.DONE
+        return None
+    return plan
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run directory that this process owns, with the device that it computes on.
+
+    Attributes:
+        request: what is done there; stages read its run settings only.
+        listeners: told what happens.
+        terms: of this process.
+        opened: the run directory.
+        device: ready, torch made deterministic on it.
+    """
+
+    request: SearchRequest
+    listeners: Listeners
+    terms: Terms
+    opened: OpenRun
+    device: "torch.device"
+
+    def carry_on(self, stage: Stage[S], signature: str, stop: StopRequest) -> Outcome:
+        """Carries a stage of this run to its end or to a stop; `signature` is its commits'."""
+        settings, grace_s = self.request.experiment.run, self.terms.grace_s
+        return run(
+            stage,
+            RunStore(
+                self.opened.paths,
+                stage.name,
+                signature=signature,
+                claim=self.opened.claim,
+                keep=settings.keep_commits,
+            ),
+            stop,
+            self.opened.attempt,
+            commit_interval_s=settings.commit_interval_s,
+            grace_s=settings.grace_s if grace_s is None else grace_s,
+            notify=self.listeners.progress,
+            say=self.listeners.say,
+            reason_to_stop=self.terms.reason_to_stop,
+        )
+
+
+@contextmanager
+def open_session(request: SearchRequest, listeners: Listeners, terms: Terms) -> Iterator[Session]:
+    """Owns a run directory for the duration of a `with` block, with its device ready.
+
+    Raises:
+        InputError: the device is not there.
+        OwnedError: another process is at it.
+    """
     device, provenance = prepare_device(request.device, request.experiment.threads)
     changes = changes_since(read_attempts(request.paths), provenance)
     if changes:
         listeners.say(f"goes on with {'; '.join(changes)}: equal bits are not promised")
     with open_run(
         request.paths,
-        this_process(),
+        terms,
         provenance=provenance,
         take_over=request.take_over,
         say=listeners.say,
     ) as opened:
-        signature = store_experiment(request.paths, plan, opened.claim)
-        settings = request.experiment.run
-        return run(
-            plan.stage(device, listeners.phase),
-            RunStore(
-                request.paths,
-                SearchStage.name,
-                signature=signature,
-                claim=opened.claim,
-                keep=settings.keep_commits,
-            ),
-            stop,
-            opened.attempt,
-            commit_interval_s=settings.commit_interval_s,
-            grace_s=settings.grace_s,
-            notify=listeners.progress,
-            say=listeners.say,
-        )
+        yield Session(request, listeners, terms, opened, device)
+
+
+def continue_search(session: Session, plan: SearchPlan, stop: StopRequest) -> Outcome:
+    """Carries a search on in a run directory that is open."""
+    signature = store_experiment(session.opened.paths, plan, session.opened.claim)
+    stage = plan.stage(session.device, session.listeners.phase)
+    return session.carry_on(stage, signature, stop)
 
 
 def prepare_device(name: str, threads: int) -> tuple["torch.device", dict[str, object]]:

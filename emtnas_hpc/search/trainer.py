@@ -17,7 +17,6 @@ from emtnas_hpc.runner.stage import Abandoned, Interrupted
 from emtnas_hpc.search.mini_batches import Indices, training_batches
 from emtnas_hpc.search.schedule import learning_rate
 from emtnas_hpc.search.task_trainer import TrainingRecord
-from emtnas_hpc.search.weights import load_weights, save_weights
 from emtnas_hpc.space.architecture import decode
 from emtnas_hpc.space.chromosome import Chromosome
 from emtnas_hpc.space.shape import NetworkShape
@@ -29,6 +28,7 @@ from emtnas_hpc.supernet.network import Network
 from emtnas_hpc.supernet.path import SampledPath
 from emtnas_hpc.supernet.sgd import SgdSettings
 from emtnas_hpc.supernet.training import Training
+from emtnas_hpc.supernet.weights import load_weights, save_weights
 
 
 @dataclass(frozen=True)

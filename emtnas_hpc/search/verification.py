@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emtnas_hpc.errors import InputError
+from emtnas_hpc.experiment import StoredExperiment
 from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.runner.provenance import changes_since
 from emtnas_hpc.search.copies import copy_last_two, copy_newest_common
@@ -47,7 +48,7 @@ def compare_newest(a: RunPaths, b: RunPaths) -> Comparison:
 
 
 def repeat_newest(
-    paths: RunPaths, data_dir: Path, device: str, *, say: Callable[[str], None]
+    paths: RunPaths, data_dir: Path, device: str, *, mend: str, say: Callable[[str], None]
 ) -> Comparison:
     """Repeats the generations from the last commit but one to the newest; the run stays untouched.
 
@@ -57,18 +58,15 @@ def repeat_newest(
         paths: of the run.
         data_dir: where prepared data sets are.
         device: auto, cpu, cuda or cuda:N.
+        mend: the command that prepares the run's data, for messages.
         say: told what is being done.
 
     Raises:
         InputError: nothing is committed, or data or device are not there.
         DamagedError: one of the two commits is damaged.
     """
-    stored = read_stored(paths)
-    if stored is None:
-        raise InputError(f"{paths.directory}: nothing has been committed yet")
-    request = SearchRequest(
-        stored.experiment, stored.seed, paths, data_dir, device, mend="emtnas-hpc prepare"
-    )
+    stored = read_stored(paths) or _refuse_nameless(paths)
+    request = SearchRequest(stored.experiment, stored.seed, paths, data_dir, device, mend)
     plan = plan_search(request, say)
     refuse_other_settings(paths, plan)
     with tempfile.TemporaryDirectory() as folder:
@@ -89,3 +87,11 @@ def repeat_newest(
         stage.save(state, repetition)
         difference = next(commit_differences(newest.directory, repetition), None)
     return Comparison(newest.step, difference)
+
+
+def _refuse_nameless(paths: RunPaths) -> StoredExperiment:
+    if paths.stage(SearchStage.name).steps():
+        raise InputError(
+            f"{paths.experiment} is missing; the `run` command that made the run writes it anew"
+        )
+    raise InputError(f"{paths.directory}: nothing has been committed yet")

@@ -53,6 +53,10 @@ def test_purposes_keep_their_numbers() -> None:
         "RECALIBRATION": 8,
         "TRUE_FITNESS": 9,
         "WEIGHTS": 10,
+        "RETRAINING_WEIGHTS": 11,
+        "RETRAINING_IMAGES": 12,
+        "RETRAINING_AUGMENTATION": 13,
+        "RETRAINING_MASKS": 14,
     }
 
 

@@ -55,6 +55,20 @@ NEUTRAL = {
     "run.keep_commits": "3",
     "run.grace_s": "10",
     "task.cifar10.source": "npz:/data/cifar10.npz",
+    "retraining.recipe": "table1",
+    "retraining.origin": "me",
+    "retraining.normal_cells": "[1]",
+    "retraining.channels": "47",
+    "retraining.epochs": "599",
+    "retraining.batch_size": "63",
+    "retraining.learning_rate": "0.1",
+    "retraining.momentum": "0.8",
+    "retraining.nesterov": "false",
+    "retraining.weight_decay": "2e-4",
+    "retraining.dropout": "0.2",
+    "retraining.drop_path": "0.1",
+    "retraining.cutout": "8",
+    "retraining.part_batches": "10",
 }
 
 

@@ -68,5 +68,5 @@ def test_the_name_of_a_run_is_always_one_of_a_folder(
 
 @pytest.mark.parametrize("name", ["a/b", "", "..", "-x", "a b", "x" * 201, "a\n"])
 def test_a_name_that_is_none_for_a_folder_is_refused(load: Load, name: str) -> None:
-    with pytest.raises(InputError, match=r"^name is .*, expected at most 200 letters, digits"):
+    with pytest.raises(InputError, match=r"^--name is .*, expected at most 200 letters, digits"):
         rename(load("cifar"), name)

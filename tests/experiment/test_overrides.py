@@ -50,6 +50,21 @@ REFUSED = [
     ("task.cifar10.source=3", "task.cifar10.source is 3, expected text"),
     ("task.cifar10=3", "task.cifar10 is 3, expected a table"),
     ("search=3", "search is 3, expected a table"),
+    ("retraining=3", "retraining is 3, expected a table"),
+    (
+        "retraining.recipe=best",
+        "retraining.recipe is 'best', expected 'long' or 'quick' or 'table1'",
+    ),
+    ("retraining.recipe=3", "retraining.recipe is 3, expected 'long' or 'quick' or 'table1'"),
+    ("retraining.normal_cells=[0]", f"retraining.normal_cells.0 is 0, expected {COUNT}"),
+    (
+        "retraining.normal_cells=2",
+        f"retraining.normal_cells is 2, expected a list, each {COUNT}",
+    ),
+    (
+        "retraining.normal_cells=[2, 2]",
+        "retraining.normal_cells is [2, 2], expected every number once",
+    ),
     ("task=3", "task is 3, expected tables such as [task.cifar10]"),
     ("name=.hidden", f"name is '.hidden', expected {NAME}"),
     ("tasks=[]", f"tasks is [], expected a list with at least one entry, each {NAME}"),
@@ -69,7 +84,8 @@ REFUSED = [
     ("training.rmp=0.1", "unknown setting training.rmp; did you mean search.rmp?"),
     (
         "batch_size=4",
-        "unknown setting batch_size; did you mean training.batch_size or evaluation.batch_size?",
+        "unknown setting batch_size; did you mean training.batch_size or evaluation.batch_size or "
+        "retraining.batch_size?",
     ),
     ("task.cifar10.pol=2", "unknown setting task.cifar10.pol; did you mean task.cifar10.pool?"),
     ("serch.rmp=0.1", "unknown setting serch.rmp; did you mean search.rmp?"),

@@ -3,7 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.experiment import Experiment, preset_names
+from emtnas_hpc.experiment import (
+    Experiment,
+    StoredExperiment,
+    dump_stored,
+    preset_names,
+    rename,
+)
 from emtnas_hpc.experiment.identity import flatten
 
 Load = Callable[..., Experiment]
@@ -149,12 +155,29 @@ def test_a_file_that_drops_a_task_drops_what_its_preset_says_of_it(
     assert experiment.task["digits"].padding == 1
 
 
-def test_an_unknown_preset_is_refused_with_the_names_that_are_known(complaint: Complaint) -> None:
-    known = ", ".join(preset_names())
-    assert complaint("cifra") == (
-        f"no preset or TOML file 'cifra'; did you mean cifar? presets are: {known}"
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("cifra", "did you mean cifar? "),
+        ("cifar-single", "did you mean cifar10-single or cifar100-single? "),
+        ("x.toml", ""),
+    ],
+)
+def test_an_unknown_preset_is_refused_with_the_closest_and_where_all_are_listed(
+    complaint: Complaint, name: str, hint: str
+) -> None:
+    assert complaint(name) == (
+        f"no preset or TOML file {name!r}; {hint}docs/settings.md lists the presets"
     )
-    assert complaint("x.toml") == f"no preset or TOML file 'x.toml'; presets are: {known}"
+
+
+def test_the_experiment_that_a_run_has_stored_is_one_to_load(load: Load, tmp_path: Path) -> None:
+    asked = rename(load("quickstart", "search.rmp=0.1"), "mine")
+    file = tmp_path / "experiment.toml"
+    digests = dict.fromkeys(asked.tasks, "d")
+    file.write_text(dump_stored(StoredExperiment(asked, 3, digests, {"search": "s"})))
+    assert load(str(file)) == asked
+    assert load(str(file), "search.rmp=0.2").search.rmp == 0.2
 
 
 @pytest.mark.parametrize("base", ['"nowhere"', "3", '["cifar"]'])

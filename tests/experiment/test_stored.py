@@ -9,6 +9,7 @@ from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment import Experiment, StoredExperiment, dump_stored, parse_stored
 from emtnas_hpc.experiment.settings import (
     EvaluationSettings,
+    RetrainingSettings,
     RunSettings,
     SearchSettings,
     SupernetSettings,
@@ -50,6 +51,12 @@ def experiments(draw: st.DrawFn) -> Experiment:
         mean=st.lists(st.floats(allow_nan=False, allow_infinity=False)).map(tuple),
         std=st.lists(positive).map(tuple),
     )
+    retraining = st.builds(
+        RetrainingSettings,
+        normal_cells=st.lists(st.integers(1, 9), unique=True).map(tuple),
+        learning_rate=positive,
+        origin=st.text(st.characters(codec="utf-8")),
+    )
     return Experiment(
         name=draw(names),
         tasks=tuple(tasks),
@@ -57,6 +64,7 @@ def experiments(draw: st.DrawFn) -> Experiment:
         supernet=draw(st.builds(SupernetSettings, channels=count)),
         training=draw(training),
         evaluation=draw(st.builds(EvaluationSettings, chunk_size=count)),
+        retraining=draw(retraining),
         run=draw(st.builds(RunSettings, commit_interval_s=positive)),
         task={name: draw(task) for name in tasks},
     )
@@ -70,6 +78,15 @@ def test_what_is_stored_comes_back_and_has_the_same_identity(
     stored = StoredExperiment(experiment, seed, data, {"search": "f" * 64})
     found = parse_stored(dump_stored(stored), "a file")
     assert found == stored
+    assert found.identity.signature == stored.identity.signature
+
+
+def test_a_run_of_before_there_were_retrainings_is_read_as_one_without(load: Load) -> None:
+    stored = StoredExperiment(load("cifar"), 3, {"cifar10": "d"}, {"search": "s"})
+    text = dump_stored(stored)
+    section = text[text.index("[experiment.retraining]") : text.index("[experiment.run]")]
+    found = parse_stored(text.replace(section, ""), "a file")
+    assert found.experiment.retraining.normal_cells == ()
     assert found.identity.signature == stored.identity.signature
 
 

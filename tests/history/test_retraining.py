@@ -6,6 +6,7 @@ import pytest
 from emtnas_hpc.errors import DamagedError
 from emtnas_hpc.history.retraining import (
     Epoch,
+    PartOfEpoch,
     Retraining,
     RetrainingHeader,
     TestResult,
@@ -36,7 +37,11 @@ UNFINISHED = Retraining(HEADER, parameters=3, parameters_in_use=2, macs=9, epoch
 FINISHED = replace(UNFINISHED.after(EPOCH), test=TestResult(0.96, 0.99, None, None, 1.5))
 
 
-@pytest.mark.parametrize("retraining", [UNFINISHED, FINISHED])
+UNDER_WAY = replace(UNFINISHED, part=PartOfEpoch(640, 1.25, 17.0, 2.5))
+DIVERGED = replace(UNFINISHED, part=PartOfEpoch(640, None, 17.0, 2.5))
+
+
+@pytest.mark.parametrize("retraining", [UNFINISHED, FINISHED, UNDER_WAY, DIVERGED])
 def test_a_retraining_is_read_as_it_was_written(tmp_path: Path, retraining: Retraining) -> None:
     write_retraining(retraining, tmp_path / "record.json")
     assert read_retraining(tmp_path / "record.json") == retraining
@@ -45,6 +50,10 @@ def test_a_retraining_is_read_as_it_was_written(tmp_path: Path, retraining: Retr
 def test_it_is_finished_once_the_test_set_was_read() -> None:
     assert not UNFINISHED.finished
     assert FINISHED.finished
+
+
+def test_a_part_of_an_epoch_ends_with_the_epoch() -> None:
+    assert UNDER_WAY.after(EPOCH).part is None
 
 
 def test_an_architecture_that_was_found_on_another_task_is_a_transfer() -> None:

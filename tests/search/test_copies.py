@@ -62,11 +62,23 @@ def test_a_commit_that_its_owner_deletes_meanwhile_is_no_damage(stage, folder, m
     assert (before.step, newest.step) == (2, 3)
 
 
-def test_a_damaged_commit_is_named(stage, folder):
+@pytest.mark.parametrize(
+    ("damaged", "mends"),
+    [
+        ({2}, "the `run` command that made it sets it aside and goes on from the one before"),
+        ({1}, "a search goes on without it, but only a backup brings back what is compared here"),
+        ({1, 2}, "restore it from a backup, or move {stage} away to begin anew"),
+    ],
+)
+def test_a_damaged_commit_is_named_with_what_mends_it(stage, folder, damaged, mends):
     run = stage("run", 2)
-    (run.commit(2) / "task0.pt").write_text("noise")
-    with pytest.raises(DamagedError, match=r"000002 is damaged: task0\.pt"):
+    for step in damaged:
+        (run.commit(step) / "task0.pt").write_text("noise")
+    with pytest.raises(DamagedError) as caught:
         copy_last_two(run, folder)
+    message = str(caught.value)
+    assert message.startswith(f"{run.commit(max(damaged))} is damaged: task0.pt: expected ")
+    assert message.endswith(f"; {mends.format(stage=run.directory)}")
 
 
 def test_a_disk_that_refuses_is_not_taken_for_an_owner(stage, folder, monkeypatch):

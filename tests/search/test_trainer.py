@@ -5,9 +5,9 @@ import torch
 from emtnas_hpc.data import open_task
 from emtnas_hpc.runner.stage import Abandoned
 from emtnas_hpc.search.assembly import SearchPlan
-from emtnas_hpc.search.comparison import weights_differences
 from emtnas_hpc.search.trainer import SupernetTrainer, load_images
 from emtnas_hpc.space.chromosome import random_chromosome
+from emtnas_hpc.supernet.weights_comparison import weights_differences
 
 CPU = torch.device("cpu")
 

@@ -1,4 +1,4 @@
-"""The weights file of a task: tensors and plain values only, never unpickled."""
+"""The weights file of a network: tensors and plain values only, never unpickled."""
 
 import io
 import pickle

@@ -1,0 +1,123 @@
+"""A run from wherever it is to its end: the search, then its retrainings, in one process."""
+
+from collections.abc import Sequence
+
+from emtnas_hpc.agenda.incumbents import run_orders
+from emtnas_hpc.experiment import StoredExperiment, dump_stored
+from emtnas_hpc.retraining.directory import retraining_left, store_identity
+from emtnas_hpc.retraining.order import RetrainingOrder
+from emtnas_hpc.retraining.plan import RetrainingPlan
+from emtnas_hpc.runner.interruption import StopRequest
+from emtnas_hpc.runner.loop import Outcome
+from emtnas_hpc.runner.terms import Terms
+from emtnas_hpc.search.run_directory import read_stored, store_retraining
+from emtnas_hpc.search.session import (
+    Listeners,
+    SearchRequest,
+    Session,
+    continue_search,
+    open_session,
+    search_left,
+)
+from emtnas_hpc.store.durable import write_file
+
+
+def carry_on(
+    request: SearchRequest,
+    listeners: Listeners,
+    stop: StopRequest,
+    terms: Terms | None = None,
+) -> Outcome:
+    """Begins or continues a run; one that is finished needs neither its data nor torch.
+
+    Args:
+        request: what and where; its experiment says which retrainings follow the search.
+        listeners: told what happens.
+        stop: looked at between batches.
+        terms: of whoever starts it; by default those of the foreground.
+
+    Raises:
+        InputError: data or device are not there, or a folder belongs to other settings.
+        OwnedError: another process is at it.
+        EmtnasError: of the store; what was committed stands.
+    """
+    search = search_left(request, listeners.say)
+    if search is None:
+        orders = run_orders(request.paths, request.experiment)
+        return carry_on_retrainings(request, orders, listeners, stop, terms)
+    with open_session(request, listeners, terms or Terms()) as session:
+        if continue_search(session, search, stop) is Outcome.MORE:
+            return Outcome.MORE
+        orders = run_orders(request.paths, request.experiment)
+        return _continue_retrainings(session, _left(request, orders, listeners), stop)
+
+
+def carry_on_retrainings(
+    request: SearchRequest,
+    orders: Sequence[RetrainingOrder],
+    listeners: Listeners,
+    stop: StopRequest,
+    terms: Terms | None = None,
+) -> Outcome:
+    """Begins or continues retrainings in one run directory; arguments and errors of `carry_on`.
+
+    Args:
+        request: where; its search may be finished long since, or none.
+        orders: what to train, one after the other.
+        listeners: told what happens.
+        stop: looked at between batches.
+        terms: of whoever starts it.
+    """
+    left = _left(request, orders, listeners)
+    if not left:
+        return Outcome.DONE
+    with open_session(request, listeners, terms or Terms()) as session:
+        _say_what_it_is_for(session)
+        return _continue_retrainings(session, left, stop)
+
+
+def _left(
+    request: SearchRequest, orders: Sequence[RetrainingOrder], listeners: Listeners
+) -> list[RetrainingPlan]:
+    plans = (
+        retraining_left(
+            request.paths, order, request.data_dir, mend=request.mend, say=listeners.say
+        )
+        for order in orders
+    )
+    return [plan for plan in plans if plan is not None]
+
+
+def _continue_retrainings(
+    session: Session, plans: Sequence[RetrainingPlan], stop: StopRequest
+) -> Outcome:
+    for plan in plans:
+        if stop.requested or _out_of_time(session):
+            return Outcome.MORE
+        signature = store_identity(session.opened.paths, plan, session.opened.claim)
+        stage = plan.stage(session.device, session.listeners.phase)
+        if session.carry_on(stage, signature, stop) is Outcome.MORE:
+            return Outcome.MORE
+    return Outcome.DONE
+
+
+def _out_of_time(session: Session) -> bool:
+    """Whether not even a commit fits any more; what the first step takes nobody knows yet."""
+    reason = session.terms.reason_to_stop(0.0)
+    if reason:
+        session.opened.attempt.event("stopped", reason=reason)
+    return reason is not None
+
+
+def _say_what_it_is_for(session: Session) -> None:
+    """In experiment.toml, which a job goes by.
+
+    That of a folder for architectures from elsewhere names no signature of a search.
+    """
+    request, claim = session.request, session.opened.claim
+    if read_stored(request.paths) is not None:
+        store_retraining(request.paths, request.experiment, claim)
+        return
+    stored = StoredExperiment(request.experiment, request.seed, {}, {})
+    claim.check()
+    write_file(request.paths.experiment, dump_stored(stored), claim.token)

@@ -1,0 +1,66 @@
+"""How far a search is, read from a few columns of state.h5: for those who look at many of them."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from emtnas_hpc.errors import DamagedError
+from emtnas_hpc.history.file import read_header
+from emtnas_hpc.history.records import Header
+
+#: Newest generations that the time of the next one is judged by.
+_N_RECENT = 10
+_SECONDS = ("seconds_training", "seconds_evaluation", "seconds_search", "seconds_true_fitness")
+
+
+@dataclass(frozen=True)
+class SearchProgress:
+    """How far a search is.
+
+    Attributes:
+        header: what holds for the whole search.
+        generation: the newest one.
+        true_fitness: for every task the best so far, in [0, 1]; nan before the first measurement.
+        seconds: of a generation, the median of the newest ten; nan before the first.
+    """
+
+    header: Header
+    generation: int
+    true_fitness: tuple[float, ...]
+    seconds: float
+
+    @property
+    def seconds_left(self) -> float:
+        """Work left if the generations to come take as long; nan where none has been measured."""
+        return self.seconds * (self.header.n_generations - self.generation)
+
+
+def read_progress(path: Path) -> SearchProgress:
+    """Reads how far a search is, in a twentieth of the time that its whole history takes.
+
+    Raises:
+        DamagedError: the file is no history, or one of another schema.
+    """
+    header = read_header(path)
+    try:
+        with h5py.File(path, "r") as file:
+            table = file["generations"]
+            seconds = sum(table[name][-_N_RECENT:].sum(axis=1) for name in _SECONDS)
+            true_fitness = table["true_fitness"][()]
+            return SearchProgress(
+                header,
+                int(file.attrs["generation"]),
+                tuple(_best(column) for column in true_fitness.T),
+                float(np.median(seconds)) if len(true_fitness) else math.nan,
+            )
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise DamagedError(f"{path} cannot be read as the history of a search: {error}") from None
+
+
+def _best(column: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
+    return max((value for value in column.tolist() if not math.isnan(value)), default=math.nan)

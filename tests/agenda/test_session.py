@@ -1,0 +1,238 @@
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from whole_runs import LABEL, RETRAININGS, TINY, Told, run, stopping_at
+
+from emtnas_hpc.agenda.incumbents import finished_history, incumbent, run_orders
+from emtnas_hpc.agenda.remaining import stages_left, stages_of
+from emtnas_hpc.agenda.session import carry_on_retrainings
+from emtnas_hpc.agenda.verification import common_retrainings, compare_retrainings
+from emtnas_hpc.errors import DamagedError, DataError, InputError
+from emtnas_hpc.experiment import TaskSettings
+from emtnas_hpc.history.retraining import Retraining, read_retraining
+from emtnas_hpc.runner.attempts import read_attempts
+from emtnas_hpc.runner.interruption import StopRequest
+from emtnas_hpc.runner.loop import Outcome
+from emtnas_hpc.runner.terms import Terms
+from emtnas_hpc.search.run_directory import read_stored
+from emtnas_hpc.search.session import SearchRequest
+from emtnas_hpc.search.verification import compare_newest
+from emtnas_hpc.store.paths import RunPaths
+
+Copy = Callable[..., SearchRequest]
+
+
+@pytest.fixture
+def copy(whole: RunPaths, tmp_path: Path, request_in: Callable[..., SearchRequest]) -> Copy:
+    """The request of a copy of the run that came to its end, with sections changed."""
+
+    def make(**sections: dict[str, Any]) -> SearchRequest:
+        request = request_in(tmp_path / "copy/seed-0", **sections)
+        shutil.copytree(whole.directory, request.paths.directory)
+        return request
+
+    return make
+
+
+def record(paths: RunPaths, name: str) -> Retraining:
+    stage = paths.stage(f"retraining/{name}")
+    return read_retraining(stage.commit(stage.steps()[-1]) / "record.json")
+
+
+def remove(paths: RunPaths, name: str) -> None:
+    shutil.rmtree(paths.stage(f"retraining/{name}").directory)
+
+
+def test_a_run_is_its_search_and_then_every_task_at_every_depth(
+    whole: RunPaths, tmp_path: Path, request_in: Callable[..., SearchRequest]
+) -> None:
+    request, told = request_in(tmp_path / "seed-0"), Told()
+    assert run(request, told) is Outcome.DONE
+    assert told.steps == [(stage, step) for stage in ("search", *RETRAININGS) for step in (1, 2)]
+    assert compare_newest(whole, request.paths).difference is None
+    compared = list(compare_retrainings(whole, request.paths))
+    assert [name for name, _comparison in compared] == sorted(
+        f"retraining/{name}" for name in RETRAININGS
+    )
+    assert {(c.step, c.difference) for _name, c in compared} == {(2, None)}
+    assert len(read_attempts(request.paths)) == 1
+
+
+def test_what_was_retrained_is_what_the_search_found(whole: RunPaths) -> None:
+    history = finished_history(whole)
+    for task, name in (("digits", RETRAININGS[1]), ("again", RETRAININGS[3])):
+        found, header = (
+            history.incumbent(("digits", "again").index(task)),
+            record(whole, name).header,
+        )
+        assert (header.found_on, header.individual) == (task, found.id)
+        assert header.search_signature == history.header.signature
+        assert header.shape.n_normal == 2
+        assert record(whole, name).finished
+
+
+@pytest.mark.parametrize(
+    ("stage", "step"),
+    [("search", 1), ("search", 2), (RETRAININGS[0], 1), (RETRAININGS[0], 2), (RETRAININGS[3], 1)],
+)
+def test_a_run_that_is_stopped_anywhere_ends_in_the_bits_of_one_that_is_not(
+    whole: RunPaths,
+    tmp_path: Path,
+    request_in: Callable[..., SearchRequest],
+    stage: str,
+    step: int,
+) -> None:
+    request = request_in(tmp_path / "seed-0")
+    assert run(request, stopping_at(stage, step)) is Outcome.MORE
+    told = Told()
+    assert run(request, told) is Outcome.DONE
+    assert (stage, step) not in told.steps
+    assert compare_newest(whole, request.paths).difference is None
+    compared = list(compare_retrainings(whole, request.paths))
+    assert len(compared) == 4
+    assert {c.difference for _name, c in compared} == {None}
+
+
+def test_a_run_that_is_finished_is_left_as_it_is(copy: Copy) -> None:
+    request, told = copy(), Told()
+    before = {path: path.stat().st_mtime_ns for path in request.paths.directory.rglob("*")}
+    assert run(request, told) is Outcome.DONE
+    assert told.steps == []
+    after = {path: path.stat().st_mtime_ns for path in request.paths.directory.rglob("*")}
+    assert after == before
+
+
+def test_other_retraining_settings_make_other_folders_and_touch_nothing_else(copy: Copy) -> None:
+    request, told = copy(retraining={"normal_cells": [1], "cutout": 2}), Told()
+    assert run(request, told) is Outcome.DONE
+    label = "quick+channels=2+epochs=1+batch_size=128+cutout=2+part_batch-"
+    assert [stage[: len(stage) - 8] for stage in told.stages] == [
+        f"digits-n1-{label}",
+        f"again-n1-{label}",
+    ]
+    stored = read_stored(request.paths)
+    assert stored.experiment.retraining == request.experiment.retraining
+    assert stored.signatures["search"] == stored.identity.signature
+    assert len(request.paths.stages()) == 1 + 4 + 2
+
+
+def test_a_run_remembers_which_retrainings_it_was_last_asked_for(
+    tmp_path: Path, request_in: Callable[..., SearchRequest]
+) -> None:
+    first = request_in(tmp_path / "seed-0", retraining={"normal_cells": [3]})
+    assert run(first, stopping_at("search", 1)) is Outcome.MORE
+    assert read_stored(first.paths).experiment == first.experiment
+    last, told = request_in(tmp_path / "seed-0", retraining={"normal_cells": [1]}), Told()
+    assert run(last, told) is Outcome.DONE
+    assert told.stages == ["search", f"digits-n1-{LABEL}", f"again-n1-{LABEL}"]
+    assert read_stored(last.paths).experiment == last.experiment
+
+
+def test_a_search_that_is_over_needs_no_data_for_a_retraining_on_another_set(copy: Copy) -> None:
+    request, told = copy(), Told()
+    history = finished_history(request.paths)
+    architecture, origin = incumbent(history, "again")
+    (first, *_rest) = run_orders(request.paths, request.experiment)
+    elsewhere = replace(
+        first,
+        architecture=architecture,
+        origin=origin,
+        task="other",
+        images=TaskSettings(source="package:digits"),
+    )
+    gone = {
+        name: task.model_copy(update={"source": "npz:gone.npz"})
+        for name, task in request.experiment.task.items()
+    }
+    experiment = request.experiment.model_copy(update={"task": gone})
+    request = replace(request, experiment=experiment)
+    with StopRequest() as stop:
+        done = carry_on_retrainings(request, [elsewhere], told.listeners, stop)
+    assert done is Outcome.DONE
+    assert told.stages == [f"again-on-other-n1-{LABEL}"]
+    assert record(request.paths, told.stages[0]).header.is_transfer
+    assert run(request, Told()) is Outcome.DONE
+
+
+def test_a_retraining_without_its_data_is_refused_before_anything_is_written(copy: Copy) -> None:
+    request = copy()
+    remove(request.paths, RETRAININGS[1])
+    gone = request.experiment.task | {"digits": TaskSettings(source="npz:gone.npz", padding=1)}
+    experiment = request.experiment.model_copy(update={"task": gone})
+    with pytest.raises(DataError, match=r"gone\.npz"):
+        run(replace(request, experiment=experiment), Told())
+
+
+def test_the_stages_that_are_left_are_told_by_name(
+    copy: Copy, tmp_path: Path, request_in: Callable[..., SearchRequest]
+) -> None:
+    fresh = request_in(tmp_path / "fresh")
+    stages = ("search", *(f"retraining/{name}" for name in RETRAININGS))
+    assert stages_of(fresh.experiment) == stages
+    assert stages_left(fresh.paths, fresh.experiment, 0) == stages
+    request = copy()
+    assert stages_left(request.paths, request.experiment, 0) == ()
+    remove(request.paths, RETRAININGS[2])
+    assert stages_left(request.paths, request.experiment, 0) == (f"retraining/{RETRAININGS[2]}",)
+    without = request.experiment.retraining.model_copy(update={"normal_cells": ()})
+    experiment = request.experiment.model_copy(update={"retraining": without})
+    assert stages_of(experiment) == ("search",)
+    assert stages_left(request.paths, experiment, 0) == ()
+
+
+def test_a_stage_that_there_is_no_time_for_is_not_begun(copy: Copy) -> None:
+    request, told = copy(), Told()
+    remove(request.paths, RETRAININGS[0])
+    terms = Terms(reason_to_stop=lambda _next_s: "deadline")
+    assert run(request, told, terms=terms) is Outcome.MORE
+    assert told.steps == []
+    assert read_attempts(request.paths)[-1].events[-1]["reason"] == "deadline"
+
+
+def test_what_an_unfinished_search_has_found_so_far_is_not_retrained(
+    tmp_path: Path, request_in: Callable[..., SearchRequest]
+) -> None:
+    request = request_in(tmp_path / "seed-0")
+    with pytest.raises(InputError, match="the search has reached generation 0, and what it"):
+        finished_history(request.paths)
+    run(request, stopping_at("search", 1))
+    with pytest.raises(InputError, match="the search has reached generation 1 of 2, and what it"):
+        run_orders(request.paths, request.experiment)
+
+
+def test_a_search_whose_history_is_damaged_is_named(copy: Copy) -> None:
+    request = copy()
+    for state in request.paths.directory.glob("search/*/state.h5"):
+        state.write_bytes(b"noise")
+    with pytest.raises(DamagedError, match=r"no commit has a good state\.h5"):
+        finished_history(request.paths)
+
+
+def test_a_task_that_was_not_searched_for_has_no_incumbent(whole: RunPaths) -> None:
+    with pytest.raises(InputError, match="--task is 'other', but the search has digits, again"):
+        incumbent(finished_history(whole), "other")
+
+
+def test_a_difference_between_two_retrainings_is_named(whole: RunPaths, copy: Copy) -> None:
+    request = copy()
+    name = f"retraining/{RETRAININGS[0]}"
+    file = request.paths.stage(name).commit(2) / "record.json"
+    changed = file.read_text().replace('"seed": 0', '"seed": 1')
+    file.write_text(changed)
+    with pytest.raises(DamagedError, match=r"record\.json"):
+        list(compare_retrainings(whole, request.paths))
+    remove(request.paths, RETRAININGS[0])
+    assert len(common_retrainings(whole, request.paths)) == 3
+
+
+def test_a_search_may_be_all_that_a_run_is(
+    tmp_path: Path, request_in: Callable[..., SearchRequest]
+) -> None:
+    request, told = request_in(tmp_path / "seed-0", retraining={"normal_cells": []}), Told()
+    assert run(request, told) is Outcome.DONE
+    assert told.stages == ["search"]
+    assert TINY["retraining"]["normal_cells"] == [1, 2]

@@ -1,0 +1,70 @@
+"""The smallest run that has everything: two tasks, two generations, two depths, parts of epochs."""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from emtnas_hpc.agenda.session import carry_on
+from emtnas_hpc.runner.interruption import StopRequest
+from emtnas_hpc.runner.loop import Outcome, Progress
+from emtnas_hpc.search.session import Listeners, SearchRequest
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "tasks": ["digits", "again"],
+    "task": {"digits": {"padding": 1}, "again": {"source": "package:digits", "padding": 1}},
+    "search": {"generations": 2, "population": 4},
+    "supernet": {"channels": 2},
+    "training": {"batch_size": 16, "batches": 2},
+    "evaluation": {"batch_size": 64, "recalibration_images": 32},
+    "retraining": {
+        "recipe": "quick",
+        "normal_cells": [1, 2],
+        "channels": 2,
+        "epochs": 1,
+        "batch_size": 128,
+        "part_batches": 6,
+    },
+    "run": {"commit_interval_s": 0.0},
+}
+
+LABEL = "quick+channels=2+epochs=1+batch_size=128+part_batches=6"
+#: In the order in which they are done; two steps each.
+RETRAININGS = [f"{task}-n{n}-{LABEL}" for task in ("digits", "again") for n in (1, 2)]
+
+
+class Told:
+    """Listeners that remember which stages made steps, and may act when one ends."""
+
+    def __init__(self, on_step: Callable[[str, int], None] = lambda _stage, _step: None) -> None:
+        self.steps: list[tuple[str, int]] = []
+        self.said: list[str] = []
+        self._on_step = on_step
+        self.listeners = Listeners(self._progress, lambda _phase, _task: None, self.said.append)
+
+    @property
+    def stages(self) -> list[str]:
+        """Those that made steps, in order."""
+        return list(dict.fromkeys(stage for stage, _step in self.steps))
+
+    def _progress(self, progress: Progress) -> None:
+        stage = str(progress.summary.get("retraining", "search"))
+        self.steps.append((stage, progress.step))
+        self._on_step(stage, progress.step)
+
+
+def stopping_at(stage: str, step: int) -> Told:
+    """Listeners that send this process a SIGTERM when a step of a stage has ended."""
+
+    def on_step(ended: str, number: int) -> None:
+        if (ended, number) == (stage, step):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return Told(on_step)
+
+
+def run(request: SearchRequest, told: Told, **options: Any) -> Outcome:
+    """Carries a run on."""
+    with StopRequest() as stop:
+        return carry_on(request, told.listeners, stop, **options)

@@ -1,0 +1,86 @@
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from emtnas_hpc.data import REGISTRY, Prepared, prepare
+from emtnas_hpc.experiment import RetrainingSettings
+from emtnas_hpc.retraining.order import Origin, RetrainingOrder
+from emtnas_hpc.retraining.plan import RetrainingPlan
+from emtnas_hpc.runner.stage import Interrupted
+from emtnas_hpc.space.architecture import decode
+from emtnas_hpc.space.chromosome import random_chromosome
+
+#: Everything on, and an epoch of three steps: 6, 6 and 0 mini-batches and a rest.
+SETTINGS = RetrainingSettings(
+    recipe="quick",
+    channels=2,
+    epochs=2,
+    batch_size=96,
+    dropout=0.1,
+    drop_path=0.2,
+    cutout=4,
+    part_batches=6,
+)
+ORIGIN = Origin("digits", 17, "a" * 64, "b" * 64)
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def digits(data_dir: Path) -> Prepared:
+    return prepare("digits", REGISTRY["digits"], data_dir, say=[].append, mend="mend it")
+
+
+@pytest.fixture(scope="session")
+def order() -> RetrainingOrder:
+    return RetrainingOrder(
+        experiment="tiny",
+        seed=3,
+        threads=1,
+        architecture=decode(random_chromosome(np.random.default_rng(5))),
+        origin=ORIGIN,
+        task="digits",
+        images=REGISTRY["digits"],
+        n_normal=1,
+        settings=SETTINGS,
+    )
+
+
+@pytest.fixture(scope="session")
+def plan(order: RetrainingOrder, digits: Prepared) -> RetrainingPlan:
+    return RetrainingPlan(order, digits)
+
+
+@pytest.fixture(scope="session")
+def changed(order: RetrainingOrder) -> Callable[..., RetrainingOrder]:
+    """The order with some of its fields, or some settings, changed."""
+
+    def change(**values: Any) -> RetrainingOrder:
+        of_order = {field.name for field in fields(order)}
+        settings = {name: values.pop(name) for name in tuple(values) if name not in of_order}
+        changed = values.pop("settings", order.settings).model_copy(update=settings)
+        return replace(order, settings=changed, **values)
+
+    return change
+
+
+@pytest.fixture(autouse=True)
+def poisoned() -> Iterator[None]:
+    """Nothing uses torch's global generator, or moves it."""
+    torch.manual_seed(666)
+    before = torch.get_rng_state()
+    yield
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.fixture
+def never() -> Interrupted:
+    return lambda: False

@@ -1,0 +1,137 @@
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from emtnas_hpc.errors import DataError, InputError
+from emtnas_hpc.experiment import TaskSettings
+from emtnas_hpc.history.retraining import TestResult, write_retraining
+from emtnas_hpc.retraining.directory import (
+    is_finished,
+    read_identity,
+    refuse_other_retraining,
+    retraining_left,
+    store_identity,
+)
+from emtnas_hpc.retraining.order import RetrainingOrder
+from emtnas_hpc.retraining.plan import RetrainingPlan
+from emtnas_hpc.space.architecture import decode
+from emtnas_hpc.store.claim import Claim, take
+from emtnas_hpc.store.owner import this_process
+from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.run_store import RunStore
+
+Changed = Callable[..., RetrainingOrder]
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> RunPaths:
+    return RunPaths(tmp_path / "seed-3")
+
+
+@contextmanager
+def owned(paths: RunPaths) -> Iterator[Claim]:
+    claim = take(paths, this_process(), say=[].append)
+    yield claim
+    claim.release()
+
+
+def finish(paths: RunPaths, plan: RetrainingPlan) -> None:
+    """Commits the record of a retraining that is over, after storing what it is for."""
+    with owned(paths) as claim:
+        signature = store_identity(paths, plan, claim)
+        record = replace(plan.beginning(), test=TestResult(0.5, None, None, None, 0.0))
+        store = RunStore(paths, plan.order.stage_name, signature=signature, claim=claim)
+        store.commit(6, lambda folder: write_retraining(record, folder / "record.json"))
+
+
+def left(paths: RunPaths, order: RetrainingOrder, data_dir: Path) -> RetrainingPlan | None:
+    return retraining_left(paths, order, data_dir, mend="mend it", say=[].append)
+
+
+def test_what_a_folder_is_for_is_written_once_and_read_back(
+    paths: RunPaths, plan: RetrainingPlan
+) -> None:
+    assert read_identity(paths, plan.order) is None
+    with owned(paths) as claim:
+        assert store_identity(paths, plan, claim) == plan.identity.signature
+        file = paths.stage(plan.order.stage_name).identity
+        before = file.stat().st_mtime_ns
+        assert store_identity(paths, plan, claim) == plan.identity.signature
+        assert file.stat().st_mtime_ns == before
+    stored = read_identity(paths, plan.order)
+    assert stored.values == plan.identity.values
+
+
+def test_another_architecture_is_refused_with_the_difference(
+    paths: RunPaths, plan: RetrainingPlan
+) -> None:
+    with owned(paths) as claim:
+        store_identity(paths, plan, claim)
+    other = replace(plan, order=replace(plan.order, architecture=decode((0,) * 40), seed=4))
+    with pytest.raises(InputError, match=r"was made with other settings: genotype is .*; seed is"):
+        refuse_other_retraining(paths, other)
+
+
+def test_a_folder_of_an_earlier_version_goes_on_under_its_own_signature(
+    paths: RunPaths, plan: RetrainingPlan, changed: Changed
+) -> None:
+    """It knew one setting less: what it did not know has its default."""
+    order = changed(part_batches=1000)
+    asked = replace(plan, order=order)
+    with owned(paths) as claim:
+        store_identity(paths, asked, claim)
+        file = paths.stage(order.stage_name).identity
+        lines = file.read_text().replace(asked.identity.signature, "e" * 64).splitlines()
+        file.write_text("\n".join(line for line in lines if "part_batches" not in line))
+        assert store_identity(paths, asked, claim) == "e" * 64
+
+
+@pytest.mark.parametrize("text", ["hello", "a = 1", "signature = 's'\nidentity = 3", "\udcff"])
+def test_a_file_that_is_none_of_ours_is_named(
+    paths: RunPaths, plan: RetrainingPlan, text: str
+) -> None:
+    file = paths.stage(plan.order.stage_name).identity
+    file.parent.mkdir(parents=True)
+    file.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match=r"is not the retraining\.toml of a retraining"):
+        read_identity(paths, plan.order)
+
+
+def test_a_retraining_that_is_finished_needs_its_data_no_more(
+    paths: RunPaths, plan: RetrainingPlan, data_dir: Path, changed: Changed
+) -> None:
+    gone = changed(images=TaskSettings(**{**dict(plan.order.images), "source": "npz:gone.npz"}))
+    assert left(paths, plan.order, data_dir) == plan
+    with pytest.raises(DataError, match=r"gone\.npz"):
+        left(paths, gone, data_dir)
+    finish(paths, plan)
+    assert left(paths, plan.order, data_dir) is None
+    assert left(paths, gone, data_dir) is None
+    with pytest.raises(DataError, match=r"gone\.npz"):
+        left(paths, replace(gone, seed=4), data_dir)
+
+
+@pytest.mark.parametrize("damage", ["record", "manifest", "none yet", "half"])
+def test_a_retraining_is_finished_when_its_last_commit_is_good_and_has_the_verdict(
+    paths: RunPaths, plan: RetrainingPlan, damage: str
+) -> None:
+    assert not is_finished(paths, plan.order)
+    finish(paths, plan)
+    assert is_finished(paths, plan.order)
+    commit = paths.stage(plan.order.stage_name).commit(6)
+    if damage == "record":
+        (commit / "record.json").write_text("noise")
+    elif damage == "manifest":
+        (commit / "manifest.json").unlink()
+    elif damage == "none yet":
+        commit.rename(commit.with_name("gone"))
+    else:
+        with owned(paths) as claim:
+            signature = plan.identity.signature
+            store = RunStore(paths, plan.order.stage_name, signature=signature, claim=claim)
+            record = plan.beginning()
+            store.commit(7, lambda folder: write_retraining(record, folder / "record.json"))
+    assert not is_finished(paths, plan.order)

@@ -1,0 +1,88 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from emtnas_hpc.data import REGISTRY
+from emtnas_hpc.retraining.order import Origin, RetrainingOrder
+from emtnas_hpc.space.architecture import decode
+
+Changed = Callable[..., RetrainingOrder]
+
+OTHER = decode((0,) * 40)
+
+#: What another retraining may differ in, and whether seeds that do are still averaged.
+DIFFERENT = [
+    ({"seed": 4}, True),
+    ({"architecture": OTHER}, True),
+    ({"threads": 2}, False),
+    ({"task": "other"}, False),
+    ({"n_normal": 2}, False),
+    ({"images": REGISTRY["digits"].model_copy(update={"padding": 0})}, False),
+    ({"images": REGISTRY["digits"].model_copy(update={"flip": True})}, False),
+    ({"channels": 3}, False),
+    ({"epochs": 3}, False),
+    ({"cutout": 0}, False),
+    ({"drop_path": 0.0}, False),
+    ({"part_batches": 7}, False),
+]
+
+#: What makes no retraining another one.
+SAME = [
+    {"experiment": "other"},
+    {"recipe": "other"},
+    {"origin_": "other"},
+    {"normal_cells": (7,)},
+    {"images": REGISTRY["digits"].model_copy(update={"source": "npz:digits.npz"})},
+]
+
+
+@pytest.mark.parametrize(("change", "averaged"), DIFFERENT)
+def test_what_can_change_a_result_changes_the_signature(
+    order: RetrainingOrder, changed: Changed, change: dict[str, Any], averaged: bool
+) -> None:
+    other = changed(**change)
+    assert other.identity("d").signature != order.identity("d").signature
+    equal = other.experiment_signature("d") == order.experiment_signature("d")
+    assert equal == averaged
+
+
+@pytest.mark.parametrize("change", SAME)
+def test_what_cannot_change_a_result_leaves_the_signature(
+    order: RetrainingOrder, changed: Changed, change: dict[str, Any]
+) -> None:
+    if "origin_" in change:
+        settings = order.settings.model_copy(update={"origin": "other"})
+        other = changed(settings=settings)
+    else:
+        other = changed(**change)
+    assert other.identity("d") == order.identity("d")
+
+
+def test_the_images_are_part_of_it(order: RetrainingOrder) -> None:
+    assert order.identity("d").signature != order.identity("e").signature
+    assert order.experiment_signature("d") != order.experiment_signature("e")
+
+
+def test_where_an_architecture_comes_from_changes_what_it_is_averaged_with_only(
+    order: RetrainingOrder, changed: Changed
+) -> None:
+    origins = [
+        None,
+        Origin("digits", 17, "a" * 64, "c" * 64),
+        Origin("elsewhere", 17, "a" * 64, "b" * 64),
+    ]
+    from_elsewhere = [changed(origin=origin) for origin in origins]
+    assert len({other.experiment_signature("d") for other in [order, *from_elsewhere]}) == 4
+    assert len({other.identity("d").signature for other in [order, *from_elsewhere]}) == 1
+    same = changed(origin=Origin("digits", 3, "f" * 64, "b" * 64))
+    assert same.experiment_signature("d") == order.experiment_signature("d")
+
+
+def test_the_folder_is_named_after_task_depth_and_recipe(
+    order: RetrainingOrder, changed: Changed
+) -> None:
+    label = "quick+channels=2+epochs=2+batch_size=96+learning_rate=0.025+d"
+    assert order.stage_name.startswith(f"retraining/digits-n1-{label[:40]}")
+    quick = {"recipe": "of another version"}
+    assert changed(task="other", **quick).name.startswith("digits-on-other-n1-")
