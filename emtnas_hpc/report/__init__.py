@@ -1,14 +1,23 @@
-"""From commits to numbers; reads state.h5 only, and never imports torch."""
+"""From commits to numbers and tables; reads small files only, and never imports torch."""
 
-from emtnas_hpc.report.collect import Collection, SeedResult, TaskResult, collect
+from emtnas_hpc.report.collect import SeedResult, TaskResult
+from emtnas_hpc.report.runs import Run, Runs, read_runs
 from emtnas_hpc.report.summary import Summary, TaskSummary, summarise
+from emtnas_hpc.report.table import Column, Entry, Row, Table
+from emtnas_hpc.report.tables import build_tables
 
 __all__ = [
-    "Collection",
+    "Column",
+    "Entry",
+    "Row",
+    "Run",
+    "Runs",
     "SeedResult",
     "Summary",
+    "Table",
     "TaskResult",
     "TaskSummary",
-    "collect",
+    "build_tables",
+    "read_runs",
     "summarise",
 ]

@@ -1,12 +1,13 @@
-"""Reads what searches found, one state.h5 a seed; a damaged run is named and the rest goes on."""
+"""What one seed's search found, from the state.h5 of its newest commit."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from emtnas_hpc.errors import DamagedError, EmtnasError, InputError
+from emtnas_hpc.errors import DamagedError, InputError
 from emtnas_hpc.history import FILE_NAME, History, read_history
-from emtnas_hpc.runner.attempts import read_attempts
+from emtnas_hpc.runner.attempts import AttemptRecord
 from emtnas_hpc.runner.provenance import condition_changes
 from emtnas_hpc.space.architecture import decode
 from emtnas_hpc.space.counts import count_macs, count_parameters
@@ -29,6 +30,7 @@ class TaskResult:
         macs: of the incumbent, convolutions and classifier, for one image.
         seconds_training: sum over generations; likewise the other two.
         genotype: the incumbent as text.
+        diverged_in: the first generation whose training loss is no finite number, None if all are.
     """
 
     task: str
@@ -42,6 +44,7 @@ class TaskResult:
     seconds_evaluation: float
     seconds_search: float
     genotype: str
+    diverged_in: int | None
 
 
 @dataclass(frozen=True)
@@ -73,32 +76,6 @@ class SeedResult:
     tasks: tuple[TaskResult, ...]
 
 
-@dataclass(frozen=True)
-class Collection:
-    """The readable results, and why each of the others is not among them."""
-
-    results: tuple[SeedResult, ...]
-    problems: tuple[str, ...]
-
-
-def collect(directories: Sequence[Path]) -> Collection:
-    """Reads the newest readable commit of every run directory."""
-    results: dict[str, SeedResult] = {}
-    problems = []
-    for directory in directories:
-        try:
-            result = _result(newest_history(directory), directory)
-        except EmtnasError as error:
-            problems.append(f"{directory}: {error}")
-            continue
-        known = results.setdefault(result.signature, result)
-        if known is not result:
-            further, other = sorted((known, result), key=lambda r: r.generation, reverse=True)
-            results[result.signature] = further
-            problems.append(f"{other.directory}: the same search as {further.directory}")
-    return Collection(tuple(results.values()), tuple(problems))
-
-
 def newest_history(directory: Path) -> History:
     """The history of a run's search from the newest commit that still has it good.
 
@@ -115,7 +92,8 @@ def newest_history(directory: Path) -> History:
     raise InputError("nothing has been committed yet")
 
 
-def _result(history: History, directory: Path) -> SeedResult:
+def result_of(history: History, directory: Path, attempts: Iterable[AttemptRecord]) -> SeedResult:
+    """What a history says of its search, and its attempts of the conditions."""
     header = history.header
     return SeedResult(
         directory=directory,
@@ -126,7 +104,7 @@ def _result(history: History, directory: Path) -> SeedResult:
         generation=history.generation,
         n_generations=header.n_generations,
         batch_norm=header.batch_norm,
-        condition_changes=condition_changes(read_attempts(RunPaths(directory))),
+        condition_changes=condition_changes(attempts),
         tasks=tuple(task_result(history, task) for task in range(len(header.tasks))),
     )
 
@@ -149,4 +127,12 @@ def task_result(history: History, task: int) -> TaskResult:
         seconds_evaluation=sum(entry.seconds_evaluation for entry in entries),
         seconds_search=sum(entry.seconds_search for entry in entries),
         genotype=format_genotype(architecture),
+        diverged_in=next(
+            (
+                generation
+                for generation, entry in enumerate(entries, start=1)
+                if not math.isfinite(entry.train_loss)
+            ),
+            None,
+        ),
     )

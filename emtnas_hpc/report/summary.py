@@ -48,6 +48,7 @@ class Summary:
         unfinished: those of them that have not reached their last generation.
         batch_norm: mode in which accuracies were measured; those of two modes do not compare.
         condition_changes: by seed, where it was carried on under other conditions.
+        diverged: by seed, the tasks whose training loss did, each with the first such generation.
         tasks: in order of skill factor.
     """
 
@@ -57,6 +58,7 @@ class Summary:
     unfinished: tuple[int, ...]
     batch_norm: str
     condition_changes: dict[int, tuple[str, ...]]
+    diverged: dict[int, tuple[str, ...]]
     tasks: tuple[TaskSummary, ...]
 
 
@@ -78,7 +80,16 @@ def _summary(results: list[SeedResult]) -> Summary:
         unfinished=tuple(r.seed for r in results if r.generation < r.n_generations),
         batch_norm=results[0].batch_norm,
         condition_changes={r.seed: r.condition_changes for r in results if r.condition_changes},
+        diverged={r.seed: where for r in results if (where := _diverged(r))},
         tasks=tuple(_task_summary(over_seeds) for over_seeds in by_task),
+    )
+
+
+def _diverged(result: SeedResult) -> tuple[str, ...]:
+    return tuple(
+        f"{task.task} in generation {task.diverged_in}"
+        for task in result.tasks
+        if task.diverged_in is not None
     )
 
 

@@ -1,10 +1,12 @@
+import dataclasses
 import math
 
+import fake
 import pytest
 from fake import commit_search
 
 from emtnas_hpc.errors import DamagedError, InputError
-from emtnas_hpc.report import collect, summarise
+from emtnas_hpc.report import read_runs, summarise
 from emtnas_hpc.report.collect import newest_history
 from emtnas_hpc.runner.attempts import Attempt
 from emtnas_hpc.space.counts import count_macs, count_parameters
@@ -12,9 +14,13 @@ from emtnas_hpc.space.genotype import parse_genotype
 from emtnas_hpc.store.paths import RunPaths
 
 
+def searches(*directories):
+    return [run.search for run in read_runs(directories).runs]
+
+
 def test_a_result_is_the_incumbent_with_its_counts_and_the_sum_of_seconds(tmp_path):
     history = commit_search(tmp_path / "seed-0")
-    (result,) = collect([tmp_path / "seed-0"]).results
+    (result,) = searches(tmp_path / "seed-0")
     assert (result.name, result.seed, result.generation) == ("fake", 0, 5)
     for task, found in enumerate(result.tasks):
         entry = history.generations[-1].tasks[task]
@@ -34,7 +40,7 @@ def test_the_newest_commit_counts_also_while_weights_are_missing(tmp_path):
     commit_search(tmp_path / "seed-0", until=3)
     for weights in (tmp_path / "seed-0").rglob("*.pt"):
         weights.unlink()
-    (result,) = collect([tmp_path / "seed-0"]).results
+    (result,) = searches(tmp_path / "seed-0")
     assert result.generation == 3
 
 
@@ -50,9 +56,9 @@ def test_damaged_and_empty_runs_are_named_and_the_others_reported(tmp_path):
     for state in (tmp_path / "bad").rglob("state.h5"):
         state.write_bytes(b"noise")
     (tmp_path / "empty").mkdir()
-    collection = collect([tmp_path / name for name in ("bad", "empty", "good")])
-    assert len(collection.results) == 1
-    bad, empty = collection.problems
+    found = read_runs([tmp_path / name for name in ("bad", "empty", "good")])
+    assert len(found.runs) == 1
+    bad, empty = found.problems
     assert bad.startswith(f"{tmp_path / 'bad'}: no commit has a good state.h5")
     assert empty == f"{tmp_path / 'empty'}: nothing has been committed yet"
     with pytest.raises(DamagedError):
@@ -64,7 +70,7 @@ def test_damaged_and_empty_runs_are_named_and_the_others_reported(tmp_path):
 def test_a_summary_has_mean_and_sample_deviation_over_seeds(tmp_path):
     for seed in (0, 1, 2):
         commit_search(tmp_path / f"seed-{seed}", seed=seed)
-    results = collect([tmp_path / f"seed-{seed}" for seed in (2, 0, 1)]).results
+    results = searches(*(tmp_path / f"seed-{seed}" for seed in (2, 0, 1)))
     (summary,) = summarise(results)
     values = [result.tasks[0].true_fitness for result in results]
     mean = sum(values) / 3
@@ -76,7 +82,7 @@ def test_a_summary_has_mean_and_sample_deviation_over_seeds(tmp_path):
 
 def test_one_seed_has_no_deviation_and_an_unmeasured_quantity_no_mean(tmp_path):
     history = commit_search(tmp_path / "seed-0", generations=6, until=1, true_fitness_every=5)
-    (result,) = collect([tmp_path / "seed-0"]).results
+    (result,) = searches(tmp_path / "seed-0")
     (summary,) = summarise([result])
     assert result.tasks[1].incumbent == history.generations[0].tasks[1].fittest
     quantities = summary.tasks[0].quantities
@@ -89,7 +95,7 @@ def test_runs_of_one_name_but_other_settings_are_never_averaged(tmp_path):
     commit_search(tmp_path / "a", generations=4)
     commit_search(tmp_path / "b", generations=5, seed=1)
     commit_search(tmp_path / "c", generations=5, seed=2)
-    summaries = summarise(collect([tmp_path / name for name in "abc"]).results)
+    summaries = summarise(searches(*(tmp_path / name for name in "abc")))
     assert sorted(summary.seeds for summary in summaries) == [(0,), (1, 2)]
 
 
@@ -97,9 +103,9 @@ def test_of_one_search_in_two_places_the_one_that_came_further_counts(tmp_path):
     commit_search(tmp_path / "a", until=2)
     commit_search(tmp_path / "b", until=4)
     commit_search(tmp_path / "c", until=3)
-    collection = collect([tmp_path / name for name in "abc"])
-    assert [result.generation for result in collection.results] == [4]
-    assert collection.problems == (
+    found = read_runs([tmp_path / name for name in "abc"])
+    assert [run.search.generation for run in found.runs] == [4]
+    assert found.problems == (
         f"{tmp_path / 'a'}: the same search as {tmp_path / 'b'}",
         f"{tmp_path / 'c'}: the same search as {tmp_path / 'b'}",
     )
@@ -111,5 +117,24 @@ def test_a_run_that_went_on_under_other_conditions_says_so(tmp_path):
         attempt = Attempt(RunPaths(tmp_path / "seed-0"), f"t{torch[2:]}", {"torch": torch})
         attempt.event("committed")
         attempt.close()
-    (summary,) = summarise(collect([tmp_path / "seed-0"]).results)
+    (summary,) = summarise(searches(tmp_path / "seed-0"))
     assert summary.condition_changes == {0: ("torch 2.9 -> 2.10",)}
+
+
+def test_a_loss_that_diverged_is_summarised_with_its_first_generation(tmp_path, monkeypatch):
+    monkeypatch.setattr(fake.FakeTrainer, "train", diverging_from(3))
+    commit_search(tmp_path / "seed-0", generations=4)
+    monkeypatch.undo()
+    commit_search(tmp_path / "seed-1", generations=4, seed=1)
+    (summary,) = summarise(searches(*(tmp_path / f"seed-{seed}" for seed in (0, 1))))
+    assert summary.diverged == {0: ("task0 in generation 3", "task1 in generation 3")}
+
+
+def diverging_from(first):
+    real = fake.FakeTrainer.train
+
+    def train(self, chromosomes, generation, interrupted):
+        record = real(self, chromosomes, generation, interrupted)
+        return dataclasses.replace(record, loss=math.nan) if generation >= first else record
+
+    return train

@@ -1,0 +1,21 @@
+"""A table as text, one renderer a format; the screen's is in cli, the page's in page."""
+
+from emtnas_hpc.report.formats.cells import Shown, measured, origins, shown, shown_columns
+from emtnas_hpc.report.formats.csv import as_csv
+from emtnas_hpc.report.formats.json import as_json, plain, table_values
+from emtnas_hpc.report.formats.latex import as_latex
+from emtnas_hpc.report.formats.markdown import as_markdown
+
+__all__ = [
+    "Shown",
+    "as_csv",
+    "as_json",
+    "as_latex",
+    "as_markdown",
+    "measured",
+    "origins",
+    "plain",
+    "shown",
+    "shown_columns",
+    "table_values",
+]

@@ -1,0 +1,47 @@
+"""Tables as CSV: one line a cell, with every number that belongs to it."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from emtnas_hpc.report.formats.json import cell_values
+from emtnas_hpc.report.table import Table
+
+_OF_CELL = (
+    *("table", "row", "label", "column", "heading", "status", "mean", "std", "n"),
+    *("seeds", "values", "p", "q", "exact", "n_splits", "n_baseline", "stars", "best"),
+    *("paper", "paper_mean", "paper_std", "rerun", "rerun_mean", "rerun_std"),
+)
+
+
+def as_csv(tables: Sequence[Table]) -> str:
+    """All tables in one; cells that nothing is said of are left out."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _OF_CELL, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(line for table in tables for line in _lines(table))
+    return text.getvalue()
+
+
+def _lines(table: Table) -> Iterator[dict[str, Any]]:
+    for row in table.rows:
+        label = " ".join(filter(None, row.labels))
+        for entry, column in zip(row.entries, table.columns, strict=True):
+            values = cell_values(entry)
+            if not values:
+                continue
+            lists = {
+                name: " ".join(map(str, value))
+                for name, value in values.items()
+                if isinstance(value, list)
+            }
+            yield {
+                "table": table.key,
+                "row": row.key,
+                "label": label,
+                "column": column.key,
+                "heading": column.heading,
+                **values,
+                **lists,
+            }

@@ -1,0 +1,184 @@
+"""What one seed of an experiment says: its settings, its search, its retrainings.
+
+Only small files are opened: experiment.toml, attempts, and of the newest commits state.h5 and
+record.json.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emtnas_hpc.errors import EmtnasError, InputError
+from emtnas_hpc.experiment import StoredExperiment, parse_stored
+from emtnas_hpc.history import History
+from emtnas_hpc.history.retraining import RECORD_NAME, Retraining, read_retraining
+from emtnas_hpc.report.collect import SeedResult, newest_history, result_of
+from emtnas_hpc.report.data_sets import Source, data_set
+from emtnas_hpc.runner.attempts import read_attempts
+from emtnas_hpc.store.paths import RunPaths, StagePaths
+from emtnas_hpc.store.reading import read_newest
+
+
+@dataclass(frozen=True)
+class TaskCost:
+    """What training cost in the search's network, for one task.
+
+    Attributes:
+        n_steps: mini-batches trained on, over all generations.
+        mean_parameters: of the sampled architectures over these steps, output slices in use.
+        mean_macs: likewise.
+    """
+
+    n_steps: int
+    mean_parameters: float
+    mean_macs: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """One seed of one experiment.
+
+    Attributes:
+        directory: of the run.
+        search: what it found so far; None where there is none, only retrainings.
+        costs: of its training, by skill factor.
+        settings: by dotted name, those that can change the search's result; empty if unknown.
+        sources: where each task's images come from, by skill factor; empty if unknown.
+        retrainings: in order of their directories.
+        conditions: of every start that committed something: hardware and versions.
+    """
+
+    directory: Path
+    search: SeedResult | None
+    costs: tuple[TaskCost, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
+    retrainings: tuple[Retraining, ...] = ()
+    conditions: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The data sets that were searched on, by the names that the tables know."""
+        if self.search is None:
+            return ()
+        names = tuple(task.task for task in self.search.tasks)
+        if not self.sources:
+            return names
+        return tuple(map(data_set, names, self.sources))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the search has come to its end."""
+        return self.search is not None and self.search.generation == self.search.n_generations
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The readable runs, and why each of the others is not among them."""
+
+    runs: tuple[Run, ...]
+    problems: tuple[str, ...]
+
+
+def read_runs(directories: Sequence[Path]) -> Runs:
+    """Reads run directories; of one search in two places, the one that came further counts."""
+    found: dict[object, Run] = {}
+    problems: list[str] = []
+    for directory in directories:
+        try:
+            run = read_run(directory, problems)
+        except EmtnasError as error:
+            problems.append(f"{directory}: {error}")
+            continue
+        key = directory if run.search is None else run.search.signature
+        known = found.setdefault(key, run)
+        if known is not run:
+            further, other = sorted((known, run), key=_progress, reverse=True)
+            found[key] = further
+            problems.append(f"{other.directory}: the same search as {further.directory}")
+    return Runs(tuple(found.values()), tuple(problems))
+
+
+def read_run(directory: Path, problems: list[str]) -> Run:
+    """Reads one run directory; what is wrong with a part of it is added to the problems.
+
+    Raises:
+        InputError: nothing has been committed yet.
+        DamagedError: the search has commits, and none that can be read.
+    """
+    paths = RunPaths(directory)
+    retrainings = tuple(_retrainings(paths, problems))
+    stored = _stored(paths, problems)
+    history = None
+    if not retrainings or paths.stage("search").steps():
+        history = newest_history(directory)
+    attempts = read_attempts(paths)
+    return Run(
+        directory,
+        search=None if history is None else result_of(history, directory, attempts),
+        costs=() if history is None else _costs(history),
+        settings={} if stored is None else dict(stored.identity.values),
+        sources=() if stored is None else _sources(stored),
+        retrainings=retrainings,
+        conditions=tuple(a.provenance for a in attempts if _has_committed(a.events)),
+    )
+
+
+def _progress(run: Run) -> tuple[int, int]:
+    generation = 0 if run.search is None else run.search.generation
+    return generation, sum(retraining.finished for retraining in run.retrainings)
+
+
+def _stored(paths: RunPaths, problems: list[str]) -> StoredExperiment | None:
+    try:
+        return parse_stored(paths.experiment.read_text(encoding="utf-8"), str(paths.experiment))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"settings of {paths.directory}: cannot be read: {error}")
+    except InputError as error:
+        problems.append(f"settings of {paths.directory}: {error}")
+    return None
+
+
+def _sources(stored: StoredExperiment) -> tuple[Source, ...]:
+    tasks = stored.experiment.task
+    return tuple(Source.parse(tasks[name].source) for name in stored.experiment.tasks)
+
+
+def _retrainings(paths: RunPaths, problems: list[str]) -> Iterable[Retraining]:
+    for stage in paths.stages():
+        if stage == paths.stage("search"):
+            continue
+        try:
+            record = _record(stage)
+        except EmtnasError as error:
+            problems.append(f"{stage.directory}: {error}")
+            continue
+        if record is not None:
+            yield record
+        elif stage.steps():
+            problems.append(f"{stage.directory}: no commit has a good {RECORD_NAME}")
+
+
+def _record(stage: StagePaths) -> Retraining | None:
+    return read_newest(stage, RECORD_NAME, read_retraining)
+
+
+def _costs(history: History) -> tuple[TaskCost, ...]:
+    return tuple(_cost(history, task) for task in range(len(history.header.tasks)))
+
+
+def _cost(history: History, task: int) -> TaskCost:
+    entries = [generation.tasks[task] for generation in history.generations]
+    n_steps = sum(entry.n_steps for entry in entries)
+    return TaskCost(
+        n_steps,
+        sum(entry.n_steps * entry.mean_parameters for entry in entries) / n_steps,
+        sum(entry.n_steps * entry.mean_macs for entry in entries) / n_steps,
+    )
+
+
+def _has_committed(events: Iterable[Mapping[str, Any]]) -> bool:
+    return any(event["event"] == "committed" for event in events)

@@ -1,0 +1,27 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tables_by_hand import nasty_table
+
+from emtnas_hpc.report import build_tables, read_runs
+
+
+@pytest.fixture
+def nasty():
+    return nasty_table()
+
+
+@pytest.fixture(scope="session")
+def combinations(medical):
+    """Table 2, three of its rows filled."""
+    return build_tables(read_runs(sorted(medical.glob("*/seed-*"))).runs, [2])
+
+
+@pytest.fixture(scope="session")
+def four_rows(ablation):
+    """Table 5, all of it filled."""
+    return build_tables(read_runs(sorted(ablation.glob("*/seed-*"))).runs, [5])

@@ -1,0 +1,169 @@
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from command_line import run_here
+from fake_runs import SHORT, Retrained, make_run
+
+REPORT = """
+import sys
+from emtnas_hpc.cli.app import run_command_line
+code = run_command_line(["report", *sys.argv[1:]])
+assert not {"torch", "matplotlib", "jinja2", "scipy"} & set(sys.modules)
+sys.exit(code)
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch):
+    for variable in ("EMTNAS_RUNS", "EMTNAS_DATA", "FORCE_COLOR", "COLUMNS"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def one_run(tmp_path):
+    return make_run(tmp_path / "runs", "cifar", SHORT).parents[1]
+
+
+def test_the_screen_has_the_tables_and_then_the_searches(medical, check_golden):
+    result = run_here("report", "--runs", medical)
+    assert (result.code, result.err) == (0, "")
+    check_golden("report-screen.txt", result.out)
+
+
+def test_a_table_that_is_asked_for_comes_alone(ablation):
+    out = run_here("report", "--runs", ablation, "--table", "6").out
+    assert out.startswith("Table 6 of the paper. ")
+    assert "sampled %" not in out
+
+
+def test_several_tables_can_be_asked_for(one_run):
+    out = run_here("report", "--runs", one_run, "--table", 4, "--table", 2, "--format", "csv").out
+    tables = {line["table"] for line in csv.DictReader(out.splitlines())}
+    assert tables == {"table2", "table4"}
+
+
+@pytest.mark.parametrize(
+    ("name", "begin"),
+    [("markdown", "## Table 3"), ("latex", "% Needs"), ("csv", "table,row"), ("json", "{")],
+)
+def test_each_format_is_printed_and_is_the_same_text_in_a_file(one_run, tmp_path, name, begin):
+    printed = run_here("report", "--runs", one_run, "--format", name)
+    assert printed.code == 0
+    assert printed.out.startswith(begin)
+    output = tmp_path / "out/deep"
+    written = run_here("report", "--runs", one_run, "--format", name, "--output", output)
+    (file,) = output.iterdir()
+    assert written.out == f"{file}\n"
+    assert file.read_text(encoding="utf-8") == printed.out
+
+
+def test_json_has_tables_searches_retrainings_and_problems(one_run):
+    values = json.loads(run_here("report", "--runs", one_run, "--json").out)
+    assert set(values) == {"tables", "experiments", "seeds", "retrainings", "problems"}
+    (first, _second) = values["retrainings"]
+    assert first["header"]["task"] == "cifar10"
+    assert (first["epoch"], set(first["test"]) >= {"accuracy", "auc"}) == (2, True)
+    assert values["seeds"][0]["tasks"][0]["task"] == "cifar10"
+
+
+def test_the_text_formats_need_neither_torch_nor_what_draws(one_run, tmp_path):
+    for wanted in ("screen", "markdown", "latex", "csv", "json"):
+        command = [sys.executable, "-c", REPORT, "--runs", str(one_run), "--format", wanted]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_damaged_run_is_named_and_the_others_are_reported(one_run):
+    damaged = make_run(one_run, "cifar", SHORT, seed=1)
+    for state in damaged.rglob("state.h5"):
+        state.write_bytes(b"noise")
+    result = run_here("report", "--runs", one_run, "--json")
+    assert result.code == 0
+    assert result.err.startswith(f"skipped {damaged}: no commit has a good state.h5; ")
+    values = json.loads(result.out)
+    assert [seed["seed"] for seed in values["seeds"]] == [0]
+    assert len(values["problems"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--table", 7), "--table is 7, expected one of 2, 3, 4, 5, 6"),
+        (
+            ("--format", "pdf"),
+            "--format is 'pdf', expected one of screen, markdown, latex, csv, json, html",
+        ),
+        (
+            ("--format", "csv", "--json"),
+            "--json and --format csv contradict each other; give one of them",
+        ),
+        (
+            ("--format", "screen", "--output", "x"),
+            "--output takes files, --format screen is none; expected markdown, latex, csv, json, "
+            "html",
+        ),
+    ],
+)
+def test_what_cannot_be_made_is_bad_input(one_run, arguments, message):
+    result = run_here("report", "--runs", one_run, *arguments)
+    assert (result.code, result.out, result.err) == (2, "", f"error: {message}\n")
+
+
+@pytest.mark.slow
+def test_without_a_format_every_file_is_written_and_the_page_with_its_figures(one_run, tmp_path):
+    output = tmp_path / "out"
+    result = run_here("report", "--runs", one_run, "--output", output)
+    assert (result.code, result.err) == (0, "")
+    names = {file.name for file in output.iterdir()}
+    assert names == {f"report.{suffix}" for suffix in ("md", "tex", "csv", "json", "html")} | {
+        "figures"
+    }
+    files = {str(file) for file in output.rglob("*") if file.is_file()}
+    assert set(result.out.splitlines()) == files
+    page = run_here("report", "--runs", one_run, "--format", "html").out
+    assert page.lower().startswith("<!doctype html>")
+
+
+def test_a_place_where_nothing_can_be_written_is_bad_input(one_run, tmp_path):
+    (tmp_path / "file").write_text("")
+    output = tmp_path / "file/out"
+    result = run_here("report", "--runs", one_run, "--format", "csv", "--output", output)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        f"error: --output is '{output}', which cannot be used (Not a directory); expected a "
+        "directory, there or still to be made\n"
+    )
+
+
+def test_a_run_that_is_under_way_is_reported_too(tmp_path):
+    make_run(tmp_path, "cifar", SHORT, until=2, retrained=None)
+    result = run_here("report", "--runs", tmp_path)
+    assert result.code == 0
+    assert result.out.startswith("cifar: seed 0 (n = 1), seed 0 not finished\n")
+
+
+def test_retrainings_alone_are_reported(tmp_path):
+    directory = make_run(tmp_path, "quickstart", SHORT, retrained=Retrained((1,)))
+    for file in sorted((directory / "search").rglob("*"), reverse=True):
+        file.unlink() if file.is_file() else file.rmdir()
+    result = run_here("report", "--runs", tmp_path)
+    assert result.code == 0
+    assert result.out.startswith("Other experiments\n")
+    assert "sampled %" not in result.out
+
+
+def test_a_wide_table_comes_in_parts_that_fit_the_terminal(ablation, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    out = run_here("report", "--runs", ablation, "--table", 5).out
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in out
+    headings = [line for line in lines if line.startswith("Index ")]
+    assert len(headings) > 2
+    # Nothing is broken within a cell, and every part names its rows.
+    assert out.count("96.73 ±0.15") == 1
+    assert sum(line.startswith("4 ") for line in lines) == len(headings)

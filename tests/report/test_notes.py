@@ -1,0 +1,103 @@
+import shutil
+
+from fake_runs import SHORT, Retrained, make_run
+
+from emtnas_hpc.report import build_tables, read_runs
+
+
+def notes_of(runs, numbers=(3,)):
+    found = read_runs(sorted(runs.glob("*/seed-*")))
+    (table,) = build_tables(found.runs, numbers)
+    return table.notes
+
+
+def starting(notes, *begins):
+    return [note for note in notes if note.startswith(begins)]
+
+
+def test_a_table_says_what_its_numbers_are(ablation):
+    notes = notes_of(ablation, (5,))
+    for begin in ("Mean ±", "Retrained with recipe long", "* p < 0.05", "paper: ", "Params: "):
+        assert len(starting(notes, begin)) == 1, begin
+    for begin in ("Time: ", "Mean params and MACs: ", "Transfer: "):
+        assert len(starting(notes, begin)) == 1, begin
+    (text,) = starting(notes, "Params: ")
+    assert "slices in use only: row 1 Single-Tasking, C-10: 1." in text
+
+
+def test_settings_that_differ_from_the_papers_are_named_with_both_values(tmp_path):
+    make_run(tmp_path, "cifar", SHORT, "supernet.channels=8")
+    (note,) = starting(notes_of(tmp_path), "Settings differ")
+    assert note == (
+        "Settings differ from the paper's: search.generations 3 (paper: 300), "
+        "supernet.channels 8 (paper: 20)."
+    )
+
+
+def test_other_images_under_the_papers_name_are_named(tmp_path):
+    make_run(tmp_path, "cifar", SHORT, "task.cifar10.source=npz:/some/where/tiny.npz")
+    assert "Not the paper's data: cifar10 was read from npz:tiny.npz." in notes_of(tmp_path)
+
+
+def test_rows_whose_tasks_are_set_otherwise_say_so(tmp_path):
+    make_run(tmp_path, "cifar", SHORT)
+    make_run(tmp_path, "cifar10-single", SHORT, "task.cifar10.padding=2")
+    notes = notes_of(tmp_path)
+    assert "Between rows, task.cifar10.padding differ: 2 (cifar10-single); 4 (cifar)." in notes
+
+
+def test_mixed_hardware_and_versions_are_said_with_their_seeds(tmp_path):
+    make_run(tmp_path, "cifar", SHORT, seed=0)
+    make_run(tmp_path, "cifar", SHORT, seed=1, device_model="Other CPU", torch="2.10.0")
+    notes = notes_of(tmp_path)
+    assert starting(notes, "Mixed") == [
+        "Mixed hardware; times do not compare: Fake CPU (cifar seed 0); Other CPU (cifar seed 1).",
+        "Mixed torch: 2.10.0 (cifar seed 1); 2.9.0 (cifar seed 0).",
+    ]
+
+
+def test_one_kind_of_hardware_needs_no_word(ablation):
+    assert starting(notes_of(ablation), "Mixed", "Equal bits") == []
+
+
+def test_searches_and_retrainings_that_are_not_over_are_named(tmp_path):
+    make_run(tmp_path, "cifar", SHORT, seed=0, retrained=Retrained(epochs=1))
+    make_run(tmp_path, "cifar", SHORT, seed=1, until=2, retrained=None)
+    (note,) = starting(notes_of(tmp_path), "Not finished")
+    assert note == (
+        "Not finished and left out: cifar seed 0 (cifar10, N = 2, epoch 1 of 2), cifar seed 0 "
+        "(cifar100, N = 2, epoch 1 of 2), cifar seed 1 (search, generation 2 of 3)."
+    )
+
+
+def test_what_was_retrained_before_the_search_was_over_is_left_out_and_named(tmp_path):
+    runs, early = tmp_path / "runs", tmp_path / "early"
+    settings = ("search.generations=8", "search.population=6")
+    full = make_run(runs, "cifar", *settings, retrained=None)
+    cut = make_run(early, "cifar", *settings, until=1)
+    shutil.copytree(cut / "retraining", full / "retraining")
+    notes = notes_of(runs)
+    (note,) = starting(notes, "Left out, because the search went on")
+    assert "cifar seed 0" in note
+    found = read_runs([full])
+    (table,) = build_tables(found.runs, (3,))
+    changed = note.count("cifar seed 0")
+    filled = sum(row.entries[i].sample is not None for row in table.rows for i in (2, 4))
+    assert changed + filled == 2
+
+
+def test_an_experiment_that_stands_back_for_another_is_named(tmp_path):
+    make_run(tmp_path, "cifar", SHORT, seed=0)
+    make_run(tmp_path, "cifar", SHORT, seed=1)
+    make_run(tmp_path, "cifar", SHORT, "task.cifar10.padding=2", name="padded")
+    notes = notes_of(tmp_path)
+    assert starting(notes, "Also there") == [
+        "Also there, for rows that another experiment fills: padded; name the runs to choose."
+    ]
+
+
+def test_a_supernets_accuracy_is_called_so_with_its_batch_norm_mode(tmp_path):
+    make_run(tmp_path, "cifar", SHORT, "evaluation.batch_norm=running", "search.rmp=0.1")
+    (note,) = starting(notes_of(tmp_path, (6,)), "Supernet validation")
+    assert "(batch norm running)" in note
+    assert note.endswith("never which is better.")

@@ -1,0 +1,98 @@
+import pytest
+
+from emtnas_hpc.report.layouts import paper_layout
+from emtnas_hpc.report.paper import (
+    NUMBERS,
+    Quoted,
+    paper_settings,
+    paper_table,
+    quote,
+    rerun_table,
+)
+
+#: Per table: rows, rows that runs can fill, printed cells.
+SIZES = {
+    2: (18, 12, 4 * 7 + 6 * 2 + 4 * 3 + 4 + 12),
+    3: (18, 4, 18 * 5),
+    4: (23, 8, 23 * 4),
+    5: (4, 4, 4 * 12),
+    6: (6, 6, 6 * 4),
+}
+
+#: Table, row, column, text, mean, standard deviation.
+SPOTS = (
+    (2, 0, "pathmnist.accuracy", "84.4", 84.4, None),
+    (2, 6, "pathmnist.accuracy", "87.4 ±2.9", 87.4, 2.9),
+    (2, 6, "time_total", "+00.0", 0.0, None),
+    (2, 12, "organsmnist.accuracy", "81.5 ±0.2", 81.5, 0.2),
+    (2, 12, "time_total", "-40.1", -40.1, None),
+    (2, 17, "organamnist.accuracy", "94.9 ±0.3", 94.9, 0.3),
+    (3, 0, "cifar100.parameters", "*", None, None),
+    (3, 12, "device_days", "27/36", None, None),
+    (3, 16, "cifar10.accuracy", "96.73 ±0.15", 96.73, 0.15),
+    (3, 17, "cifar100.parameters", "2.97", 2.97, None),
+    (4, 0, "imagenet.top5", "-", None, None),
+    (4, 22, "imagenet.accuracy", "75.44", 75.44, None),
+    (4, 22, "imagenet.top5", "92.55", 92.55, None),
+    (5, 2, "time_evaluation", "-37.4", -37.4, None),
+    (5, 3, "mean_macs", "355", 355.0, None),
+    (5, 1, "cifar100.transfer", "78.77 ±0.65", 78.77, 0.65),
+    (6, 1, "cifar100.validation", "58.85 ±4.10", 58.85, 4.10),
+    (6, 5, "cifar10.accuracy", "96.52 ±0.17", 96.52, 0.17),
+)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_row_and_cell_of_the_paper_is_there(number):
+    rows = paper_table(number).rows
+    ours = [row for row in rows if row.spec is not None]
+    assert (len(rows), len(ours), sum(len(row.cells) for row in rows)) == SIZES[number]
+
+
+@pytest.mark.parametrize(("number", "row", "column", "text", "mean", "std"), SPOTS)
+def test_numbers_are_those_that_were_printed(number, row, column, text, mean, std):
+    assert paper_table(number).rows[row].cells[column] == Quoted(text, mean, std)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_no_two_rows_ask_for_the_same(number):
+    specs = [row.spec for row in paper_table(number).rows if row.spec is not None]
+    assert len({spec.key for spec in specs}) == len(set(specs)) == len(specs)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_printed_column_is_a_column_of_the_layout(number):
+    columns = {column.key for column in paper_layout(number).columns}
+    assert set(paper_table(number).columns) == columns
+
+
+def test_the_sums_of_the_ablation_are_the_same_in_tables_three_five_and_six():
+    multi = paper_table(3).rows[16].cells
+    assert multi["cifar10.accuracy"] == paper_table(5).rows[3].cells["cifar10.accuracy"]
+    assert multi["cifar100.accuracy"] == paper_table(6).rows[3].cells["cifar100.accuracy"]
+
+
+def test_the_independent_re_run_has_the_baseline_and_all_four_tasks():
+    single, joint = rerun_table().rows
+    assert single.spec == paper_table(2).rows[6].spec
+    assert joint.spec == paper_table(2).rows[17].spec
+    assert joint.cells["pathmnist.accuracy"] == Quoted("88.60 ±3.09", 88.6, 3.09)
+    assert joint.cells["time_total"].mean == -9.55
+    assert single.cells["organsmnist.accuracy"] == Quoted("80.42 ±0.52", 80.42, 0.52)
+
+
+def test_the_combinations_are_all_there_are_of_four_tasks():
+    specs = [row.spec for row in paper_table(2).rows if row.spec is not None and row.spec.joint]
+    assert len({frozenset(spec.tasks) for spec in specs}) == 11
+    assert all(spec.reevaluate and spec.rmp == 0.3 and spec.n_normal == 2 for spec in specs)
+
+
+def test_a_text_that_is_no_number_stays_a_text():
+    assert quote("0.58/0.97") == Quoted("0.58/0.97", None, None)
+
+
+def test_settings_are_those_of_the_first_table():
+    cifar = paper_settings(frozenset({"cifar10", "cifar100"}))
+    medical = paper_settings(frozenset({"pathmnist"}))
+    assert (cifar["search.generations"], cifar["supernet.channels"]) == (300, 20)
+    assert (medical["search.generations"], medical["supernet.channels"]) == (100, 48)

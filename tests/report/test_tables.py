@@ -1,0 +1,206 @@
+import pytest
+from fake_runs import SHORT, Retrained, make_run
+
+from emtnas_hpc.report import build_tables, read_runs
+from emtnas_hpc.report.paper import NUMBERS
+from emtnas_hpc.report.statistics import compare
+
+
+def tables_of(runs, numbers=None):
+    found = read_runs(sorted(runs.glob("*/seed-*")))
+    assert found.problems == ()
+    return {table.key: table for table in build_tables(found.runs, numbers)}
+
+
+def entry_of(table, label, column):
+    (row,) = [row for row in table.rows if row.ours and label in (*row.labels, table.name_of(row))]
+    return row.entries[[c.key for c in table.columns].index(column)]
+
+
+def accuracies(runs, name, stage):
+    found = read_runs(sorted(runs.glob(f"{name}/seed-*"))).runs
+    records = [r for run in found for r in run.retrainings]
+    task, n = stage
+    return tuple(
+        100 * r.test.accuracy
+        for r in records
+        if (r.header.task, r.header.shape.n_normal) == (task, n) and not r.header.is_transfer
+    )
+
+
+def test_ablation_runs_fill_tables_three_and_five_and_leave_the_sweep_out(ablation):
+    assert set(tables_of(ablation)) == {"table3", "table5", "other"}
+
+
+def test_a_cell_is_mean_deviation_and_n_of_the_runs_of_its_row(ablation):
+    entry = entry_of(tables_of(ablation)["table3"], "EMT-NAS (Ours)", "cifar10.accuracy")
+    values = accuracies(ablation, "cifar", ("cifar10", 2))
+    assert entry.sample.values == values
+    assert entry.sample.seeds == (0, 1, 2, 3, 4)
+    assert entry.paper.text == "96.73 ±0.15"
+
+
+def test_stacked_three_times_is_a_row_of_its_own_with_its_own_baseline(ablation):
+    entry = entry_of(tables_of(ablation)["table3"], "EMT-NAS† (Ours)", "cifar100.accuracy")
+    values = accuracies(ablation, "cifar", ("cifar100", 3))
+    assert entry.sample.values == values
+    base = accuracies(ablation, "cifar100-single", ("cifar100", 3))
+    assert entry.test == compare(values, base)
+
+
+def test_the_four_rows_of_the_ablation_are_told_apart_by_their_settings(ablation):
+    table = tables_of(ablation)["table5"]
+    names = ("cifar10-single", "cifar10-single-again", "plain", "cifar")
+    for row, name in zip(table.rows, names, strict=True):
+        assert row.entries[0].sample.values == accuracies(ablation, name, ("cifar10", 2))
+
+
+def test_transfer_is_what_was_found_on_the_other_task_and_retrained_on_this_one(ablation):
+    table = tables_of(ablation)["table5"]
+    entry = entry_of(table, "Single-Tasking", "cifar10.transfer")
+    runs = read_runs(sorted(ablation.glob("cifar100-single/seed-*"))).runs
+    expected = [
+        100 * r.test.accuracy
+        for run in runs
+        for r in run.retrainings
+        if (r.header.task, r.header.shape.n_normal) == ("cifar10", 2)
+    ]
+    assert list(entry.sample.values) == expected
+    assert entry_of(table, "Multi-Tasking", "cifar10.transfer").missing == "-"
+    assert entry_of(table, "Single-Tasking+Reeval", "cifar10.transfer").missing == "not run"
+
+
+def test_times_are_changes_against_the_sum_of_the_single_tasking_runs(ablation):
+    table = tables_of(ablation)["table5"]
+
+    def seconds(name):
+        runs = read_runs(sorted(ablation.glob(f"{name}/seed-*"))).runs
+        return [sum(task.seconds_training for task in run.search.tasks) for run in runs]
+
+    singles = zip(seconds("cifar10-single"), seconds("cifar100-single"), strict=True)
+    base = sum(map(sum, singles)) / 5
+    entry = entry_of(table, "Multi-Tasking+Reeval", "time_training")
+    assert entry.sample.values == pytest.approx([100 * (s / base - 1) for s in seconds("cifar")])
+    own = entry_of(table, "Single-Tasking", "time_training")
+    assert own.sample.estimate.mean == pytest.approx(0, abs=1e-9)
+
+
+def test_parameters_are_averaged_over_the_training_steps_of_both_tasks(ablation):
+    entry = entry_of(tables_of(ablation)["table5"], "Multi-Tasking+Reeval", "mean_parameters")
+    (run, *_others) = read_runs(sorted(ablation.glob("cifar/seed-*"))).runs
+    total = sum(cost.n_steps * cost.mean_parameters for cost in run.costs)
+    steps = sum(cost.n_steps for cost in run.costs)
+    assert entry.sample.values[0] == pytest.approx(total / steps / 1e6)
+
+
+def test_combinations_compare_with_each_tasks_own_baseline(medical):
+    table = tables_of(medical)["table2"]
+    entry = entry_of(table, "row 1 EMT-NAS (Ours)", "pathmnist.accuracy")
+    assert entry.sample.values == accuracies(medical, "medmnist-path-organa", ("pathmnist", 2))
+    base = accuracies(medical, "medmnist-path-single", ("pathmnist", 2))
+    assert entry.test == compare(entry.sample.values, base)
+    assert entry_of(table, "row 1 EMT-NAS (Ours)", "organcmnist.accuracy").missing == ""
+    assert entry_of(table, "row 2 EMT-NAS (Ours)", "pathmnist.accuracy").missing == "not run"
+    entry = entry_of(table, "row 11 EMT-NAS (Ours)", "pathmnist.accuracy")
+    assert entry.rerun.text == "88.60 ±3.09"
+
+
+def test_a_seed_that_is_not_over_counts_nowhere_and_is_named(medical):
+    table = tables_of(medical)["table2"]
+    entry = entry_of(table, "row 1 EMT-NAS (Ours)", "time_total")
+    assert entry.sample.seeds == (0, 1)
+    assert (
+        "Not finished and left out: medmnist-path-organa seed 2 (search, generation 2 of 3)."
+        in table.notes
+    )
+
+
+def test_a_change_of_time_needs_the_baseline(tmp_path):
+    make_run(tmp_path, "medmnist-path-organa", SHORT)
+    table = tables_of(tmp_path)["table2"]
+    entry = entry_of(table, "row 1 EMT-NAS (Ours)", "time_total")
+    assert (entry.sample, entry.missing) == (None, "no baseline")
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_table_that_is_asked_for_is_there_without_a_single_run(number):
+    (table,) = build_tables((), [number])
+    assert table.key == f"table{number}"
+    assert not table.has_runs
+    assert {e.missing for row in table.rows if row.ours for e in row.entries} <= {
+        *("not run", "", "-")
+    }
+
+
+def test_random_mating_probabilities_that_the_paper_has_not_get_a_row(tmp_path):
+    for rmp in (0.1, 0.7):
+        make_run(tmp_path, "cifar", SHORT, f"search.rmp={rmp}", name=f"rmp{rmp}")
+    table = tables_of(tmp_path)["table6"]
+    assert [row.labels[0] for row in table.rows] == ["0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.7"]
+    entry = entry_of(table, "0.7", "cifar10.validation")
+    (run,) = read_runs(sorted(tmp_path.glob("rmp0.7/seed-*"))).runs
+    assert entry.sample.values == (100 * run.search.tasks[0].true_fitness,)
+    assert (entry.paper, entry.best, entry.stars) == (None, False, 0)
+
+
+def test_other_tasks_get_the_layout_of_the_combinations_once_there_is_a_baseline(tmp_path):
+    pair = 'tasks=["breastmnist", "pneumoniamnist"]'
+    make_run(tmp_path, "medmnist-path-single", SHORT, 'tasks=["breastmnist"]', name="single")
+    settings = (SHORT, pair, "search.reevaluate=true")
+    make_run(tmp_path, "medmnist-path-single", *settings, name="pair")
+    table = tables_of(tmp_path)["table2"]
+    assert table.title.startswith("In the layout of Table 2")
+    assert [row.labels for row in table.rows] == [
+        *(("", "1", "Single-Tasking (Baseline)"), ("1", "2", "EMT-NAS"))
+    ]
+    assert table.rows[0].entries[1].missing == "not run"
+    assert not [entry for row in table.rows for entry in row.entries if entry.paper]
+
+
+def test_what_was_retrained_on_imagenet_is_the_fourth_table(tmp_path):
+    make_run(tmp_path, "cifar", SHORT, retrained=Retrained((2,), on=("imagenet",)))
+    tables = tables_of(tmp_path)
+    entry = entry_of(tables["table4"], "EMT-NAS-C-100 (Ours)", "imagenet.accuracy")
+    assert entry.sample.estimate.n == 1
+    assert entry.paper.text == "74.25"
+    assert "other" not in tables
+
+
+def test_two_recipes_are_two_tables_and_never_averaged(tmp_path):
+    make_run(tmp_path, "cifar", SHORT, seed=0)
+    make_run(tmp_path, "cifar", SHORT, seed=1, retrained=Retrained(recipe="table1"))
+    tables = tables_of(tmp_path)
+    assert set(tables) == {"table3", "table3-2"}
+    for table in tables.values():
+        assert entry_of(table, "EMT-NAS (Ours)", "cifar10.accuracy").sample.estimate.n == 1
+
+
+def test_other_settings_are_another_table(tmp_path):
+    make_run(tmp_path, "cifar", SHORT)
+    make_run(tmp_path, "cifar", SHORT, "training.batch_size=64", name="small")
+    assert set(tables_of(tmp_path)) == {"table3", "table3-2"}
+
+
+def test_networks_stacked_once_fill_the_ablation_and_are_called_so(tmp_path):
+    for preset in ("cifar10-single", "cifar100-single"):
+        settings = (SHORT, "search.reevaluate=true")
+        make_run(tmp_path, preset, *settings, retrained=Retrained((1,)))
+    table = tables_of(tmp_path)["table5"]
+    assert entry_of(table, "Single-Tasking+Reeval", "cifar10.accuracy").sample.estimate.n == 1
+    assert "Networks have N = 1 normal cells between reductions; the paper's 2." in table.notes
+
+
+def test_what_fits_no_row_is_listed(tmp_path):
+    for seed in range(2):
+        make_run(tmp_path, "quickstart", SHORT, seed=seed, retrained=Retrained((1,)))
+    (table,) = tables_of(tmp_path).values()
+    assert table.key == "other"
+    assert [row.labels[:4] for row in table.rows] == [
+        *(("quickstart", "digits", "digits", "1"), ("quickstart", "mnist5k", "mnist5k", "1"))
+    ]
+    assert [c.heading for c in table.columns][:2] == ["Test (%)", "Top-5 (%)"]
+
+
+def test_a_search_that_was_never_retrained_is_not_listed_there(tmp_path):
+    make_run(tmp_path, "quickstart", SHORT, retrained=None)
+    assert tables_of(tmp_path) == {}
