@@ -3,11 +3,22 @@
 from dataclasses import dataclass
 
 from emtnas_hpc.cluster.scheduler import call
+from emtnas_hpc.errors import SchedulerError
 
 _FIELDS = (
     *("JobID", "Name", "State", "Reason", "RestartCnt", "StartTime", "EndTime"),
     *("Dependency", "NodeList", "Partition"),
 )
+
+#: States in which nothing of a job runs any more, nor will under its number unless it is requeued.
+_ENDED = frozenset(
+    {
+        *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL"),
+        *("OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"),
+    }
+)
+#: SLURM's answer for a job that ended some minutes ago, or never was.
+_FORGOTTEN = "Invalid job id"
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,21 @@ def read_queue() -> list[QueuedJob]:
     """
     columns = ",".join(f"{field}:|" for field in _FIELDS)
     return parse_queue(call("squeue", "--me", "--noheader", "--Format", columns))
+
+
+def knows_job(job_id: str) -> bool:
+    """Whether a job, whoever submitted it, runs, is suspended, or waits to begin again.
+
+    Raises:
+        SchedulerError: the queue cannot be asked.
+    """
+    try:
+        states = call("squeue", "--noheader", "--jobs", job_id, "--format", "%T").split()
+    except SchedulerError as error:
+        if _FORGOTTEN in str(error):
+            return False
+        raise
+    return not _ENDED.issuperset(states)
 
 
 def parse_queue(text: str) -> list[QueuedJob]:

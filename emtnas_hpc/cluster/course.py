@@ -1,0 +1,188 @@
+"""What a job does from its start to its end: the only place where that order is decided."""
+
+from collections.abc import Sequence
+
+from emtnas_hpc.agenda.remaining import stages_left
+from emtnas_hpc.agenda.session import carry_on as carry_on_run
+from emtnas_hpc.cluster.guard import GAVE_UP, reason_to_give_up
+from emtnas_hpc.cluster.job_log import log_listeners, say
+from emtnas_hpc.cluster.marks import read_mark, write_mark
+from emtnas_hpc.cluster.queue import QueuedJob, read_queue
+from emtnas_hpc.cluster.records import read_records
+from emtnas_hpc.cluster.request import JobRequest, read_request
+from emtnas_hpc.cluster.signals import JobRule
+from emtnas_hpc.cluster.spares import cancel_spares, keep_spare
+from emtnas_hpc.cluster.this_job import (
+    ThisJob,
+    TimeLimit,
+    gone_jobs,
+    predecessors,
+    this_job,
+    time_limit,
+)
+from emtnas_hpc.errors import EmtnasError, InputError, SchedulerError, SupersededError
+from emtnas_hpc.experiment import StoredExperiment
+from emtnas_hpc.runner.attempts import Attempt, read_attempts
+from emtnas_hpc.runner.interruption import Heard, StopRequest
+from emtnas_hpc.runner.loop import Outcome
+from emtnas_hpc.runner.session import end_recorded
+from emtnas_hpc.runner.terms import Terms
+from emtnas_hpc.search.run_directory import read_stored
+from emtnas_hpc.search.session import SearchRequest
+from emtnas_hpc.store.owner import Owner, this_process
+from emtnas_hpc.store.paths import RunPaths
+
+#: Leaving in good order takes so long once the step under way has ended: a commit and a requeue.
+_EXIT_S = 30.0
+
+
+def carry_on(run: RunPaths, stop: StopRequest, rule: JobRule) -> bool:
+    """Carries a seed on until it is done, called off, given up, or has to make room.
+
+    Args:
+        run: the seed's directory.
+        stop: entered already.
+        rule: of `stop`.
+
+    Returns:
+        Whether there is work left for another start.
+
+    Raises:
+        StoppedError: a signal came before the search went on.
+        EmtnasError: the run was given up, or its search failed.
+    """
+    job = this_job()
+    me = this_process(job_id=job.job_id, restart_count=job.restart_count)
+    here = {"owned": False, "job_id": job.job_id, "restart_count": job.restart_count}
+    with Attempt(run, me.token, here) as attempt:
+        course = _Course(run, job, me, attempt, stop)
+        rule.witness = course.record_signal
+        try:
+            with end_recorded(attempt):
+                return course.follow()
+        except SupersededError:
+            raise  # what is to be done is the new owner's business
+        except Exception:
+            course.give_up_if_hopeless()
+            raise
+
+
+class _Course:
+    """One job on its way; signals wait except where a search may be left at once."""
+
+    def __init__(
+        self, run: RunPaths, job: ThisJob, me: Owner, attempt: Attempt, stop: StopRequest
+    ) -> None:
+        self._run = run
+        self._job = job
+        self._me = me
+        self._attempt = attempt
+        self._stop = stop
+        self._limit = TimeLimit()
+
+    def follow(self) -> bool:
+        """All of it; returns whether there is work left."""
+        with self._stop.deferred():
+            if reason := self._reason_to_leave():
+                self._leave(reason)
+                return False
+            if reason := reason_to_give_up(read_attempts(self._run)):
+                self._give_up(reason)
+                raise EmtnasError(f"the run is given up: {reason}")
+            request = self._request()
+            self._limit = self._time_limit(request.profile.lead_time_s)
+            keep_spare(self._run, request, self._job.job_id, self._say_and_record)
+        self._stop.leave_if_requested()
+        outcome = self._work(request)
+        with self._stop.deferred():
+            if outcome is Outcome.MORE and not self._run.cancelled.exists():
+                return True
+            cancel_spares(self._run, self._job.job_id, say)
+            return False
+
+    def record_signal(self, heard: Heard) -> None:
+        """Writes down that a signal came, and how much of the time limit was left."""
+        seconds_left = self._limit.seconds_left(heard.at)
+        self._attempt.event("signal", signal=heard.name, seconds_left=seconds_left)
+        say(f"{heard.name} came")
+
+    def give_up_if_hopeless(self) -> None:
+        """Marks the run as failed if this start's exception was one too many."""
+        with self._stop.deferred():
+            try:
+                if reason := reason_to_give_up(read_attempts(self._run)):
+                    self._give_up(reason)
+            except EmtnasError as error:
+                say(str(error))
+
+    def _reason_to_leave(self) -> str | None:
+        for mark in (self._run.cancelled, self._run.failed):
+            if (reason := read_mark(mark)) is not None:
+                return f"the run is marked as {mark.name}: {reason}"
+        stored = self._stored()
+        return None if stages_left(self._run, stored.experiment, stored.seed) else "finished"
+
+    def _leave(self, reason: str) -> None:
+        self._attempt.event("left", reason=reason)
+        say(f"nothing to do: {reason}")
+        cancel_spares(self._run, self._job.job_id, say)
+
+    def _give_up(self, reason: str) -> None:
+        write_mark(self._run.failed, reason, self._me.token)
+        self._attempt.event(GAVE_UP, reason=reason)
+        say(f"giving up: {reason}")
+        cancel_spares(self._run, self._job.job_id, say)
+
+    def _request(self) -> JobRequest:
+        request = read_request(self._run.jobs)
+        if request is None:
+            raise InputError(f"{self._run.jobs.request} is missing: launch the run again")
+        return request
+
+    def _stored(self) -> StoredExperiment:
+        stored = read_stored(self._run)
+        if stored is None:
+            raise InputError(f"{self._run.experiment} is missing: launch the run again")
+        return stored
+
+    def _time_limit(self, lead_s: float) -> TimeLimit:
+        limit = time_limit(self._job, self._queue(), lead_s)
+        self._attempt.describe({"lead_time_s": lead_s, "time_left_s": limit.seconds_left()})
+        return limit
+
+    def _queue(self) -> Sequence[QueuedJob]:
+        try:
+            return read_queue()
+        except SchedulerError as error:
+            say(f"the time limit may be unknown: {error}")
+            return ()
+
+    def _say_and_record(self, message: str) -> None:
+        self._attempt.event("spare", message=message)
+        say(message)
+
+    def _work(self, request: JobRequest) -> Outcome:
+        stored = self._stored()
+        order = SearchRequest(
+            stored.experiment,
+            stored.seed,
+            self._run,
+            request.data_dir,
+            request.device,
+            request.mend,
+        )
+        return carry_on_run(order, log_listeners(), self._stop, self._terms())
+
+    def _terms(self) -> Terms:
+        return Terms(
+            self._me,
+            self._attempt,
+            gone_jobs(predecessors(self._job, read_records(self._run.jobs))),
+            max(0.0, self._limit.lead_s - _EXIT_S),
+            self._reason_to_stop,
+        )
+
+    def _reason_to_stop(self, next_s: float) -> str | None:
+        if self._run.cancelled.exists():
+            return "cancelled"
+        return None if self._limit.fits(next_s) else "deadline"

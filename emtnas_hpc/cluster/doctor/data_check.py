@@ -1,0 +1,32 @@
+"""Whether the data of an experiment lies ready: jobs never download."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from emtnas_hpc.cluster.doctor.finding import Finding, fine, wrong
+from emtnas_hpc.data import open_prepared, parse_source
+from emtnas_hpc.errors import InputError
+from emtnas_hpc.experiment import Experiment
+
+
+def check_data(experiment: Experiment, data: Path, mend: str) -> Iterator[Finding]:
+    """A finding for every task; what lies there is looked at, but not all of it read.
+
+    Args:
+        experiment: whose data.
+        data: where prepared data is.
+        mend: the command that prepares it.
+    """
+    for name in experiment.tasks:
+        check = f"data of {name}"
+        try:
+            source = parse_source(experiment.task[name], f"task.{name}.source")
+            folder = data / source.key
+            if folder.exists() or source.needs_download:
+                open_prepared(name, experiment.task[name], data, mend=mend)
+                yield fine(check, f"ready in {folder}")
+            else:
+                yield fine(check, "not there yet; needs no download, `launch` makes it ready")
+        except InputError as error:
+            found, _, advice = str(error).rpartition("; ")
+            yield wrong(check, found, advice)

@@ -1,0 +1,156 @@
+"""A short job of the doctor's own: submitted, waited for, taken away again."""
+
+import secrets
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import emtnas_hpc
+from emtnas_hpc.cluster.doctor.probe import LETTER, LOCK
+from emtnas_hpc.cluster.profile import Profile
+from emtnas_hpc.cluster.queue import QueuedJob, read_queue
+from emtnas_hpc.cluster.reasons import why_it_waits
+from emtnas_hpc.cluster.scheduler import call
+from emtnas_hpc.errors import SchedulerError
+from emtnas_hpc.store.durable import make_directory
+from emtnas_hpc.store.lock import exclusive
+from emtnas_hpc.store.refusals import storage_errors
+
+_LOOK_EVERY_S = 0.5
+_LOG = "log"
+
+
+class Workplace:
+    """A folder in the run directory that is gone afterwards, with a letter for the node."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.letter = secrets.token_hex(8)
+
+    def log(self) -> str:
+        """What the job said last; empty if nothing."""
+        with suppress(OSError):
+            lines = (self.folder / _LOG).read_text(errors="replace").split("\n")
+            return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return ""
+
+    def answer(self, name: str) -> str | None:
+        """What the job has left under that name, if it has."""
+        with suppress(OSError):
+            # Listed anew: a network file system may remember that a file was not there.
+            if name in {path.name for path in self.folder.iterdir()}:
+                return (self.folder / name).read_text(errors="replace")
+        return None
+
+
+@contextmanager
+def workplace(runs: Path) -> Iterator[Workplace]:
+    """Makes a folder below `runs`, locked as long as it is used.
+
+    Raises:
+        StorageError: nothing can be written there.
+    """
+    was_there = runs.exists()
+    place = Workplace(runs.absolute() / f".doctor-{secrets.token_hex(4)}")
+    make_directory(place.folder)
+    try:
+        with storage_errors(place.folder):
+            (place.folder / LETTER).write_text(place.letter)
+        with exclusive(place.folder / LOCK, lambda: None):
+            yield place
+    finally:
+        shutil.rmtree(place.folder, ignore_errors=True)
+        if not was_there:
+            with suppress(OSError):
+                runs.rmdir()
+
+
+def run_job(
+    place: Workplace,
+    profile: Profile,
+    what: str,
+    is_over: Callable[[QueuedJob | None], bool],
+    *,
+    minutes: int,
+    patience_s: float,
+) -> str | None:
+    """Submits a probe and waits until it is over; it is cancelled if it is not, or at Ctrl-C.
+
+    Args:
+        place: where it finds and leaves things.
+        profile: what it asks for, but for its time limit.
+        what: `look` or `listen`.
+        is_over: asked with the job as the queue has it, None once it is gone.
+        minutes: its time limit.
+        patience_s: to wait for it to begin.
+
+    Returns:
+        Why it has not begun; None if it is over.
+
+    Raises:
+        SchedulerError: SLURM refuses it, or cannot be asked.
+    """
+    script = place.folder / f"{what}.sh"
+    with storage_errors(script):
+        script.write_text(_script(place.folder, profile, what, minutes))
+    job_id = call("sbatch", "--parsable", str(script)).strip().split(";")[0]
+    try:
+        end = time.monotonic() + patience_s
+        while True:
+            job = next((job for job in read_queue() if job.job_id == job_id), None)
+            if is_over(job):
+                return None
+            if job and job.state == "PENDING" and time.monotonic() >= end:
+                return f"job {job_id} {why_it_waits(job)}"
+            time.sleep(_LOOK_EVERY_S)
+    finally:
+        with suppress(SchedulerError):
+            call("scancel", job_id)
+
+
+def _script(folder: Path, profile: Profile, what: str, minutes: int) -> str:
+    options = {
+        "job-name": f"emtnas-doctor-{what}",
+        "partition": profile.partition,
+        "time": str(minutes),
+        "nodes": "1",
+        "ntasks": "1",
+        "cpus-per-task": str(profile.cpus),
+        "mem": f"{profile.memory_mb}M",
+        "output": str(folder / _LOG),
+        "gres": profile.gres,
+        "account": profile.account,
+        "qos": profile.qos,
+        "constraint": profile.constraint,
+        "signal": f"USR2@{LEAD_S}",
+        **{name: value for name, value in profile.sbatch.items() if name != "gres"},
+    }
+    root = Path(emtnas_hpc.__file__).resolve().parents[1]
+    probe = ["-u", "-m", "emtnas_hpc.cluster.doctor.probe", str(folder), what]
+    return "\n".join(
+        [
+            "#!/bin/bash",
+            *(
+                _directive(name, value)
+                for name, value in options.items()
+                if value not in ("", False)
+            ),
+            "#SBATCH --no-requeue",
+            *profile.setup,
+            f'export PYTHONPATH={shlex.quote(str(root))}"${{PYTHONPATH:+:$PYTHONPATH}}"',
+            f"srun --cpus-per-task={profile.cpus} {shlex.join([sys.executable, *probe])}",
+            "",
+        ]
+    )
+
+
+#: Of the listening job: SLURM is asked for SIGUSR2 so long before its limit of a minute.
+LEAD_S = 30
+
+
+def _directive(name: str, value: object) -> str:
+    return f"#SBATCH --{name}" + ("" if value is True else f"={value}")

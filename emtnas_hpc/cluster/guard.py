@@ -1,0 +1,127 @@
+"""The progress guard: when a run that keeps starting without getting on is given up. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise, takewhile
+from typing import Any
+
+from emtnas_hpc.runner.attempts import AttemptRecord
+
+#: So many starts in a row that count against a run end it.
+N_STRIKES = 3
+
+#: SLURM looks at time limits twice a minute, and may send its signal that much too early.
+_EARLY_S = 60.0
+
+#: The event of the start that gave the run up; what was before it is forgiven.
+GAVE_UP = "gave_up"
+
+_STOPPING = ("SIGUSR2", "SIGTERM")
+
+
+class Kind(Enum):
+    """What a start means for the run."""
+
+    PROGRESS = "it committed something"
+    EXCUSED = "nothing came of it, by no fault of the run"
+    STRIKE = "nothing came of it, and the same would happen again"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a start ended; `reason` says in words why it is a strike."""
+
+    kind: Kind
+    reason: str = ""
+
+
+def reason_to_give_up(attempts: Sequence[AttemptRecord]) -> str | None:
+    """Why a run is to be marked as failed; None while there is hope.
+
+    Args:
+        attempts: all starts, oldest first; one that has not ended is the last, and counts nothing.
+    """
+    strikes = _strikes_in_a_row(attempts)
+    if len(strikes) < N_STRIKES:
+        return None
+    return f"{len(strikes)} starts in a row without progress; {strikes[-1].reason}"
+
+
+def endings(attempts: Sequence[AttemptRecord]) -> list[Ending]:
+    """How every start ended; nothing is said of a last one that has not."""
+    judged = [_judge(attempt, after) for attempt, after in pairwise(attempts)]
+    if attempts and _has_ended(attempts[-1]):
+        judged.append(_judge(attempts[-1], None))
+    return judged
+
+
+def _strikes_in_a_row(attempts: Sequence[AttemptRecord]) -> list[Ending]:
+    newest_first = reversed(endings(_since_forgiven(attempts)))
+    barren = takewhile(lambda ending: ending.kind is not Kind.PROGRESS, newest_first)
+    return [ending for ending in barren if ending.kind is Kind.STRIKE][::-1]
+
+
+def _since_forgiven(attempts: Sequence[AttemptRecord]) -> Sequence[AttemptRecord]:
+    given_up = [i for i, attempt in enumerate(attempts) if _first(attempt, GAVE_UP)]
+    return attempts[given_up[-1] + 1 :] if given_up else attempts
+
+
+def _judge(attempt: AttemptRecord, after: AttemptRecord | None) -> Ending:
+    if _first(attempt, "committed"):
+        return Ending(Kind.PROGRESS)
+    if not attempt.provenance.get("job_id"):
+        return Ending(Kind.EXCUSED)  # in the foreground somebody was looking
+    if failed := _first(attempt, "failed"):
+        return Ending(Kind.STRIKE, f"the last one ended with {failed.get('error')}")
+    if _reached_its_limit(attempt):
+        return Ending(Kind.STRIKE, _limit_reason(attempt))
+    if _has_ended(attempt) or any(_signals(attempt)) or _requeued(attempt, after):
+        return Ending(Kind.EXCUSED)
+    return Ending(
+        Kind.STRIKE, "the last one vanished without a signal: killed, or out of memory? see its log"
+    )
+
+
+def _reached_its_limit(attempt: AttemptRecord) -> bool:
+    lead_s = float(attempt.provenance.get("lead_time_s") or 0.0)
+    left = (signal.get("seconds_left") for signal in _signals(attempt))
+    return any(seconds is not None and seconds <= lead_s + _EARLY_S for seconds in left)
+
+
+def _limit_reason(attempt: AttemptRecord) -> str:
+    limit_s = float(attempt.provenance.get("time_left_s") or 0.0)
+    lead_s = float(attempt.provenance.get("lead_time_s") or 0.0)
+    limit = f"the limit is {_minutes(limit_s)}, of which {_minutes(lead_s)} are lead time"
+    abandoned = _first(attempt, "abandoned")
+    if not abandoned or not abandoned.get("seconds"):
+        return f"no generation ended before the time limit; {limit}"
+    return f"one generation takes more than {_minutes(abandoned['seconds'])}, {limit}"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def _requeued(attempt: AttemptRecord, after: AttemptRecord | None) -> bool:
+    if after is None or after.provenance.get("job_id") != attempt.provenance["job_id"]:
+        return False
+    counts = [int(each.provenance.get("restart_count") or 0) for each in (attempt, after)]
+    return counts[1] > counts[0]
+
+
+def _has_ended(attempt: AttemptRecord) -> bool:
+    return any(event["event"] in _ENDS for event in attempt.events)
+
+
+_ENDS = ("finished", "stopped", "abandoned", "superseded", "failed", "left")
+
+
+def _signals(attempt: AttemptRecord) -> Iterator[dict[str, Any]]:
+    for event in attempt.events:
+        if event["event"] == "signal" and event.get("signal") in _STOPPING:
+            yield event
+
+
+def _first(attempt: AttemptRecord, kind: str) -> dict[str, Any] | None:
+    return next((event for event in attempt.events if event["event"] == kind), None)

@@ -1,0 +1,64 @@
+"""What earlier work tells a plan: seconds of a generation, bytes of a commit."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from emtnas_hpc.cluster.plan import GUESSED_S, Measure, guess_commit
+from emtnas_hpc.cluster.sight import Sight
+from emtnas_hpc.errors import EmtnasError
+from emtnas_hpc.experiment import Experiment
+from emtnas_hpc.runner.attempts import read_attempts
+from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.refusals import storage_errors
+
+
+def measure_pace(sights: Sequence[Sight], experiment_signature: str) -> Measure:
+    """Seconds of a generation: as measured in these seeds, else a guess that says it is one.
+
+    Args:
+        sights: of all seeds that there are, asked for or not.
+        experiment_signature: of the experiment; seeds of another one do not count.
+    """
+    measured = {
+        sight.paths.directory.name: sight
+        for sight in sights
+        if sight.progress is not None
+        and not math.isnan(sight.seconds)
+        and sight.progress.header.experiment_signature == experiment_signature
+    }
+    if not measured:
+        return Measure(GUESSED_S, "guess: the paper's CIFAR search on a 2080Ti")
+    seconds = statistics.median(sight.seconds for sight in measured.values())
+    devices = sorted({_device(sight.paths) for sight in measured.values()} - {""})
+    where = f" on {', '.join(devices)}" if devices else ""
+    return Measure(seconds, f"measured in {', '.join(measured)}{where}")
+
+
+def measure_commit(sights: Sequence[Sight], experiment: Experiment) -> Measure:
+    """Bytes of a commit: as they lie there, else a guess."""
+    for sight in sights:
+        stage = sight.paths.stage("search")
+        for step in reversed(stage.steps()):
+            if n_bytes := _size(stage.commit(step)):
+                return Measure(n_bytes, f"measured in {sight.paths.directory.name}")
+    return guess_commit(experiment)
+
+
+def _device(paths: RunPaths) -> str:
+    try:
+        with storage_errors(paths.attempts, "read"):
+            attempts = read_attempts(paths)
+    except EmtnasError:
+        return ""
+    models = [a.provenance.get("device_model") for a in attempts]
+    return next((str(model) for model in reversed(models) if model), "")
+
+
+def _size(directory: Path) -> int:
+    """0 for a commit that its owner deletes meanwhile."""
+    try:
+        return sum(path.stat().st_size for path in directory.iterdir())
+    except OSError:
+        return 0

@@ -1,0 +1,144 @@
+"""How many jobs a seed takes, when it ends and what it needs of the disk: pure arithmetic."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emtnas_hpc.experiment import Experiment
+
+#: The paper's search on CIFAR-10 and CIFAR-100 took 0.42 days of a 2080Ti (its Table 3).
+_PAPER_S = 0.42 * 86_400
+_PAPER_GENERATIONS = 300
+GUESSED_S = _PAPER_S / _PAPER_GENERATIONS
+
+#: Weights, momentum and statistics of one task's supernet, fitted to those of C = 8, 20 and 48:
+#: numbers for every square of a cell's width, and for every unit of its width.
+_NUMBERS_PER_SQUARE, _NUMBERS_PER_WIDTH = 249.2, 6052.0
+_BYTES = 4
+#: state.h5 of 300 generations, at most.
+_HISTORY_BYTES = 2_000_000
+_REDUCTIONS = 2
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A quantity, and where it is from."""
+
+    value: float
+    origin: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a job has.
+
+    Attributes:
+        limit_s: until SLURM ends it.
+        lead_time_s: how long before that it is told to stop.
+    """
+
+    limit_s: float
+    lead_time_s: float
+
+    @property
+    def usable_s(self) -> float:
+        """Seconds that generations may take."""
+        return self.limit_s - self.lead_time_s
+
+
+@dataclass(frozen=True)
+class SeedPlan:
+    """What is ahead of one seed.
+
+    Attributes:
+        generation: that it is at.
+        n_generations: that it is to reach.
+        per_job: generations that one job can hold; 0 if not a single one.
+        n_jobs: from here to the end; None where a job holds no generation.
+        seconds: of work, without queueing and starting.
+    """
+
+    generation: int
+    n_generations: int
+    per_job: int
+    n_jobs: int | None
+    seconds: float
+
+    @property
+    def left(self) -> int:
+        """Generations to go."""
+        return self.n_generations - self.generation
+
+
+def plan_seed(generation: int, n_generations: int, pace_s: float, limits: Limits) -> SeedPlan:
+    """Plans one seed.
+
+    Args:
+        generation: that it is at.
+        n_generations: that it is to reach.
+        pace_s: seconds of a generation.
+        limits: of each of its jobs.
+    """
+    left = max(0, n_generations - generation)
+    # Of a generation that takes no time to speak of, a job holds all that are left.
+    per_job = max(0, math.floor(limits.usable_s / pace_s)) if pace_s > 0 else left
+    n_jobs = math.ceil(left / per_job) if per_job else (None if left else 0)
+    return SeedPlan(generation, n_generations, per_job, n_jobs, left * pace_s)
+
+
+def finish(now: float, plans: Sequence[SeedPlan]) -> float:
+    """When the last seed ends if none ever waits: seconds since 1970.
+
+    Args:
+        now: likewise.
+        plans: of the seeds, each of which has a job of its own at a time.
+    """
+    return now + max((plan.seconds for plan in plans), default=0.0)
+
+
+def guess_commit(experiment: Experiment) -> Measure:
+    """Bytes of a commit, from the sizes of the supernets."""
+    widths = _widths(experiment.supernet.channels, experiment.supernet.normal_cells)
+    numbers = sum(_NUMBERS_PER_SQUARE * w * w + _NUMBERS_PER_WIDTH * w for w in widths)
+    n_bytes = _BYTES * numbers * len(experiment.tasks) + _HISTORY_BYTES
+    return Measure(n_bytes, "guess: from the supernets' sizes")
+
+
+def disk_need(commit_bytes: float, keep: int, n_seeds: int) -> float:
+    """Bytes that seeds need at most: the commits that are kept, and one that is being written."""
+    return (keep + 1) * commit_bytes * n_seeds
+
+
+def warnings(pace: Measure, limits: Limits, plans: Sequence[SeedPlan], spares: int) -> list[str]:
+    """What in a plan will not work out, in single lines.
+
+    Args:
+        pace: seconds of a generation.
+        limits: of each job.
+        plans: of the seeds that are to be submitted.
+        spares: jobs that are queued behind the first; the last of them must be able to submit more.
+    """
+    if any(plan.left and not plan.per_job for plan in plans):
+        least = math.ceil((pace.value + limits.lead_time_s) / 60)
+        return [
+            f"one generation takes {_minutes(pace.value)} ({pace.origin}), but a limit of "
+            f"{_minutes(limits.limit_s)} less {limits.lead_time_s:.0f} s of lead time holds only "
+            f"{_minutes(limits.usable_s)}: ask for at least --time {least}"
+        ]
+    most = max((plan.n_jobs or 0 for plan in plans), default=0)
+    if most > 1 + spares > 2:
+        return [
+            f"a seed takes {most} jobs, and {1 + spares} are queued: where jobs may not submit "
+            "jobs, launch again when those have ended"
+        ]
+    return []
+
+
+def _widths(channels: int, normal_cells: int) -> list[int]:
+    stages = [channels * 2**stage for stage in range(_REDUCTIONS + 1)]
+    normal = [width for width in stages for _cell in range(normal_cells)]
+    return [*normal, *stages[1:]]
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,68 @@
+"""From what a user typed to a profile that fits the site; asks SLURM, writes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emtnas_hpc.cluster.fitting import default_partition, fit
+from emtnas_hpc.cluster.profile import Profile
+from emtnas_hpc.cluster.profiles import (
+    Layer,
+    Resolved,
+    default_layer,
+    layer_of_partition,
+    named_layer,
+    stack,
+    typed_layers,
+)
+from emtnas_hpc.cluster.site import Partition, read_nodes, read_partitions
+
+STANDING = "as launched"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was typed about the jobs; anything may be left out.
+
+    Attributes:
+        profile: name or file of a profile.
+        partition: of SLURM, or several with commas between.
+        time: limit of a job, as SLURM writes it.
+        gpus: of a job.
+        sbatch: other options of sbatch, NAME=VALUE or NAME.
+    """
+
+    profile: str = ""
+    partition: str = ""
+    time: str = ""
+    gpus: int | None = None
+    sbatch: tuple[str, ...] = ()
+
+
+def resolve(wishes: Wishes, standing: Profile | None = None) -> Resolved:
+    """The profile that holds, with the origin of each value.
+
+    Args:
+        wishes: what was typed.
+        standing: what the run's jobs have asked for so far, if it has been launched.
+
+    Raises:
+        InputError: a value is unknown, cannot be used, or the site does not have it.
+        SchedulerError: SLURM cannot be asked.
+    """
+    typed = typed_layers(wishes.partition, wishes.time, wishes.gpus, wishes.sbatch)
+    named = named_layer(wishes.profile) if wishes.profile else None
+    stack([default_layer(), *([named] if named else []), *typed])
+    partitions = read_partitions()
+    if named:
+        site = [named]
+    elif standing:
+        site = [Layer(standing.model_dump(), STANDING)]
+    else:
+        site = _of_partition(typed, partitions)
+    return fit(stack([default_layer(), *site, *typed]), partitions, read_nodes)
+
+
+def _of_partition(typed: Sequence[Layer], partitions: Sequence[Partition]) -> list[Layer]:
+    named = [str(layer.values["partition"]) for layer in typed if "partition" in layer.values]
+    layer = layer_of_partition(named[-1] if named else default_partition(partitions))
+    return [layer] if layer else []

@@ -1,0 +1,140 @@
+"""Every seed at a glance: run directories joined with one squeue call and at most one of sacct."""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from emtnas_hpc.cluster.accounting import read_endings
+from emtnas_hpc.cluster.decision import own_jobs
+from emtnas_hpc.cluster.plan import Measure, SeedPlan, plan_seed, warnings
+from emtnas_hpc.cluster.queue import QueuedJob, read_queue
+from emtnas_hpc.cluster.sight import Sight, look_at_all
+from emtnas_hpc.cluster.state import Standing, State, judge_seed
+from emtnas_hpc.errors import SchedulerError
+from emtnas_hpc.store.owner import this_process
+
+
+@dataclass(frozen=True)
+class SeedStatus:
+    """A seed as a row of the table.
+
+    Attributes:
+        sight: what its directory says.
+        standing: its state, why, and the job that carries it.
+        n_jobs: that have begun.
+        n_requeues: of all of them together.
+        seconds: of a generation: measured here, else the median of its sibling seeds; nan if none.
+        plan: of what is ahead of it; None where nothing has been measured, and of what has no jobs.
+    """
+
+    sight: Sight
+    standing: Standing
+    n_jobs: int
+    n_requeues: int
+    seconds: float
+    plan: SeedPlan | None = None
+
+    @property
+    def seconds_left(self) -> float:
+        """Work left, without queueing; nan where nothing has been measured or nothing is left."""
+        total = self.sight.n_generations
+        if self.standing.state is State.DONE or total is None:
+            return math.nan
+        return self.seconds * (total - self.sight.generation)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All seeds, and in single lines what could not be read or asked."""
+
+    seeds: tuple[SeedStatus, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def moves(self) -> bool:
+        """Whether any of it may change without anybody's doing."""
+        return any(seed.standing.state.moves for seed in self.seeds)
+
+
+def survey(directories: Sequence[Path]) -> Overview:
+    """Looks at every run directory, and asks SLURM once for all of those that have jobs."""
+    sights = look_at_all(directories, this_process())
+    problems = [f"{s.paths.directory}: {line}" for s in sights for line in s.problems]
+    queue: list[QueuedJob] | None = []
+    if any(sight.evidence.records for sight in sights):
+        try:
+            queue = read_queue()
+        except SchedulerError as error:
+            queue = None
+            problems.append(f"{error}; states are those of the run directories")
+    sights = [_joined(sight, queue) for sight in sights]
+    rows = _rows(sights, _standings(sights))
+    return Overview(rows, (*problems, *_hopeless(rows)))
+
+
+def _hopeless(rows: Iterable[SeedStatus]) -> Iterable[str]:
+    """Seeds whose jobs are too short for a single generation."""
+    for row in rows:
+        if row.plan and row.sight.limits and row.standing.state.moves:
+            pace = Measure(row.seconds, "measured")
+            for line in warnings(pace, row.sight.limits, [row.plan], spares=0):
+                yield f"{row.sight.paths.directory}: {line}"
+
+
+def _joined(sight: Sight, queue: Sequence[QueuedJob] | None) -> Sight:
+    """What the directory says, with its jobs in the queue."""
+    jobs = None if queue is None else own_jobs(sight.evidence.records, queue)
+    return replace(sight, evidence=replace(sight.evidence, jobs=jobs))
+
+
+def _standings(sights: Sequence[Sight]) -> list[Standing]:
+    standings = [judge_seed(sight.evidence) for sight in sights]
+    left = {
+        job_id
+        for sight, standing in zip(sights, standings, strict=True)
+        if standing.job is None and standing.state in (State.LOST, State.FAILED, State.STOPPED)
+        if (job_id := sight.evidence.newest_job) is not None
+    }
+    endings = read_endings(left)
+    if not endings:
+        return standings
+    return [judge_seed(replace(sight.evidence, endings=endings)) for sight in sights]
+
+
+def _rows(sights: Sequence[Sight], standings: Sequence[Standing]) -> tuple[SeedStatus, ...]:
+    siblings = _seconds_by_experiment(sights)
+    rows = []
+    for sight, standing in zip(sights, standings, strict=True):
+        restarts = _restarts(sight)
+        own, theirs = sight.seconds, siblings.get(sight.paths.directory.parent, math.nan)
+        seconds = theirs if math.isnan(own) else own
+        n_requeues = sum(restarts.values())
+        plan = _plan(sight, seconds)
+        rows.append(SeedStatus(sight, standing, len(restarts), n_requeues, seconds, plan))
+    return tuple(rows)
+
+
+def _plan(sight: Sight, seconds: float) -> SeedPlan | None:
+    """Planned anew from what has been measured."""
+    if sight.limits is None or sight.n_generations is None or math.isnan(seconds):
+        return None
+    return plan_seed(sight.generation, sight.n_generations, seconds, sight.limits)
+
+
+def _seconds_by_experiment(sights: Iterable[Sight]) -> Mapping[Path, float]:
+    measured: dict[Path, list[float]] = {}
+    for sight in sights:
+        if not math.isnan(sight.seconds):
+            measured.setdefault(sight.paths.directory.parent, []).append(sight.seconds)
+    return {experiment: statistics.median(seconds) for experiment, seconds in measured.items()}
+
+
+def _restarts(sight: Sight) -> Mapping[str, int]:
+    """As the attempts tell it, and as the queue knows it of those jobs that are there."""
+    restarts = dict(sight.restarts)
+    for job in sight.evidence.jobs or ():
+        if job.restarts or job.state != "PENDING":
+            restarts[job.job_id] = max(job.restarts, restarts.get(job.job_id, 0))
+    return restarts

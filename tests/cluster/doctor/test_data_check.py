@@ -1,0 +1,28 @@
+from pathlib import Path
+
+from emtnas_hpc.cluster.doctor.data_check import check_data
+from emtnas_hpc.cluster.doctor.finding import Grade
+from emtnas_hpc.data import prepare
+from emtnas_hpc.data.registry import REGISTRY
+from emtnas_hpc.experiment import load_experiment
+
+
+def test_data_is_ready_or_made_ready_or_missing(tmp_path: Path) -> None:
+    settings = ('tasks=["digits", "mnist5k", "cifar10"]', "task.digits.padding=0")
+    experiment = load_experiment("cifar", settings, registry=REGISTRY)
+    prepare("digits", experiment.task["digits"], tmp_path, say=lambda _line: None, mend="")
+    before = sorted(tmp_path.rglob("*"))
+    ready, later, missing = check_data(experiment, tmp_path, "PREPARE")
+    assert (ready.grade, ready.check) == (Grade.FINE, "data of digits")
+    assert (later.grade, "needs no download" in str(later)) == (Grade.FINE, True)
+    assert (missing.grade, str(missing).endswith("PREPARE")) == (Grade.WRONG, True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_damaged_data_is_wrong_also_where_it_needs_no_download(tmp_path: Path) -> None:
+    settings = ('tasks=["digits"]', "task.digits.padding=0")
+    experiment = load_experiment("cifar", settings, registry=REGISTRY)
+    prepare("digits", experiment.task["digits"], tmp_path, say=lambda _line: None, mend="")
+    next(tmp_path.glob("*/train_images.npy")).unlink()
+    (finding,) = check_data(experiment, tmp_path, "PREPARE")
+    assert finding.grade is Grade.WRONG

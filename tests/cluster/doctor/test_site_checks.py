@@ -1,0 +1,90 @@
+import pytest
+
+from emtnas_hpc.cluster.doctor.finding import Finding, Grade
+from emtnas_hpc.cluster.doctor.site_checks import check_site
+from emtnas_hpc.cluster.profile import Profile
+from emtnas_hpc.cluster.site import Partition, Site
+
+PARTITION = Partition("gpu", limit_min=1440, preempt_mode="REQUEUE", grace_s=10)
+SITE = Site(
+    {
+        "JobRequeue": "1",
+        "PreemptType": "preempt/partition_prio",
+        "SlurmctldParameters": "preempt_send_user_signal",
+        "AccountingStorageType": "accounting_storage/slurmdbd",
+    }
+)
+GPUS = {"rtx2080ti": 2}
+
+
+def _checks(
+    profile: dict[str, object] | None = None,
+    partition: Partition = PARTITION,
+    gpus: dict[str, int] = GPUS,
+    **settings: str,
+) -> dict[str, Finding]:
+    asked = Profile.model_validate({"partition": "gpu", "time": 600, **(profile or {})})
+    site = Site({**SITE.values, **settings})
+    return {finding.check: finding for finding in check_site(asked, partition, gpus, site)}
+
+
+def test_on_a_site_as_it_should_be_everything_is_fine() -> None:
+    checks = _checks()
+    assert {finding.grade for finding in checks.values()} == {Grade.FINE}
+    assert {name: str(finding) for name, finding in checks.items()} == {
+        "partition": "gpu is UP, its jobs may take up to 1-00:00:00; ours ask for 10:00:00",
+        "GPUs": "a node has up to 2 x rtx2080ti; ours ask for gpu:1",
+        "requeue": "jobs are requeued",
+        "preemption": "a job that has to make room is requeued after 10 s; it is told before",
+        "accounting": "SLURM keeps accounts: `status` tells how a lost job ended",
+    }
+
+
+def test_a_partition_that_is_down_is_wrong() -> None:
+    assert _checks(partition=Partition("gpu", state="DOWN"))["partition"].grade is Grade.WRONG
+
+
+def test_a_job_that_may_get_another_gpu_the_next_time_is_warned_of() -> None:
+    found = _checks(gpus={"rtx2080ti": 2, "a100": 4})["GPUs"]
+    assert found.grade is Grade.WARNING
+    assert "not the same bit for bit" in str(found)
+    chosen = _checks({"gpu_type": "a100"}, gpus={"rtx2080ti": 2, "a100": 4})["GPUs"]
+    assert (chosen.grade, "gpu:a100:1" in str(chosen)) == (Grade.FINE, True)
+
+
+def test_a_job_without_a_gpu_is_warned_of() -> None:
+    assert _checks({"gpus": 0}, gpus={})["GPUs"].grade is Grade.WARNING
+
+
+def test_a_site_that_does_not_requeue_is_warned_of() -> None:
+    found = _checks(JobRequeue="0")["requeue"]
+    assert (found.grade, "JobRequeue=0" in str(found)) == (Grade.WARNING, True)
+
+
+def test_a_site_that_does_not_signal_preempted_jobs_is_warned_of() -> None:
+    found = _checks(SlurmctldParameters="(null)")["preemption"]
+    assert found.grade is Grade.WARNING
+    assert "preempt_send_user_signal" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("CANCEL", "is cancelled at once, and its spare goes on; it is told before"),
+        ("SUSPEND,GANG", "is suspended at once, and goes on later"),
+        ("OFF", "no job of the partition has to make room for another one"),
+    ],
+)
+def test_every_kind_of_preemption_is_told(mode: str, said: str) -> None:
+    found = _checks(partition=Partition("gpu", preempt_mode=mode))["preemption"]
+    assert found.grade is Grade.FINE
+    assert said in str(found)
+
+
+def test_where_nothing_preempts_no_job_has_to_make_room() -> None:
+    assert "no job" in str(_checks(PreemptType="preempt/none")["preemption"])
+
+
+def test_a_site_without_accounts_is_warned_of() -> None:
+    found = _checks(AccountingStorageType="accounting_storage/none")["accounting"]
+    assert found.grade is Grade.WARNING

@@ -1,0 +1,70 @@
+"""A SLURM of shell scripts that takes jobs into its queue and gives them numbers, and no more."""
+
+from pathlib import Path
+
+import pytest
+from stand_ins import StandIns
+
+_SBATCH = """\
+for script in "$@"; do :; done
+[ "$1" = --test-only ] && exit 0
+name=$(sed -n 's/^#SBATCH --job-name=//p' "$script")
+after=$(sed -n 's/^#SBATCH --dependency=//p' "$script")
+n=$(($(cat {folder}/n) + 1))
+echo $n > {folder}/n
+echo "$n|$name|PENDING|None|0|N/A|N/A|$after||gpu|" >> {folder}/queue
+echo Submitted batch job $n
+"""
+_PARTITIONS = """\
+echo 'PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP'
+echo 'PartitionName=long Default=NO MaxTime=7-00:00:00 State=UP'
+"""
+
+
+class FakeSlurm(StandIns):
+    """The commands that `launch` needs."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(folder, monkeypatch)
+        for name in ("sed", "timeout", "kill", "env"):
+            (folder / name).symlink_to(f"/usr/bin/{name}")
+        (folder / "n").write_text("0\n")
+        self.write("srun", "")
+        self.write("scontrol", _PARTITIONS)
+        self.write("sinfo", "echo '8|64000|gpu:rtx2080ti:2'")
+        self.queue()
+        self.accept()
+
+    def accept(self) -> None:
+        """An sbatch that takes every job."""
+        self.write("sbatch", _SBATCH.format(folder=self.folder))
+
+    def accept_only(self, n_jobs: int) -> None:
+        """An sbatch that takes so many jobs and refuses those that follow."""
+        refuse = f"[ $(cat {self.folder}/n) -ge {n_jobs} ] && echo 'sbatch: error: full' >&2"
+        script = _SBATCH.format(folder=self.folder)
+        self.write("sbatch", f'[ "$1" = --test-only ] || {{ {refuse} && exit 1; }}\n{script}')
+
+    def start(self, *job_ids: str) -> None:
+        """Jobs of the queue begin."""
+        self._replace(lambda line: line.replace("|PENDING|", "|RUNNING|", 1), *job_ids)
+
+    def end(self, *job_ids: str) -> None:
+        """Jobs leave the queue."""
+        self._replace(lambda _line: "", *job_ids)
+
+    def _replace(self, change, *job_ids: str) -> None:  # type: ignore[no-untyped-def]
+        lines = (self.folder / "queue").read_text().splitlines(keepends=True)
+        changed = [change(line) if line.split("|")[0] in job_ids else line for line in lines]
+        (self.folder / "queue").write_text("".join(changed))
+
+    @property
+    def jobs(self) -> dict[str, str]:
+        """By the id of every job in the queue what it waits for."""
+        lines = (self.folder / "queue").read_text().splitlines()
+        return {line.split("|")[0]: line.split("|")[7] for line in lines}
+
+    @property
+    def submissions(self) -> int:
+        """Jobs that sbatch has taken so far."""
+        return int((self.folder / "n").read_text())

@@ -1,0 +1,101 @@
+from dataclasses import replace
+
+import pytest
+
+from emtnas_hpc.cluster.decision import Action, decide, own_jobs
+from emtnas_hpc.cluster.queue import QueuedJob
+from emtnas_hpc.cluster.records import JobRecord
+from emtnas_hpc.cluster.state import SILENCE_S, Evidence, LastStart
+from emtnas_hpc.store.owner import Owner, this_process
+
+MAIN = JobRecord("a", "job-a", 1.0, None, "1")
+SPARE = JobRecord("b", "job-b", 2.0, "1", "2")
+INTENT = JobRecord("c", "job-c", 3.0, "1", None)
+RUNNING = QueuedJob("1", "job-a", "RUNNING")
+WAITING = QueuedJob("2", "job-b", "PENDING", "Dependency")
+ORPHAN = QueuedJob("3", "job-c", "PENDING", "Dependency")
+
+
+def carried() -> Evidence:
+    return Evidence(records=(MAIN, SPARE), jobs=(RUNNING, WAITING))
+
+
+def test_a_new_seed_is_submitted_with_its_spares() -> None:
+    decision = decide(Evidence(), 2)
+    assert (decision.action, decision.state, decision.n_spares) == (Action.SUBMIT, "new", 2)
+    assert decision.after is None
+
+
+def test_a_seed_in_the_queue_is_left_alone_and_its_jobs_named() -> None:
+    decision = decide(carried(), 1)
+    assert (decision.action, decision.call_off) == (Action.LEAVE, ())
+    assert decision.why == "job 1 running, job 2 pending"
+
+
+def test_a_chain_that_was_never_completed_is() -> None:
+    decision = decide(Evidence(records=(MAIN,), jobs=(RUNNING,)), 2)
+    assert (decision.action, decision.after, decision.n_spares) == (Action.TOP_UP, "1", 2)
+
+
+def test_a_job_of_an_unanswered_intent_is_called_off_and_never_adopted() -> None:
+    alone = decide(Evidence(records=(INTENT,), jobs=(ORPHAN,)), 1)
+    assert (alone.action, alone.call_off) == (Action.SUBMIT, (ORPHAN,))
+    behind = decide(Evidence(records=(MAIN, INTENT), jobs=(RUNNING, ORPHAN)), 1)
+    assert (behind.action, behind.call_off, behind.n_spares) == (Action.TOP_UP, (ORPHAN,), 1)
+
+
+def test_a_finished_seed_is_left_alone_whatever_else_is_there() -> None:
+    decision = decide(replace(carried(), finished=True, cancelled="by me", failed="no"), 1)
+    assert (decision.action, decision.state) == (Action.LEAVE, "done")
+
+
+def test_a_cancelled_seed_is_left_alone_by_launch_and_taken_up_by_resume() -> None:
+    cancelled = replace(carried(), cancelled="by me")
+    left = decide(cancelled, 1)
+    assert (left.action, left.state) == (Action.LEAVE, "cancelled")
+    assert left.why == "by me; `emtnas-hpc resume` takes it up"
+    taken = decide(cancelled, 1, resuming=True)
+    assert (taken.action, taken.call_off) == (Action.SUBMIT, (RUNNING, WAITING))
+
+
+def test_a_failed_seed_is_taken_up_once_the_rest_of_its_jobs_is_gone() -> None:
+    decision = decide(replace(carried(), failed="three crashes"), 1)
+    assert (decision.action, decision.state) == (Action.SUBMIT, "failed")
+    assert (decision.why, decision.call_off) == ("three crashes", (RUNNING, WAITING))
+
+
+@pytest.mark.parametrize("evidence", [{"records": (MAIN,)}, {"last": LastStart(None, "", 1e6)}])
+def test_a_seed_that_nobody_carries_any_more_is_submitted(evidence: dict[str, object]) -> None:
+    decision = decide(Evidence(**evidence), 1)  # type: ignore[arg-type]
+    assert (decision.action, decision.state) == (Action.SUBMIT, "stopped")
+
+
+def owner(job_id: str | None = None) -> Owner:
+    return this_process(job_id=job_id)
+
+
+@pytest.mark.parametrize(
+    ("lives", "silent_s", "action"),
+    [
+        (True, 1e6, Action.LEAVE),
+        (False, 0.0, Action.SUBMIT),
+        (None, SILENCE_S - 1, Action.LEAVE),
+        (None, SILENCE_S + 1, Action.SUBMIT),
+    ],
+)
+def test_a_process_in_the_foreground_keeps_its_seed_while_it_may_be_alive(
+    lives: bool | None, silent_s: float, action: Action
+) -> None:
+    evidence = Evidence(owner=owner(), owner_lives=lives, last=LastStart(None, "", silent_s))
+    assert decide(evidence, 1).action is action
+
+
+def test_an_owner_in_a_job_counts_by_the_queue_alone() -> None:
+    evidence = Evidence(owner=owner("7"), owner_lives=None, last=LastStart(None, "", 0.0))
+    assert decide(evidence, 1).action is Action.SUBMIT
+
+
+def test_jobs_are_ours_by_name_and_never_by_number_alone() -> None:
+    stranger = QueuedJob("1", "somebody-elses", "RUNNING")
+    assert own_jobs([MAIN, SPARE], [WAITING, stranger]) == (WAITING,)
+    assert own_jobs([MAIN, SPARE], [WAITING, RUNNING]) == (RUNNING, WAITING)

@@ -1,0 +1,96 @@
+import math
+
+import pytest
+import torch
+
+from emtnas_hpc.cluster.plan import (
+    GUESSED_S,
+    Limits,
+    Measure,
+    disk_need,
+    finish,
+    guess_commit,
+    plan_seed,
+    warnings,
+)
+from emtnas_hpc.data.registry import REGISTRY
+from emtnas_hpc.experiment import load_experiment
+from emtnas_hpc.space.shape import NetworkShape
+from emtnas_hpc.supernet.network import Network
+
+DAY = Limits(86_400, 120)
+
+
+def test_a_search_that_fits_takes_one_job() -> None:
+    plan = plan_seed(0, 300, 120, DAY)
+    assert (plan.left, plan.per_job, plan.n_jobs, plan.seconds) == (300, 719, 1, 36_000)
+
+
+def test_a_search_that_does_not_fit_takes_as_many_jobs_as_hold_it() -> None:
+    plan = plan_seed(0, 300, 120, Limits(3600, 120))
+    assert (plan.per_job, plan.n_jobs) == (29, 11)
+
+
+def test_only_what_is_left_is_planned() -> None:
+    plan = plan_seed(290, 300, 120, Limits(3600, 120))
+    assert (plan.left, plan.n_jobs, plan.seconds) == (10, 1, 1200)
+
+
+def test_a_search_that_is_done_takes_no_job() -> None:
+    plan = plan_seed(300, 300, 120, DAY)
+    assert (plan.left, plan.n_jobs, plan.seconds) == (0, 0, 0)
+
+
+def test_of_generations_that_take_no_time_a_job_holds_all() -> None:
+    assert plan_seed(0, 300, 0.0, DAY).per_job == 300
+
+
+def test_a_generation_that_no_job_holds_is_warned_of() -> None:
+    limits, pace = Limits(600, 120), Measure(840, "measured in seed-0")
+    plan = plan_seed(0, 300, pace.value, limits)
+    assert (plan.per_job, plan.n_jobs) == (0, None)
+    assert warnings(pace, limits, [plan], 1) == [
+        "one generation takes 14 min (measured in seed-0), but a limit of 10 min less 120 s of "
+        "lead time holds only 8 min: ask for at least --time 16"
+    ]
+
+
+def test_the_limit_that_a_warning_asks_for_is_enough() -> None:
+    assert plan_seed(0, 300, 840, Limits(16 * 60, 120)).per_job == 1
+
+
+def test_a_chain_that_is_too_short_where_jobs_may_not_submit_is_warned_of() -> None:
+    limits, pace = Limits(3600, 120), Measure(120, "a guess")
+    plan = plan_seed(0, 300, 120, limits)
+    assert warnings(pace, limits, [plan], 1) == []
+    assert warnings(pace, limits, [plan], 10) == []
+    [line] = warnings(pace, limits, [plan], 3)
+    assert line.startswith("a seed takes 11 jobs, and 4 are queued")
+
+
+def test_seeds_end_side_by_side() -> None:
+    plans = [plan_seed(done, 300, 100, DAY) for done in (0, 100)]
+    assert finish(1000.0, plans) == 31_000
+    assert finish(1000.0, []) == 1000
+
+
+def test_the_guess_is_the_papers() -> None:
+    assert math.isclose(GUESSED_S * 300 / 86_400, 0.42)
+
+
+def test_the_disk_holds_the_kept_commits_and_one_more_for_every_seed() -> None:
+    assert disk_need(46e6, 2, 5) == 690e6
+
+
+@pytest.mark.parametrize(("channels", "normal_cells"), [(8, 1), (20, 2), (48, 1)])
+def test_the_guess_of_a_commit_is_right_within_two_percent(
+    channels: int, normal_cells: int
+) -> None:
+    settings = [f"supernet.channels={channels}", f"supernet.normal_cells={normal_cells}"]
+    experiment = load_experiment("cifar", settings, registry=REGISTRY)
+    shape = NetworkShape(channels, normal_cells, 3, 32, 10)
+    network = Network(shape, None, torch.Generator())
+    # Weights, their momentum, the statistics; for two tasks; and the history.
+    numbers = 2 * network.weights.numel() + network.statistics.numel()
+    exact = 2 * 4 * numbers + 2e6
+    assert guess_commit(experiment).value == pytest.approx(exact, rel=0.02)

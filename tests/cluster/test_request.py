@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from emtnas_hpc.cluster.profile import Profile
+from emtnas_hpc.cluster.request import JobRequest, read_request, write_request
+from emtnas_hpc.errors import InputError
+from emtnas_hpc.store.paths import JobsPaths
+
+REQUEST = JobRequest(
+    profile=Profile(
+        partition="gpu",
+        time=90,
+        memory_gb=2.5,
+        setup=("module load 'cuda'", 'export A="b"'),
+        sbatch={"exclusive": True, "nice": 5, "comment": 'a "b"'},
+    ),
+    data="/data/of me",
+    device="cuda",
+    mend="emtnas-hpc prepare cifar --set 'a=[\"b\"]'",
+)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> JobsPaths:
+    return JobsPaths(tmp_path / "jobs" / "seed-0")
+
+
+def test_a_request_is_read_as_it_was_written(jobs: JobsPaths) -> None:
+    write_request(jobs, REQUEST, "token")
+    assert read_request(jobs) == REQUEST
+    assert (REQUEST.data_dir, REQUEST.limit_s) == (Path("/data/of me"), 5400)
+
+
+def test_a_run_that_was_never_launched_has_none(jobs: JobsPaths) -> None:
+    assert read_request(jobs) is None
+
+
+@pytest.mark.parametrize("text", ["[", "data = 3\n", "\udcff"])
+def test_a_request_that_cannot_be_understood_is_named(jobs: JobsPaths, text: str) -> None:
+    write_request(jobs, REQUEST, "token")
+    jobs.request.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match=r"request\.toml is not the request of a run: .*again$"):
+        read_request(jobs)

@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+from stand_ins import StandIns
+
+from emtnas_hpc.cluster.profile import Profile
+from emtnas_hpc.cluster.resolving import Wishes, resolve
+from emtnas_hpc.errors import InputError, SchedulerError
+
+
+@pytest.fixture(autouse=True)
+def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the user's profiles, with one of partition `gpu`."""
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    (folder / "ours.toml").write_text('partition = "gpu"\ncpus = 8\ntime = "6:00:00"\n')
+    monkeypatch.setenv("EMTNAS_PROFILES", str(folder))
+    return folder
+
+
+@pytest.fixture
+def site(stand_ins: StandIns) -> StandIns:
+    """A cluster of two partitions."""
+    stand_ins.write(
+        "scontrol",
+        "echo PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP\n"
+        "echo PartitionName=scav Default=NO MaxTime=08:00:00 State=UP",
+    )
+    stand_ins.write("sinfo", "echo '8|64000|gpu:rtx2080ti:2'")
+    return stand_ins
+
+
+@pytest.mark.parametrize(
+    ("wishes", "partition", "cpus", "minutes"),
+    [
+        (Wishes(), "gpu", 8, 360),
+        (Wishes(partition="gpu"), "gpu", 8, 360),
+        (Wishes(sbatch=("partition=gpu",)), "gpu", 8, 360),
+        (Wishes(partition="scav"), "scav", 4, 480),
+        (Wishes(profile="ours", partition="scav"), "scav", 8, 360),
+        (Wishes(profile="default"), "gpu", 4, 1440),
+        (Wishes(time="90", gpus=2), "gpu", 8, 90),
+    ],
+)
+def test_the_profile_is_the_one_named_else_the_one_of_the_partition_else_the_default(
+    site: StandIns, wishes: Wishes, partition: str, cpus: int, minutes: int
+) -> None:
+    profile = resolve(wishes).profile
+    assert (profile.partition, profile.cpus, profile.time) == (partition, cpus, minutes)
+
+
+def test_a_run_that_was_launched_keeps_what_it_asked_for(site: StandIns) -> None:
+    standing = Profile(partition="scav", cpus=2, time=60, sbatch={"exclude": "n1"})
+    kept = resolve(Wishes(time="90", sbatch=("comment=x",)), standing)
+    assert (kept.profile.partition, kept.profile.cpus, kept.profile.time) == ("scav", 2, 90)
+    assert kept.profile.sbatch == {"exclude": "n1", "comment": "x"}
+    assert (kept.origins["cpus"], kept.origins["time"]) == ("as launched", "--time")
+
+
+def test_a_profile_that_is_named_takes_the_place_of_what_was_asked_for(site: StandIns) -> None:
+    standing = Profile(partition="scav", cpus=2, time=60)
+    assert resolve(Wishes(profile="ours"), standing).profile.cpus == 8
+
+
+def test_what_cannot_be_used_is_refused_before_slurm_is_asked(stand_ins: StandIns) -> None:
+    for wishes in (Wishes(time="soon"), Wishes(profile="theirs"), Wishes(sbatch=("array=1",))):
+        with pytest.raises(InputError):
+            resolve(wishes)
+    assert stand_ins.calls == []
+
+
+def test_without_slurm_that_is_said(stand_ins: StandIns) -> None:
+    with pytest.raises(SchedulerError, match="there is no command scontrol here"):
+        resolve(Wishes())

@@ -1,0 +1,212 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from stand_ins import StandIns
+
+from emtnas_hpc.cluster.profile import Profile
+from emtnas_hpc.cluster.records import read_records
+from emtnas_hpc.cluster.request import JobRequest
+from emtnas_hpc.cluster.submission import (
+    check_acceptance,
+    refuse_path,
+    remove_leftovers,
+    sbatch_text,
+    submit,
+)
+from emtnas_hpc.errors import InputError, SchedulerError
+from emtnas_hpc.store.paths import RunPaths
+
+PROFILE = Profile(
+    partition="gpu",
+    gpu_type="rtx2080ti",
+    memory_gb=2.5,
+    time=90,
+    account="lab",
+    qos="long",
+    constraint="turing",
+    setup=("module load cuda",),
+    sbatch={"exclusive": True, "comment": "it's", "mail-user": False, "gres": "tmp:1G"},
+)
+REQUEST = JobRequest(profile=PROFILE, data="/data", device="cpu", mend="prepare it")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunPaths:
+    return RunPaths(tmp_path / "my runs" / "cifar" / "seed-0")
+
+
+@pytest.fixture
+def sbatch(stand_ins: StandIns) -> StandIns:
+    """SLURM's commands, with an sbatch that gives the next job the id 9."""
+    (stand_ins.folder / "timeout").symlink_to("/usr/bin/timeout")
+    stand_ins.write("srun", "")
+    stand_ins.write("sbatch", "echo Submitted batch job 9")
+    return stand_ins
+
+
+def test_what_sbatch_is_given_is_all_that_was_asked_for(
+    sbatch: StandIns,
+    check_golden: Callable[[str, str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/venv/bin/python")
+    monkeypatch.setattr("emtnas_hpc.__file__", "/main/emtnas_hpc/__init__.py")
+    run = RunPaths(Path("/my runs/cifar+rmp=0.1/seed-0"))
+    check_golden("submission.sbatch", sbatch_text(run, REQUEST))
+    assert sbatch.calls == []
+
+
+def test_a_job_is_recorded_before_and_after_slurm_hears_of_it(
+    run: RunPaths, sbatch: StandIns
+) -> None:
+    found = sbatch.folder / "found"
+    sbatch.write("sbatch", f"cat '{run.jobs.directory}'/*.json > {found}; echo job 9")
+    record = submit(run, REQUEST, after="7")
+    assert '"job_id": null' in found.read_text()
+    assert record.name in found.read_text()
+    assert (record.job_id, record.after) == ("9", "7")
+    assert read_records(run.jobs) == [record]
+
+
+def test_a_submission_leaves_nothing_behind_but_the_record_and_the_jobs_folder(
+    run: RunPaths, sbatch: StandIns
+) -> None:
+    record = submit(run, REQUEST)
+    names = {path.name for path in run.jobs.directory.iterdir()}
+    assert names == {run.jobs.record(record.intent).name, "9"}
+
+
+def test_what_slurm_refuses_is_told_in_its_words_and_no_intent_is_left(
+    run: RunPaths, sbatch: StandIns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sbatch.write(
+        "sbatch",
+        "echo 'sbatch: error: QOSMaxSubmitJobPerUserLimit' >&2\n"
+        "echo 'sbatch: error: Batch job submission failed' >&2\nexit 1",
+    )
+    with pytest.raises(SchedulerError) as refusal:
+        submit(run, REQUEST)
+    assert str(refusal.value) == (
+        "sbatch refused: QOSMaxSubmitJobPerUserLimit; Batch job submission failed"
+    )
+    assert [record.void for record in read_records(run.jobs)] == [True]
+    assert capsys.readouterr() == ("", "")
+    assert [path.suffix for path in run.jobs.directory.iterdir()] == [".json"]
+
+
+def test_where_nobody_knows_what_slurm_made_of_it_an_intent_is_left(
+    run: RunPaths, sbatch: StandIns
+) -> None:
+    words = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
+    sbatch.write("sbatch", f"echo '{words}' >&2; exit 1")
+    with pytest.raises(SchedulerError, match="Socket timed out"):
+        submit(run, REQUEST)
+    assert [record.open for record in read_records(run.jobs)] == [True]
+    remove_leftovers(run.jobs)
+    assert [path.suffix for path in run.jobs.directory.iterdir()] == [".json"]
+
+
+def test_an_sbatch_that_hangs_is_given_up(
+    run: RunPaths, sbatch: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emtnas_hpc.cluster.submission.PATIENCE_S", 1.0)
+    sbatch.write("sbatch", "sleep 100")
+    with pytest.raises(SchedulerError, match="sbatch did not answer within 1 s; is SLURM's"):
+        submit(run, REQUEST)
+    assert [record.open for record in read_records(run.jobs)] == [True]
+
+
+def test_an_answer_that_nobody_understands_leaves_an_intent(
+    run: RunPaths, sbatch: StandIns
+) -> None:
+    sbatch.write("sbatch", "echo welcome")
+    with pytest.raises(SchedulerError, match='Could not make sense of sbatch output "welcome"'):
+        submit(run, REQUEST)
+    assert [record.open for record in read_records(run.jobs)] == [True]
+
+
+def test_without_slurm_it_is_said_where_this_must_run(run: RunPaths, stand_ins: StandIns) -> None:
+    with pytest.raises(SchedulerError, match="there is no command srun here"):
+        submit(run, REQUEST)
+
+
+def test_a_job_submits_as_if_it_were_none(
+    run: RunPaths, sbatch: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = sbatch.folder / "found"
+    (sbatch.folder / "env").symlink_to("/usr/bin/env")
+    sbatch.write("sbatch", f"env > {found}; echo job 9")
+    for name, value in (("JOB_ID", "7"), ("CONF", "/etc/there.conf"), ("MEM_PER_NODE", "1")):
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    submit(run, REQUEST, after="7")
+    seen = [line for line in found.read_text().splitlines() if line.startswith("SLURM_")]
+    assert seen == ["SLURM_CONF=/etc/there.conf"]
+    assert os.environ["SLURM_MEM_PER_NODE"] == "1"
+    assert os.environ["SLURM_CONF"] == "/etc/there.conf"
+
+
+def test_outside_of_jobs_the_users_own_settings_of_slurm_count(
+    run: RunPaths, sbatch: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = sbatch.folder / "found"
+    sbatch.write("sbatch", f"echo $SBATCH_RESERVATION > {found}; echo job 9")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv("SBATCH_RESERVATION", "ours")
+    submit(run, REQUEST)
+    assert found.read_text() == "ours\n"
+
+
+def test_slurm_is_asked_whether_it_would_accept_without_submitting(
+    run: RunPaths, sbatch: StandIns
+) -> None:
+    found = sbatch.folder / "found"
+    sbatch.write("sbatch", f'cat "$2" > {found}; echo Job 9 to start at noon >&2')
+    assert check_acceptance(run, REQUEST) == ""
+    assert found.read_text() == sbatch_text(run, REQUEST)
+    [call] = sbatch.calls
+    assert call.startswith("sbatch --test-only /")
+    assert not Path(call.split()[-1]).exists()
+    assert not run.jobs.directory.exists()
+
+
+def test_a_job_that_slurm_would_not_accept_is_bad_input(run: RunPaths, sbatch: StandIns) -> None:
+    sbatch.write("sbatch", "echo 'allocation failure: Invalid account' >&2; exit 1")
+    with pytest.raises(InputError) as refusal:
+        check_acceptance(run, REQUEST)
+    assert str(refusal.value) == (
+        "SLURM would not accept such a job: allocation failure: Invalid account"
+    )
+
+
+def test_nodes_that_are_down_are_no_refusal(run: RunPaths, sbatch: StandIns) -> None:
+    words = "allocation failure: Requested node configuration is not available"
+    sbatch.write("sbatch", f"echo '{words}' >&2; exit 1")
+    assert check_acceptance(run, REQUEST) == (
+        f"no node can take such a job now, it would wait; SLURM says: {words}"
+    )
+
+
+def test_a_controller_that_is_down_is_no_refusal(run: RunPaths, sbatch: StandIns) -> None:
+    sbatch.write("sbatch", "echo 'Unable to contact slurm controller' >&2; exit 1")
+    with pytest.raises(SchedulerError, match="Unable to contact slurm controller"):
+        check_acceptance(run, REQUEST)
+
+
+@pytest.mark.parametrize("name", ["100%", "a\\b"])
+def test_a_path_that_slurm_reads_as_a_pattern_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="which SLURM reads as a pattern; choose another --runs"):
+        refuse_path(RunPaths(tmp_path / name / "cifar" / "seed-0"))
+
+
+def test_the_job_finds_the_same_package_wherever_it_starts(run: RunPaths, sbatch: StandIns) -> None:
+    [line] = [line for line in sbatch_text(run, REQUEST).splitlines() if "PYTHONPATH" in line]
+    code = "import emtnas_hpc; print(emtnas_hpc.__file__)"
+    script = f'{line}\n"{sys.executable}" -S -c "{code}"'
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], cwd="/", env={}, capture_output=True, text=True, check=True
+    )
+    assert Path(done.stdout.strip()).is_file()

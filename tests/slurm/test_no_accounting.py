@@ -1,0 +1,16 @@
+"""Sites where sacct knows nothing."""
+
+import pytest
+from clusters import NO_ACCOUNTING
+from stories import Story
+
+pytestmark = [pytest.mark.slurm, pytest.mark.site(NO_ACCOUNTING)]
+
+
+def test_a_seed_is_launched_requeued_and_watched_all_the_same(story: Story) -> None:
+    story.launch()
+    story.wait_for_generation(1)
+    assert "running" in story.status()
+    story.cluster.run("scancel", "--signal=USR2", story.job().job_id)
+    story.assert_ends_as_if_nothing_had_happened()
+    assert "done" in story.status()

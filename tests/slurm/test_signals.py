@@ -1,0 +1,92 @@
+"""What may come at any moment to the process of a job, and what becomes of its seed."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+from deadlines import after, wait_for
+from stories import Story
+
+pytestmark = pytest.mark.slurm
+
+#: Imported by every Python that finds it: lets a job fork a child once its search goes on.
+FORKING = Path(__file__).with_name("forking")
+
+
+@pytest.mark.parametrize("generation", [0, 1])
+def test_a_signal_to_make_room_at_a_random_moment(story: Story, generation: int) -> None:
+    story.launch()
+    story.wait_for_generation(generation)
+    moment = random.uniform(0, 2)
+    wait_for(after(moment), f"{moment:.3f} s")
+    job = story.job()
+    story.cluster.run("scancel", "--signal=USR2", job.job_id)
+    story.assert_ends_as_if_nothing_had_happened()
+    assert len(story.starts()) <= 2, moment
+
+
+def test_a_signal_during_start_up(story: Story) -> None:
+    story.launch()
+    first = wait_for(
+        lambda: [line for line in story.cluster.queue() if " RUNNING " in line],
+        "a job",
+        tell=story.tell,
+    )[0].split()[0]
+    # Python has hardly begun: nobody listens yet, and the signal kills.
+    story.cluster.run("scancel", "--signal=USR2", first)
+    story.assert_ends_as_if_nothing_had_happened()
+
+
+def test_sigterm_alone_stops_nothing(story: Story) -> None:
+    story.launch()
+    story.wait_for_generation(1)
+    story.cluster.run("scancel", "--signal=TERM", story.job().job_id)
+    story.assert_ends_as_if_nothing_had_happened()
+    [start] = story.starts()
+    assert [event["signal"] for event in story.events("signal")] == ["SIGTERM"]
+    assert start.events[-1]["event"] == "finished"
+
+
+def test_a_requeue_by_hand(story: Story) -> None:
+    story.launch()
+    story.wait_for_generation(1)
+    job = story.job()
+    story.cluster.run("scontrol", "requeue", job.job_id)
+    story.assert_ends_as_if_nothing_had_happened()
+    assert story.cluster.job(job.job_id).restarts == 1
+
+
+def test_a_killed_process_is_followed_by_the_spare(story: Story) -> None:
+    story.launch()
+    story.wait_for_generation(1)
+    job = story.job()
+    story.kill()
+    story.assert_ends_as_if_nothing_had_happened()
+    assert story.cluster.job(job.job_id).state == "FAILED"
+    assert story.starts()[1].provenance["job_id"] != job.job_id
+
+
+def test_children_of_the_job_stay_out_of_it(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(FORKING), prepend=os.pathsep)
+    monkeypatch.setenv("FORK_FOR", str(story.run.attempts))
+    story.launch()
+    story.wait_for_generation(1)
+    child = int(wait_for(lambda: _read(story.run.attempts / "child"), "a child", tell=story.tell))
+    parent = story.owner()
+    job = story.job()
+    story.cluster.run("scancel", "--signal=USR2", job.job_id)
+    story.assert_ends_as_if_nothing_had_happened()
+    assert child != parent.pid
+    # One of them asked for a requeue, and SLURM agreed.
+    assert story.cluster.job(job.job_id).restarts == 1
+    assert len(story.starts()) == 2
+    assert [event["signal"] for event in story.events("signal")].count("SIGUSR2") == 1
+    assert _read(story.run.attempts / "heard") == "nothing\n"
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except FileNotFoundError:
+        return ""

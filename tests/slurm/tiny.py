@@ -1,0 +1,145 @@
+"""The searches that the jobs run, and what they must end in: the same search in the foreground."""
+
+import fcntl
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clusters import tail
+
+from emtnas_hpc.store.owner import read_owner
+from emtnas_hpc.store.paths import RunPaths
+
+#: Two tasks; half a second to a second a generation, so that a signal hits the middle of one.
+_SETTINGS = (
+    'tasks=["digits", "small"]',
+    "task.digits.padding=0",
+    'task.small.source="package:mnist5k"',
+    "task.small.pool=3",
+    "task.small.padding=1",
+    "retraining.normal_cells=[]",
+    "search.population=4",
+    "supernet.channels=4",
+    "training.batch_size=32",
+    "evaluation.batch_size=64",
+    "evaluation.mini_batch='common'",
+    "evaluation.recalibration_images=64",
+)
+
+
+@dataclass(frozen=True)
+class Search:
+    """An experiment in a runs directory of its own.
+
+    Attributes:
+        runs: directory of all runs.
+        data: directory of prepared data.
+        generations: of the search.
+        batches: of a generation and task; 8 make about half a second on an idle core.
+        commit_interval_s: seconds between commits.
+        name: of the experiment's folder.
+    """
+
+    runs: Path
+    data: Path
+    generations: int = 8
+    batches: int = 8
+    commit_interval_s: float = 0.0
+    name: str = "tiny"
+
+    def arguments(self) -> tuple[str, ...]:
+        """What `run` and `launch` are told, but for the seeds."""
+        return (*self.experiment(), "--name", self.name, "--runs", str(self.runs))
+
+    def experiment(self) -> tuple[str, ...]:
+        """What `prepare` is told."""
+        settings = (
+            *_SETTINGS,
+            f"search.generations={self.generations}",
+            f"training.batches={self.batches}",
+            f"run.commit_interval_s={self.commit_interval_s}",
+        )
+        sets = (word for setting in settings for word in ("--set", setting))
+        return ("cifar", *sets, "--data", str(self.data))
+
+    def run(self, seed: int) -> RunPaths:
+        """The run directory of a seed."""
+        return RunPaths(self.runs / self.name / f"seed-{seed}")
+
+    def generation(self, seed: int) -> int:
+        """The newest generation that was committed, 0 before the first."""
+        return max(self.run(seed).stage("search").steps(), default=0)
+
+    def is_done(self, seed: int) -> bool:
+        """Whether the last generation was committed."""
+        return self.generation(seed) == self.generations
+
+    def pid(self, seed: int) -> int:
+        """The process that owns the run; fails the test if there is none."""
+        owner = read_owner(self.run(seed).owner)
+        assert owner, f"nobody owns {self.run(seed).directory}\n{self.tell()}"
+        return owner.pid
+
+    def tell(self) -> str:
+        """What happened to the runs: attempts and logs."""
+        folder = self.runs / self.name
+        files = [*folder.glob("seed-*/attempts/*"), *folder.glob("jobs/seed-*/*/*_log.*")]
+        return "\n".join(tail(file) for file in sorted(files))
+
+
+class Reference:
+    """Uninterrupted searches, each made once for all workers of a session.
+
+    Args:
+        folder: that the workers share.
+        data: directory of prepared data.
+    """
+
+    def __init__(self, folder: Path, data: Path) -> None:
+        self._folder = folder
+        self._data = data
+
+    def of(self, search: Search, seed: int) -> RunPaths:
+        """The run that a search must be equal to."""
+        self._folder.mkdir(exist_ok=True)
+        # How often it commits is none of its bits.
+        name = f"{search.generations}-{search.batches}"
+        twin = replace(
+            search, runs=self._folder, data=self._data, name=name, commit_interval_s=60.0
+        )
+        with exclusive(self._folder / f"{name}-{seed}.lock"):
+            done = emtnas("run", *twin.arguments(), "--seeds", f"{seed},")
+        assert done.returncode == 0, done.stderr
+        return twin.run(seed)
+
+
+def assert_equal_runs(one: RunPaths, other: RunPaths) -> None:
+    """Bit for bit, by our own command."""
+    done = emtnas("verify", one.directory, other.directory)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def emtnas(
+    *arguments: object, environment: Mapping[str, str] | None = None, within_s: float = 600.0
+) -> "subprocess.CompletedProcess[str]":
+    """Runs one of our commands as a user does, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "emtnas_hpc", *map(str, arguments)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=within_s,
+        check=False,
+    )
+
+
+@contextmanager
+def exclusive(file: Path) -> Iterator[None]:
+    """Holds a lock file against the other workers."""
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
