@@ -20,7 +20,7 @@ LAYERS = {
     "runner": {"store"},
     "data": {"experiment", "space", "store"},
     "history": {"evolution", "space"},
-    "report": {"history", "space", "runner", "store"},
+    "report": {"history", "space", "runner", "store", "experiment"},
     "search": {
         "runner",
         "evolution",
@@ -31,7 +31,27 @@ LAYERS = {
         "store",
         "experiment",
     },
+    "retraining": {
+        "runner",
+        "evolution",
+        "space",
+        "supernet",
+        "data",
+        "history",
+        "store",
+        "experiment",
+    },
+    "agenda": {
+        "retraining",
+        "search",
+        "runner",
+        "space",
+        "history",
+        "store",
+        "experiment",
+    },
     "cluster": {
+        "agenda",
         "search",
         "runner",
         "data",
@@ -41,6 +61,8 @@ LAYERS = {
     },
     "cli": {
         "cluster",
+        "agenda",
+        "retraining",
         "search",
         "report",
         "runner",
@@ -57,12 +79,17 @@ LAYERS = {
 
 #: The only places of each slow or special library, at any depth of a module.
 HOMES = {
-    "torch": {"supernet", "data/batches.py", "search"},
+    "torch": {
+        *("supernet", "data/batches.py", "search"),
+        *("retraining/plan.py", "retraining/trainer.py", "retraining/testing.py"),
+    },
     "torchvision": {"data/sources/torchvision_sets.py"},
-    "medmnist": {"data/sources/medmnist_sets.py"},
+    "medmnist": {"data/sources/medmnist_sets.py", "retraining/auc.py"},
     "sklearn": {"data/sources/package_sets.py"},
     "mlxtend": {"data/sources/package_sets.py"},
     "h5py": {"history"},
+    "matplotlib": {"report/figures"},
+    "jinja2": {"report/page"},
     "typer": {"cli"},
     "rich": {"cli"},
     "pydantic": {"experiment", "data/manifest.py", "cluster/profile.py", "cluster/request.py"},
@@ -143,6 +170,8 @@ WITHOUT_TORCH = (
         "cluster",
     ),
     *("cli.app", "cli.running", "cli.tables", "cli.inspecting", "search.session"),
+    *("agenda.session", "agenda.remaining", "agenda.verification", "retraining.plan"),
+    *("cli.retrain_order", "cli.retraining"),
 )
 
 

@@ -54,9 +54,27 @@ def test_the_source_distribution_can_be_tested(tmp_path):
 
 def test_every_preset_is_in_the_wheel(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    presets = {path.name for path in (ROOT / "configs").glob("*.toml")}
-    assert {Path(name).name for name in names if name.startswith("emtnas_hpc/configs/")} == presets
+    configs = ROOT / "configs"
+    presets = {path.relative_to(configs).as_posix() for path in configs.rglob("*.toml")}
+    folder = "emtnas_hpc/configs/"
+    assert {name.removeprefix(folder) for name in names if name.startswith(folder)} == presets
     assert "emtnas_hpc/py.typed" in names
+
+
+def test_every_profile_and_the_script_to_run_by_hand_are_in_the_wheel(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    shipped = {path.name for path in (ROOT / "slurm").iterdir() if path.is_file()}
+    assert {"default.toml", "run-by-hand.sbatch"} <= shipped
+    assert {Path(name).name for name in names if name.startswith("emtnas_hpc/slurm/")} == shipped
+
+
+def test_an_installed_profile_is_found_from_another_directory(installed, tmp_path):
+    code = (
+        "from emtnas_hpc.cluster.profiles import default_layer, shipped_directory\n"
+        "print(shipped_directory(), default_layer().values['memory_gb'])"
+    )
+    done = run(installed, tmp_path, "-c", code)
+    assert done.stdout == f"{installed}/emtnas_hpc/slurm 16\n"
 
 
 def test_nothing_but_the_package_is_in_the_wheel(wheel):
@@ -68,6 +86,7 @@ def test_an_installed_preset_runs_from_another_directory(installed, tmp_path):
     where = run(installed, tmp_path, "-c", "import emtnas_hpc; print(emtnas_hpc.__file__)")
     assert where.stdout.startswith(str(installed))
     small = ["search.generations=1", "search.population=2", "training.batches=1"]
+    small += ["retraining.epochs=1", "retraining.channels=2"]
     sets = [word for setting in small for word in ("--set", setting)]
     done = run(installed, tmp_path, "-m", "emtnas_hpc", "run", "quickstart", *sets)
     assert done.returncode == 0, done.stderr

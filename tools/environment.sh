@@ -26,3 +26,18 @@ ensure_environment() {
     export PATH="$PWD/$venv/bin:$PATH"
     case $venv in /*) export PATH="$venv/bin:$PATH" ;; esac
 }
+
+# Installs the packages of a real SLURM that are missing: root on Debian or Ubuntu only.
+ensure_slurm() {
+    local missing
+    missing=$(python tools/local-slurm packages)
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "error: not installed here: $missing; root gets them on Debian by: apt-get install --no-install-recommends $missing" >&2
+        return 2
+    fi
+    echo "installing $missing by apt-get; Debian may start MariaDB and munge, which the tests do not use" >&2
+    apt-get update -qq >&2
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >&2
+}

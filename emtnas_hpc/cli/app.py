@@ -1,6 +1,5 @@
 """The console script: dispatch, and one line for whatever goes wrong."""
 
-import os
 import sys
 import traceback
 from typing import Annotated
@@ -10,11 +9,19 @@ from typer.exceptions import TyperException
 
 import emtnas_hpc
 from emtnas_hpc.cli import exit_codes
+from emtnas_hpc.cli.cancel import cancel
+from emtnas_hpc.cli.doctor import doctor
 from emtnas_hpc.cli.failures import describe_failure, one_line
 from emtnas_hpc.cli.inspect import inspect
+from emtnas_hpc.cli.launch import launch
+from emtnas_hpc.cli.logs import logs
 from emtnas_hpc.cli.prepare import prepare
 from emtnas_hpc.cli.report import report
+from emtnas_hpc.cli.resume import resume
+from emtnas_hpc.cli.retrain import retrain
 from emtnas_hpc.cli.run import run
+from emtnas_hpc.cli.status import status
+from emtnas_hpc.cli.stdout import ReaderLeft, delivered
 from emtnas_hpc.cli.verify import verify
 
 app = typer.Typer(
@@ -24,7 +31,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, prepare, report, inspect, verify):
+for command in (
+    *(prepare, run, retrain, report, inspect, verify),
+    *(launch, status, logs, cancel, resume, doctor),
+):
     app.command()(command)
 
 
@@ -66,18 +76,16 @@ def run_command_line(arguments: list[str]) -> int:
     command = [argument for argument in arguments if argument != "--debug"] or ["--help"]
     arguments = [*["--debug"] * debug, *command]
     try:
-        result = app(arguments, prog_name=app.info.name, standalone_mode=False)
-        sys.stdout.flush()
+        with delivered():
+            result = app(arguments, prog_name=app.info.name, standalone_mode=False)
         if result == exit_codes.INTERRUPTED:  # what typer makes of it
             raise KeyboardInterrupt
     except TyperException as error:
         return _complain(_usage(error), error.exit_code, debug)
     except KeyboardInterrupt:
         return _complain("interrupted; the same command goes on", exit_codes.INTERRUPTED, debug)
-    except BrokenPipeError:
-        # `report | head`. What is still buffered has nowhere to go, and Python would say so.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exit_codes.FAILED
+    except ReaderLeft:
+        return exit_codes.UNHEARD
     except Exception as error:  # noqa: BLE001 - the last resort; the traceback is a flag away
         return _complain(*describe_failure(error), debug)
     return result if isinstance(result, int) else exit_codes.DONE

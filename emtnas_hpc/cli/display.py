@@ -22,13 +22,13 @@ class TimeLeft:
     """Estimates the seconds to go from the median of recent steps."""
 
     def __init__(self) -> None:
-        self._recent: dict[int, list[float]] = defaultdict(list)
+        self._recent: dict[tuple[int, str], list[float]] = defaultdict(list)
 
     def after(self, event: Event) -> str:
         """The estimate after a step, in words."""
         if event.step == event.n_steps:
             return "done"
-        recent = self._recent[event.seed]
+        recent = self._recent[event.seed, event.retraining]
         recent.append(event.seconds)
         del recent[:-_RECENT]
         left = statistics.median(recent) * (event.n_steps - event.step)
@@ -90,12 +90,17 @@ class LiveDisplay:
         else:
             left = self._time_left.after(event)
             self._bars.update(
-                row, completed=event.step, tasks=describe_tasks(event), left=left, phase=""
+                row,
+                completed=event.step,
+                total=event.n_steps,
+                tasks=describe_step(event),
+                left=left,
+                phase="",
             )
 
 
 class PlainDisplay:
-    """A line a generation, for logs."""
+    """A line a generation or step, for logs."""
 
     def __init__(self) -> None:
         self._time_left = TimeLeft()
@@ -105,15 +110,20 @@ class PlainDisplay:
         if event.kind == "message":
             _print_line(f"seed {event.seed}: {event.text}")
         elif event.kind == "step":
-            tasks = " | ".join(describe_tasks(event))
+            step = f"{'step' if event.retraining else 'generation'} {event.step}/{event.n_steps}"
             _print_line(
-                f"{time.strftime('%H:%M:%S')} seed {event.seed}: generation {event.step}/"
-                f"{event.n_steps}, {event.seconds:.1f} s, {self._time_left.after(event)}: {tasks}"
+                f"{time.strftime('%H:%M:%S')} seed {event.seed}: {step}, {event.seconds:.1f} s, "
+                f"{self._time_left.after(event)}: {' | '.join(describe_step(event))}"
             )
 
 
-def describe_tasks(event: Event) -> tuple[str, ...]:
-    """A line for every task: fitness and true fitness of the fittest, training loss."""
+def describe_step(event: Event) -> tuple[str, ...]:
+    """A line for every task: fitness and true fitness of the fittest, training loss.
+
+    Of a retraining, one line with its name and its readings.
+    """
+    if event.retraining:
+        return (f"{event.retraining}: {event.text}",)
     return tuple(_describe(name, task) for name, task in event.tasks.items())
 
 

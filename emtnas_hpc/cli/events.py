@@ -23,10 +23,11 @@ class Event:
     Attributes:
         seed: whose.
         kind: `phase` began, `step` ended, or a `message` for the user.
-        step: generations that are done.
-        n_steps: generations in all.
+        step: generations, or steps of a retraining, that are done.
+        n_steps: how many there are in all.
         seconds: that the step took.
-        text: the message, or the phase with its task.
+        text: the message, or the phase with its task, or the readings of a retraining.
+        retraining: the name of the one that the step belongs to; empty for the search.
         tasks: by name the fitness and true fitness of the fittest, and the training loss.
     """
 
@@ -36,6 +37,7 @@ class Event:
     n_steps: int = 0
     seconds: float = 0.0
     text: str = ""
+    retraining: str = ""
     tasks: Mapping[str, TaskProgress] = field(default_factory=dict)
 
     def to_json(self) -> str:

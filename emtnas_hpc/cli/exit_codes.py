@@ -9,6 +9,8 @@ FAILED = EmtnasError.exit_code
 STOPPED = 4
 DIFFERENCE = 5
 INTERRUPTED = 130
+#: What a shell makes of SIGPIPE. Not 0: `verify | head` has told nobody that two runs are equal.
+UNHEARD = 141
 
 #: For the help page.
 MEANINGS = {
@@ -19,6 +21,7 @@ MEANINGS = {
     STOPPED: "stopped with work left",
     DIFFERENCE: "verify found a difference",
     INTERRUPTED: "second Ctrl-C",
+    UNHEARD: "the reader of the output left (report | head)",
 }
 
 

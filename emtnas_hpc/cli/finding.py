@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.paths import JobsPaths, RunPaths
 
 
 def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
@@ -19,7 +19,7 @@ def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
         InputError: there is no run by that name, or none at all.
     """
     if not arguments:
-        found = sorted(runs.glob("*/seed-*"), key=_natural)
+        found = _runs_among(runs, "*/seed-*")
         if not found:
             raise InputError(
                 f"no runs in {runs}; start one with `emtnas-hpc run`, or say --runs DIR"
@@ -42,12 +42,20 @@ def find_run(argument: str, runs: Path) -> Path:
 
 def _find(argument: str, runs: Path) -> list[Path]:
     for candidate in (Path(argument), runs / argument):
-        if RunPaths(candidate).experiment.is_file():
+        paths = RunPaths(candidate)
+        # Whose experiment.toml is gone is still told by its commits.
+        if paths.experiment.is_file() or paths.stages():
             return [candidate]
         for pattern in ("seed-*", "*/seed-*"):
-            if found := sorted(candidate.glob(pattern), key=_natural):
+            if found := _runs_among(candidate, pattern):
                 return found
     raise InputError(f"no run {argument!r}, neither as a folder nor in {runs}")
+
+
+def _runs_among(folder: Path, pattern: str) -> list[Path]:
+    # What SLURM is told of an experiment's seeds lies in folders of the same names.
+    found = (path for path in folder.glob(pattern) if not JobsPaths(path).request.exists())
+    return sorted(found, key=_natural)
 
 
 def _natural(path: Path) -> tuple[str, int]:

@@ -1,6 +1,7 @@
 """One commit on the screen, or as JSON."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,27 +10,60 @@ from rich.console import Console
 from rich.table import Table
 
 from emtnas_hpc.cli.formats import format_percent
+from emtnas_hpc.cli.inspect_pictures import write_pictures
+from emtnas_hpc.cli.retraining_rows import read_retrainings, retrainings_table, summary_of
 from emtnas_hpc.cli.screen import make_table, open_screen
 from emtnas_hpc.cli.tables import plain
 from emtnas_hpc.evolution.population import subpopulation
 from emtnas_hpc.history import History
+from emtnas_hpc.history.retraining import Retraining
 from emtnas_hpc.report.collect import newest_history, task_result
 from emtnas_hpc.space.drawing import draw_cell
 from emtnas_hpc.space.genotype import parse_genotype
+from emtnas_hpc.store.paths import RunPaths
 
 
-def print_run(directory: Path, *, as_json: bool) -> None:
+def print_run(directory: Path, *, as_json: bool, pictures: Path | None = None) -> None:
     """Prints what the newest commit of a run directory holds.
+
+    Args:
+        directory: of the run.
+        as_json: print JSON instead.
+        pictures: folder that the incumbents' cells are drawn into, if any.
 
     Raises:
         InputError: nothing has been committed yet.
         DamagedError: no commit can be read.
+        StorageError: the disk refused a picture.
     """
-    history = newest_history(directory)
-    header = history.header
+    retrainings = read_retrainings(directory)
+    # The run of an architecture from elsewhere has no search.
+    searched = bool(RunPaths(directory).stage("search").steps()) or not retrainings
+    history = newest_history(directory) if searched else None
+    drawn = [] if pictures is None or history is None else write_pictures(history, pictures)
     if as_json:
-        print(json.dumps(plain(_values(history)), indent=2, allow_nan=False))
+        values = {} if history is None else _values(history)
+        values["retrainings"] = [{"name": n, **summary_of(r)} for n, r in retrainings]
+        if pictures is not None:
+            values["pictures"] = drawn
+        print(json.dumps(plain(values), indent=2, allow_nan=False))
         return
+    if history is not None:
+        _print_history(history)
+    if retrainings:
+        _print_retrainings(retrainings)
+    for file in drawn:
+        print(file)
+
+
+def _print_retrainings(retrainings: Sequence[tuple[str, Retraining]]) -> None:
+    screen = open_screen()
+    screen.print("retrainings", style="bold")
+    screen.print(retrainings_table(("retraining",), [((n,), record) for n, record in retrainings]))
+
+
+def _print_history(history: History) -> None:
+    header = history.header
     screen = open_screen()
     screen.print(
         f"{header.name}, seed {header.seed}: generation {history.generation} of "

@@ -1,6 +1,9 @@
-"""`report`: what the commits hold, as a table."""
+"""`report`: the paper's tables from runs, and how their searches went."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption
 
@@ -8,13 +11,26 @@ from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption
 def report(
     run: RunsArgument = [],  # noqa: B006 - typer copies it
     runs: RunsOption = Path("runs"),
+    table: Annotated[
+        list[int],
+        typer.Option(help="Only this table of the paper, 2 to 6, empty or not. Repeatable."),
+    ] = [],  # noqa: B006 - typer copies it
+    format_: Annotated[
+        str, typer.Option("--format", help="screen, markdown, latex, csv, json or html.")
+    ] = "",
+    output: Annotated[
+        Path | None,
+        typer.Option(help="A folder for files: those of --format, or of all formats."),
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Tables of what searches found, also while they are running.
+    """The paper's tables with your runs in them, also while searches run.
 
-    Accuracies are the supernet's on validation images: how a search went, not what is better.
+    Test accuracies are those of retrained networks. A search by itself says how it went on
+    validation images, with a supernet's weights: that ranks nothing.
     """
     from emtnas_hpc.cli.finding import find_runs
-    from emtnas_hpc.cli.tables import print_report
+    from emtnas_hpc.cli.reporting import ReportRequest, choose_format, make_report
 
-    print_report(find_runs(run, runs), as_json=json_)
+    chosen = choose_format(format_, as_json=json_)
+    make_report(ReportRequest(find_runs(run, runs), tuple(table), chosen, output))

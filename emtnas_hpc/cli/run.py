@@ -15,6 +15,7 @@ from emtnas_hpc.cli.options import (
     RunsOption,
     SeedsOption,
     SetOption,
+    check_parallel,
     parse_seeds,
 )
 from emtnas_hpc.search.device_name import check_device_name
@@ -24,9 +25,9 @@ def run(
     context: typer.Context,
     experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
     set_: SetOption = [],  # noqa: B006 - typer copies it
-    name: NameOption = "",
+    name: NameOption = None,
     seeds: SeedsOption = "1",
-    parallel: Annotated[int, typer.Option(help="Seeds at a time, a process each.", min=1)] = 1,
+    parallel: Annotated[int, typer.Option(help="Seeds at a time, a process each.")] = 1,
     runs: RunsOption = Path("runs"),
     data: DataOption = Path("data"),
     device: DeviceOption = "auto",
@@ -48,7 +49,7 @@ def run(
         tuple(set_),
         name,
         parse_seeds(seeds),
-        parallel,
+        check_parallel(parallel),
         runs,
         data,
         check_device_name(device),

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,20 +11,24 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from emtnas_hpc.agenda.remaining import stages_of
+from emtnas_hpc.agenda.session import carry_on
 from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.children import run_in_children
 from emtnas_hpc.cli.display import open_display
 from emtnas_hpc.cli.events import Event, Listener, TaskProgress
 from emtnas_hpc.cli.failures import describe_failure
 from emtnas_hpc.cli.options import prepare_command
+from emtnas_hpc.cli.retraining_events import retraining_events
+from emtnas_hpc.cli.stdout import ReaderLeft
 from emtnas_hpc.cli.tables import print_report
 from emtnas_hpc.data.registry import REGISTRY
-from emtnas_hpc.errors import DataError
+from emtnas_hpc.errors import DataError, InputError
 from emtnas_hpc.experiment import Experiment, load_experiment, rename, run_name
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress
 from emtnas_hpc.search.run_directory import refuse_other_settings
-from emtnas_hpc.search.session import Listeners, SearchRequest, plan_search, run_search
+from emtnas_hpc.search.session import Listeners, SearchRequest, plan_search
 from emtnas_hpc.store.paths import seed_run
 
 
@@ -33,7 +38,7 @@ class RunOrder:
 
     experiment: str
     overrides: tuple[str, ...]
-    name: str
+    name: str | None
     seeds: tuple[int, ...]
     parallel: int
     runs: Path
@@ -45,7 +50,8 @@ class RunOrder:
     def child_command(self, seed: int) -> list[str]:
         """The command that searches one seed and tells its events on stdout."""
         where = ["--runs", str(self.runs), "--data", str(self.data), "--device", self.device]
-        which = ["--name", self.name, "--seeds", f"{seed},", *["--take-over"] * self.take_over]
+        name = [] if self.name is None else ["--name", self.name]
+        which = [*name, "--seeds", f"{seed},", *["--take-over"] * self.take_over]
         what = [self.experiment, *(w for text in self.overrides for w in ("--set", text))]
         program = [sys.executable, "-m", "emtnas_hpc", *["--debug"] * self.debug, "run"]
         return [*program, *what, *which, *where, "--events"]
@@ -58,12 +64,13 @@ def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
         The exit code.
     """
     experiment = _experiment(order)
-    order = replace(order, name=experiment.name)
+    order = replace(order, name=experiment.name)  # once, for all children
     requests = _requests(order, experiment)
     if as_events:
         return _run_one_by_one(requests, _tell, debug=order.debug)
     with open_display(order.seeds, experiment.search.generations) as listener:
         _refuse_other_settings(requests, listener)
+        _refuse_unwritable(requests, order.runs)
         if order.parallel > 1 and len(order.seeds) > 1:
             commands = {seed: order.child_command(seed) for seed in order.seeds}
             code = run_in_children(commands, order.parallel, listener)
@@ -72,14 +79,13 @@ def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
     if code == exit_codes.STOPPED:
         print("stopped with work left; the same command goes on from there", file=sys.stderr)
     if code == exit_codes.DONE:
-        directories = [seed_run(order.runs, order.name, seed).directory for seed in order.seeds]
-        print_report(directories, as_json=as_json)
+        print_report([request.paths.directory for request in requests], as_json=as_json)
     return code
 
 
 def _experiment(order: RunOrder) -> Experiment:
     experiment = load_experiment(order.experiment, order.overrides, registry=REGISTRY)
-    if order.name:
+    if order.name is not None:
         return rename(experiment, order.name)
     preset = load_experiment(order.experiment, registry=REGISTRY)
     return rename(experiment, run_name(preset, experiment, REGISTRY))
@@ -104,11 +110,26 @@ def _requests(order: RunOrder, experiment: Experiment) -> list[SearchRequest]:
 def _refuse_other_settings(requests: Sequence[SearchRequest], listener: Listener) -> None:
     """Before the first seed has searched for days, not when the second one begins."""
     try:
-        plan = plan_search(requests[0], _listeners(requests[0].seed, listener).say)
+        plan = plan_search(requests[0], listeners_of(requests[0].seed, listener).say)
     except DataError:
         return  # it may be finished; if not, its own start says what is missing
     for request in requests:
         refuse_other_settings(request.paths, replace(plan, seed=request.seed))
+
+
+def _refuse_unwritable(requests: Sequence[SearchRequest], runs: Path) -> None:
+    """Run directories that cannot be made; one that is there may be finished, and only read."""
+    for directory in (request.paths.directory for request in requests):
+        existing = next(p for p in (directory, *directory.parents) if os.path.lexists(p))
+        try:
+            if existing != directory:
+                # Root may write wherever permissions are asked for, and yet not everywhere.
+                tempfile.TemporaryFile(dir=existing).close()
+        except OSError as error:
+            raise InputError(
+                f"--runs is {str(runs)!r}, where {directory} cannot be made ({error.strerror}); "
+                "choose another directory"
+            ) from None
 
 
 def _run_one_by_one(requests: Sequence[SearchRequest], listener: Listener, *, debug: bool) -> int:
@@ -137,17 +158,29 @@ def _run_or_say(
 
 
 def _run_seed(request: SearchRequest, listener: Listener, stop: StopRequest) -> int:
-    if run_search(request, _listeners(request.seed, listener), stop) is Outcome.MORE:
+    if carry_on(request, listeners_of(request.seed, listener), stop) is Outcome.MORE:
         return exit_codes.STOPPED
-    n_generations = request.experiment.search.generations
-    listener(Event(request.seed, "message", text=f"finished, {n_generations} generations"))
+    listener(Event(request.seed, "message", text=_finished(request.experiment)))
     return exit_codes.DONE
 
 
-def _listeners(seed: int, listener: Listener) -> Listeners:
-    """Turns what a search tells into events of its seed."""
+def _finished(experiment: Experiment) -> str:
+    n_retrainings = len(stages_of(experiment)) - 1
+    plural = "s" if n_retrainings > 1 else ""
+    and_more = f" and {n_retrainings} retraining{plural}" if n_retrainings else ""
+    return f"finished, {experiment.search.generations} generations{and_more}"
+
+
+def listeners_of(seed: int, listener: Listener) -> Listeners:
+    """Turns what a run tells into events of its seed."""
+    diverged: set[str] = set()
 
     def on_progress(progress: Progress) -> None:
+        if "retraining" in progress.summary:
+            for event in retraining_events(seed, progress):
+                listener(event)
+            return
+        tasks = cast(dict[str, TaskProgress], progress.summary["tasks"])
         listener(
             Event(
                 seed,
@@ -155,9 +188,13 @@ def _listeners(seed: int, listener: Listener) -> Listeners:
                 step=progress.step,
                 n_steps=progress.n_steps,
                 seconds=progress.seconds,
-                tasks=cast(dict[str, TaskProgress], progress.summary["tasks"]),
+                tasks=tasks,
             )
         )
+        for name in sorted({name for name, task in tasks.items() if task["loss"] is None}):
+            if name not in diverged:
+                diverged.add(name)
+                listener(Event(seed, "message", text=_diverged(name, progress.step)))
 
     return Listeners(
         on_progress,
@@ -166,10 +203,16 @@ def _listeners(seed: int, listener: Listener) -> Listeners:
     )
 
 
+def _diverged(task: str, generation: int) -> str:
+    return (
+        f"warning: the training loss of {task} diverged in generation {generation}; the search "
+        "goes on, but what it finds there means little: choose a lower training.learning_rate"
+    )
+
+
 def _tell(event: Event) -> None:
     try:
         print(event.to_json(), flush=True)
-    except BrokenPipeError:
+    except ReaderLeft:
         # Whoever started us is gone. Nobody will look after us: stop in good order.
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - lives as long as the process
         os.kill(os.getpid(), signal.SIGTERM)

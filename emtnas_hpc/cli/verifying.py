@@ -3,27 +3,38 @@
 import sys
 from pathlib import Path
 
+from emtnas_hpc.agenda.verification import common_retrainings, compare_retrainings
 from emtnas_hpc.cli import exit_codes
+from emtnas_hpc.cli.options import prepare_command
 from emtnas_hpc.search.verification import Comparison, compare_newest, repeat_newest
 from emtnas_hpc.store.paths import RunPaths
 
 
 def compare_runs(a: Path, b: Path) -> int:
-    """Compares the newest step that two runs have both committed."""
-    return _say(compare_newest(RunPaths(a), RunPaths(b)), f"{a} and {b}")
+    """Compares the newest step of the search, and of each retraining, that two runs both have."""
+    runs, both = (RunPaths(a), RunPaths(b)), f"{a} and {b}"
+    codes = []
+    # Runs of architectures from elsewhere have no search.
+    if any(run.stage("search").steps() for run in runs) or not common_retrainings(*runs):
+        codes.append(_say(compare_newest(*runs), both))
+    for name, comparison in compare_retrainings(*runs):
+        codes.append(_say(comparison, f"{name} of {both}", "step"))
+    return max(codes)
 
 
 def repeat_run(directory: Path, data_dir: Path, device: str) -> int:
     """Repeats what led to a run's newest commit."""
-    comparison = repeat_newest(RunPaths(directory), data_dir, device, say=_tell)
+    paths = RunPaths(directory)
+    mend = prepare_command(str(paths.experiment), (), data_dir)
+    comparison = repeat_newest(paths, data_dir, device, mend=mend, say=_tell)
     return _say(comparison, f"{directory} and its repetition")
 
 
-def _say(comparison: Comparison, what: str) -> int:
+def _say(comparison: Comparison, what: str, unit: str = "generation") -> int:
     if comparison.difference is None:
-        print(f"{what} are equal bit for bit at generation {comparison.step}")
+        print(f"{what} are equal bit for bit at {unit} {comparison.step}")
         return exit_codes.DONE
-    print(f"{what} differ at generation {comparison.step}: {comparison.difference}")
+    print(f"{what} differ at {unit} {comparison.step}: {comparison.difference}")
     return exit_codes.DIFFERENCE
 
 

@@ -23,6 +23,7 @@ TINY_SETTINGS = (
     "training.batch_size=8",
     "evaluation.batch_size=40",
     "evaluation.recalibration_images=20",
+    "retraining.normal_cells=[]",
 )
 TINY = ("cifar", *(word for setting in TINY_SETTINGS for word in ("--set", setting)))
 

@@ -1,14 +1,12 @@
-import os
-import subprocess
 import sys
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-import emtnas_hpc
-
 sys.path.insert(0, str(Path(__file__).parent))
+# `fake` makes run directories in no time.
+sys.path.insert(0, str(Path(__file__).parents[1] / "search"))
 
 from command_line import TINY, Emtnas, Start, run_here
 
@@ -50,28 +48,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 
 
 @pytest.fixture
-def environment() -> dict[str, str]:
-    """In which a process of its own finds the package."""
-    return {**os.environ, "PYTHONPATH": str(Path(emtnas_hpc.__file__).parents[1])}
-
-
-@pytest.fixture
-def start(environment: dict[str, str]) -> Iterator[Start]:
+def start(start_python: Start) -> Start:
     """Starts a command as a process of its own; what is left of it is killed."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def start(*arguments: object) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [sys.executable, "-m", "emtnas_hpc", *map(str, arguments)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+    return partial(start_python, "-m", "emtnas_hpc")

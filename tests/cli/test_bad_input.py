@@ -1,11 +1,9 @@
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 from command_line import TINY, Emtnas, snapshot
-
-from emtnas_hpc.experiment import preset_names
-
-PRESETS = ", ".join(preset_names())
 
 DEVICES = "expected auto, cpu, cuda or cuda:N"
 NAMES = "at most 200 letters, digits and _ . + = , - that begin with a letter or digit"
@@ -14,9 +12,12 @@ NAMES = "at most 200 letters, digits and _ . + = , - that begin with a letter or
 REFUSED = [
     (
         ["run", "cifra"],
-        f"no preset or TOML file 'cifra'; did you mean cifar? presets are: {PRESETS}",
+        "no preset or TOML file 'cifra'; did you mean cifar? docs/settings.md lists the presets",
     ),
-    (["prepare", "nowhere.toml"], f"no preset or TOML file 'nowhere.toml'; presets are: {PRESETS}"),
+    (
+        ["prepare", "nowhere.toml"],
+        "no preset or TOML file 'nowhere.toml'; docs/settings.md lists the presets",
+    ),
     (["run", "--set", "serch.rmp=0.1"], "unknown setting serch.rmp; did you mean search.rmp?"),
     (["run", "--set", "search.rmp=1.5"], "search.rmp is 1.5, expected a number from 0 to 1"),
     (["run", "--set", "search.rmp=high"], "search.rmp is 'high', expected a number from 0 to 1"),
@@ -25,11 +26,18 @@ REFUSED = [
         "search.fitness is 'a\\nb', expected 'own' or 'running_mean'",
     ),
     (["run", "--set", "a\nb=1"], "unknown setting a b; docs/settings.md lists them"),
-    (["run", "--name", "a/b"], f"name is 'a/b', expected {NAMES}"),
+    (["run", "--name", "a/b"], f"--name is 'a/b', expected {NAMES}"),
+    (["run", "--name", ""], f"--name is '', expected {NAMES}"),
+    (["run", "--set", "name=a/b"], f"name is 'a/b', expected {NAMES}"),
     (["run", "--seeds", "0"], "--seeds is '0', expected 1 to 10,000 seeds"),
     (["run", "--seeds", "10001"], "--seeds is '10001', expected 1 to 10,000 seeds"),
     (["run", "--seeds", "two"], "--seeds is 'two', expected a number (5) or a list of seeds (5,7)"),
     (["run", "--seeds", "-1"], "--seeds is '-1', expected a number (5) or a list of seeds (5,7)"),
+    (
+        ["run", "--seeds", "1,2,1"],
+        "--seeds is '1,2,1', which has 1 more than once; expected every seed once",
+    ),
+    (["run", "--parallel", "0"], "--parallel is 0, expected at least 1 seed at a time"),
     (["run", "--seeds", "4294967296,"], "--seeds has 4294967296, expected 0 to 4294967295"),
     (["run", "--device", "gpu"], f"--device is 'gpu', {DEVICES}"),
     (["report", "nothing"], "no run 'nothing', neither as a folder nor in runs"),
@@ -69,7 +77,6 @@ def test_missing_data_is_answered_with_the_command_that_mends_it(
         (["--nothing"], "emtnas-hpc"),
         (["run", "--nothing"], "emtnas-hpc run"),
         (["run", "cifar", "quickstart"], "emtnas-hpc run"),
-        (["run", "--parallel", "0"], "emtnas-hpc run"),
         (["run", "--parallel", "many"], "emtnas-hpc run"),
         (["inspect"], "emtnas-hpc inspect"),
     ],
@@ -163,3 +170,45 @@ def test_an_experiment_that_cannot_be_read_back_is_refused(
         "error: runs/broken/seed-0/experiment.toml is not the experiment.toml of a run: "
     )
     assert broken.read_text() == "seed = 0\n"
+
+
+def test_commits_whose_experiment_is_gone_do_not_take_other_settings(
+    emtnas: Emtnas, here: Path, finished: Path, data: Path
+) -> None:
+    run = here / "runs/tiny/seed-0"
+    shutil.copytree(finished / "tiny/seed-0", run)
+    (run / "experiment.toml").unlink()
+    before = snapshot(run)
+    command = ("run", *TINY, "--name", "tiny", "--data", data)
+    result = emtnas(*command, "--set", "search.rmp=0.5")
+    assert (result.code, result.out) == (2, "")
+    assert re.fullmatch(
+        r"error: runs/tiny/seed-0/experiment\.toml is missing, and the commits were made with "
+        r"other settings or data \(signature [0-9a-f]{12}, here [0-9a-f]{12}\); use "
+        r"those, or another --name\n",
+        result.err,
+    )
+    assert snapshot(run) == before
+    missing = emtnas("verify", "tiny/seed-0", "--data", data)
+    assert (missing.code, missing.err) == (
+        2,
+        "error: runs/tiny/seed-0/experiment.toml is missing; the `run` command that made the run "
+        "writes it anew\n",
+    )
+    assert emtnas("inspect", "tiny/seed-0").code == 0
+    assert emtnas(*command).err == "seed 0: finished, 2 generations\n"
+    assert emtnas("verify", "tiny/seed-0", "--data", data).code == 0
+
+
+def test_commits_that_cannot_be_read_take_no_settings_at_all(
+    emtnas: Emtnas, here: Path, data: Path
+) -> None:
+    run = here / "runs/tiny/seed-0"
+    (run / "search/000001").mkdir(parents=True)
+    result = emtnas("run", *TINY, "--name", "tiny", "--data", data)
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        "error: runs/tiny/seed-0/experiment.toml is missing, and no commit can be read; restore "
+        "one from a backup, or move runs/tiny/seed-0 away to begin anew\n"
+    )
+    assert snapshot(run) == {"search": None, "search/000001": None}

@@ -8,6 +8,8 @@ from rich.console import Console
 
 from emtnas_hpc.cli.display import LiveDisplay, PlainDisplay, SeedBars, TimeLeft
 from emtnas_hpc.cli.events import Event
+from emtnas_hpc.cli.retraining_events import retraining_events
+from emtnas_hpc.runner.loop import Progress
 
 TASKS = {
     "cifar10": {"fitness": 0.4567, "true_fitness": 0.4444, "loss": 1.2345},
@@ -37,6 +39,41 @@ def test_plain_lines_tell_every_generation_and_message_but_no_phases(
     )
 
 
+def test_plain_lines_tell_the_steps_of_a_retraining_by_its_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    display = PlainDisplay()
+    display(_step(299))
+    display(_retraining_step(1))
+    line = capsys.readouterr().err.splitlines()[1]
+    assert line[9:] == (
+        "seed 0: step 1/600, 60.0 s, 9 h 59 min left: cifar10-n2-long: epoch 1/600, loss 1.900, "
+        "training accuracy 31.0 %"
+    )
+
+
+def _retraining_step(step: int) -> Event:
+    text = "epoch 1/600, loss 1.900, training accuracy 31.0 %"
+    name = "cifar10-n2-long"
+    return Event(0, "step", step=step, n_steps=600, seconds=60.0, text=text, retraining=name)
+
+
+def test_a_retraining_is_told_step_by_step_and_with_its_verdict_at_the_end() -> None:
+    summary = {
+        "retraining": "cifar10-n2-long",
+        "epoch": 1,
+        "n_epochs": 600,
+        "loss": 1.9,
+        "accuracy": 0.31,
+        "test_accuracy": None,
+    }
+    assert retraining_events(0, Progress(1, 600, 60.0, summary)) == [_retraining_step(1)]
+    last = summary | {"loss": None, "test_accuracy": 0.9712}
+    step, verdict = retraining_events(0, Progress(600, 600, 60.0, last))
+    assert "loss diverged" in step.text
+    assert verdict.text == "cifar10-n2-long: test accuracy 97.1 %"
+
+
 def _live(console: Console, *events: Event) -> str:
     """The screen after these events."""
     with SeedBars(console) as bars:
@@ -64,6 +101,15 @@ def test_the_live_display_has_a_bar_a_seed_and_a_line_a_task(terminal: Console) 
         f"seed 11 {' ' * 20}   0/300",
     ]
     assert max(map(len, lines)) <= 80
+
+
+def test_the_live_display_follows_a_run_from_its_search_to_its_retrainings(
+    terminal: Console,
+) -> None:
+    shown = _live(terminal, _step(300), _retraining_step(150))
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert lines[0] == f"seed 0 {'━' * 5}{' ' * 15} 150/600 7 h 30 min left"
+    assert lines[1].startswith("  cifar10-n2-long: epoch 1/600, loss 1.900, ")
 
 
 def test_the_live_display_prints_messages_above_the_bars(terminal: Console) -> None:

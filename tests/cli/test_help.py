@@ -10,7 +10,10 @@ from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.app import app
 from emtnas_hpc.errors import EmtnasError
 
-COMMANDS = ["run", "prepare", "report", "inspect", "verify"]
+COMMANDS = [
+    *("prepare", "run", "retrain", "report", "inspect", "verify"),
+    *("launch", "status", "logs", "cancel", "resume", "doctor"),
+]
 
 WITHOUT_TORCH = """
 import sys

@@ -13,7 +13,7 @@ from emtnas_hpc.cli.options import parse_seeds, prepare_command
         ("5", (0, 1, 2, 3, 4)),
         ("5,7", (5, 7)),
         ("5,", (5,)),
-        ("7, 5, 7", (7, 5)),
+        ("7, 5", (7, 5)),
         ("4294967295,", (4294967295,)),
     ],
 )
@@ -34,3 +34,8 @@ def test_seeds_are_found_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     names = ["a/seed-x", "a/seed-1", "b/seed-9", "b/seed-10"]
     assert find_runs([], tmp_path) == [tmp_path / name for name in names]
     assert find_runs(["b", "a"], tmp_path) == [tmp_path / names[i] for i in (2, 3, 0, 1)]
+
+
+def test_a_run_is_found_by_its_commits_where_its_experiment_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "a/seed-1/search").mkdir(parents=True)
+    assert find_runs(["a/seed-1"], tmp_path) == [tmp_path / "a/seed-1"]

@@ -1,11 +1,13 @@
 import json
 import math
 import re
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
-from command_line import TINY, Emtnas, Start, snapshot
+from command_line import TINY, Emtnas, snapshot
+from fake import commit_search
 
 from emtnas_hpc.space.genotype import parse_genotype
 
@@ -48,7 +50,7 @@ def test_the_report_fits_a_terminal_of_80_columns(
 
 def test_the_report_as_json_has_every_number(emtnas: Emtnas, finished: Path) -> None:
     values = json.loads(emtnas("report", "--runs", finished, "--json").out)
-    assert set(values) == {"experiments", "seeds", "problems"}
+    assert set(values) == {"experiments", "seeds", "problems", "tables", "retrainings"}
     (experiment,) = values["experiments"]
     assert (experiment["name"], experiment["seeds"]) == ("tiny", [0, 1])
     quantities = experiment["tasks"][0]["quantities"]
@@ -96,17 +98,6 @@ def test_a_report_without_a_single_readable_run_is_an_error(emtnas: Emtnas, here
     assert result.err.splitlines()[-1] == ("error: no commit that can be read in runs/tiny/seed-0")
 
 
-def test_a_reader_that_has_seen_enough_is_no_reason_to_complain(
-    start: Start, finished: Path
-) -> None:
-    process = start("report", "--runs", finished)
-    assert process.stdout is not None
-    process.stdout.close()
-    assert process.stderr is not None
-    assert process.stderr.read() == ""
-    assert process.wait() == 1
-
-
 def test_inspect_shows_population_and_incumbent_with_its_cells(
     emtnas: Emtnas, finished: Path
 ) -> None:
@@ -144,6 +135,62 @@ def test_verify_repeats_a_run_and_leaves_it_alone(
     assert result.err == "repeating generations 1 to 2\n"
     assert result.out == f"{run} and its repetition are equal bit for bit at generation 2\n"
     assert snapshot(finished) == before
+
+
+def test_verify_names_the_command_that_prepares_the_data_of_this_very_run(
+    emtnas: Emtnas, finished: Path, data: Path, here: Path
+) -> None:
+    shutil.copytree(data, here / "my data")
+    file = here / "my data/package-digits/train_images.npy"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    command = ("verify", finished / "tiny/seed-0", "--data", "my data")
+    refused = emtnas(*command)
+    assert (refused.code, refused.out) == (2, "")
+    _told, _, mend = refused.err.splitlines()[-1].partition("; make it anew with: emtnas-hpc ")
+    assert mend == f"prepare {finished}/tiny/seed-0/experiment.toml --data 'my data'"
+    assert emtnas(*shlex.split(mend)).code == 0
+    assert file.read_bytes() == whole
+    assert emtnas(*command).code == 0
+
+
+def test_a_runs_own_experiment_can_be_run_again(emtnas: Emtnas, finished: Path, data: Path) -> None:
+    experiment = finished / "tiny/seed-1/experiment.toml"
+    result = emtnas("run", experiment, "--seeds", "1,", "--runs", finished, "--data", data)
+    assert (result.code, result.err) == (0, "seed 1: finished, 2 generations\n")
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_verify_says_what_mends_a_damaged_commit_and_that_does(
+    emtnas: Emtnas, finished: Path, data: Path, here: Path, damage: str
+) -> None:
+    command = ("run", *TINY, "--set", "run.commit_interval_s=0", "--name", "tiny", "--data", data)
+    assert emtnas(*command).code == 0
+    file = here / "runs/tiny/seed-0/search/000002/state.h5"
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(b"noise")
+    result = emtnas("verify", "tiny", "--data", data)
+    assert (result.code, result.out) == (1, "")
+    found = "no file" if damage == "missing" else r"5 bytes with SHA-256 [0-9a-f]{12}"
+    assert re.fullmatch(
+        r"error: runs/tiny/seed-0/search/000002 is damaged: state\.h5: expected \d+ bytes with "
+        rf"SHA-256 [0-9a-f]{{12}}, found {found}; the `run` command that made it sets it aside and "
+        r"goes on from the one before\n",
+        result.err,
+    )
+    assert "kept as 000002.damaged-1, going on from 000001" in emtnas(*command).err
+    assert emtnas("verify", "tiny", "--data", data).code == 0
+
+
+def test_a_title_names_the_seeds_that_are_not_finished(
+    emtnas: Emtnas, here: Path, data: Path
+) -> None:
+    for seed in (0, 1):
+        commit_search(here / f"runs/pair/seed-{seed}", seed=seed, generations=5, until=2)
+    commit_search(here / "runs/pair/seed-2", seed=2, generations=5)
+    assert emtnas("report").out.startswith("fake: seeds 0, 1, 2 (n = 3), seeds 0, 1 not finished\n")
 
 
 def test_verify_finds_a_copy_equal_and_another_seed_different(

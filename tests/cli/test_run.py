@@ -119,6 +119,41 @@ def test_a_finished_run_says_so_and_is_left_as_it_is(
     assert all("attempts/" in name for name in {*after} - {*before})
 
 
+def test_what_calls_itself_a_later_generation_of_a_finished_run_is_named_and_set_aside(
+    emtnas: Emtnas, finished: Path, data: Path, here: Path
+) -> None:
+    shutil.copytree(finished / "tiny/seed-0", here / "runs/tiny/seed-0")
+    search = here / "runs/tiny/seed-0/search"
+    (search / "000007").mkdir()
+    result = emtnas("run", *TINY, "--name", "tiny", "--data", data)
+    assert result.code == 0
+    assert result.err.splitlines() == [
+        "seed 0: runs/tiny/seed-0/search/000007 is damaged (manifest.json: expected a manifest, "
+        "found no file): kept as 000007.damaged-1, going on from 000002",
+        "seed 0: finished, 2 generations",
+    ]
+    assert (search / "000007.damaged-1").is_dir()
+
+
+def test_a_loss_that_diverges_is_told_once_and_noted_in_the_report(
+    emtnas: Emtnas, here: Path, data: Path
+) -> None:
+    wild = ("--set", "training.learning_rate=1e30", "--set", "search.generations=3")
+    result = emtnas("run", *TINY, *wild, "--name", "wild", "--data", data)
+    assert result.code == 0
+    (line,) = [line for line in result.err.splitlines() if "warning" in line]
+    assert re.fullmatch(
+        r"seed 0: warning: the training loss of digits diverged in generation 1; the search goes "
+        r"on, but what it finds there means little: choose a lower training\.learning_rate",
+        line,
+    )
+    assert result.out.splitlines()[-1] == (
+        "The training loss diverged: wild, seed 0, digits in generation 1."
+    )
+    (seed,) = json.loads(emtnas("report", "--json").out)["seeds"]
+    assert seed["tasks"][0]["diverged_in"] == 1
+
+
 def test_json_is_printed_instead_of_the_table(emtnas: Emtnas, finished: Path, data: Path) -> None:
     where = ("--name", "tiny", "--runs", finished, "--data", data)
     result = emtnas("run", *TINY, *where, "--json")
@@ -253,7 +288,7 @@ def test_a_run_that_is_owned_is_refused_and_one_that_is_stopped_goes_on(
 
     unfinished = emtnas("report")
     assert unfinished.code == 0
-    assert unfinished.out.startswith("long: seed 0 (n = 1), not finished: 0\n")
+    assert unfinished.out.startswith("long: seed 0 (n = 1), seed 0 not finished\n")
 
     resumed = emtnas(*command)
     assert resumed.code == 0

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-PARTS = ("networks", "augmentation", "breeding", "storage")
+PARTS = ("networks", "augmentation", "breeding", "storage", "status", "report")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import torch
 from benchmarks.rows import Row
 from benchmarks.settings import Settings
 from benchmarks.timing import median, timed
-from emtnas_hpc.search.weights import load_weights, save_weights
 from emtnas_hpc.space.architecture import decode
 from emtnas_hpc.space.chromosome import random_chromosome
 from emtnas_hpc.space.shape import NetworkShape
@@ -21,6 +20,7 @@ from emtnas_hpc.store.run_store import RunStore
 from emtnas_hpc.supernet.network import Network
 from emtnas_hpc.supernet.sgd import SgdSettings
 from emtnas_hpc.supernet.training import Training
+from emtnas_hpc.supernet.weights import load_weights, save_weights
 
 #: Name, supernets, and the most that a commit and a resume should take, in ms.
 SEARCHES = (

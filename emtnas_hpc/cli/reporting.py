@@ -1,0 +1,187 @@
+"""Makes a report: on the screen, as text on stdout, or as files."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from emtnas_hpc.cli.paper_tables import print_tables
+from emtnas_hpc.cli.screen import open_screen
+from emtnas_hpc.cli.search_tables import print_searches
+from emtnas_hpc.errors import EmtnasError, InputError
+from emtnas_hpc.report import Run, Runs, Summary, Table, build_tables, read_runs, summarise
+from emtnas_hpc.report.formats import as_csv, as_json, as_latex, as_markdown, table_values
+from emtnas_hpc.report.paper import NUMBERS
+from emtnas_hpc.store.refusals import storage_errors
+
+_ADVICE = "choose another --output"
+
+
+class ReportFormat(StrEnum):
+    """What a report may be made as."""
+
+    SCREEN = "screen"
+    MARKDOWN = "markdown"
+    LATEX = "latex"
+    CSV = "csv"
+    JSON = "json"
+    HTML = "html"
+
+
+_SUFFIXES = {
+    ReportFormat.MARKDOWN: "md",
+    ReportFormat.LATEX: "tex",
+    ReportFormat.CSV: "csv",
+    ReportFormat.JSON: "json",
+}
+_FILES = (*_SUFFIXES, ReportFormat.HTML)
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What to report, and how.
+
+    Attributes:
+        directories: run directories.
+        numbers: of the paper's tables; empty for all that have a value.
+        format: None is the screen, or with an output directory all that are files.
+        output: directory for files; None is stdout.
+    """
+
+    directories: Sequence[Path]
+    numbers: Sequence[int]
+    format: ReportFormat | None
+    output: Path | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that there is to say."""
+
+    found: Runs
+    tables: tuple[Table, ...]
+    summaries: tuple[Summary, ...]
+
+
+def choose_format(name: str, *, as_json: bool) -> ReportFormat | None:
+    """The format that `--format` and `--json` ask for together; None where they say nothing.
+
+    Raises:
+        InputError: there is no such format, or the two contradict each other.
+    """
+    if name not in ("", *ReportFormat):
+        raise InputError(f"--format is {name!r}, expected one of {_listed(ReportFormat)}")
+    if as_json and name not in ("", ReportFormat.JSON):
+        raise InputError(f"--json and --format {name} contradict each other; give one of them")
+    return ReportFormat.JSON if as_json else ReportFormat(name) if name else None
+
+
+def make_report(request: ReportRequest) -> None:
+    """Writes the report to where it was asked for, and what could not be read to stderr.
+
+    Raises:
+        InputError: there is no such table, the output is no directory, or a screen cannot be one.
+        EmtnasError: no run has a readable commit, or the disk refused a file.
+    """
+    _check(request)
+    report = _gather(request.directories, request.numbers)
+    if request.output is not None:
+        for path in _write(report, request.format, request.output):
+            print(path)
+    elif request.format in (None, ReportFormat.SCREEN):
+        _show(report, searches=not request.numbers)
+    else:
+        assert request.format is not None
+        print(_render(report, request.format), end="")
+
+
+def _check(request: ReportRequest) -> None:
+    for number in request.numbers:
+        if number not in NUMBERS:
+            raise InputError(f"--table is {number}, expected one of {_listed(NUMBERS)}")
+    if request.output is not None and request.format is ReportFormat.SCREEN:
+        raise InputError(
+            f"--output takes files, --format screen is none; expected {_listed(_FILES)}"
+        )
+
+
+def _gather(directories: Sequence[Path], numbers: Sequence[int]) -> Report:
+    found = read_runs(directories)
+    for problem in found.problems:
+        print(f"skipped {problem}", file=sys.stderr)
+    if not found.runs:
+        raise EmtnasError(f"no commit that can be read in {', '.join(map(str, directories))}")
+    searches = [run.search for run in found.runs if run.search is not None]
+    return Report(found, build_tables(found.runs, numbers or None), summarise(searches))
+
+
+def _show(report: Report, *, searches: bool) -> None:
+    screen = open_screen()
+    print_tables(screen, report.tables)
+    if searches:
+        print_searches(screen, report.summaries)
+
+
+def _render(report: Report, chosen: ReportFormat) -> str:
+    if chosen is ReportFormat.MARKDOWN:
+        return as_markdown(report.tables)
+    if chosen is ReportFormat.LATEX:
+        return as_latex(report.tables)
+    if chosen is ReportFormat.CSV:
+        return as_csv(report.tables)
+    if chosen is ReportFormat.HTML:
+        from emtnas_hpc.report.page.publishing import make_page
+
+        return make_page(report.found, report.tables)
+    return as_json(
+        {
+            "tables": table_values(report.tables),
+            "experiments": [asdict(summary) for summary in report.summaries],
+            "seeds": [asdict(run.search) for run in report.found.runs if run.search is not None],
+            "retrainings": [
+                values for run in report.found.runs for values in _retraining_values(run)
+            ],
+            "problems": list(report.found.problems),
+        }
+    )
+
+
+def _retraining_values(run: Run) -> list[dict[str, object]]:
+    """All of every retraining but its curve."""
+    return [
+        {
+            "directory": run.directory,
+            "epoch": len(retraining.epochs),
+            **{name: value for name, value in asdict(retraining).items() if name not in _CURVE},
+        }
+        for retraining in run.retrainings
+    ]
+
+
+_CURVE = ("epochs", "part")
+
+
+def _write(report: Report, chosen: ReportFormat | None, directory: Path) -> Iterator[Path]:
+    """Writes one format, or all; the page comes with its figures."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--output is {str(directory)!r}, which cannot be used ({error.strerror}); expected a "
+            "directory, there or still to be made"
+        ) from None
+    for text_format in (f for f in _SUFFIXES if chosen in (None, f)):
+        path = directory / f"report.{_SUFFIXES[text_format]}"
+        with storage_errors(path, advice=_ADVICE):
+            path.write_text(_render(report, text_format), encoding="utf-8")
+        yield path
+    if chosen in (None, ReportFormat.HTML):
+        # Matplotlib takes a second to import, and only this needs it.
+        from emtnas_hpc.report.page.publishing import publish
+
+        yield from publish(report.found, report.tables, directory)
+
+
+def _listed(options: Iterable[object]) -> str:
+    return ", ".join(map(str, options))

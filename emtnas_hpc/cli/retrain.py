@@ -1,0 +1,90 @@
+"""`retrain`: train an architecture from scratch."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emtnas_hpc.cli.options import (
+    DataOption,
+    DeviceOption,
+    JsonOption,
+    RunsOption,
+    SetOption,
+    parse_seeds,
+)
+from emtnas_hpc.search.device_name import check_device_name
+
+
+def retrain(
+    run: Annotated[
+        list[str],
+        typer.Argument(
+            help="Runs: folders, or names below --runs. Of --genotype, --file and --random: the "
+            "experiment whose settings and tasks count.",
+            metavar="RUN",
+        ),
+    ] = [],  # noqa: B006 - typer copies it
+    task: Annotated[
+        list[str], typer.Option(help="What was found for this task; default: all. Repeatable.")
+    ] = [],  # noqa: B006
+    on: Annotated[
+        str | None, typer.Option(help="Train on this data set instead: a transfer.")
+    ] = None,
+    normal_cells: Annotated[
+        list[int], typer.Option(help="N; default: the experiment's. Repeatable.")
+    ] = [],  # noqa: B006
+    recipe: Annotated[
+        str | None, typer.Option(help="Recipe; default: the run's, with what it had changed.")
+    ] = None,
+    set_: SetOption = [],  # noqa: B006
+    genotype: Annotated[
+        str | None, typer.Option(help="An architecture from elsewhere, as text.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="The same, in a file that holds nothing else.")
+    ] = None,
+    random: Annotated[
+        int | None, typer.Option(help="The same, drawn at random with this seed.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Of an architecture from elsewhere: name of its folder.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Of an architecture from elsewhere: as in run; default 1.")
+    ] = None,
+    runs: RunsOption = Path("runs"),
+    data: DataOption = Path("data"),
+    device: DeviceOption = "auto",
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take a run from its owner, dead or alive.")
+    ] = False,
+    json_: JsonOption = False,
+) -> int:
+    """Train what a search found from scratch, and measure it on the test set, once, at the end.
+
+    Repeated, it goes on where it was. Results lie in the run, retraining/TASK-nN-RECIPE, transfers
+    in retraining/FROM-on-TASK-nN-RECIPE. An architecture from elsewhere has a run of its own.
+    """
+    # Imported here, so that --help needs none of it.
+    from emtnas_hpc.cli.retrain_order import RetrainOrder
+    from emtnas_hpc.cli.retraining import retrain_all
+
+    order = RetrainOrder(
+        tuple(run),
+        tuple(task),
+        on,
+        tuple(normal_cells),
+        recipe,
+        tuple(set_),
+        genotype,
+        file,
+        random,
+        name,
+        None if seeds is None else parse_seeds(seeds),
+        runs,
+        data,
+        check_device_name(device),
+        take_over,
+    )
+    return retrain_all(order, as_json=json_)

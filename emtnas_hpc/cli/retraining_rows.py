@@ -1,0 +1,72 @@
+"""Retrainings as rows of a table, or as plain values."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from emtnas_hpc.cli.screen import make_table
+from emtnas_hpc.history.retraining import RECORD_NAME, Retraining, read_retraining
+from emtnas_hpc.store.paths import RunPaths, StagePaths
+from emtnas_hpc.store.reading import read_newest
+
+_HEADINGS = ("epochs", "test %", "top-5 %", "AUC", "params M", "all slices M", "MACs M")
+
+
+def read_retrainings(directory: Path) -> list[tuple[str, Retraining]]:
+    """The name and newest good record of every retraining of a run that has one."""
+    paths = RunPaths(directory)
+    stages = [stage for stage in paths.stages() if stage != paths.stage("search")]
+    records = [(stage.directory.name, read_record(stage)) for stage in stages]
+    return [(name, record) for name, record in records if record is not None]
+
+
+def read_record(stage: StagePaths) -> Retraining | None:
+    """The newest good record of a retraining; None if it has none."""
+    return read_newest(stage, RECORD_NAME, read_retraining)
+
+
+def retrainings_table(
+    names: Sequence[str], rows: Sequence[tuple[Sequence[str], Retraining]]
+) -> Table:
+    """A table of retrainings.
+
+    Args:
+        names: headings of the columns that say which one it is.
+        rows: for each what stands in those columns, and its record.
+    """
+    table = make_table()
+    for heading in names:
+        table.add_column(heading)
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="right")
+    for which, record in rows:
+        table.add_row(*which, *_cells(record))
+    return table
+
+
+def summary_of(record: Retraining) -> dict[str, Any]:
+    """A retraining as plain values, without its curve."""
+    values = asdict(record)
+    epochs, header = values.pop("epochs"), values.pop("header")
+    del values["part"]
+    return {**header, **values, "epochs": len(epochs)}
+
+
+def _cells(record: Retraining) -> tuple[str, ...]:
+    test = record.test
+    return (
+        f"{len(record.epochs)}/{record.header.n_epochs}",
+        _number(test.accuracy if test else None, 100, 2),
+        _number(test.top5 if test else None, 100, 2),
+        _number(test.auc if test else None, 1, 4),
+        _number(record.parameters_in_use, 1e-6, 3),
+        _number(record.parameters, 1e-6, 3),
+        _number(record.macs, 1e-6, 2),
+    )
+
+
+def _number(value: float | None, scale: float, decimals: int) -> str:
+    return "-" if value is None else f"{scale * value:.{decimals}f}"

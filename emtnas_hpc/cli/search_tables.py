@@ -1,0 +1,82 @@
+"""What searches found, on the screen: how they went, before any retraining."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from emtnas_hpc.cli.formats import format_statistic
+from emtnas_hpc.cli.screen import make_table
+from emtnas_hpc.report import Summary, TaskSummary
+
+#: Column, quantity, factor from the stored unit to the shown one, decimals.
+_COLUMNS = (
+    ("true %", "true_fitness", 100.0, 2),
+    ("first %", "first_true_fitness", 100.0, 2),
+    ("sampled %", "sampled_accuracy", 100.0, 2),
+    ("params M", "parameters", 1e-6, 3),
+    ("MACs M", "macs", 1e-6, 2),
+    ("train s", "seconds_training", 1.0, 1),
+    ("eval. s", "seconds_evaluation", 1.0, 1),
+    ("search s", "seconds_search", 1.0, 2),
+)
+
+
+def print_searches(screen: Console, summaries: Sequence[Summary]) -> None:
+    """Prints a table for every experiment, and below all of them what their columns are."""
+    names = [summary.name for summary in summaries]
+    for summary in summaries:
+        screen.print(_title(summary, names), markup=False, style="bold")
+        screen.print(_table(summary))
+        screen.print()
+    for note in _notes(summaries) if summaries else ():
+        screen.print(note, markup=False)
+
+
+def _title(summary: Summary, names: Sequence[str]) -> str:
+    settings = summary.experiment_signature[:8]
+    which = f" (settings {settings})" if names.count(summary.name) > 1 else ""
+    unfinished = f", {_listed(summary.unfinished)} not finished" if summary.unfinished else ""
+    return f"{summary.name}{which}: {_listed(summary.seeds)} (n = {len(summary.seeds)}){unfinished}"
+
+
+def _table(summary: Summary) -> Table:
+    table = make_table()
+    table.add_column("task")
+    for heading, *_rest in _COLUMNS:
+        table.add_column(heading, justify="right")
+    for task in summary.tasks:
+        table.add_row(task.task, *(_cell(task, *column[1:]) for column in _COLUMNS))
+    return table
+
+
+def _cell(task: TaskSummary, quantity: str, scale: float, decimals: int) -> str:
+    statistic = task.quantities[quantity]
+    return format_statistic(statistic.mean, statistic.std, scale, decimals)
+
+
+def _notes(summaries: Sequence[Summary]) -> list[str]:
+    modes = sorted({summary.batch_norm for summary in summaries})
+    conditions = [
+        f"Equal bits are not promised: {summary.name}, seed {seed}, went on with {'; '.join(what)}."
+        for summary in summaries
+        for seed, what in summary.condition_changes.items()
+    ]
+    diverged = [
+        f"The training loss diverged: {summary.name}, seed {seed}, {'; '.join(where)}."
+        for summary in summaries
+        for seed, where in summary.diverged.items()
+    ]
+    return [
+        f"Mean ± sample standard deviation over seeds; batch norm {' / '.join(modes)}.",
+        "true: the incumbent's accuracy on the whole validation set; first: of generation 1's "
+        "fittest; sampled: the incumbent's on its mini-batch.",
+        "params, MACs: of the incumbent in the search's network, output slices in use; MACs of "
+        "convolutions and classifier.",
+        *conditions,
+        *diverged,
+    ]
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"

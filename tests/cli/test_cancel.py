@@ -1,0 +1,117 @@
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import Emtnas
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "search"))
+
+from fake import commit_search
+from stand_ins import StandIns, leave_owner, queue_line, record_job
+
+from emtnas_hpc.cluster.marks import read_mark
+from emtnas_hpc.store.paths import RunPaths
+
+
+@pytest.fixture
+def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
+    return StandIns(tmp_path / "commands", monkeypatch)
+
+
+@pytest.fixture
+def runs(here: Path, stand_ins: StandIns) -> list[RunPaths]:
+    """Three seeds with a job that runs and a spare that waits."""
+    runs = [RunPaths(Path("runs/fake") / f"seed-{seed}") for seed in range(3)]
+    lines = []
+    for seed, run in enumerate(runs):
+        commit_search(run.directory, seed=seed, until=2)
+        lines.append(queue_line(record_job(run, str(10 + seed)), "RUNNING"))
+        spare = record_job(run, str(20 + seed), after=str(10 + seed))
+        lines.append(queue_line(spare, "PENDING", "Dependency"))
+    stand_ins.queue(*lines)
+    return runs
+
+
+def test_a_run_is_marked_and_all_of_its_jobs_are_gone(
+    emtnas: Emtnas, runs: list[RunPaths], stand_ins: StandIns
+) -> None:
+    result = emtnas("cancel", "fake")
+    assert result.code == 0
+    assert result.out.splitlines() == [f"runs/fake/seed-{seed}: cancelled" for seed in range(3)]
+    assert [c for c in stand_ins.calls if "scancel" in c] == [
+        "scancel 20 21 22",
+        "scancel 10 11 12",
+    ]
+    assert "cancelling job 20" in result.err.splitlines()
+    assert all(read_mark(run.cancelled) for run in runs)
+    assert (stand_ins.folder / "queue").read_text() == ""
+
+
+def test_one_seed_can_be_called_off_alone_and_twice(
+    emtnas: Emtnas, runs: list[RunPaths], stand_ins: StandIns
+) -> None:
+    first = emtnas("cancel", "fake/seed-1")
+    assert first.out == "runs/fake/seed-1: cancelled\n"
+    mark = read_mark(runs[1].cancelled)
+    again = emtnas("cancel", "fake/seed-1")
+    assert (again.code, again.out, again.err) == (0, first.out, "")
+    assert read_mark(runs[1].cancelled) == mark
+    assert read_mark(runs[0].cancelled) is None
+    assert [c for c in stand_ins.calls if "scancel" in c] == ["scancel 21", "scancel 11"]
+
+
+def test_status_says_who_called_it_off(emtnas: Emtnas, runs: list[RunPaths]) -> None:
+    emtnas("cancel", "fake/seed-1")
+    assert "fake/seed-1 cancelled: by " in emtnas("status").out
+
+
+def test_a_run_that_is_done_gets_no_mark_but_loses_its_spare(
+    emtnas: Emtnas, here: Path, stand_ins: StandIns
+) -> None:
+    run = RunPaths(Path("runs/fake/seed-0"))
+    commit_search(run.directory)
+    stand_ins.queue(queue_line(record_job(run, "5"), "PENDING"))
+    result = emtnas("cancel", "fake")
+    assert (result.code, result.out) == (0, "runs/fake/seed-0: done before, left as it is\n")
+    assert "scancel 5" in stand_ins.calls
+    assert read_mark(run.cancelled) is None
+
+
+def test_a_search_in_the_foreground_is_left_alone_and_how_to_stop_it_is_said(
+    emtnas: Emtnas, runs: list[RunPaths], stand_ins: StandIns
+) -> None:
+    mine = RunPaths(Path("runs/fake/seed-7"))
+    commit_search(mine.directory, seed=7, until=2)
+    leave_owner(mine)
+    result = emtnas("cancel", "fake")
+    assert result.code == 3
+    assert "runs/fake/seed-7 is searched in the foreground on " in result.err
+    assert result.out.count("cancelled") == 3
+    assert read_mark(mine.cancelled) is None
+
+
+def test_a_stopped_run_without_jobs_is_marked_without_slurm(
+    emtnas: Emtnas, here: Path, stand_ins: StandIns
+) -> None:
+    run = RunPaths(Path("runs/fake/seed-0"))
+    commit_search(run.directory, until=2)
+    assert emtnas("cancel", "fake").code == 0
+    assert read_mark(run.cancelled)
+    assert stand_ins.calls == []
+
+
+def test_a_scheduler_that_is_down_is_an_error_but_the_marks_stand(
+    emtnas: Emtnas, runs: list[RunPaths], stand_ins: StandIns
+) -> None:
+    stand_ins.write("squeue", "echo 'slurm_load_jobs error: down' >&2; exit 1")
+    result = emtnas("cancel", "fake")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("error: squeue refused: slurm_load_jobs error: down")
+    assert all(read_mark(run.cancelled) for run in runs)
+
+
+def test_cancel_wants_to_be_told_which_runs(emtnas: Emtnas, runs: list[RunPaths]) -> None:
+    assert emtnas("cancel").code == 2
+    assert emtnas("cancel", "nothing").code == 2
+    assert not any(run.cancelled.exists() for run in runs)

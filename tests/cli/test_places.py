@@ -1,0 +1,143 @@
+"""What --runs and --data may point to."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from command_line import TINY, Emtnas, snapshot
+
+NOBODY = 65534
+
+RUN = ("run", *TINY, "--name", "tiny")
+WITH_RUNS = [RUN, ("report",), ("inspect", "tiny"), ("verify", "tiny")]
+WITH_DATA = [RUN, ("prepare", *TINY), ("verify", "tiny")]
+EVERY_USE = [
+    *((command, "--runs") for command in WITH_RUNS),
+    *((command, "--data") for command in WITH_DATA),
+]
+
+
+@contextmanager
+def _a_user_with_few_rights() -> Iterator[None]:
+    """Root may do everything; for anybody else permissions count as they are."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize(("command", "option"), EVERY_USE)
+def test_a_file_is_no_place(
+    emtnas: Emtnas, here: Path, command: tuple[str, ...], option: str
+) -> None:
+    (here / "file").touch()
+    for place in ("file", "file/below"):
+        result = emtnas(*command, option, place)
+        assert (result.code, result.out) == (2, "")
+        assert result.err == (
+            f"error: {option} is '{place}', which cannot be used (Not a directory); expected a "
+            "directory, there or still to be made\n"
+        )
+    assert snapshot(here) == {"file": b""}
+
+
+@pytest.mark.parametrize(("command", "option"), EVERY_USE)
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_a_folder_that_cannot_be_looked_into_is_no_place(
+    emtnas: Emtnas, here: Path, command: tuple[str, ...], option: str, mode: int
+) -> None:
+    emtnas(*command)  # imports what it needs while it may
+    (here / "shut").mkdir()
+    (here / "shut").chmod(mode)
+    with _a_user_with_few_rights():
+        result = emtnas(*command, option, "shut")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        f"error: {option} is 'shut', which cannot be used (Permission denied); expected a "
+        "directory, there or still to be made\n"
+    )
+
+
+@pytest.mark.parametrize(("variable", "command"), [("EMTNAS_RUNS", RUN), ("EMTNAS_DATA", RUN)])
+def test_a_place_that_the_environment_gave_is_named_by_its_variable(
+    emtnas: Emtnas,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    command: tuple[str, ...],
+) -> None:
+    (here / "link").symlink_to("nowhere")
+    monkeypatch.setenv(variable, "link")
+    result = emtnas(*command)
+    assert result.code == 2
+    assert result.err.startswith(f"error: {variable} is 'link', which cannot be used (No such file")
+
+
+def test_where_nothing_can_be_made_no_run_begins(emtnas: Emtnas, data: Path) -> None:
+    result = emtnas(*RUN, "--data", data, "--runs", "/proc/runs")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        "error: --runs is '/proc/runs', where /proc/runs/tiny/seed-0 cannot be made (No such file "
+        "or directory); choose another directory\n"
+    )
+
+
+@pytest.mark.parametrize("command", [("report",), ("inspect", "tiny"), ("verify", "tiny")])
+def test_where_nothing_is_no_run_is_found(emtnas: Emtnas, command: tuple[str, ...]) -> None:
+    result = emtnas(*command, "--runs", "/proc/runs")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: no run")
+    assert len(result.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [RUN, ("prepare", *TINY)])
+def test_where_nothing_can_be_made_no_data_is_prepared(
+    emtnas: Emtnas, here: Path, command: tuple[str, ...]
+) -> None:
+    result = emtnas(*command, "--data", "/proc/data")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-1] == (
+        "error: cannot write /proc/data: No such file or directory; choose a directory with --data "
+        "that can be written"
+    )
+    assert list(here.iterdir()) == []
+
+
+def _run_and_data(emtnas: Emtnas, here: Path) -> None:
+    assert emtnas(*RUN).code == 0
+    for folder, _, files in os.walk(here):
+        for path in (Path(folder), *(Path(folder, name) for name in files)):
+            path.chmod(0o555)
+
+
+@pytest.fixture
+def read_only(emtnas: Emtnas, here: Path) -> Iterator[Callable[[], None]]:
+    """Makes a finished run and its data where a user with few rights may only read."""
+    yield lambda: _run_and_data(emtnas, here)
+    for folder in (here, *filter(Path.is_dir, here.rglob("*"))):
+        folder.chmod(0o755)
+
+
+def test_where_one_may_only_read_all_that_needs_no_writing_works(
+    emtnas: Emtnas, here: Path, read_only: Callable[[], None]
+) -> None:
+    read_only()
+    with _a_user_with_few_rights():
+        for command in (RUN, ("report",), ("inspect", "tiny"), ("prepare", *TINY)):
+            result = emtnas(*command)
+            assert result.code == 0, result.err
+        new = emtnas("run", *TINY, "--name", "new")
+        other = emtnas("prepare", "quickstart", "--set", 'tasks=["mnist5k"]')
+    assert (new.code, new.err) == (
+        2,
+        "error: --runs is 'runs', where runs/new/seed-0 cannot be made (Permission denied); choose "
+        "another directory\n",
+    )
+    assert other.code == 2
+    assert other.err.startswith("error: cannot write data/.package-mnist5k.lock: Permission denied")

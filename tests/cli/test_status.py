@@ -1,0 +1,209 @@
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from command_line import Emtnas, run_here
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "search"))
+
+from fake import commit_search
+from stand_ins import StandIns, queue_line, record_job
+
+from emtnas_hpc.cli import status_view
+from emtnas_hpc.cluster.marks import write_mark
+from emtnas_hpc.cluster.profile import Profile
+from emtnas_hpc.cluster.request import JobRequest, write_request
+from emtnas_hpc.store.paths import RunPaths
+
+
+@pytest.fixture
+def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
+    return StandIns(tmp_path / "commands", monkeypatch)
+
+
+@pytest.fixture
+def runs(here: Path, stand_ins: StandIns) -> list[RunPaths]:
+    """A seed that is done, one whose job runs, one whose job waits, and one that failed."""
+    runs = [RunPaths(Path("runs/fake") / f"seed-{seed}") for seed in range(4)]
+    for seed, run in enumerate(runs):
+        commit_search(run.directory, seed=seed, until=None if seed == 0 else 2)
+    jobs = [record_job(run, str(10 + seed)) for seed, run in enumerate(runs)]
+    write_mark(runs[3].failed, "RuntimeError: no", "t")
+    stand_ins.queue(queue_line(jobs[1], "RUNNING"), queue_line(jobs[2], "PENDING", "Resources"))
+    return runs
+
+
+def _request(run: RunPaths, **profile: int) -> None:
+    values = {"partition": "gpu", "time": 600, "lead_time_s": 120, **profile}
+    chosen = Profile.model_validate(values)
+    write_request(run.jobs, JobRequest(profile=chosen, data="", device="cpu", mend=""), "t")
+
+
+def _rows(out: str) -> list[list[str]]:
+    return [line.split() for line in out.splitlines() if line.startswith("fake/")]
+
+
+def test_all_seeds_are_in_one_table_with_what_there_is_to_say_below(
+    emtnas: Emtnas, runs: list[RunPaths]
+) -> None:
+    result = emtnas("status")
+    assert (result.code, result.err) == (0, "")
+    heading, _rule, *lines = result.out.splitlines()
+    columns = ["run", "state", "gen.", "true", "%", "s/gen.", "left", "jobs", "req.", "heard"]
+    assert heading.split() == columns
+    assert [row[:3] for row in _rows("\n".join(lines[:4]))] == [
+        ["fake/seed-0", "done", "5/5"],
+        ["fake/seed-1", "running", "2/5"],
+        ["fake/seed-2", "queued", "2/5"],
+        ["fake/seed-3", "failed", "2/5"],
+    ]
+    assert lines[4:-1] == [
+        "",
+        "fake/seed-2 queued: job 12 waits for free nodes",
+        "fake/seed-3 failed: RuntimeError: no",
+    ]
+    assert lines[-1].startswith("true: the best so far on the whole validation set; ")
+
+
+def test_true_accuracies_are_in_percent_with_the_names_of_the_tasks(
+    emtnas: Emtnas, runs: list[RunPaths]
+) -> None:
+    values = json.loads(emtnas("status", "fake/seed-0", "--json").out)["seeds"][0]
+    shown = ", ".join(f"{name} {100 * v:.2f}" for name, v in values["true_fitness"].items())
+    assert shown in emtnas("status", "fake/seed-0").out
+
+
+def test_a_table_on_a_terminal_of_80_columns_is_cut_nowhere(
+    emtnas: Emtnas, runs: list[RunPaths], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    out = emtnas("status").out
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_json_has_every_number_and_null_for_what_nobody_knows(
+    emtnas: Emtnas, runs: list[RunPaths]
+) -> None:
+    _request(runs[1])
+    values = json.loads(emtnas("status", "--json").out)
+    assert values["problems"] == []
+    done, running, queued, failed = values["seeds"]
+    assert (done["state"], done["seconds_left"], done["job"]) == ("done", None, None)
+    assert running["directory"] == "runs/fake/seed-1"
+    assert running["job"] == {"id": "11", "state": "RUNNING", "reason": "None", "nodes": "n1"}
+    assert running["seconds_left"] == pytest.approx(3 * running["seconds_per_generation"])
+    assert (running["n_jobs_left"], queued["n_jobs_left"]) == (1, None)
+    assert (queued["jobs_in_queue"], queued["heartbeat_age_s"]) == (["12"], None)
+    assert (failed["state"], failed["reason"]) == ("failed", "RuntimeError: no")
+
+
+def test_a_limit_that_holds_no_generation_is_pointed_out(
+    emtnas: Emtnas, runs: list[RunPaths]
+) -> None:
+    _request(runs[1], time=2)
+    result = emtnas("status")
+    assert result.code == 0
+    assert result.err.startswith("runs/fake/seed-1: one generation takes ")
+    assert len(result.err.splitlines()) == 1
+
+
+def test_a_scheduler_that_hangs_is_named_and_the_rest_is_shown(
+    emtnas: Emtnas, runs: list[RunPaths], stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emtnas_hpc.cluster.scheduler.call.__kwdefaults__", {"patience_s": 0.3})
+    stand_ins.write("squeue", "exec sleep 100")
+    result = emtnas("status")
+    assert result.code == 0
+    assert len(result.err.splitlines()) == 1
+    assert result.err.startswith("squeue did not answer within 0 s; is SLURM's controller down?")
+    assert [row[1] for row in _rows(result.out)[:4]] == ["done", "unknown", "unknown", "failed"]
+    assert [call.split()[0] for call in stand_ins.calls] == ["squeue"]
+
+
+def test_without_slurm_that_is_said_once(
+    emtnas: Emtnas, runs: list[RunPaths], stand_ins: StandIns
+) -> None:
+    (stand_ins.folder / "squeue").unlink()
+    result = emtnas("status")
+    assert result.code == 0
+    assert result.err.startswith("there is no command squeue here; ")
+    assert len(result.err.splitlines()) == 1
+
+
+def test_a_damaged_run_is_named_and_its_state_still_shown(
+    emtnas: Emtnas, runs: list[RunPaths]
+) -> None:
+    for state in runs[1].directory.rglob("state.h5"):
+        state.write_bytes(b"noise")
+    result = emtnas("status")
+    assert result.code == 0
+    assert result.err.startswith("runs/fake/seed-1: no commit has a good state.h5; ")
+    assert _rows(result.out)[1][:3] == ["fake/seed-1", "running", "0/?"]
+
+
+def test_watching_repeats_the_table_until_nothing_moves(
+    runs: list[RunPaths], stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    def sleep(_seconds: float) -> None:
+        looks.append(1)
+        if len(looks) == 2:
+            stand_ins.queue()
+
+    monkeypatch.setattr(status_view, "time", SimpleNamespace(sleep=sleep, strftime=time.strftime))
+    result = run_here("status", "--watch")
+    assert result.code == 0
+    assert result.out.count("s/gen.") == 3
+    assert result.out.count(time.strftime("%Y-")) == 3
+    assert "running" not in result.out.rpartition("s/gen.")[2]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_ctrl_c_ends_watching_as_it_should(
+    runs: list[RunPaths], monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    def sleep(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(status_view, "time", SimpleNamespace(sleep=sleep, strftime=time.strftime))
+    result = run_here("status", "--watch")
+    assert (result.code, result.err) == (0, "")
+    assert "fake/seed-3" in result.out
+
+
+def test_without_any_run_there_is_nothing_to_show(emtnas: Emtnas, here: Path) -> None:
+    result = emtnas("status")
+    assert result.code == 2
+    assert result.err.startswith("error: no runs in runs")
+
+
+ALONE = """
+import subprocess
+import sys
+from emtnas_hpc.cli.app import run_command_line
+code = run_command_line(sys.argv[1:])
+sys.exit(99 if "torch" in sys.modules else code)
+"""
+
+
+@pytest.mark.parametrize("arguments", ["status --json", "logs fake/seed-1", "cancel fake/seed-1"])
+def test_whoever_looks_or_cancels_does_not_wait_for_torch(
+    runs: list[RunPaths], environment: dict[str, str], arguments: str
+) -> None:
+    folder = runs[1].jobs.logs("11")
+    folder.mkdir()
+    (folder / "11_0_log.out").write_text("hello\n")
+    command = [sys.executable, "-c", ALONE, *arguments.split()]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+    assert done.stdout
