@@ -19,7 +19,13 @@ def cancel(
 
     Nothing that was found is deleted; `emtnas-hpc resume` takes the run up where it was.
     """
-    from emtnas_hpc.cli.cancelling import cancel_runs
+    from emtnas_hpc.cli.cancelling import cancel_runs, with_deleted
     from emtnas_hpc.cli.finding import find_runs
 
-    return cancel_runs(find_runs(run, runs))
+    def find() -> list[Path]:
+        found = find_runs(run, runs)
+        meant = {folder for name in run for folder in (Path(name), runs / name)}
+        experiments = dict.fromkeys(path.parent for path in found if path not in meant)
+        return with_deleted(found, experiments)
+
+    return cancel_runs(find)

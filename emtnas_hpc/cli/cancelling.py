@@ -1,10 +1,8 @@
 """What `cancel` does: marks, then ends jobs, experiment by experiment."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
-from itertools import groupby
 from pathlib import Path
 
 from emtnas_hpc.cli import exit_codes
@@ -13,28 +11,44 @@ from emtnas_hpc.cluster.sight import Sight, look_at_all
 from emtnas_hpc.cluster.state import State, judge_seed
 from emtnas_hpc.errors import OwnedError
 from emtnas_hpc.store.owner import Owner, this_process
+from emtnas_hpc.store.paths import RunPaths
 
 
-def cancel_runs(directories: Sequence[Path]) -> int:
-    """Calls off every one of these runs, and says on stdout what has become of each.
+def cancel_runs(find: Callable[[], Sequence[Path]]) -> int:
+    """Calls off every one of some runs, and says on stdout what has become of each.
+
+    Args:
+        find: their directories; asked again with the lock, since a `launch` may be adding some.
 
     Returns:
         The exit code; that of an owned run if one is searched in the foreground.
 
     Raises:
+        OwnedError: a `launch` or `resume` does not end; the marks stand, no job was cancelled.
         SchedulerError: SLURM cannot be asked, or has not ended all jobs; the marks stand.
     """
     me = this_process()
-    sights = look_at_all(directories, me)
-    by_hand = [sight for sight in sights if _is_in_foreground(sight)]
-    called_off = [sight for sight in sights if sight not in by_hand or sight.evidence.records]
+    called_off, by_hand = _look(find(), me)
     # All marks before the first job is ended: an end may be the beginning of another job.
     _mark(called_off, me)
-    for _experiment, group in groupby(called_off, lambda sight: sight.paths.directory.parent):
-        _call_off(list(group), me)
+    for experiment in dict.fromkeys(sight.paths.directory.parent for sight in called_off):
+        _call_off(experiment, find, me)
     for sight in by_hand:
         print(_how_to_stop(sight), file=sys.stderr)
     return OwnedError.exit_code if by_hand else exit_codes.DONE
+
+
+def with_deleted(directories: Sequence[Path], experiments: Iterable[Path]) -> list[Path]:
+    """Adds runs that only their jobs tell of: somebody deleted the directories."""
+    told = (jobs for folder in experiments for jobs in sorted(folder.glob("jobs/seed-*")))
+    return list(dict.fromkeys([*directories, *(jobs.parents[1] / jobs.name for jobs in told)]))
+
+
+def _look(directories: Sequence[Path], me: Owner) -> tuple[list[Sight], list[Sight]]:
+    """The runs to be called off, and those that are searched in the foreground."""
+    sights = look_at_all(directories, me)
+    by_hand = [sight for sight in sights if _is_in_foreground(sight)]
+    return [sight for sight in sights if sight not in by_hand or sight.evidence.records], by_hand
 
 
 def _is_in_foreground(sight: Sight) -> bool:
@@ -50,8 +64,16 @@ def _mark(sights: Iterable[Sight], me: Owner) -> None:
             mark_cancelled(sight.paths, me)
 
 
-def _call_off(sights: Sequence[Sight], me: Owner) -> None:
-    cancel_jobs([sight.paths for sight in sights], partial(_mark, sights, me), _say)
+def _call_off(experiment: Path, find: Callable[[], Sequence[Path]], me: Owner) -> None:
+    sights: list[Sight] = []
+
+    def mark() -> list[RunPaths]:
+        found = [directory for directory in find() if directory.parent == experiment]
+        sights.extend(_look(found, me)[0])
+        _mark(sights, me)
+        return [sight.paths for sight in sights]
+
+    cancel_jobs(RunPaths(experiment / "seed-0").jobs.lock, mark, _say)
     for sight in sights:
         done = sight.evidence.finished
         print(f"{sight.paths.directory}: {'done before, left as it is' if done else 'cancelled'}")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emtnas_hpc.cli.formats import format_percent
-from emtnas_hpc.cli.inspect_pictures import write_pictures
+from emtnas_hpc.cli.inspect_pictures import Picture, pictures_of, write_pictures
 from emtnas_hpc.cli.retraining_rows import read_retrainings, retrainings_table, summary_of
 from emtnas_hpc.cli.screen import make_table, open_screen
 from emtnas_hpc.cli.tables import plain
@@ -40,7 +40,9 @@ def print_run(directory: Path, *, as_json: bool, pictures: Path | None = None) -
     # The run of an architecture from elsewhere has no search.
     searched = bool(RunPaths(directory).stage("search").steps()) or not retrainings
     history = newest_history(directory) if searched else None
-    drawn = [] if pictures is None or history is None else write_pictures(history, pictures)
+    drawn = []
+    if pictures is not None:
+        drawn = write_pictures(_to_draw(history, retrainings), pictures)
     if as_json:
         values = {} if history is None else _values(history)
         values["retrainings"] = [{"name": n, **summary_of(r)} for n, r in retrainings]
@@ -54,6 +56,16 @@ def print_run(directory: Path, *, as_json: bool, pictures: Path | None = None) -
         _print_retrainings(retrainings)
     for file in drawn:
         print(file)
+
+
+def _to_draw(
+    history: History | None, retrainings: Sequence[tuple[str, Retraining]]
+) -> list[Picture]:
+    """What the search found; without one, the architectures that came from elsewhere."""
+    if history is not None:
+        return pictures_of(history)
+    genotypes = {record.header.genotype: name for name, record in reversed(retrainings)}
+    return [Picture(name, name, parse_genotype(text)) for text, name in genotypes.items()]
 
 
 def _print_retrainings(retrainings: Sequence[tuple[str, Retraining]]) -> None:

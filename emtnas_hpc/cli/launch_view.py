@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from emtnas_hpc.agenda.remaining import stages_of
 from emtnas_hpc.cli.formats import format_duration
 from emtnas_hpc.cli.screen import make_table, open_screen
 from emtnas_hpc.cluster.decision import Action
@@ -105,24 +104,34 @@ def _cells(row: SeedProposal) -> list[str]:
     plan, decision = row.plan, row.decision
     seed = row.seed.run.directory.name.removeprefix("seed-")
     will = decision.action.value + (f" ({decision.why})" if decision.why else "")
-    if not plan.left or decision.action is Action.LEAVE:
-        jobs = ["-", "-", "-"]
-    else:
+    jobs = ["-", "-", "-"]
+    if plan.seconds and decision.action is not Action.LEAVE:
         n_jobs = "-" if plan.n_jobs is None else str(plan.n_jobs)
-        jobs = [str(min(plan.per_job, plan.left)), n_jobs, format_duration(plan.seconds)]
+        holds = str(min(plan.per_job, plan.left)) if plan.left else "-"
+        jobs = [holds, n_jobs, format_duration(plan.seconds)]
     return [seed, decision.state, str(plan.generation), str(plan.left), *jobs, _plain(will)]
 
 
 def _notes(proposal: Proposal) -> list[str]:
     notes = []
     plans = [row.plan for row in proposal.submitted]
-    if any(plan.left for plan in plans) and all(plan.per_job for plan in plans):
+    missing = _unmeasured(proposal)
+    if any(plan.seconds for plan in plans) and all(plan.n_jobs is not None for plan in plans):
         end = time.strftime("%a %d %b %Y, %H:%M", time.localtime(finish(time.time(), plans)))
-        notes.append(f"Without any waiting in the queue the last search ends on {end}.")
-    if plans and len(stages_of(proposal.experiment)) > 1:
-        notes.append("Retraining follows the search in the same jobs; the plan does not count it.")
+        what = "search" if missing else "seed"
+        notes.append(f"Without any waiting in the queue the last {what} ends on {end}.")
+    if missing:
+        notes.append(
+            "Retraining follows the search in the same jobs; the plan does not count what of it "
+            f"has not been measured yet: {', '.join(missing)}."
+        )
     notes.append(f"On the disk these runs take up to {_size(proposal.disk_bytes)}.")
     return notes
+
+
+def _unmeasured(proposal: Proposal) -> list[str]:
+    names = (name for row in proposal.submitted for name in row.unmeasured)
+    return [name.removeprefix("retraining/") for name in dict.fromkeys(names)]
 
 
 def _script(proposal: Proposal) -> str:
@@ -156,6 +165,7 @@ def _seed_values(row: SeedProposal, launched: Launched | None) -> dict[str, Any]
         "why": decision.why,
         "action": decision.action.value,
         "plan": vars(row.plan),
+        "unmeasured_stages": list(row.unmeasured),
         "jobs": [record.job_id for record in launched.jobs] if launched else [],
     }
 
@@ -169,9 +179,9 @@ def _about(launched: Launched) -> str:
     decision = launched.decision
     if decision.action is Action.LEAVE:
         return f", {decision.state}" + (f": {decision.why}" if decision.why else "")
-    first, *spares = [str(record.job_id) for record in launched.jobs]
     if decision.action is Action.TOP_UP:
-        return f": {', '.join([first, *spares])}"
+        return f": {', '.join(str(record.job_id) for record in launched.jobs) or 'none'}"
+    first, *spares = [str(record.job_id) for record in launched.jobs]
     behind = f", {', '.join(spares)} behind it" if spares else ""
     return f": job {first}{behind}"
 

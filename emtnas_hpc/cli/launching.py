@@ -7,6 +7,7 @@ from pathlib import Path
 
 from emtnas_hpc.agenda.remaining import stages_left
 from emtnas_hpc.cli.launch_view import print_json, print_launched, print_proposals
+from emtnas_hpc.cli.named_experiment import load_named
 from emtnas_hpc.cli.options import prepare_command
 from emtnas_hpc.cluster.launching import Launched, Seed
 from emtnas_hpc.cluster.launching import launch as submit_seeds
@@ -15,9 +16,8 @@ from emtnas_hpc.cluster.queue import read_queue
 from emtnas_hpc.cluster.request import JobRequest
 from emtnas_hpc.cluster.resolving import Wishes, resolve
 from emtnas_hpc.cluster.submission import refuse_path
-from emtnas_hpc.data.registry import REGISTRY
 from emtnas_hpc.errors import DataError
-from emtnas_hpc.experiment import Experiment, load_experiment, rename, run_name
+from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.run_directory import refuse_other_settings
 from emtnas_hpc.search.session import SearchRequest, plan_search
 from emtnas_hpc.store.paths import RunPaths, seed_run
@@ -43,7 +43,7 @@ def launch_seeds(order: LaunchOrder, *, dry_run: bool, as_json: bool) -> None:
     Raises:
         EmtnasError: something is refused; before SLURM is asked to submit, nothing is changed.
     """
-    experiment = _experiment(order)
+    experiment = load_named(order.experiment, order.overrides, order.name)
     runs = {seed: seed_run(order.runs, experiment.name, seed) for seed in order.seeds}
     for run in runs.values():
         refuse_path(run)
@@ -53,6 +53,7 @@ def launch_seeds(order: LaunchOrder, *, dry_run: bool, as_json: bool) -> None:
         data=str(order.data.absolute()),
         device=order.device,
         mend=prepare_command(order.experiment, order.overrides, order.data.absolute()),
+        filled=resolved.filled,
     )
     seeds = make_seeds(experiment, runs, request)
     proposal = propose(experiment, resolved, seeds, read_queue())
@@ -77,11 +78,11 @@ def make_seeds(
     except DataError:
         if any(stages_left(run, experiment, seed) for seed, run in runs.items()):
             raise
-        return [Seed(run, experiment, seed, None, request) for seed, run in runs.items()]
+        return [Seed(run, experiment, None, request) for run in runs.values()]
     plans = {seed: replace(plan, seed=seed) for seed in runs}
     for seed, run in runs.items():
         refuse_other_settings(run, plans[seed])
-    return [Seed(run, experiment, seed, plans[seed], request) for seed, run in runs.items()]
+    return [Seed(run, experiment, plans[seed], request) for seed, run in runs.items()]
 
 
 def carry_out(
@@ -91,23 +92,26 @@ def carry_out(
     if not as_json:
         print_proposals(proposals, with_script=dry_run)
     launched: list[Launched] = []
-    if not dry_run:
-        seeds = [row.seed for proposal in proposals for row in proposal.seeds]
-        launched = submit_seeds(seeds, say, resuming=resuming)
-        if not as_json:
-            print_launched(launched)
+    try:
+        if not dry_run:
+            seeds = [row.seed for proposal in proposals for row in proposal.seeds]
+            submit_seeds(seeds, say, launched, resuming=resuming)
+    except BaseException:
+        # What was submitted is in the queue, whatever came after it.
+        _print(proposals, [each for each in launched if each.jobs], dry_run, as_json)
+        raise
+    _print(proposals, launched, dry_run, as_json)
+
+
+def _print(
+    proposals: Sequence[Proposal], launched: Sequence[Launched], dry_run: bool, as_json: bool
+) -> None:
     if as_json:
         print_json(proposals, launched, with_script=dry_run)
+    else:
+        print_launched(launched)
 
 
 def say(message: str) -> None:
     """Tells the user what takes a while."""
     print(message, file=sys.stderr, flush=True)
-
-
-def _experiment(order: LaunchOrder) -> Experiment:
-    experiment = load_experiment(order.experiment, order.overrides, registry=REGISTRY)
-    if order.name is not None:
-        return rename(experiment, order.name)
-    preset = load_experiment(order.experiment, registry=REGISTRY)
-    return rename(experiment, run_name(preset, experiment, REGISTRY))

@@ -112,8 +112,7 @@ def _gather(directories: Sequence[Path], numbers: Sequence[int]) -> Report:
         print(f"skipped {problem}", file=sys.stderr)
     if not found.runs:
         raise EmtnasError(f"no commit that can be read in {', '.join(map(str, directories))}")
-    searches = [run.search for run in found.runs if run.search is not None]
-    return Report(found, build_tables(found.runs, numbers or None), summarise(searches))
+    return Report(found, build_tables(found.runs, numbers or None), summarise(found.runs))
 
 
 def _show(report: Report, *, searches: bool) -> None:

@@ -60,8 +60,8 @@ def _known(directories: Sequence[Path], *, all_are_meant: bool) -> list[Known]:
 
 def _propose(group: Sequence[Known], wishes: Wishes, queue: Sequence[QueuedJob]) -> Proposal:
     _run, stored, standing = group[0]
-    resolved = resolve(wishes, standing.profile)
-    request = standing.model_copy(update={"profile": resolved.profile})
+    resolved = resolve(wishes, standing.profile, standing.filled)
+    request = standing.model_copy(update={"profile": resolved.profile, "filled": resolved.filled})
     runs = {each.seed: run for run, each, _request in group}
     for run in runs.values():
         refuse_path(run)

@@ -10,9 +10,10 @@ from emtnas_hpc.agenda.incumbents import finished_history, incumbent
 from emtnas_hpc.cli.finding import find_runs
 from emtnas_hpc.cli.options import DEFAULT_EXPERIMENT, prepare_command
 from emtnas_hpc.data.registry import REGISTRY
-from emtnas_hpc.errors import InputError
+from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.evolution.random_streams import Purpose, stream
 from emtnas_hpc.experiment import Experiment, load_experiment, rename, retraining_experiment
+from emtnas_hpc.history import History
 from emtnas_hpc.retraining.order import Origin, RetrainingOrder
 from emtnas_hpc.search.run_directory import read_stored
 from emtnas_hpc.search.session import SearchRequest
@@ -22,6 +23,14 @@ from emtnas_hpc.space.genotype import format_genotype, parse_genotype
 from emtnas_hpc.store.paths import RunPaths, seed_run
 
 Work = tuple[SearchRequest, list[RetrainingOrder]]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A run in which nothing can be trained, and why."""
+
+    directory: Path
+    error: EmtnasError
 
 
 @dataclass(frozen=True)
@@ -44,8 +53,10 @@ class RetrainOrder:
     device: str
     take_over: bool
 
-    def work(self) -> list[Work]:
+    def work(self) -> list[Work | Refused]:
         """For every run directory, what is to be trained there.
+
+        Of several runs, one whose search is not finished does not keep the others from theirs.
 
         Raises:
             InputError: something of it cannot be done; nothing has been changed.
@@ -60,11 +71,22 @@ class RetrainOrder:
         if not self.runs_or_experiment:
             raise InputError("no run is named; name one, or give --genotype, --file or --random")
         directories = find_runs(self.runs_or_experiment, self.runs)
-        return [_of_run(self, RunPaths(directory)) for directory in directories]
+        if len(directories) == 1:
+            paths = RunPaths(directories[0])
+            return [_of_run(self, paths, finished_history(paths))]
+        return [_of_one_among_several(self, RunPaths(directory)) for directory in directories]
 
 
-def _of_run(order: RetrainOrder, paths: RunPaths) -> Work:
-    stored, history = read_stored(paths), finished_history(paths)
+def _of_one_among_several(order: RetrainOrder, paths: RunPaths) -> Work | Refused:
+    try:
+        history = finished_history(paths)
+    except EmtnasError as error:
+        return Refused(paths.directory, error)
+    return _of_run(order, paths, history)
+
+
+def _of_run(order: RetrainOrder, paths: RunPaths, history: History) -> Work:
+    stored = read_stored(paths)
     if stored is None:
         raise InputError(f"{paths.experiment} is missing; the command that made the run writes it")
     experiment = stored.experiment
@@ -112,6 +134,10 @@ def _experiment(order: RetrainOrder, what: str) -> Experiment:
         raise InputError(
             f"an architecture from elsewhere takes one experiment, found "
             f"{', '.join(order.runs_or_experiment)}"
+        )
+    if order.on and order.tasks:
+        raise InputError(
+            "--task and --on both name data sets for an architecture from elsewhere; give one"
         )
     asked = (*order.runs_or_experiment, DEFAULT_EXPERIMENT)[0]
     tasks = (order.on,) if order.on else order.tasks

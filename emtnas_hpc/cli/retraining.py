@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from emtnas_hpc.agenda.session import carry_on_retrainings
 from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.display import open_display
-from emtnas_hpc.cli.retrain_order import RetrainOrder, Work
+from emtnas_hpc.cli.failures import describe_failure
+from emtnas_hpc.cli.retrain_order import Refused, RetrainOrder, Work
 from emtnas_hpc.cli.retraining_rows import read_record, retrainings_table, summary_of
 from emtnas_hpc.cli.running import listeners_of
 from emtnas_hpc.cli.screen import open_screen
+from emtnas_hpc.errors import EmtnasError
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome
 
@@ -21,17 +23,38 @@ def retrain_all(order: RetrainOrder, *, as_json: bool) -> int:
     Returns:
         The exit code.
     """
-    works = order.work()
+    found = order.work()
+    retrain = _retrain if len(found) == 1 else _retrain_or_say
     with StopRequest() as stop:
-        for request, orders in works:
-            with open_display((request.seed,), 1) as listener:
-                listeners = listeners_of(request.seed, listener)
-                outcome = carry_on_retrainings(request, orders, listeners, stop)
-            if outcome is Outcome.MORE:
-                print("stopped with work left; the same command goes on", file=sys.stderr)
-                return exit_codes.STOPPED
-    _print_verdicts(works, as_json=as_json)
-    return exit_codes.DONE
+        codes = [exit_codes.STOPPED if stop.requested else retrain(each, stop) for each in found]
+    code = exit_codes.combine(codes)
+    if exit_codes.STOPPED in codes:
+        print("stopped with work left; the same command goes on", file=sys.stderr)
+    if code == exit_codes.DONE:
+        _print_verdicts([work for work in found if not isinstance(work, Refused)], as_json=as_json)
+    return code
+
+
+def _retrain_or_say(found: Work | Refused, stop: StopRequest) -> int:
+    """A run that fails does not keep the others from their retrainings."""
+    try:
+        return _retrain(found, stop)
+    except EmtnasError as error:
+        line, code = describe_failure(error)
+        where = found.directory if isinstance(found, Refused) else found[0].paths.directory
+        said = line if str(where) in line else f"{where}: {line}"
+        print(f"error: {said}", file=sys.stderr)
+        return code
+
+
+def _retrain(found: Work | Refused, stop: StopRequest) -> int:
+    if isinstance(found, Refused):
+        raise found.error
+    request, orders = found
+    with open_display((request.seed,), 1) as listener:
+        listeners = listeners_of(request.seed, listener)
+        outcome = carry_on_retrainings(request, orders, listeners, stop)
+    return exit_codes.STOPPED if outcome is Outcome.MORE else exit_codes.DONE
 
 
 def _print_verdicts(works: Sequence[Work], *, as_json: bool) -> None:

@@ -18,13 +18,13 @@ from emtnas_hpc.cli.children import run_in_children
 from emtnas_hpc.cli.display import open_display
 from emtnas_hpc.cli.events import Event, Listener, TaskProgress
 from emtnas_hpc.cli.failures import describe_failure
+from emtnas_hpc.cli.named_experiment import load_named
 from emtnas_hpc.cli.options import prepare_command
 from emtnas_hpc.cli.retraining_events import retraining_events
 from emtnas_hpc.cli.stdout import ReaderLeft
 from emtnas_hpc.cli.tables import print_report
-from emtnas_hpc.data.registry import REGISTRY
 from emtnas_hpc.errors import DataError, InputError
-from emtnas_hpc.experiment import Experiment, load_experiment, rename, run_name
+from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress
 from emtnas_hpc.search.run_directory import refuse_other_settings
@@ -63,7 +63,7 @@ def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
     Returns:
         The exit code.
     """
-    experiment = _experiment(order)
+    experiment = load_named(order.experiment, order.overrides, order.name)
     order = replace(order, name=experiment.name)  # once, for all children
     requests = _requests(order, experiment)
     if as_events:
@@ -81,14 +81,6 @@ def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
     if code == exit_codes.DONE:
         print_report([request.paths.directory for request in requests], as_json=as_json)
     return code
-
-
-def _experiment(order: RunOrder) -> Experiment:
-    experiment = load_experiment(order.experiment, order.overrides, registry=REGISTRY)
-    if order.name is not None:
-        return rename(experiment, order.name)
-    preset = load_experiment(order.experiment, registry=REGISTRY)
-    return rename(experiment, run_name(preset, experiment, REGISTRY))
 
 
 def _requests(order: RunOrder, experiment: Experiment) -> list[SearchRequest]:

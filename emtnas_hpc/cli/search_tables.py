@@ -7,7 +7,7 @@ from rich.table import Table
 
 from emtnas_hpc.cli.formats import format_statistic
 from emtnas_hpc.cli.screen import make_table
-from emtnas_hpc.report import Summary, TaskSummary
+from emtnas_hpc.report import SUPERNET_NOTE, Summary, TaskSummary
 
 #: Column, quantity, factor from the stored unit to the shown one, decimals.
 _COLUMNS = (
@@ -37,7 +37,10 @@ def _title(summary: Summary, names: Sequence[str]) -> str:
     settings = summary.experiment_signature[:8]
     which = f" (settings {settings})" if names.count(summary.name) > 1 else ""
     unfinished = f", {_listed(summary.unfinished)} not finished" if summary.unfinished else ""
-    return f"{summary.name}{which}: {_listed(summary.seeds)} (n = {len(summary.seeds)}){unfinished}"
+    if unfinished and set(summary.seeds).isdisjoint(summary.unfinished):
+        unfinished += " and left out"
+    seeds = f"{_listed(summary.seeds)} (n = {len(summary.seeds)}){unfinished}"
+    return f"{summary.name}{which}: {seeds}; supernet, batch norm {summary.batch_norm}"
 
 
 def _table(summary: Summary) -> Table:
@@ -56,7 +59,6 @@ def _cell(task: TaskSummary, quantity: str, scale: float, decimals: int) -> str:
 
 
 def _notes(summaries: Sequence[Summary]) -> list[str]:
-    modes = sorted({summary.batch_norm for summary in summaries})
     conditions = [
         f"Equal bits are not promised: {summary.name}, seed {seed}, went on with {'; '.join(what)}."
         for summary in summaries
@@ -68,7 +70,7 @@ def _notes(summaries: Sequence[Summary]) -> list[str]:
         for seed, where in summary.diverged.items()
     ]
     return [
-        f"Mean ± sample standard deviation over seeds; batch norm {' / '.join(modes)}.",
+        f"Mean ± sample standard deviation over seeds. {SUPERNET_NOTE}",
         "true: the incumbent's accuracy on the whole validation set; first: of generation 1's "
         "fittest; sampled: the incumbent's on its mini-batch.",
         "params, MACs: of the incumbent in the search's network, output slices in use; MACs of "

@@ -1,39 +1,23 @@
 """The status of all seeds on the screen, once or again and again, or as JSON."""
 
 import json
-import math
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from emtnas_hpc.cli.failures import one_line
-from emtnas_hpc.cli.formats import format_duration
-from emtnas_hpc.cli.screen import make_table, open_screen
+from emtnas_hpc.cli.screen import open_screen
+from emtnas_hpc.cli.status_table import accuracies, picture, tests
 from emtnas_hpc.cli.tables import plain
-from emtnas_hpc.cluster.state import State
+from emtnas_hpc.cluster.stages import StageProgress
 from emtnas_hpc.cluster.status import Overview, SeedStatus, survey
 
 _EVERY_S = 10.0
-_COLUMNS = ("gen.", "true %", "s/gen.", "left", "jobs", "req.", "heard")
-_LEGEND = (
-    "true: the best so far on the whole validation set; left: work without queueing; "
-    "req.: how often SLURM requeued a job; heard: ago, the last sign of life."
-)
-_STYLES = {
-    State.RUNNING: "green",
-    State.DONE: "bold green",
-    State.FAILED: "bold red",
-    State.LOST: "bold red",
-    State.CANCELLED: "dim",
-    State.STOPPED: "yellow",
-}
 
 
 def print_status(directories: Sequence[Path], *, as_json: bool) -> None:
@@ -44,7 +28,7 @@ def print_status(directories: Sequence[Path], *, as_json: bool) -> None:
         print(json.dumps(plain(_values(overview)), indent=2, allow_nan=False))
     else:
         screen = open_screen()
-        screen.print(_picture(overview, screen))
+        screen.print(picture(overview, screen))
 
 
 def watch_status(directories: Sequence[Path], *, every_s: float = _EVERY_S) -> None:
@@ -60,7 +44,7 @@ def watch_status(directories: Sequence[Path], *, every_s: float = _EVERY_S) -> N
                 directories,
                 told,
                 every_s,
-                lambda overview: live.update(_picture(overview, screen), refresh=True),
+                lambda overview: live.update(picture(overview, screen), refresh=True),
             )
     except KeyboardInterrupt:
         return  # the way out of it
@@ -83,7 +67,7 @@ def _repeat(
 
 def _print_dated(overview: Overview, screen: Console) -> None:
     screen.print(time.strftime("%Y-%m-%d %H:%M:%S"))
-    screen.print(_picture(overview, screen))
+    screen.print(picture(overview, screen))
     screen.print()
     sys.stdout.flush()
 
@@ -94,78 +78,6 @@ def _complain(overview: Overview, told: set[str]) -> None:
         if problem not in told:
             told.add(problem)
             print(one_line(problem), file=sys.stderr)
-
-
-def _picture(overview: Overview, screen: Console) -> Group:
-    notes = [_note(seed) for seed in overview.seeds if seed.standing.reason]
-    table = _table(overview, narrow=screen.is_terminal)
-    return Group(table, Text(), *notes, Text(_LEGEND, "dim"))
-
-
-def _table(overview: Overview, *, narrow: bool) -> Table:
-    table = make_table()
-    table.add_column("run", overflow="fold")
-    table.add_column("state", no_wrap=True)
-    for heading in _COLUMNS:
-        # What may be as wide as it likes is what can be broken.
-        breakable = heading == "true %"
-        table.add_column(heading, justify="right", no_wrap=not breakable, overflow="fold")
-    for seed in overview.seeds:
-        state = seed.standing.state
-        style = _STYLES.get(state, "")
-        table.add_row(Text(_name(seed)), Text(state.value, style), *_cells(seed, narrow))
-    return table
-
-
-def _name(seed: SeedStatus) -> str:
-    directory = seed.sight.paths.directory
-    return "/".join(directory.parts[-2:])
-
-
-def _cells(seed: SeedStatus, narrow: bool) -> tuple[str, ...]:
-    between = "\n" if narrow else ", "
-    total = seed.sight.n_generations
-    last = seed.sight.evidence.last
-    return (
-        f"{seed.sight.generation}/{'?' if total is None else total}",
-        between.join(f"{name} {_percent(value)}" for name, value in _accuracies(seed)) or "-",
-        "-" if math.isnan(seed.seconds) else f"{seed.seconds:.1f}",
-        between.join(_left(seed)),
-        str(seed.n_jobs),
-        str(seed.n_requeues),
-        _roughly(last.silent_s) if last else "-",
-    )
-
-
-def _left(seed: SeedStatus) -> list[str]:
-    if math.isnan(seed.seconds_left):
-        return ["-"]
-    n_jobs = seed.plan.n_jobs if seed.plan else None
-    return [
-        format_duration(seed.seconds_left),
-        *([f"{n_jobs} jobs"] if n_jobs and n_jobs > 1 else []),
-    ]
-
-
-def _roughly(seconds: float) -> str:
-    """The larger of two units will do."""
-    return " ".join(format_duration(seconds).split()[:2])
-
-
-def _accuracies(seed: SeedStatus) -> list[tuple[str, float]]:
-    progress = seed.sight.progress
-    if progress is None:
-        return []
-    names = [task.name for task in progress.header.tasks]
-    return list(zip(names, progress.true_fitness, strict=True))
-
-
-def _percent(fraction: float) -> str:
-    return "-" if math.isnan(fraction) else f"{100 * fraction:.2f}"
-
-
-def _note(seed: SeedStatus) -> Text:
-    return Text(f"{_name(seed)} {seed.standing.state.value}: {one_line(seed.standing.reason)}")
 
 
 def _values(overview: Overview) -> dict[str, Any]:
@@ -182,11 +94,16 @@ def _seed_values(seed: SeedStatus) -> dict[str, Any]:
         "directory": seed.sight.paths.directory,
         "state": seed.standing.state.value,
         "reason": seed.standing.reason,
+        "warning": seed.sight.warning,
+        "stage": seed.sight.under_way.name,
+        "stages": [_stage_values(stage) for stage in seed.sight.stages],
         "generation": seed.sight.generation,
         "n_generations": seed.sight.n_generations,
-        "true_fitness": dict(_accuracies(seed)),
-        "seconds_per_generation": seed.seconds,
-        "seconds_left": seed.seconds_left,
+        "true_fitness": dict(accuracies(seed)),
+        "test_accuracy": tests(seed),
+        "seconds_per_step": seed.seconds,
+        "seconds_left": seed.ahead.seconds,
+        "unmeasured_stages": list(seed.ahead.unmeasured),
         "n_jobs_left": seed.plan.n_jobs if seed.plan else None,
         "n_jobs": seed.n_jobs,
         "n_requeues": seed.n_requeues,
@@ -195,4 +112,15 @@ def _seed_values(seed: SeedStatus) -> dict[str, Any]:
         if job
         else None,
         "jobs_in_queue": [each.job_id for each in seed.sight.evidence.jobs or ()],
+    }
+
+
+def _stage_values(stage: StageProgress) -> dict[str, Any]:
+    return {
+        "name": stage.name,
+        "step": stage.step,
+        "n_steps": stage.n_steps,
+        "finished": stage.finished,
+        "seconds_per_step": stage.seconds,
+        "test_accuracy": stage.test_accuracy,
     }

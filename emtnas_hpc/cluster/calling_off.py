@@ -1,4 +1,4 @@
-"""Taking jobs out of the queue that nobody answers for, and waiting until they are gone."""
+"""Taking jobs out of the queue, and waiting until they are gone."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,46 +7,114 @@ from emtnas_hpc.cluster.queue import QueuedJob, read_queue
 from emtnas_hpc.cluster.scheduler import call
 from emtnas_hpc.errors import SchedulerError
 
-#: SLURM kills what ignores its end after KillWait, which is 30 s unless a site says otherwise.
-_PATIENCE_S = 60.0
+#: Longer than a job may take to die: SLURM's KillWait is 30 s unless a site says otherwise.
+PATIENCE_S = 60.0
 _LOOK_EVERY_S = 0.5
+
+Say = Callable[[str], None]
+Clock = Callable[[], float]
+Sleep = Callable[[float], None]
 
 
 def call_off(
     jobs: Sequence[QueuedJob],
-    say: Callable[[str], None],
+    say: Say,
     *,
-    patience_s: float = _PATIENCE_S,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
+    patience_s: float = PATIENCE_S,
+    clock: Clock = time.monotonic,
+    sleep: Sleep = time.sleep,
 ) -> None:
-    """Cancels jobs, and returns once the queue knows them no longer.
+    """Cancels jobs that nobody answers for, and returns once the queue knows them no longer.
 
     Args:
-        jobs: in the order in which they wait for each other.
-        say: told that this takes a while.
+        jobs: that are in the queue.
+        say: told in single lines what is done.
         patience_s: seconds to wait.
         clock: seconds.
         sleep: waits for seconds.
 
     Raises:
-        SchedulerError: SLURM refuses, or one of them does not end.
+        SchedulerError: SLURM cannot be asked, or one of them does not end.
     """
     if not jobs:
         return
     names = {job.name for job in jobs}
-    say(f"cancelling what an earlier command left in the queue: {_listed(jobs)}")
-    # The last first: cancelled the other way round, a job begins when the one before it ends.
-    call("scancel", *(job.job_id for job in reversed(jobs)))
+    numbers = ", ".join(f"job {job.job_id}" for job in jobs)
+    say(f"cancelling what an earlier command left in the queue: {numbers}")
+    left = end_jobs(
+        lambda: [job for job in read_queue() if job.name in names],
+        say,
+        told=jobs,
+        patience_s=patience_s,
+        clock=clock,
+        sleep=sleep,
+    )
+    if left:
+        raise SchedulerError(
+            f"still in the queue {patience_s:.0f} s after they were cancelled: {listed(left)}; "
+            "try again later"
+        )
+
+
+def end_jobs(
+    look: Callable[[], Sequence[QueuedJob]],
+    say: Say,
+    *,
+    told: Sequence[QueuedJob] = (),
+    patience_s: float = PATIENCE_S,
+    clock: Clock = time.monotonic,
+    sleep: Sleep = time.sleep,
+) -> Sequence[QueuedJob]:
+    """Cancels jobs until the queue is free of them: one that is requeued meanwhile, once more.
+
+    Args:
+        look: which of them are in the queue now.
+        say: told in single lines what is done, once each.
+        told: those of which that has been said.
+        patience_s: seconds to wait for them to end.
+        clock: seconds.
+        sleep: waits for seconds.
+
+    Returns:
+        Those that are left after that time; empty if there are none.
+
+    Raises:
+        SchedulerError: SLURM cannot be asked.
+    """
     end = clock() + patience_s
-    while left := [job for job in read_queue() if job.name in names]:
+    said = {_line(job) for job in told}
+
+    def say_once(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            say(line)
+
+    while jobs := look():
+        _scancel([job for job in jobs if job.state != "COMPLETING"], say_once)
         if clock() >= end:
-            raise SchedulerError(
-                f"{_listed(left)} was cancelled {patience_s:.0f} s ago and is still in the queue; "
-                "try again later"
-            )
+            break
         sleep(_LOOK_EVERY_S)
+    return jobs
 
 
-def _listed(jobs: Sequence[QueuedJob]) -> str:
-    return ", ".join(f"job {job.job_id}" for job in jobs)
+def listed(jobs: Sequence[QueuedJob]) -> str:
+    """Jobs in a message: their numbers and states."""
+    return ", ".join(f"{job.job_id} ({job.state.lower()})" for job in jobs)
+
+
+def _scancel(jobs: Sequence[QueuedJob], say: Say) -> None:
+    """Those that wait first, in a call of their own: the end of the others lets them begin."""
+    waiting = [job for job in jobs if job.state == "PENDING"]
+    for group in (waiting, [job for job in jobs if job not in waiting]):
+        for job in group:
+            say(_line(job))
+        if group:
+            try:
+                call("scancel", *(job.job_id for job in group))
+            except SchedulerError as error:
+                # One that ended meanwhile is refused as well; the next look tells.
+                say(str(error))
+
+
+def _line(job: QueuedJob) -> str:
+    return f"cancelling job {job.job_id}"

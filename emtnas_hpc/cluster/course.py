@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from emtnas_hpc.agenda.remaining import stages_left
 from emtnas_hpc.agenda.session import carry_on as carry_on_run
-from emtnas_hpc.cluster.guard import GAVE_UP, reason_to_give_up
+from emtnas_hpc.cluster.guard import reason_to_give_up
 from emtnas_hpc.cluster.job_log import log_listeners, say
 from emtnas_hpc.cluster.marks import read_mark, write_mark
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
-from emtnas_hpc.cluster.records import read_records
+from emtnas_hpc.cluster.records import JobRecord, read_records
 from emtnas_hpc.cluster.request import JobRequest, read_request
 from emtnas_hpc.cluster.signals import JobRule
-from emtnas_hpc.cluster.spares import cancel_spares, keep_spare
+from emtnas_hpc.cluster.spares import SpareKeeper, cancel_spares
 from emtnas_hpc.cluster.this_job import (
     ThisJob,
     TimeLimit,
@@ -20,16 +20,22 @@ from emtnas_hpc.cluster.this_job import (
     this_job,
     time_limit,
 )
-from emtnas_hpc.errors import EmtnasError, InputError, SchedulerError, SupersededError
+from emtnas_hpc.errors import (
+    EmtnasError,
+    InputError,
+    OwnedError,
+    SchedulerError,
+    SupersededError,
+)
 from emtnas_hpc.experiment import StoredExperiment
-from emtnas_hpc.runner.attempts import Attempt, read_attempts
+from emtnas_hpc.runner.attempts import Attempt, Event, read_attempts
 from emtnas_hpc.runner.interruption import Heard, StopRequest
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.session import end_recorded
 from emtnas_hpc.runner.terms import Terms
 from emtnas_hpc.search.run_directory import read_stored
 from emtnas_hpc.search.session import SearchRequest
-from emtnas_hpc.store.owner import Owner, this_process
+from emtnas_hpc.store.owner import Owner, read_owner, this_process
 from emtnas_hpc.store.paths import RunPaths
 
 #: Leaving in good order takes so long once the step under way has ended: a commit and a requeue.
@@ -79,6 +85,7 @@ class _Course:
         self._attempt = attempt
         self._stop = stop
         self._limit = TimeLimit()
+        self._spare: SpareKeeper | None = None
 
     def follow(self) -> bool:
         """All of it; returns whether there is work left."""
@@ -86,31 +93,42 @@ class _Course:
             if reason := self._reason_to_leave():
                 self._leave(reason)
                 return False
-            if reason := reason_to_give_up(read_attempts(self._run)):
+            living = self._living_owner()
+            if reason := reason_to_give_up(read_attempts(self._run), living):
                 self._give_up(reason)
                 raise EmtnasError(f"the run is given up: {reason}")
             request = self._request()
             self._limit = self._time_limit(request.profile.lead_time_s)
-            keep_spare(self._run, request, self._job.job_id, self._say_and_record)
+            self._spare = SpareKeeper(self._run, request, self._job, self._say_and_record)
+            if living is None:
+                # A crash may come before the first step; but beside an owner who lives nobody
+                # needs a spare until it is known that he does not.
+                self._spare.look_after()
         self._stop.leave_if_requested()
-        outcome = self._work(request)
+        try:
+            outcome = self._work(request)
+        except OwnedError as error:
+            with self._stop.deferred():
+                self._leave(str(error), own_spares=True)
+                return False
         with self._stop.deferred():
             if outcome is Outcome.MORE and not self._run.cancelled.exists():
                 return True
-            cancel_spares(self._run, self._job.job_id, say)
+            cancel_spares(self._run, self._job, say)
             return False
 
     def record_signal(self, heard: Heard) -> None:
         """Writes down that a signal came, and how much of the time limit was left."""
         seconds_left = self._limit.seconds_left(heard.at)
-        self._attempt.event("signal", signal=heard.name, seconds_left=seconds_left)
+        self._attempt.event(Event.SIGNAL, signal=heard.name, seconds_left=seconds_left)
         say(f"{heard.name} came")
 
     def give_up_if_hopeless(self) -> None:
         """Marks the run as failed if this start's exception was one too many."""
         with self._stop.deferred():
             try:
-                if reason := reason_to_give_up(read_attempts(self._run)):
+                living = self._living_owner()
+                if reason := reason_to_give_up(read_attempts(self._run), living):
                     self._give_up(reason)
             except EmtnasError as error:
                 say(str(error))
@@ -122,16 +140,35 @@ class _Course:
         stored = self._stored()
         return None if stages_left(self._run, stored.experiment, stored.seed) else "finished"
 
-    def _leave(self, reason: str) -> None:
-        self._attempt.event("left", reason=reason)
+    def _leave(self, reason: str, *, own_spares: bool = False) -> None:
+        self._attempt.event(Event.LEFT, reason=reason)
         say(f"nothing to do: {reason}")
-        cancel_spares(self._run, self._job.job_id, say)
+        cancel_spares(self._run, self._job, say, own=own_spares)
 
     def _give_up(self, reason: str) -> None:
         write_mark(self._run.failed, reason, self._me.token)
-        self._attempt.event(GAVE_UP, reason=reason)
+        self._attempt.event(Event.GAVE_UP, reason=reason)
         say(f"giving up: {reason}")
-        cancel_spares(self._run, self._job.job_id, say)
+        cancel_spares(self._run, self._job, say)
+
+    def _living_owner(self) -> str | None:
+        """The token of the owner that is found, unless its end is known."""
+        owner = read_owner(self._run.owner)
+        if owner is None or owner.token == self._me.token or owner.job_id == self._job.job_id:
+            return None
+        if owner.job_id and self._is_gone(owner.job_id):
+            return None
+        return owner.token
+
+    def _is_gone(self, job_id: str) -> bool | None:
+        return gone_jobs(predecessors(self._job, self._records()))(job_id)
+
+    def _records(self) -> Sequence[JobRecord]:
+        try:
+            return read_records(self._run.jobs)
+        except InputError as error:
+            say(str(error))
+            return ()
 
     def _request(self) -> JobRequest:
         request = read_request(self._run.jobs)
@@ -158,7 +195,7 @@ class _Course:
             return ()
 
     def _say_and_record(self, message: str) -> None:
-        self._attempt.event("spare", message=message)
+        self._attempt.event(Event.SPARE, message=message)
         say(message)
 
     def _work(self, request: JobRequest) -> Outcome:
@@ -168,7 +205,7 @@ class _Course:
             stored.seed,
             self._run,
             request.data_dir,
-            request.device,
+            request.search_device,
             request.mend,
         )
         return carry_on_run(order, log_listeners(), self._stop, self._terms())
@@ -177,7 +214,7 @@ class _Course:
         return Terms(
             self._me,
             self._attempt,
-            gone_jobs(predecessors(self._job, read_records(self._run.jobs))),
+            self._is_gone,
             max(0.0, self._limit.lead_s - _EXIT_S),
             self._reason_to_stop,
         )
@@ -185,4 +222,6 @@ class _Course:
     def _reason_to_stop(self, next_s: float) -> str | None:
         if self._run.cancelled.exists():
             return "cancelled"
+        if self._limit.fits(next_s) and self._spare:
+            self._spare.look_after()
         return None if self._limit.fits(next_s) else "deadline"

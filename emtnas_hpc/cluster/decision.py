@@ -42,10 +42,11 @@ def decide(seed: Evidence, n_spares: int, *, resuming: bool = False) -> Decision
     """Decides by the first rule that applies; a job of an unanswered intent is always called off.
 
     1. What is finished is left alone.
-    2. What was called off is left alone by `launch`, and taken up by `resume`.
-    3. What was given up is taken up; what is left of its jobs would find the mark and leave.
-    4. What is in the queue is left alone, but for spares that are missing.
-    5. What a process in the foreground carries is left alone.
+    2. What a process in the foreground carries is left alone; one that cannot be seen from here
+       counts as long as it shows signs of life, and after what the queue says.
+    3. What was called off is left alone by `launch`, and taken up by `resume`.
+    4. What was given up is taken up; what is left of its jobs would find the mark and leave.
+    5. What is in the queue is left alone, but for spares that are missing.
     6. Anything else is submitted.
 
     Args:
@@ -56,6 +57,10 @@ def decide(seed: Evidence, n_spares: int, *, resuming: bool = False) -> Decision
     orphans, jobs = _split(seed)
     if seed.finished:
         return Decision(Action.LEAVE, "done", call_off=orphans)
+    in_foreground = _in_foreground(seed)
+    marked = seed.cancelled is not None or seed.failed is not None
+    if in_foreground and (seed.owner_lives or marked):
+        return Decision(Action.LEAVE, "running", in_foreground, orphans)
     if seed.cancelled is not None and not resuming:
         why = f"{seed.cancelled}; `emtnas-hpc resume` takes it up".removeprefix("; ")
         return Decision(Action.LEAVE, "cancelled", why, orphans)
@@ -64,7 +69,7 @@ def decide(seed: Evidence, n_spares: int, *, resuming: bool = False) -> Decision
             return Decision(Action.SUBMIT, state, mark, (*orphans, *jobs), n_spares=n_spares)
     if jobs:
         return _in_queue(jobs, orphans, n_spares)
-    if in_foreground := _in_foreground(seed):
+    if in_foreground:
         return Decision(Action.LEAVE, "running", in_foreground, orphans)
     began = seed.last is not None or any(record.job_id for record in seed.records)
     state = "stopped" if began else "new"

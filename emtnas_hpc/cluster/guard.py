@@ -6,16 +6,13 @@ from enum import Enum
 from itertools import pairwise, takewhile
 from typing import Any
 
-from emtnas_hpc.runner.attempts import AttemptRecord
+from emtnas_hpc.runner.attempts import ENDS, AttemptRecord, Event
 
 #: So many starts in a row that count against a run end it.
 N_STRIKES = 3
 
 #: SLURM looks at time limits twice a minute, and may send its signal that much too early.
 _EARLY_S = 60.0
-
-#: The event of the start that gave the run up; what was before it is forgiven.
-GAVE_UP = "gave_up"
 
 _STOPPING = ("SIGUSR2", "SIGTERM")
 
@@ -36,13 +33,16 @@ class Ending:
     reason: str = ""
 
 
-def reason_to_give_up(attempts: Sequence[AttemptRecord]) -> str | None:
+def reason_to_give_up(attempts: Sequence[AttemptRecord], living: str | None = None) -> str | None:
     """Why a run is to be marked as failed; None while there is hope.
+
+    What was before the start that gave the run up once is forgiven.
 
     Args:
         attempts: all starts, oldest first; one that has not ended is the last, and counts nothing.
+        living: token of the owner if it may be alive, which others may have begun after.
     """
-    strikes = _strikes_in_a_row(attempts)
+    strikes = _strikes_in_a_row([each for each in attempts if each.token != living])
     if len(strikes) < N_STRIKES:
         return None
     return f"{len(strikes)} starts in a row without progress; {strikes[-1].reason}"
@@ -63,16 +63,16 @@ def _strikes_in_a_row(attempts: Sequence[AttemptRecord]) -> list[Ending]:
 
 
 def _since_forgiven(attempts: Sequence[AttemptRecord]) -> Sequence[AttemptRecord]:
-    given_up = [i for i, attempt in enumerate(attempts) if _first(attempt, GAVE_UP)]
+    given_up = [i for i, attempt in enumerate(attempts) if _first(attempt, Event.GAVE_UP)]
     return attempts[given_up[-1] + 1 :] if given_up else attempts
 
 
 def _judge(attempt: AttemptRecord, after: AttemptRecord | None) -> Ending:
-    if _first(attempt, "committed"):
+    if _first(attempt, Event.COMMITTED):
         return Ending(Kind.PROGRESS)
     if not attempt.provenance.get("job_id"):
         return Ending(Kind.EXCUSED)  # in the foreground somebody was looking
-    if failed := _first(attempt, "failed"):
+    if failed := _first(attempt, Event.FAILED):
         return Ending(Kind.STRIKE, f"the last one ended with {failed.get('error')}")
     if _reached_its_limit(attempt):
         return Ending(Kind.STRIKE, _limit_reason(attempt))
@@ -93,7 +93,7 @@ def _limit_reason(attempt: AttemptRecord) -> str:
     limit_s = float(attempt.provenance.get("time_left_s") or 0.0)
     lead_s = float(attempt.provenance.get("lead_time_s") or 0.0)
     limit = f"the limit is {_minutes(limit_s)}, of which {_minutes(lead_s)} are lead time"
-    abandoned = _first(attempt, "abandoned")
+    abandoned = _first(attempt, Event.ABANDONED)
     if not abandoned or not abandoned.get("seconds"):
         return f"no generation ended before the time limit; {limit}"
     return f"one generation takes more than {_minutes(abandoned['seconds'])}, {limit}"
@@ -111,15 +111,12 @@ def _requeued(attempt: AttemptRecord, after: AttemptRecord | None) -> bool:
 
 
 def _has_ended(attempt: AttemptRecord) -> bool:
-    return any(event["event"] in _ENDS for event in attempt.events)
-
-
-_ENDS = ("finished", "stopped", "abandoned", "superseded", "failed", "left")
+    return any(event["event"] in ENDS for event in attempt.events)
 
 
 def _signals(attempt: AttemptRecord) -> Iterator[dict[str, Any]]:
     for event in attempt.events:
-        if event["event"] == "signal" and event.get("signal") in _STOPPING:
+        if event["event"] == Event.SIGNAL and event.get("signal") in _STOPPING:
             yield event
 
 

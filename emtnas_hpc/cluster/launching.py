@@ -1,21 +1,21 @@
 """Submits what is to be submitted of several seeds, once, whoever else is at it or died at it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from itertools import groupby
+from pathlib import Path
 
-from emtnas_hpc.agenda.remaining import stages_left
-from emtnas_hpc.cluster.calling_off import call_off
 from emtnas_hpc.cluster.decision import Action, Decision, decide, own_jobs
+from emtnas_hpc.cluster.marks import read_mark
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
-from emtnas_hpc.cluster.records import JobRecord, give_up
+from emtnas_hpc.cluster.records import JobRecord, read_records
 from emtnas_hpc.cluster.request import JobRequest, read_request, write_request
 from emtnas_hpc.cluster.server_clock import server_now
+from emtnas_hpc.cluster.settling import settle
 from emtnas_hpc.cluster.sight import Sight, look
-from emtnas_hpc.cluster.submission import remove_leftovers, submit
+from emtnas_hpc.cluster.submission import submit
 from emtnas_hpc.cluster.this_job import gone_jobs
-from emtnas_hpc.errors import OwnedError, SchedulerError
+from emtnas_hpc.errors import SchedulerError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import read_stored, store_experiment
@@ -38,14 +38,12 @@ class Seed:
     Attributes:
         run: its directory.
         experiment: what is asked for now.
-        number: of the seed.
         plan: its search; None where its data is gone, which only a finished one can afford.
         request: what its jobs are told.
     """
 
     run: RunPaths
     experiment: Experiment
-    number: int
     plan: SearchPlan | None
     request: JobRequest
 
@@ -64,6 +62,14 @@ class Launched:
     decision: Decision
     jobs: tuple[JobRecord, ...] = ()
 
+    @property
+    def n_missing(self) -> int:
+        """Spares that are still to be submitted."""
+        if self.decision.action is Action.LEAVE:
+            return 0
+        first = self.decision.action is Action.SUBMIT
+        return self.decision.n_spares + first - len(self.jobs)
+
 
 def see(seeds: Sequence[Seed], queue: Sequence[QueuedJob]) -> list[Sight]:
     """What is known of each seed, its jobs in the queue included."""
@@ -71,68 +77,95 @@ def see(seeds: Sequence[Seed], queue: Sequence[QueuedJob]) -> list[Sight]:
     return [_see(seed, me, queue) for seed in seeds]
 
 
-def launch(seeds: Sequence[Seed], say: Say, *, resuming: bool = False) -> list[Launched]:
+def launch(
+    seeds: Sequence[Seed], say: Say, launched: list[Launched], *, resuming: bool = False
+) -> None:
     """Submits what is to be submitted; repeated, it submits nothing twice.
+
+    The first jobs of all seeds come before any spare, since a site may limit how many there are.
 
     Args:
         seeds: of any number of experiments.
-        say: told in single lines what takes a while.
+        say: told in single lines what takes a while, and of spares that were refused.
+        launched: filled with what was done about each seed as it is done, so that it is known
+            whatever is raised.
         resuming: whether seeds that were called off are taken up.
 
     Raises:
         SchedulerError: SLURM refused or did not answer; whatever was submitted before is recorded.
         OwnedError: somebody else submits or cancels, or owns a run directory.
+        InputError: a record of a job cannot be understood.
         StorageError: the disk refused.
     """
-    done: list[Launched] = []
-    try:
-        for _directory, group in groupby(seeds, key=lambda seed: seed.run.jobs.lock):
-            members = list(group)
-            with _jobs_lock(members[0].run, say):
-                queue = read_queue()
-                for seed in members:
-                    done.append(_launch(seed, queue, resuming, say))
-    except SchedulerError as error:
-        raise SchedulerError(f"{error}; {_so_far(done, len(seeds))}") from None
-    return done
+    with ExitStack() as locks:
+        # In one order everywhere: two launches must not wait for each other.
+        for lock in sorted({seed.run.jobs.lock for seed in seeds}):
+            locks.enter_context(_jobs_lock(lock, say))
+        queue = read_queue()
+        try:
+            for seed in seeds:
+                launched.append(_begin(seed, queue, resuming, say))
+        except SchedulerError as error:
+            n_begun = sum(bool(each.jobs) for each in launched)
+            so_far = f"{n_begun} of {len(seeds)} seeds were submitted; the same command goes on"
+            raise SchedulerError(f"{error}; {so_far}") from None
+        _add_spares(launched, say)
 
 
-def _launch(seed: Seed, queue: Sequence[QueuedJob], resuming: bool, say: Say) -> Launched:
+def _begin(seed: Seed, queue: Sequence[QueuedJob], resuming: bool, say: Say) -> Launched:
     me = this_process()
     evidence = _see(seed, me, queue).evidence
     decision = decide(evidence, seed.request.profile.spares, resuming=resuming)
-    _settle(seed.run, evidence.records, decision.call_off, say)
-    if decision.action is Action.LEAVE:
+    settle(seed.run, evidence.records, decision.call_off, say)
+    if decision.action is not Action.SUBMIT:
         return Launched(seed, decision)
-    if decision.action is Action.TOP_UP:
-        standing = read_request(seed.run.jobs) or seed.request
-        jobs = _chain(seed.run, standing, decision.after, decision.n_spares)
-        return Launched(seed, decision, jobs)
     _store_experiment(seed, me, say)
+    # All of that may have taken minutes, and `cancel` does not wait for ever.
+    if (mark := read_mark(seed.run.cancelled)) is not None and mark != evidence.cancelled:
+        return Launched(seed, Decision(Action.LEAVE, "cancelled", f"{mark}; just now"))
     write_request(seed.run.jobs, seed.request, me.token)
-    _clear_marks(seed.run)
-    return Launched(seed, decision, _chain(seed.run, seed.request, None, 1 + decision.n_spares))
+    for path, text in (
+        (seed.run.cancelled, evidence.cancelled),
+        (seed.run.failed, evidence.failed),
+    ):
+        _clear_mark(path, text)
+    return Launched(seed, decision, (submit(seed.run, seed.request),))
+
+
+def _add_spares(launched: list[Launched], say: Say) -> None:
+    """A spare for every seed before the second one for any; the first refusal ends it."""
+    missing = sum(each.n_missing for each in launched)
+    try:
+        while any(each.n_missing for each in launched):
+            for index, each in enumerate(launched):
+                if each.n_missing:
+                    launched[index] = _with_spare(each)
+                    missing -= 1
+    except SchedulerError as error:
+        spares = "one spare was" if missing == 1 else f"{missing} spares were"
+        say(
+            f"warning: {spares} not submitted ({error}); a job submits its own once it runs, and "
+            "the same command adds what is missing"
+        )
+
+
+def _with_spare(launched: Launched) -> Launched:
+    seed, decision = launched.seed, launched.decision
+    request, after = seed.request, decision.after
+    if decision.action is Action.TOP_UP:
+        request = read_request(seed.run.jobs) or request
+    if launched.jobs:
+        after = launched.jobs[-1].job_id
+    return replace(launched, jobs=(*launched.jobs, submit(seed.run, request, after)))
 
 
 def _see(seed: Seed, me: Owner, queue: Sequence[QueuedJob]) -> Sight:
     run = seed.run
-    sight = look(run.directory, me, server_now(run.directory.parent))
-    jobs = own_jobs(sight.evidence.records, queue)
-    # A search that has ended may have retrainings behind it, and others than before.
-    finished = sight.evidence.finished and not stages_left(run, seed.experiment, seed.number)
-    return replace(sight, evidence=replace(sight.evidence, jobs=jobs, finished=finished))
-
-
-def _settle(
-    run: RunPaths, records: Sequence[JobRecord], jobs: Sequence[QueuedJob], say: Say
-) -> None:
-    """Leaves no job and no intent behind of which nobody knows what became of it."""
-    call_off(jobs, say)
-    unanswered = [record for record in records if record.open]
-    for record in unanswered:
-        give_up(run.jobs, record)
-    if unanswered:
-        remove_leftovers(run.jobs)
+    sight = look(run.directory, me, server_now(run.directory.parent), seed.experiment)
+    # To look past a record that cannot be understood might submit a job twice.
+    records = read_records(run.jobs)
+    evidence = replace(sight.evidence, records=records, jobs=own_jobs(records, queue))
+    return replace(sight, evidence=evidence)
 
 
 def _store_experiment(seed: Seed, me: Owner, say: Say) -> None:
@@ -147,42 +180,19 @@ def _store_experiment(seed: Seed, me: Owner, say: Say) -> None:
         claim.release()
 
 
-def _clear_marks(run: RunPaths) -> None:
-    for mark in (run.cancelled, run.failed):
-        with storage_errors(mark, "remove"):
-            if mark.exists():
-                mark.unlink()
-                sync_directory(run.directory)
-
-
-def _chain(
-    run: RunPaths, request: JobRequest, after: str | None, n_jobs: int
-) -> tuple[JobRecord, ...]:
-    """Submits jobs, each of which waits for the one before it."""
-    jobs: list[JobRecord] = []
-    for _number in range(n_jobs):
-        jobs.append(submit(run, request, after))
-        after = jobs[-1].job_id
-    return tuple(jobs)
+def _clear_mark(path: Path, text: str | None) -> None:
+    """Removes a mark if it is the one that was decided about."""
+    if text is not None and read_mark(path) == text:
+        with storage_errors(path, "remove"):
+            path.unlink()
+            sync_directory(path.parent)
 
 
 @contextmanager
-def _jobs_lock(run: RunPaths, say: Say) -> Iterator[None]:
-    told: list[str] = []
-
+def _jobs_lock(lock: Path, say: Say) -> Iterator[None]:
     def waiting() -> None:
-        told.append(f"another launch, resume or cancel is at {shown(run.jobs.lock.parent)}")
-        say(f"{told[0]}; waiting for it")
+        say(f"another launch, resume or cancel is at {shown(lock.parent)}; waiting for it")
 
-    with exclusive(run.jobs.lock, waiting, patience_s=_PATIENCE_S) as alone:
-        # A file system without locks has nobody to wait for: there we rely on the records.
-        if told and not alone:
-            raise OwnedError(f"{told[0]} for more than {_PATIENCE_S:.0f} s; try again after it")
+    # A file system without locks has nobody to wait for: there we rely on the records.
+    with exclusive(lock, waiting, patience_s=_PATIENCE_S):
         yield
-
-
-def _so_far(done: Sequence[Launched], n_seeds: int) -> str:
-    submitted = [launched for launched in done if launched.jobs]
-    if not submitted:
-        return "nothing was submitted"
-    return f"{len(submitted)} of {n_seeds} seeds were submitted; the same command goes on"

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from emtnas_hpc.cluster.plan import GUESSED_S, Measure, guess_commit
@@ -34,6 +34,19 @@ def measure_pace(sights: Sequence[Sight], experiment_signature: str) -> Measure:
     devices = sorted({_device(sight.paths) for sight in measured.values()} - {""})
     where = f" on {', '.join(devices)}" if devices else ""
     return Measure(seconds, f"measured in {', '.join(measured)}{where}")
+
+
+def measure_stages(sights: Iterable[Sight]) -> Mapping[str, float]:
+    """Seconds of a step by the name of the stage, of those that were measured: medians.
+
+    Args:
+        sights: of seeds of one experiment.
+    """
+    measured: dict[str, list[float]] = {}
+    for stage in (stage for sight in sights for stage in sight.stages):
+        if not math.isnan(stage.seconds):
+            measured.setdefault(stage.name, []).append(stage.seconds)
+    return {name: statistics.median(seconds) for name, seconds in measured.items()}
 
 
 def measure_commit(sights: Sequence[Sight], experiment: Experiment) -> Measure:

@@ -55,7 +55,7 @@ class SeedPlan:
         n_generations: that it is to reach.
         per_job: generations that one job can hold; 0 if not a single one.
         n_jobs: from here to the end; None where a job holds no generation.
-        seconds: of work, without queueing and starting.
+        seconds: of work, without queueing and starting; retraining included as far as it was told.
     """
 
     generation: int
@@ -70,7 +70,13 @@ class SeedPlan:
         return self.n_generations - self.generation
 
 
-def plan_seed(generation: int, n_generations: int, pace_s: float, limits: Limits) -> SeedPlan:
+def plan_seed(
+    generation: int,
+    n_generations: int,
+    pace_s: float,
+    limits: Limits,
+    retraining_s: float = 0.0,
+) -> SeedPlan:
     """Plans one seed.
 
     Args:
@@ -78,12 +84,26 @@ def plan_seed(generation: int, n_generations: int, pace_s: float, limits: Limits
         n_generations: that it is to reach.
         pace_s: seconds of a generation.
         limits: of each of its jobs.
+        retraining_s: of the work that follows the search, which may stop at almost any moment.
     """
     left = max(0, n_generations - generation)
     # Of a generation that takes no time to speak of, a job holds all that are left.
     per_job = max(0, math.floor(limits.usable_s / pace_s)) if pace_s > 0 else left
     n_jobs = math.ceil(left / per_job) if per_job else (None if left else 0)
-    return SeedPlan(generation, n_generations, per_job, n_jobs, left * pace_s)
+    if n_jobs is not None and retraining_s > 0:
+        in_last = left - max(0, n_jobs - 1) * per_job
+        n_jobs = _with_retraining(n_jobs, in_last * pace_s, retraining_s, limits.usable_s)
+    return SeedPlan(generation, n_generations, per_job, n_jobs, left * pace_s + retraining_s)
+
+
+def _with_retraining(
+    n_jobs: int, last_s: float, retraining_s: float, usable_s: float
+) -> int | None:
+    """Jobs with what follows the search, which the last of them begins in the time it has left."""
+    if usable_s <= 0:
+        return None
+    room_s = usable_s - last_s if n_jobs else 0.0
+    return n_jobs + max(0, math.ceil((retraining_s - room_s) / usable_s))
 
 
 def finish(now: float, plans: Sequence[SeedPlan]) -> float:

@@ -32,15 +32,17 @@ class Resolved:
     Attributes:
         profile: what holds.
         origins: by name of the value, those of sbatch options as `sbatch.NAME`.
+        filled: values that nobody asked for, and that follow from the partition.
     """
 
     profile: Profile
     origins: Mapping[str, str]
+    filled: tuple[str, ...] = ()
 
     def with_value(self, name: str, value: object, origin: str) -> "Resolved":
         """The same with another value."""
         profile = self.profile.model_copy(update={name: value})
-        return Resolved(profile, {**self.origins, name: origin})
+        return Resolved(profile, {**self.origins, name: origin}, self.filled)
 
 
 def shipped_directory() -> Path:

@@ -1,17 +1,18 @@
 """What a launch would do: what becomes of each seed, and how long it all takes. Changes nothing."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from emtnas_hpc.cluster.decision import Action, Decision, decide
 from emtnas_hpc.cluster.launching import Seed, see
-from emtnas_hpc.cluster.measuring import measure_commit, measure_pace
+from emtnas_hpc.cluster.measuring import measure_commit, measure_pace, measure_stages
 from emtnas_hpc.cluster.plan import Limits, Measure, SeedPlan, disk_need, plan_seed, warnings
 from emtnas_hpc.cluster.profiles import Resolved
 from emtnas_hpc.cluster.queue import QueuedJob
 from emtnas_hpc.cluster.sight import Sight, look
+from emtnas_hpc.cluster.stages import SEARCH, work_ahead
 from emtnas_hpc.cluster.submission import check_acceptance
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.store.owner import this_process
@@ -26,11 +27,13 @@ class SeedProposal:
         seed: which.
         decision: what would be done about it.
         plan: what is ahead of it.
+        unmeasured: retrainings that are left, and that the plan cannot count.
     """
 
     seed: Seed
     decision: Decision
     plan: SeedPlan
+    unmeasured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,12 +94,13 @@ def propose(
     commit = measure_commit(everyone, experiment)
     profile = resolved.profile
     limits = Limits(60.0 * profile.time, profile.lead_time_s)
+    paces = {**measure_stages(everyone), SEARCH: pace.value}
     n_generations = experiment.search.generations
     rows = tuple(
         SeedProposal(
             seed,
             decide(sight.evidence, profile.spares, resuming=resuming),
-            plan_seed(sight.generation, n_generations, pace.value, limits),
+            *_plan(sight, n_generations, limits, paces),
         )
         for seed, sight in zip(seeds, sights, strict=True)
     )
@@ -108,6 +112,16 @@ def propose(
     said += warnings(pace, limits, [seed.plan for seed in proposal.submitted], profile.spares)
     said += _disk_warning(proposal)
     return Proposal(experiment, resolved, pace, commit, rows, tuple(filter(None, said)))
+
+
+def _plan(
+    sight: Sight, n_generations: int, limits: Limits, paces: Mapping[str, float]
+) -> tuple[SeedPlan, tuple[str, ...]]:
+    """What is ahead of a seed, and the retrainings among it that have not been measured."""
+    ahead = work_ahead((stage for stage in sight.stages if stage.name != SEARCH), paces)
+    pace_s = paces[SEARCH]
+    plan = plan_seed(sight.generation, n_generations, pace_s, limits, ahead.known_s)
+    return plan, ahead.unmeasured
 
 
 def _siblings(sights: Sequence[Sight]) -> list[Sight]:

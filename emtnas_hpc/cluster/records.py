@@ -9,11 +9,13 @@ import re
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 
+from emtnas_hpc.errors import InputError
 from emtnas_hpc.store.durable import make_directory, write_file
 from emtnas_hpc.store.paths import JobsPaths, RunPaths
-from emtnas_hpc.store.refusals import storage_errors
+from emtnas_hpc.store.refusals import shown, storage_errors
 
 _LONGEST_NAME = 40
 
@@ -25,7 +27,7 @@ class JobRecord:
     Attributes:
         intent: 8 hexadecimal digits, unique to this submission.
         name: of the job; holds the intent.
-        submitted: seconds since 1970 by the submitting machine's clock, to sort and to show.
+        submitted: seconds since 1970 by the submitting machine's clock, to show.
         after: id of the job that it waits for, None for one that may begin at once.
         job_id: SLURM's answer; None while there is none.
         void: the intent was given up: no job of that name is left.
@@ -86,16 +88,34 @@ def give_up(jobs: JobsPaths, record: JobRecord) -> None:
 
 
 def read_records(jobs: JobsPaths) -> Sequence[JobRecord]:
-    """All records of a run, oldest first; one that cannot be understood is left out.
+    """All records of a run in the order of SLURM's numbers, those without a number last.
 
-    Records are replaced as a whole, so only a stranger can leave one that cannot be understood.
+    Raises:
+        InputError: one cannot be understood; to go on without it might submit a job twice.
+        StorageError: the disk refused.
     """
-    records = []
-    for path in jobs.records():
-        with storage_errors(path, "read"):
-            text = path.read_text(encoding="utf-8", errors="replace")
-        try:
-            records.append(JobRecord(**json.loads(text)))
-        except (ValueError, TypeError):
-            continue
-    return sorted(records, key=lambda record: (record.submitted, record.intent))
+    return sorted((_read(path) for path in jobs.records()), key=_order)
+
+
+def _read(path: Path) -> JobRecord:
+    with storage_errors(path, "read"):
+        text = path.read_bytes()
+    try:
+        table = json.loads(text)
+        # A later version may know more of a job.
+        record = JobRecord(**{name: table[name] for name in _FIELDS if name in table})
+        _order(record)
+    except (ValueError, TypeError):
+        raise InputError(
+            f"{shown(path)} is not the record of a job; put it back, or move it away once no job "
+            "of the run is in the queue"
+        ) from None
+    return record
+
+
+def _order(record: JobRecord) -> tuple[bool, int, float, str]:
+    """Clocks of several machines only decide between intents."""
+    return record.job_id is None, int(record.job_id or 0), float(record.submitted), record.intent
+
+
+_FIELDS = tuple(field.name for field in fields(JobRecord))

@@ -2,9 +2,10 @@
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emtnas_hpc.cluster.profile import Profile
 from emtnas_hpc.errors import InputError
@@ -23,6 +24,7 @@ class JobRequest(BaseModel):
         data: where prepared data sets are, an absolute path.
         device: auto, cpu, cuda or cuda:N.
         mend: the command that prepares the data, for messages.
+        filled: values of the profile that nobody asked for: they follow from the partition.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -31,6 +33,12 @@ class JobRequest(BaseModel):
     data: str
     device: str
     mend: str
+    filled: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+    @property
+    def search_device(self) -> str:
+        """The device that a job computes on: one that has asked for a GPU never does without."""
+        return "cuda" if self.device == "auto" and self.profile.gpus else self.device
 
     @property
     def data_dir(self) -> Path:

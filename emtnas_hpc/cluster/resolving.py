@@ -1,11 +1,12 @@
 """From what a user typed to a profile that fits the site; asks SLURM, writes nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emtnas_hpc.cluster.fitting import default_partition, fit
 from emtnas_hpc.cluster.profile import Profile
 from emtnas_hpc.cluster.profiles import (
+    SHIPPED_DEFAULT,
     Layer,
     Resolved,
     default_layer,
@@ -17,6 +18,9 @@ from emtnas_hpc.cluster.profiles import (
 from emtnas_hpc.cluster.site import Partition, read_nodes, read_partitions
 
 STANDING = "as launched"
+
+#: What `fit` fills in where nobody said it.
+_FITTED = ("partition", "time", "lead_time_s")
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,15 @@ class Wishes:
     sbatch: tuple[str, ...] = ()
 
 
-def resolve(wishes: Wishes, standing: Profile | None = None) -> Resolved:
+def resolve(
+    wishes: Wishes, standing: Profile | None = None, filled: Sequence[str] = ()
+) -> Resolved:
     """The profile that holds, with the origin of each value.
 
     Args:
         wishes: what was typed.
         standing: what the run's jobs have asked for so far, if it has been launched.
+        filled: values of it that were not asked for; they are found anew.
 
     Raises:
         InputError: a value is unknown, cannot be used, or the site does not have it.
@@ -56,10 +63,17 @@ def resolve(wishes: Wishes, standing: Profile | None = None) -> Resolved:
     if named:
         site = [named]
     elif standing:
-        site = [Layer(standing.model_dump(), STANDING)]
+        site = [Layer(standing.model_dump(exclude=set(filled)), STANDING)]
     else:
         site = _of_partition(typed, partitions)
-    return fit(stack([default_layer(), *site, *typed]), partitions, read_nodes)
+    wanted = stack([default_layer(), *site, *typed])
+    left_open = (name for name in _FITTED if _is_open(wanted, name))
+    return fit(replace(wanted, filled=tuple(left_open)), partitions, read_nodes)
+
+
+def _is_open(wanted: Resolved, name: str) -> bool:
+    said = wanted.origins.get(name, SHIPPED_DEFAULT) != SHIPPED_DEFAULT
+    return not (said and getattr(wanted.profile, name))
 
 
 def _of_partition(typed: Sequence[Layer], partitions: Sequence[Partition]) -> list[Layer]:

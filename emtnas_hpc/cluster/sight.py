@@ -12,15 +12,24 @@ from emtnas_hpc.cluster.plan import Limits
 from emtnas_hpc.cluster.records import read_records
 from emtnas_hpc.cluster.request import read_request
 from emtnas_hpc.cluster.server_clock import server_now
+from emtnas_hpc.cluster.stages import (
+    SEARCH,
+    StageProgress,
+    read_retraining_stage,
+    read_search,
+    retraining_ahead,
+    search_stage,
+    stage_names,
+    under_way,
+)
 from emtnas_hpc.cluster.starts import Starts, read_starts
 from emtnas_hpc.cluster.state import Evidence
-from emtnas_hpc.errors import DamagedError, EmtnasError
-from emtnas_hpc.history import FILE_NAME
-from emtnas_hpc.history.progress import SearchProgress, read_progress
+from emtnas_hpc.errors import EmtnasError
+from emtnas_hpc.experiment import Experiment
+from emtnas_hpc.history.progress import SearchProgress
 from emtnas_hpc.search.run_directory import read_stored
 from emtnas_hpc.store.owner import Owner, read_owner
 from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.reading import read_newest
 from emtnas_hpc.store.takeover import Verdict, judge, observe
 
 T = TypeVar("T")
@@ -34,19 +43,31 @@ class Sight:
         paths: of the run.
         evidence: of its state, as far as the directory has it.
         progress: of its search; None before the first commit, or where none can be read.
-        n_generations: that it is to reach, where that can be read.
+        stages: all of the run, in the order in which they are done; at least one.
         restarts: by the id of every job that has begun, how often SLURM had requeued it.
         problems: what could not be read, in single lines.
         limits: of its jobs; None for one that was never launched.
+        warning: what its newest start had to say of where it runs, in a line; may be empty.
     """
 
     paths: RunPaths
     evidence: Evidence = field(default_factory=Evidence)
     progress: SearchProgress | None = None
-    n_generations: int | None = None
+    stages: tuple[StageProgress, ...] = (StageProgress(SEARCH),)
     restarts: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     limits: Limits | None = None
+    warning: str = ""
+
+    @property
+    def under_way(self) -> StageProgress:
+        """The stage that it is at; of a run that is done, the last."""
+        return under_way(self.stages)
+
+    @property
+    def n_generations(self) -> int | None:
+        """That the search is to reach; None where that cannot be read, or nothing is searched."""
+        return next((stage.n_steps for stage in self.stages if stage.name == SEARCH), None)
 
     @property
     def generation(self) -> int:
@@ -59,21 +80,22 @@ class Sight:
         return self.progress.seconds if self.progress else math.nan
 
 
-def look(directory: Path, me: Owner, now: float) -> Sight:
+def look(directory: Path, me: Owner, now: float, asked: Experiment | None = None) -> Sight:
     """Reads a run directory; what cannot be read of it does not keep the rest from being read.
 
     Args:
         directory: of the run.
         me: this process, to tell whether an owner is of this machine.
         now: seconds since 1970 by the clock of the directory's file server.
+        asked: what the run is to be carried on with; None for what it says itself.
     """
     paths, problems = RunPaths(directory), _Problems()
-    progress = problems.unless(_progress, paths)
-    n_generations = problems.unless(_n_generations, paths, progress)
+    progress = problems.unless(read_search, paths)
+    stages = _stages(paths, progress, asked, problems)
     starts = problems.unless(read_starts, paths, now) or Starts(None, {})
     owner = problems.unless(read_owner, paths.owner)
     evidence = Evidence(
-        finished=progress is not None and progress.generation == n_generations,
+        finished=all(stage.finished for stage in stages),
         cancelled=problems.unless(read_mark, paths.cancelled),
         failed=problems.unless(read_mark, paths.failed),
         owner=owner,
@@ -83,7 +105,7 @@ def look(directory: Path, me: Owner, now: float) -> Sight:
     )
     limits = problems.unless(_limits, paths) if evidence.records else None
     lines = tuple(problems.lines)
-    return Sight(paths, evidence, progress, n_generations, starts.restarts, lines, limits)
+    return Sight(paths, evidence, progress, stages, starts.restarts, lines, limits, starts.warning)
 
 
 def look_at_all(directories: Iterable[Path], me: Owner) -> list[Sight]:
@@ -107,19 +129,22 @@ class _Problems:
             return None
 
 
-def _progress(paths: RunPaths) -> SearchProgress | None:
-    stage = paths.stage("search")
-    progress = read_newest(stage, FILE_NAME, read_progress)
-    if progress is None and stage.steps():
-        raise DamagedError(f"no commit has a good {FILE_NAME}; `emtnas-hpc run` says what is wrong")
-    return progress
-
-
-def _n_generations(paths: RunPaths, progress: SearchProgress | None) -> int | None:
-    if progress:
-        return progress.header.n_generations
-    stored = read_stored(paths)
-    return stored.experiment.search.generations if stored else None
+def _stages(
+    paths: RunPaths, search: SearchProgress | None, asked: Experiment | None, problems: _Problems
+) -> tuple[StageProgress, ...]:
+    stored = problems.unless(read_stored, paths)
+    experiment = asked or (stored.experiment if stored else None)
+    stages: list[StageProgress] = []
+    for name in stage_names(paths, stored, experiment):
+        ahead = retraining_ahead(name, experiment)
+        if name == SEARCH:
+            stages.append(search_stage(search, experiment))
+        elif stages and stages[0].name == SEARCH and not stages[0].finished:
+            stages.append(ahead)  # nothing is trained from scratch before the search has ended
+        else:
+            read = problems.unless(read_retraining_stage, paths, name, experiment)
+            stages.append(read or ahead)
+    return tuple(stages)
 
 
 def _limits(paths: RunPaths) -> Limits | None:

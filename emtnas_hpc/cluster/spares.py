@@ -1,11 +1,17 @@
 """The spare: a job that waits for this one's end for good, to go on from where it left off."""
 
+import math
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from emtnas_hpc.cluster.decision import own_jobs
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
-from emtnas_hpc.cluster.records import read_records
+from emtnas_hpc.cluster.records import JobRecord, answered, read_records
 from emtnas_hpc.cluster.request import JobRequest
 from emtnas_hpc.cluster.scheduler import call
+from emtnas_hpc.cluster.settling import settle
+from emtnas_hpc.cluster.this_job import ThisJob
 from emtnas_hpc.errors import EmtnasError
 from emtnas_hpc.store.lock import exclusive
 from emtnas_hpc.store.paths import RunPaths
@@ -14,37 +20,125 @@ Say = Callable[[str], None]
 
 #: Whoever submits or cancels at this moment is done by then, or looks after spares himself.
 _PATIENCE_S = 10.0
+#: An orphan that waits leaves the queue at once.
+_ORPHANS_S = 15.0
+#: SLURM is not asked more often for a spare that it refused.
+RETRY_S = 300.0
 
 
-def waiting_jobs(run: RunPaths, queue: Sequence[QueuedJob], my_id: str) -> list[QueuedJob]:
-    """The other jobs of a run that have not begun."""
-    names = {record.name for record in read_records(run.jobs)}
-    return [
-        job for job in queue if job.name in names and job.job_id != my_id and job.state == "PENDING"
-    ]
+@dataclass
+class SpareKeeper:
+    """Sees to it that a job has a spare: tries until one waits, but not all the time.
+
+    Attributes:
+        run: that the job carries on.
+        request: what a spare is told.
+        me: the job.
+        say: told in single lines what comes of it, each line once.
+        clock: seconds.
+    """
+
+    run: RunPaths
+    request: JobRequest
+    me: ThisJob
+    say: Say
+    clock: Callable[[], float] = time.monotonic
+    _next_at: float = -math.inf
+    _said: str = ""
+
+    def look_after(self) -> None:
+        """Submits a spare if there is none; a failure is said, and is no reason to stop."""
+        if self.clock() < self._next_at:
+            return
+        try:
+            if message := keep_spare(self.run, self.request, self.me, self._say_once):
+                self._say_once(message)
+            self._next_at = math.inf
+        except Exception as error:  # noqa: BLE001 - a search is worth more than its spare
+            self._say_once(f"no spare was submitted, trying again later: {error}")
+            self._next_at = self.clock() + RETRY_S
+
+    def _say_once(self, message: str) -> None:
+        if message != self._said:
+            self._said = message
+            self.say(message)
 
 
-def keep_spare(run: RunPaths, request: JobRequest, my_id: str, say: Say) -> None:
-    """Submits a spare if there is none; a failure is said, and is no reason to stop."""
+def keep_spare(run: RunPaths, request: JobRequest, me: ThisJob, say: Say) -> str:
+    """Submits a spare unless one waits.
+
+    Returns:
+        What was submitted, in a line; empty if nothing had to be.
+
+    Raises:
+        OwnedError: somebody else submits or cancels all the time.
+        SchedulerError: SLURM refused or did not answer.
+        InputError: a record of a job cannot be understood.
+        StorageError: the disk refused.
+    """
+    with exclusive(run.jobs.lock, lambda: None, patience_s=_PATIENCE_S) as alone:
+        records, queue = _with_me(run, me), read_queue()
+        if alone:
+            # Without locks such a record may be one that is just being answered.
+            settle(run, records, _orphans(records, queue), say, patience_s=_ORPHANS_S)
+        if run.cancelled.exists() or _waiting(_known(records), queue, me):
+            return ""
+        # Imports submitit.
+        from emtnas_hpc.cluster.submission import submit
+
+        return f"job {submit(run, request, after=me.job_id).job_id} is the spare of this one"
+
+
+def cancel_spares(run: RunPaths, me: ThisJob, say: Say, *, own: bool = False) -> None:
+    """Takes the spares from the queue; one that stays finds nothing to do and leaves at once.
+
+    Args:
+        run: theirs.
+        me: this job.
+        say: told in single lines what is done.
+        own: only those that wait for this job, and for them in their turn.
+    """
     try:
-        with exclusive(run.jobs.lock, lambda: None, patience_s=_PATIENCE_S):
-            if run.cancelled.exists() or waiting_jobs(run, read_queue(), my_id):
-                return
-            # Imports submitit.
-            from emtnas_hpc.cluster.submission import submit
-
-            record = submit(run, request, after=my_id)
-            say(f"job {record.job_id} is the spare of this one")
-    except Exception as error:  # noqa: BLE001 - a search is worth more than its spare
-        say(f"no spare was submitted: {error}")
-
-
-def cancel_spares(run: RunPaths, my_id: str, say: Say) -> None:
-    """Takes the spares from the queue; one that stays finds nothing to do and leaves at once."""
-    try:
-        ids = [job.job_id for job in waiting_jobs(run, read_queue(), my_id)]
+        records = read_records(run.jobs)
+        if own:
+            records = _behind(records, me)
+        ids = [job.job_id for job in _waiting(records, read_queue(), me)]
         if ids:
             call("scancel", *ids)
             say(f"cancelled the spare {', '.join(ids)}")
     except EmtnasError as error:
         say(f"the spare was not cancelled: {error}")
+
+
+def _with_me(run: RunPaths, me: ThisJob) -> list[JobRecord]:
+    """The records, in which my own number may be missing: whoever submitted me died before that."""
+    records = read_records(run.jobs)
+    return [
+        answered(run.jobs, record, me.job_id) if record.open and record.name == me.name else record
+        for record in records
+    ]
+
+
+def _known(records: Sequence[JobRecord]) -> list[JobRecord]:
+    return [record for record in records if record.job_id is not None]
+
+
+def _orphans(records: Sequence[JobRecord], queue: Sequence[QueuedJob]) -> tuple[QueuedJob, ...]:
+    return own_jobs([record for record in records if record.job_id is None], queue)
+
+
+def _behind(records: Sequence[JobRecord], me: ThisJob) -> list[JobRecord]:
+    ahead, found = {me.job_id}, []
+    for record in records:  # in the order in which they were submitted
+        if record.after in ahead:
+            found.append(record)
+            ahead |= {record.job_id} if record.job_id else set()
+    return found
+
+
+def _waiting(
+    records: Sequence[JobRecord], queue: Sequence[QueuedJob], me: ThisJob
+) -> list[QueuedJob]:
+    """The other jobs of these records that have not begun."""
+    jobs = own_jobs(records, queue)
+    return [job for job in jobs if job.job_id != me.job_id and job.state == "PENDING"]

@@ -7,6 +7,7 @@ from enum import Enum
 from emtnas_hpc.cluster.queue import QueuedJob
 from emtnas_hpc.cluster.reasons import why_it_waits
 from emtnas_hpc.cluster.records import JobRecord
+from emtnas_hpc.runner.attempts import Event
 from emtnas_hpc.store.owner import Owner
 
 #: A process that lives touches its file every 30 s.
@@ -166,19 +167,19 @@ def _is_silent(last: LastStart | None) -> bool:
 
 
 #: Events that a start may end with unfinished: the state that it leaves, and what is said of it.
-ENDS = {
-    "stopped": (State.STOPPED, "by {detail}"),
-    "abandoned": (State.STOPPED, "by {detail}"),
-    "superseded": (State.STOPPED, "another process took it over and left it"),
-    "failed": (State.FAILED, "{detail}"),
-    "left": (State.STOPPED, "its last job found nothing to do ({detail})"),
+ENDS: Mapping[str, tuple[State, str]] = {
+    Event.STOPPED: (State.STOPPED, "by {detail}"),
+    Event.ABANDONED: (State.STOPPED, "by {detail}"),
+    Event.SUPERSEDED: (State.STOPPED, "another process took it over and left it"),
+    Event.FAILED: (State.FAILED, "{detail}"),
+    Event.LEFT: (State.STOPPED, "its last job found nothing to do ({detail})"),
 }
 
 
 def _left_alone(seed: Evidence) -> Standing:
     mend = "`resume` goes on" if seed.records else "the same command goes on"
     lost = _lost_job(seed)
-    if seed.last is not None and seed.last.end in ENDS:
+    if seed.last is not None and seed.last.end is not None and seed.last.end in ENDS:
         state, text = ENDS[seed.last.end]
         said = text.format(detail=seed.last.detail or "itself")
         return Standing(state, "; ".join(part for part in (said, lost, mend) if part))

@@ -1,16 +1,17 @@
 """Every seed at a glance: run directories joined with one squeue call and at most one of sacct."""
 
 import math
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emtnas_hpc.cluster.accounting import read_endings
 from emtnas_hpc.cluster.decision import own_jobs
+from emtnas_hpc.cluster.measuring import measure_stages
 from emtnas_hpc.cluster.plan import Measure, SeedPlan, plan_seed, warnings
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
 from emtnas_hpc.cluster.sight import Sight, look_at_all
+from emtnas_hpc.cluster.stages import SEARCH, Ahead, work_ahead
 from emtnas_hpc.cluster.state import Standing, State, judge_seed
 from emtnas_hpc.errors import SchedulerError
 from emtnas_hpc.store.owner import this_process
@@ -25,7 +26,9 @@ class SeedStatus:
         standing: its state, why, and the job that carries it.
         n_jobs: that have begun.
         n_requeues: of all of them together.
-        seconds: of a generation: measured here, else the median of its sibling seeds; nan if none.
+        seconds: of a step of the stage under way: measured here, else the median of its sibling
+            seeds; nan if none.
+        ahead: the work that is left of all stages.
         plan: of what is ahead of it; None where nothing has been measured, and of what has no jobs.
     """
 
@@ -34,15 +37,8 @@ class SeedStatus:
     n_jobs: int
     n_requeues: int
     seconds: float
+    ahead: Ahead
     plan: SeedPlan | None = None
-
-    @property
-    def seconds_left(self) -> float:
-        """Work left, without queueing; nan where nothing has been measured or nothing is left."""
-        total = self.sight.n_generations
-        if self.standing.state is State.DONE or total is None:
-            return math.nan
-        return self.seconds * (total - self.sight.generation)
 
 
 @dataclass(frozen=True)
@@ -104,31 +100,41 @@ def _standings(sights: Sequence[Sight]) -> list[Standing]:
 
 
 def _rows(sights: Sequence[Sight], standings: Sequence[Standing]) -> tuple[SeedStatus, ...]:
-    siblings = _seconds_by_experiment(sights)
-    rows = []
-    for sight, standing in zip(sights, standings, strict=True):
-        restarts = _restarts(sight)
-        own, theirs = sight.seconds, siblings.get(sight.paths.directory.parent, math.nan)
-        seconds = theirs if math.isnan(own) else own
-        n_requeues = sum(restarts.values())
-        plan = _plan(sight, seconds)
-        rows.append(SeedStatus(sight, standing, len(restarts), n_requeues, seconds, plan))
-    return tuple(rows)
+    siblings = _paces_by_experiment(sights)
+    return tuple(
+        _row(sight, standing, siblings[sight.paths.directory.parent])
+        for sight, standing in zip(sights, standings, strict=True)
+    )
 
 
-def _plan(sight: Sight, seconds: float) -> SeedPlan | None:
+def _row(sight: Sight, standing: Standing, siblings: Mapping[str, float]) -> SeedStatus:
+    restarts = _restarts(sight)
+    paces = {**siblings, **measure_stages([sight])}
+    return SeedStatus(
+        sight,
+        standing,
+        n_jobs=len(restarts),
+        n_requeues=sum(restarts.values()),
+        seconds=paces.get(sight.under_way.name, math.nan),
+        ahead=work_ahead(sight.stages, paces),
+        plan=_plan(sight, paces),
+    )
+
+
+def _plan(sight: Sight, paces: Mapping[str, float]) -> SeedPlan | None:
     """Planned anew from what has been measured."""
-    if sight.limits is None or sight.n_generations is None or math.isnan(seconds):
+    total, pace = sight.n_generations, paces.get(SEARCH)
+    if sight.limits is None or total is None or pace is None:
         return None
-    return plan_seed(sight.generation, sight.n_generations, seconds, sight.limits)
+    ahead = work_ahead((stage for stage in sight.stages if stage.name != SEARCH), paces)
+    return plan_seed(sight.generation, total, pace, sight.limits, ahead.known_s)
 
 
-def _seconds_by_experiment(sights: Iterable[Sight]) -> Mapping[Path, float]:
-    measured: dict[Path, list[float]] = {}
+def _paces_by_experiment(sights: Iterable[Sight]) -> Mapping[Path, Mapping[str, float]]:
+    experiments: dict[Path, list[Sight]] = {}
     for sight in sights:
-        if not math.isnan(sight.seconds):
-            measured.setdefault(sight.paths.directory.parent, []).append(sight.seconds)
-    return {experiment: statistics.median(seconds) for experiment, seconds in measured.items()}
+        experiments.setdefault(sight.paths.directory.parent, []).append(sight)
+    return {folder: measure_stages(seeds) for folder, seeds in experiments.items()}
 
 
 def _restarts(sight: Sight) -> Mapping[str, int]:

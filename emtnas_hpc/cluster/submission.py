@@ -1,18 +1,14 @@
 """Submitting one job: its record first, then sbatch by way of submitit, then SLURM's answer."""
 
-import os
 import shlex
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, suppress
+from contextlib import redirect_stderr, suppress
 from io import StringIO
 from pathlib import Path
 
 import submitit
-import submitit.helpers
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-import emtnas_hpc
 from emtnas_hpc.cluster.profile import Profile
 from emtnas_hpc.cluster.records import (
     JobRecord,
@@ -24,6 +20,7 @@ from emtnas_hpc.cluster.records import (
 )
 from emtnas_hpc.cluster.request import JobRequest
 from emtnas_hpc.cluster.scheduler import PATIENCE_S, call
+from emtnas_hpc.cluster.surroundings import as_for_sbatch, package_root, standing_options
 from emtnas_hpc.errors import InputError, SchedulerError
 from emtnas_hpc.store.paths import JobsPaths, RunPaths
 from emtnas_hpc.store.refusals import shown, storage_errors
@@ -60,7 +57,7 @@ def submit(run: RunPaths, request: JobRequest, after: str | None = None) -> JobR
     write_record(run.jobs, record)
     executor = _executor(run.jobs, request.profile, record)
     # submitit prints what sbatch complains of; here it becomes the error.
-    with _as_from_outside(), storage_errors(run.jobs.directory), redirect_stderr(StringIO()):
+    with as_for_sbatch(), storage_errors(run.jobs.directory), redirect_stderr(StringIO()):
         try:
             job = executor.submit(SeedJob(str(run.directory.absolute())))
         except (FailedJobError, FailedSubmissionError) as error:
@@ -93,12 +90,12 @@ def check_acceptance(run: RunPaths, request: JobRequest) -> str:
     with tempfile.NamedTemporaryFile("w", prefix="emtnas-", suffix=".sh") as script:
         script.write(sbatch_text(run, request))
         script.flush()
-        with _as_from_outside():
+        with as_for_sbatch():
             try:
                 call("sbatch", "--test-only", script.name)
             except SchedulerError as error:
                 return _unless_refused(error)
-    return ""
+    return _beside_the_script()
 
 
 def refuse_path(run: RunPaths) -> None:
@@ -169,24 +166,8 @@ def _executor(jobs: JobsPaths, profile: Profile, record: JobRecord) -> _Executor
 
 def _find_package() -> str:
     """A line of shell: the job is to import the same package, wherever setup lines lead it."""
-    root = shlex.quote(str(Path(emtnas_hpc.__file__).absolute().parents[1]))
+    root = shlex.quote(package_root())
     return f'export PYTHONPATH={root}"${{PYTHONPATH:+:$PYTHONPATH}}"'
-
-
-@contextmanager
-def _as_from_outside() -> Iterator[None]:
-    """Hides the job that we are in, if any; sbatch would take over some of its properties."""
-    if "SLURM_JOB_ID" not in os.environ:
-        yield
-        return
-    configuration = os.environ.get("SLURM_CONF")
-    with submitit.helpers.clean_env():
-        if configuration:
-            os.environ["SLURM_CONF"] = configuration
-        try:
-            yield
-        finally:
-            os.environ.pop("SLURM_CONF", None)
 
 
 def _remove_link(jobs: JobsPaths, job_id: str) -> None:
@@ -194,6 +175,11 @@ def _remove_link(jobs: JobsPaths, job_id: str) -> None:
     for path in jobs.directory.glob(".submission_file_*.sh"):
         if path.is_symlink() and path.readlink().parent.name == job_id:
             path.unlink(missing_ok=True)
+
+
+def _beside_the_script() -> str:
+    options = ", ".join(standing_options())
+    return f"your environment gives the jobs more options: {options}" if options else ""
 
 
 def _reason(error: Exception) -> str:

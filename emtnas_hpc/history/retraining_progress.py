@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emtnas_hpc.errors import DamagedError
 from emtnas_hpc.history.retraining import Retraining, read_retraining
 
 #: Newest epochs that the time of the next one is judged by.
 _N_RECENT = 10
+#: The layout that is known here.
+_SCHEMA = 1
 #: What `write_retraining` has around the epochs, and before each of them.
 _BEGIN, _END, _EPOCH = b'\n "epochs": [\n', b'\n ],\n "test": ', b"  {\n"
 _SECONDS = re.compile(rb'"seconds_training": ([0-9.e+-]+)')
@@ -62,9 +63,9 @@ def read_retraining_progress(path: Path) -> RetrainingProgress:
 
 
 def _progress(rest: dict[str, Any], n_epochs: int, recent: list[float]) -> RetrainingProgress:
+    if rest["schema"] != _SCHEMA:
+        raise ValueError(rest["schema"])
     header, test = rest["header"], rest["test"]
-    if rest["schema"] != 1 or n_epochs < len(recent):
-        raise DamagedError("another schema")
     accuracy = None if test is None else float(test["accuracy"])
     return RetrainingProgress(
         header["task"], n_epochs, header["n_epochs"], _median(recent), accuracy

@@ -1,7 +1,8 @@
 """From runs to experiments, and to families of experiments that differ in what tables compare."""
 
 import json
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +29,7 @@ class Recipe:
     """
 
     label: str
-    origin: str
+    origin: str = field(compare=False)
     n_epochs: int
     channels: int
 
@@ -44,19 +45,33 @@ class Experiment:
     """All seeds of one search.
 
     Attributes:
-        name: of it.
+        name: of it; of several, that its seeds were given, all.
         signature: the same for all its seeds, and for no other.
-        runs: by seed.
+        runs: by seed, each with a search.
+        title: its name; with a part of its signature where another one is called so too.
+        key: the title as a part of file names and addresses; no other experiment's.
     """
 
     name: str
     signature: str
     runs: tuple[Run, ...]
+    title: str = ""
+    key: str = ""
 
     @property
     def finished(self) -> tuple[Run, ...]:
         """The runs whose search has come to its end."""
         return tuple(run for run in self.runs if run.finished)
+
+    @property
+    def averaged(self) -> tuple[Run, ...]:
+        """The finished runs; all of them while none is finished."""
+        return self.finished or self.runs
+
+    @property
+    def unfinished(self) -> tuple[int, ...]:
+        """Seeds whose search has not come to its end; left out as soon as another one has."""
+        return tuple(seed_of(run) for run in self.runs if not run.finished)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -101,41 +116,52 @@ class Family:
         return [self.experiments[kind] for kind in kinds if kind in self.experiments]
 
 
-@dataclass(frozen=True)
-class Grouping:
-    """All experiments: families, and those whose settings are unknown."""
-
-    families: tuple[Family, ...] = ()
-    unknown: tuple[Experiment, ...] = field(default=())
-
-
-def group(runs: Sequence[Run]) -> Grouping:
-    """Groups runs that have a search; the families with the most seeds come first."""
+def families_of(runs: Sequence[Run]) -> tuple[Family, ...]:
+    """Families of the experiments whose settings are known; those with the most seeds first."""
     families: dict[str, list[Experiment]] = defaultdict(list)
-    unknown = []
-    for experiment in _experiments(runs):
-        if experiment.kind is None:
-            unknown.append(experiment)
-        else:
+    for experiment in experiments_of(runs):
+        if experiment.kind is not None:
             shared = _shared(experiment.settings)
             families[json.dumps(shared, sort_keys=True)].append(experiment)
     found = [_family(members) for _key, members in sorted(families.items())]
     found.sort(key=lambda family: -sum(len(e.runs) for e in family.experiments.values()))
-    return Grouping(tuple(found), tuple(unknown))
+    return tuple(found)
 
 
-def _experiments(runs: Sequence[Run]) -> list[Experiment]:
+def experiments_of(runs: Sequence[Run]) -> tuple[Experiment, ...]:
+    """The experiments of all runs that have a search, by name.
+
+    Seeds belong together if their signatures say so, whatever they were called.
+    """
     seeds: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         if run.search is not None:
             seeds[run.search.experiment_signature].append(run)
-    return [_experiment(signature, members) for signature, members in sorted(seeds.items())]
+    found = sorted((_name(members), signature) for signature, members in seeds.items())
+    names = Counter(name for name, _signature in found)
+    titles = [
+        f"{name} (settings {signature[:8]})" if names[name] > 1 else name
+        for name, signature in found
+    ]
+    keys = Counter(map(_key, titles))
+    return tuple(
+        Experiment(
+            name,
+            signature,
+            tuple(sorted(seeds[signature], key=seed_of)),
+            title,
+            _key(title) if keys[_key(title)] == 1 else f"{_key(title)}-{signature[:8]}",
+        )
+        for (name, signature), title in zip(found, titles, strict=True)
+    )
 
 
-def _experiment(signature: str, runs: list[Run]) -> Experiment:
-    runs = sorted(runs, key=seed_of)
-    assert runs[0].search is not None
-    return Experiment(runs[0].search.name, signature, tuple(runs))
+def _name(runs: Sequence[Run]) -> str:
+    return " / ".join(sorted({run.search.name for run in runs if run.search is not None}))
+
+
+def _key(title: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", title).strip("-")
 
 
 def seed_of(run: Run) -> int:

@@ -21,6 +21,7 @@ _TIMES = {
 _OF_RETRAINING: dict[str, Callable[[Retraining], float | None]] = {
     "accuracy": lambda r: None if r.test is None else 100 * r.test.accuracy,
     "top5": lambda r: None if r.test is None or r.test.top5 is None else 100 * r.test.top5,
+    "auc": lambda r: None if r.test is None else r.test.auc,
     "parameters": lambda r: r.parameters / 1e6,
     "parameters_in_use": lambda r: r.parameters_in_use / 1e6,
     "transfer": lambda r: None if r.test is None else 100 * r.test.accuracy,

@@ -15,7 +15,9 @@ from emtnas_hpc.history import History
 from emtnas_hpc.history.retraining import RECORD_NAME, Retraining, read_retraining
 from emtnas_hpc.report.collect import SeedResult, newest_history, result_of
 from emtnas_hpc.report.data_sets import Source, data_set
-from emtnas_hpc.runner.attempts import read_attempts
+from emtnas_hpc.report.figures.trace import Trace, trace_of
+from emtnas_hpc.runner.attempts import AttemptRecord, read_attempts
+from emtnas_hpc.runner.provenance import committed
 from emtnas_hpc.store.paths import RunPaths, StagePaths
 from emtnas_hpc.store.reading import read_newest
 
@@ -46,7 +48,8 @@ class Run:
         settings: by dotted name, those that can change the search's result; empty if unknown.
         sources: where each task's images come from, by skill factor; empty if unknown.
         retrainings: in order of their directories.
-        conditions: of every start that committed something: hardware and versions.
+        attempts: the starts that committed something.
+        trace: of the search, for the figures; None where there is none.
     """
 
     directory: Path
@@ -55,7 +58,8 @@ class Run:
     settings: Mapping[str, Any] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
     retrainings: tuple[Retraining, ...] = ()
-    conditions: tuple[Mapping[str, Any], ...] = ()
+    attempts: tuple[AttemptRecord, ...] = ()
+    trace: Trace | None = field(default=None, compare=False, repr=False)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -66,6 +70,10 @@ class Run:
         if not self.sources:
             return names
         return tuple(map(data_set, names, self.sources))
+
+    def conditions(self, stage: str | None = None) -> tuple[Mapping[str, Any], ...]:
+        """Hardware and versions of every start that committed something (of a stage)."""
+        return tuple(attempt.provenance for attempt in committed(self.attempts, stage))
 
     @property
     def finished(self) -> bool:
@@ -113,6 +121,11 @@ def read_run(directory: Path, problems: list[str]) -> Run:
     history = None
     if not retrainings or paths.stage("search").steps():
         history = newest_history(directory)
+    if history is not None and not paths.experiment.exists():
+        problems.append(
+            f"settings of {directory}: no experiment.toml, so it fits no table of the paper's; the "
+            "command that made it writes it anew"
+        )
     attempts = read_attempts(paths)
     return Run(
         directory,
@@ -121,7 +134,8 @@ def read_run(directory: Path, problems: list[str]) -> Run:
         settings={} if stored is None else dict(stored.identity.values),
         sources=() if stored is None else _sources(stored),
         retrainings=retrainings,
-        conditions=tuple(a.provenance for a in attempts if _has_committed(a.events)),
+        attempts=committed(attempts),
+        trace=None if history is None else trace_of(history),
     )
 
 
@@ -178,7 +192,3 @@ def _cost(history: History, task: int) -> TaskCost:
         sum(entry.n_steps * entry.mean_parameters for entry in entries) / n_steps,
         sum(entry.n_steps * entry.mean_macs for entry in entries) / n_steps,
     )
-
-
-def _has_committed(events: Iterable[Mapping[str, Any]]) -> bool:
-    return any(event["event"] == "committed" for event in events)

@@ -2,11 +2,12 @@
 
 import math
 import statistics
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from emtnas_hpc.report.collect import SeedResult, TaskResult
+from emtnas_hpc.report.experiments import Experiment, experiments_of
+from emtnas_hpc.report.runs import Run
 
 #: The columns that are averaged.
 QUANTITIES = (
@@ -18,6 +19,13 @@ QUANTITIES = (
     "seconds_training",
     "seconds_evaluation",
     "seconds_search",
+)
+
+
+#: Beside every accuracy of a search.
+SUPERNET_NOTE = (
+    "These are the supernet's accuracies on validation images: how a search went, never which "
+    "setting is better."
 )
 
 
@@ -44,8 +52,8 @@ class Summary:
     Attributes:
         name: of the experiment.
         experiment_signature: two experiments of one name differ in it.
-        seeds: that are in it.
-        unfinished: those of them that have not reached their last generation.
+        seeds: that are averaged: the finished ones, or all while none is finished.
+        unfinished: seeds that have not reached their last generation; left out, if others have.
         batch_norm: mode in which accuracies were measured; those of two modes do not compare.
         condition_changes: by seed, where it was carried on under other conditions.
         diverged: by seed, the tasks whose training loss did, each with the first such generation.
@@ -62,22 +70,19 @@ class Summary:
     tasks: tuple[TaskSummary, ...]
 
 
-def summarise(results: Sequence[SeedResult]) -> tuple[Summary, ...]:
+def summarise(runs: Sequence[Run]) -> tuple[Summary, ...]:
     """One summary for every experiment, by name; what differs in a setting is never averaged."""
-    experiments: dict[tuple[str, str], list[SeedResult]] = defaultdict(list)
-    for result in results:
-        experiments[result.name, result.experiment_signature].append(result)
-    return tuple(_summary(experiments[key]) for key in sorted(experiments))
+    return tuple(map(_summary, experiments_of(runs)))
 
 
-def _summary(results: list[SeedResult]) -> Summary:
-    results = sorted(results, key=lambda result: result.seed)
+def _summary(experiment: Experiment) -> Summary:
+    results = [run.search for run in experiment.averaged if run.search is not None]
     by_task = zip(*(result.tasks for result in results), strict=True)
     return Summary(
-        name=results[0].name,
-        experiment_signature=results[0].experiment_signature,
+        name=experiment.name,
+        experiment_signature=experiment.signature,
         seeds=tuple(result.seed for result in results),
-        unfinished=tuple(r.seed for r in results if r.generation < r.n_generations),
+        unfinished=experiment.unfinished,
         batch_norm=results[0].batch_norm,
         condition_changes={r.seed: r.condition_changes for r in results if r.condition_changes},
         diverged={r.seed: where for r in results if (where := _diverged(r))},

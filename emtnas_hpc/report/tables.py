@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from emtnas_hpc.report.experiments import Family, Recipe, group
+from emtnas_hpc.report.experiments import Family, Recipe, families_of
 from emtnas_hpc.report.filling import fill
 from emtnas_hpc.report.layouts import Layout, layouts_of, paper_layout
 from emtnas_hpc.report.notes import meaning_notes, reservations
 from emtnas_hpc.report.other import other_table
-from emtnas_hpc.report.quantities import Measure
+from emtnas_hpc.report.quantities import Measure, incumbents_retrainings
 from emtnas_hpc.report.runs import Run
 from emtnas_hpc.report.table import Table
 
@@ -44,7 +44,7 @@ def build_tables(runs: Sequence[Run], numbers: Collection[int] | None = None) ->
 
 def _instances(runs: Sequence[Run], numbers: Collection[int] | None) -> Iterator[_Instance]:
     found = set()
-    for family in group(runs).families:
+    for family in families_of(runs):
         layouts = layouts_of(family)
         if numbers is not None:
             layouts = _asked_for(layouts, family, numbers)
@@ -73,7 +73,9 @@ def _by_recipe(family: Family, layout: Layout) -> Iterator[_Instance]:
     stackings: dict[Recipe, set[int]] = {}
     for experiment in experiments:
         for run in experiment.runs:
-            for retraining in run.retrainings:
+            for retraining in incumbents_retrainings(run) if run.finished else ():
+                if not retraining.finished:
+                    continue
                 if layout.number == 4 and retraining.header.task not in tasks:
                     continue
                 recipe = Recipe.of(retraining)
@@ -95,7 +97,7 @@ def _table(instance: _Instance, used: set[str]) -> Table:
     notes = [
         *meaning_notes(table, instance.layout, measure),
         *_stacking_note(instance.layout),
-        *reservations(instance.layout, instance.family),
+        *reservations(instance.layout, instance.family, measure.used),
     ]
     return table.with_notes(tuple(notes))
 

@@ -15,6 +15,7 @@ from emtnas_hpc.experiment.recipes import RECIPE_SETTINGS
 from emtnas_hpc.history.retraining import RECORD_NAME, read_retraining
 from emtnas_hpc.retraining.order import RetrainingOrder
 from emtnas_hpc.retraining.plan import RetrainingPlan
+from emtnas_hpc.retraining.test_set import refuse_missing_test_set
 from emtnas_hpc.store.claim import Claim
 from emtnas_hpc.store.durable import make_directory, write_file
 from emtnas_hpc.store.manifest import find_all_damage
@@ -59,6 +60,7 @@ def retraining_left(
     """
     try:
         data = open_task(order.task, order.images, data_dir, say=say, mend=mend)
+        refuse_missing_test_set(data)
     except DataError:
         if is_finished(paths, order):
             return None

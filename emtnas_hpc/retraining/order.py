@@ -100,9 +100,14 @@ class RetrainingOrder:
         )
 
     def experiment_signature(self, data: str) -> str:
-        """What seeds must share to be averaged: neither seed nor architecture, but where from."""
+        """What seeds must share to be averaged: not the seed, but where the architecture is from.
+
+        Seeds of a search find different ones; one from elsewhere is the same for all its seeds.
+        """
         own = dict(self.identity(data).values)
-        del own["seed"], own["genotype"]
+        del own["seed"]
+        if self.origin is not None:
+            del own["genotype"]
         search: Mapping[str, Any] = asdict(self.origin) if self.origin else {}
         shared = {name: search.get(name) for name in ("task", "experiment_signature")}
         return Identity({**own, **{f"search.{name}": shared[name] for name in shared}}).signature

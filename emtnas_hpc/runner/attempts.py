@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,35 @@ from emtnas_hpc.store.paths import AttemptPath, RunPaths
 from emtnas_hpc.store.refusals import storage_errors
 
 HEARTBEAT_S = 30.0
+
+
+class Event(StrEnum):
+    """What may happen to a start. Files hold these words: they may be added to, not changed."""
+
+    STARTED = "started"
+    RESUMED = "resumed"
+    COMMITTED = "committed"
+    DAMAGED = "damaged"
+    TOOK_OVER = "took_over"
+    SIGNAL = "signal"
+    SPARE = "spare"
+    NO_GPU = "no_gpu"
+    GAVE_UP = "gave_up"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    ABANDONED = "abandoned"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+    LEFT = "left"
+
+
+#: Those that end a start; what may come after them tells of the way out only.
+ENDS = frozenset(
+    {
+        *(Event.FINISHED, Event.STOPPED, Event.ABANDONED),
+        *(Event.SUPERSEDED, Event.FAILED, Event.LEFT),
+    }
+)
 
 
 class Attempt:
@@ -132,7 +162,7 @@ def read_attempts(paths: RunPaths) -> list[AttemptRecord]:
 def _read(found: AttemptPath) -> AttemptRecord:
     with storage_errors(found.path, "read"):
         heartbeat = found.path.stat().st_mtime
-        lines = [_parsed(line) for line in found.path.read_bytes().splitlines()]
+        lines = [parse_line(line) for line in found.path.read_bytes().splitlines()]
     provenance: dict[str, Any] = {}
     for line in lines:
         if "event" not in line:
@@ -141,7 +171,8 @@ def _read(found: AttemptPath) -> AttemptRecord:
     return AttemptRecord(found.number, found.token, found.path, provenance, events, heartbeat)
 
 
-def _parsed(line: bytes) -> dict[str, Any]:
+def parse_line(line: bytes) -> dict[str, Any]:
+    """What a line of an attempt says; empty for one that was torn."""
     try:
         values = json.loads(line)
     except ValueError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic
 
-from emtnas_hpc.runner.attempts import Attempt
+from emtnas_hpc.runner.attempts import Attempt, Event
 from emtnas_hpc.runner.grace import Grace
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.stage import Abandoned, S, Stage
@@ -81,7 +81,7 @@ def run(
     state = _loaded(stage, commit)
     with stop.deferred():
         step = commit.step if commit else 0
-        attempt.event("resumed" if commit else "started", stage=stage.name, step=step)
+        attempt.event(Event.RESUMED if commit else Event.STARTED, stage=stage.name, step=step)
         course = _Course(stage, store, attempt, clock, state, step)
         grace = Grace(stop, attempt, grace_s, clock)
         return _follow(course, commit_interval_s, grace, stop, reason_to_stop, notify)
@@ -147,7 +147,7 @@ class _Course(Generic[S]):
         self._committed_at = self._clock()
         seconds = self._committed_at - began
         self._longest_commit_s = max(self._longest_commit_s, seconds)
-        self.record("committed", seconds=seconds, **self._stage.summary(self._state))
+        self.record(Event.COMMITTED, seconds=seconds, **self._stage.summary(self._state))
         self._store.prune(self.step)
 
     def record(self, kind: str, **values: object) -> None:
@@ -171,21 +171,23 @@ def _follow(
             progress = course.advance(grace)
         except Abandoned:
             after_s = grace.seconds_so_far()
-            course.record("abandoned", step=course.step + 1, signal=stop.signal, seconds=after_s)
+            course.record(
+                Event.ABANDONED, step=course.step + 1, signal=stop.signal, seconds=after_s
+            )
             return Outcome.MORE
         notify(progress)
         reason = reason_to_stop(course.next_s(grace))
     course.commit()
     if course.step >= course.n_steps:
-        course.record("finished", signal=stop.signal)
+        course.record(Event.FINISHED, signal=stop.signal)
         return Outcome.DONE
-    course.record("stopped", signal=stop.signal, **({"reason": reason} if reason else {}))
+    course.record(Event.STOPPED, signal=stop.signal, **({"reason": reason} if reason else {}))
     return Outcome.MORE
 
 
 def _recorded(say: Callable[[str], None], attempt: Attempt) -> Callable[[str], None]:
     def record(message: str) -> None:
-        attempt.event("damaged", message=message)
+        attempt.event(Event.DAMAGED, message=message)
         say(message)
 
     return record

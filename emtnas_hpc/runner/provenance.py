@@ -10,18 +10,29 @@ from emtnas_hpc.runner.attempts import AttemptRecord
 CONDITIONS = ("device_model", "cpu_capability", "torch", "numpy", "threads")
 
 
-def condition_changes(attempts: Iterable[AttemptRecord]) -> tuple[str, ...]:
-    """What changed from one start that committed something to the next, each as `torch 2 -> 3`."""
-    provenances = [attempt.provenance for attempt in attempts if _has_committed(attempt)]
+#: A run's other stages are its retrainings.
+SEARCH = "search"
+
+
+def committed(
+    attempts: Iterable[AttemptRecord], stage: str | None = None
+) -> tuple[AttemptRecord, ...]:
+    """The starts that committed something of a stage; of any, where none is named."""
+    return tuple(attempt for attempt in attempts if _has_committed(attempt, stage))
+
+
+def condition_changes(attempts: Iterable[AttemptRecord], stage: str = SEARCH) -> tuple[str, ...]:
+    """What changed from one start that carried a stage on to the next, each as `torch 2 -> 3`."""
+    provenances = [attempt.provenance for attempt in committed(attempts, stage)]
     return tuple(change for pair in pairwise(provenances) for change in changes_between(*pair))
 
 
 def changes_since(
-    attempts: Iterable[AttemptRecord], provenance: Mapping[str, Any]
+    attempts: Iterable[AttemptRecord], provenance: Mapping[str, Any], stage: str = SEARCH
 ) -> tuple[str, ...]:
-    """What is different now from the last start that committed something."""
-    before = [attempt.provenance for attempt in attempts if _has_committed(attempt)]
-    return changes_between(before[-1], provenance) if before else ()
+    """What is different now from the last start that committed something of a stage."""
+    before = committed(attempts, stage)
+    return changes_between(before[-1].provenance, provenance) if before else ()
 
 
 def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
@@ -33,5 +44,6 @@ def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> tupl
     )
 
 
-def _has_committed(attempt: AttemptRecord) -> bool:
-    return any(event["event"] == "committed" for event in attempt.events)
+def _has_committed(attempt: AttemptRecord, stage: str | None) -> bool:
+    stages = [event.get("stage") for event in attempt.events if event["event"] == "committed"]
+    return bool(stages) if stage is None else stage in stages

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from emtnas_hpc.errors import StoppedError, SupersededError
-from emtnas_hpc.runner.attempts import Attempt, read_attempts
+from emtnas_hpc.runner.attempts import Attempt, Event, read_attempts
 from emtnas_hpc.runner.terms import Terms
 from emtnas_hpc.store.claim import Claim, take
 from emtnas_hpc.store.cleaning import clean
@@ -57,7 +57,7 @@ def open_run(
             superseded.add(claim.superseded.token)
         with _attempt_of(paths, terms, provenance) as attempt:
             if claim.superseded:
-                attempt.event("took_over", owner=str(claim.superseded))
+                attempt.event(Event.TOOK_OVER, owner=str(claim.superseded))
             clean(paths, claim, superseded)
             yield OpenRun(paths, claim, attempt)
     finally:
@@ -70,16 +70,16 @@ def end_recorded(attempt: Attempt) -> Iterator[None]:
     try:
         yield
     except SupersededError:
-        attempt.event("superseded")
+        attempt.event(Event.SUPERSEDED)
         raise
     except StoppedError as error:
-        attempt.event("stopped", signal=error.signal)
+        attempt.event(Event.STOPPED, signal=error.signal)
         raise
     except KeyboardInterrupt:
-        attempt.event("stopped", signal="SIGINT", at_once=True)
+        attempt.event(Event.STOPPED, signal="SIGINT", at_once=True)
         raise
     except Exception as error:
-        attempt.event("failed", error=last_line(error))
+        attempt.event(Event.FAILED, error=last_line(error))
         raise
 
 

@@ -1,5 +1,6 @@
 """One seed's search in its run directory, from wherever it was to its end or to a stop."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from emtnas_hpc.runner.session import OpenRun, open_run
 from emtnas_hpc.runner.stage import S, Stage
 from emtnas_hpc.runner.terms import Terms
 from emtnas_hpc.search.assembly import SearchPlan
+from emtnas_hpc.search.device_choice import NO_GPU, describe_choice, missing_gpu
 from emtnas_hpc.search.environment import prepare_environment
 from emtnas_hpc.search.run_directory import is_finished, refuse_other_settings, store_experiment
 from emtnas_hpc.search.stage import PhaseListener
@@ -158,6 +160,7 @@ def open_session(request: SearchRequest, listeners: Listeners, terms: Terms) -> 
         OwnedError: another process is at it.
     """
     device, provenance = prepare_device(request.device, request.experiment.threads)
+    no_gpu = missing_gpu(request.device, provenance, os.environ)
     changes = changes_since(read_attempts(request.paths), provenance)
     if changes:
         listeners.say(f"goes on with {'; '.join(changes)}: equal bits are not promised")
@@ -168,6 +171,11 @@ def open_session(request: SearchRequest, listeners: Listeners, terms: Terms) -> 
         take_over=request.take_over,
         say=listeners.say,
     ) as opened:
+        if choice := describe_choice(request.device, provenance):
+            listeners.say(choice)
+        if no_gpu:
+            listeners.say(f"warning: {no_gpu}")
+            opened.attempt.event(NO_GPU, message=no_gpu)
         yield Session(request, listeners, terms, opened, device)
 
 

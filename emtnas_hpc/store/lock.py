@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from emtnas_hpc.errors import OwnedError
 from emtnas_hpc.store.durable import make_directory
-from emtnas_hpc.store.refusals import storage_errors
+from emtnas_hpc.store.refusals import shown, storage_errors
 
 _TAKEN = frozenset({errno.EACCES, errno.EAGAIN})
 _LOOK_EVERY_S = 0.1
@@ -32,28 +33,37 @@ def exclusive(
         clock: seconds.
 
     Yields:
-        Whether we are alone: False where the file system has no locks, or patience ran out.
+        Whether we are surely alone: False where the file system has no locks.
 
     Raises:
+        OwnedError: patience ran out.
         StorageError: the disk refused the file.
     """
     make_directory(path.parent)
     with storage_errors(path):
         file = path.open("a")
     with file:
-        yield _lock(file.fileno(), waiting, clock() + patience_s, clock)
+        end = clock() + patience_s
+        alone = _lock(file.fileno(), waiting, lambda: clock() >= end)
+        if alone is None:
+            raise OwnedError(
+                f"{shown(path)} has been held by another process for more than {patience_s:.0f} s; "
+                "try again once it has ended"
+            )
+        yield alone
 
 
-def _lock(
-    descriptor: int, waiting: Callable[[], None], end: float, clock: Callable[[], float]
-) -> bool:
+def _lock(descriptor: int, waiting: Callable[[], None], is_over: Callable[[], bool]) -> bool | None:
+    """Whether it is locked; False where that cannot be, None where patience ran out."""
     told = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            if error.errno not in _TAKEN or clock() >= end:
+            if error.errno not in _TAKEN:
                 return False
+            if is_over():
+                return None
         else:
             return True
         if not told:

@@ -1,4 +1,7 @@
+import shutil
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from fake import commit_search
 from stand_ins import StandIns, leave_owner, queue_line, record_job
 
 from emtnas_hpc.cluster.marks import read_mark
+from emtnas_hpc.store.lock import exclusive
 from emtnas_hpc.store.paths import RunPaths
 
 
@@ -115,3 +119,54 @@ def test_cancel_wants_to_be_told_which_runs(emtnas: Emtnas, runs: list[RunPaths]
     assert emtnas("cancel").code == 2
     assert emtnas("cancel", "nothing").code == 2
     assert not any(run.cancelled.exists() for run in runs)
+
+
+def test_seeds_that_a_launch_adds_meanwhile_are_cancelled_as_well(
+    emtnas: Emtnas, runs: list[RunPaths], stand_ins: StandIns
+) -> None:
+    late = RunPaths(Path("runs/fake/seed-3"))
+
+    def release() -> None:
+        late.directory.mkdir()
+        line = queue_line(record_job(late, "30"), "PENDING")
+        with (stand_ins.folder / "queue").open("a") as queue:
+            queue.write(f"{line}\n")
+
+    with exclusive(runs[0].jobs.lock, pytest.fail) as alone:
+        assert alone
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("emtnas_hpc.cluster.cancelling.exclusive", _after(release))
+            result = emtnas("cancel", "fake")
+    assert "runs/fake/seed-3: cancelled" in result.out
+    assert read_mark(late.cancelled)
+    assert (stand_ins.folder / "queue").read_text() == ""
+
+
+def test_a_launch_that_does_not_end_is_no_success_but_the_marks_stand(
+    emtnas: Emtnas, runs: list[RunPaths], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emtnas_hpc.cluster.cancelling._LOCK_PATIENCE_S", 0.0)
+    with exclusive(runs[0].jobs.lock, pytest.fail):
+        result = emtnas("cancel", "fake")
+    assert (result.code, result.out) == (3, "")
+    assert "has been held by another process" in result.err
+    assert all(read_mark(run.cancelled) for run in runs)
+
+
+def test_jobs_of_a_run_that_was_deleted_are_cancelled_with_its_experiment(
+    emtnas: Emtnas, runs: list[RunPaths], stand_ins: StandIns
+) -> None:
+    shutil.rmtree(runs[1].directory)
+    assert emtnas("cancel", "fake").code == 0
+    assert (stand_ins.folder / "queue").read_text() == ""
+
+
+def _after(act: Callable[[], None]) -> Callable[..., AbstractContextManager[bool]]:
+    """A lock that is free once something has happened."""
+
+    @contextmanager
+    def free(*_arguments: object, **_options: object) -> Iterator[bool]:
+        act()
+        yield True
+
+    return free

@@ -45,9 +45,9 @@ def test_every_seed_gets_a_job_and_a_spare_behind_it(
 ) -> None:
     result = launch(emtnas, data, "--seeds", 2, "--partition", "gpu")
     assert (result.code, result.err) == (0, "")
-    assert slurm.jobs == {"1": "", "2": "afterany:1", "3": "", "4": "afterany:3"}
+    assert slurm.jobs == {"1": "", "2": "", "3": "afterany:1", "4": "afterany:2"}
     assert result.out.endswith(
-        "tiny, seed 0: submitted: job 1, 2 behind it\ntiny, seed 1: submitted: job 3, 4 behind it\n"
+        "tiny, seed 0: submitted: job 1, 3 behind it\ntiny, seed 1: submitted: job 2, 4 behind it\n"
     )
     for seed in (0, 1):
         stored, request = read_stored(run(seed)), read_request(run(seed).jobs)
@@ -88,7 +88,7 @@ def test_the_plan_tells_every_value_with_its_origin(
     assert "the shipped default" in rows["memory_gb"]
     assert "2 min 01 s" in rows["a generation"]
     assert "guess: the paper's CIFAR search on a 2080Ti" in rows["a generation"]
-    assert "Without any waiting in the queue the last search ends on" in result.out
+    assert "Without any waiting in the queue the last seed ends on" in result.out
     assert "On the disk these runs take up to" in result.out
 
 
@@ -225,7 +225,7 @@ def test_a_cancelled_seed_is_left_to_resume_and_a_failed_one_taken_up(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:
     launch(emtnas, data, "--seeds", 2)
-    slurm.end("1", "2", "3")
+    slurm.end("1", "3", "2")
     write_mark(run(0).cancelled, "by me", "token")
     write_mark(run(1).failed, "three crashes", "token")
     result = launch(emtnas, data, "--seeds", 2)
@@ -241,7 +241,7 @@ def test_resume_takes_up_what_was_launched_with_what_it_asked_for(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:
     launch(emtnas, data, "--seeds", 2, "--partition", "long", "--time", "50", "--device", "cpu")
-    slurm.end("1", "2")
+    slurm.end("1", "3")
     write_mark(run(0).cancelled, "by me", "token")
     result = emtnas("resume", "tiny/seed-0")
     assert (result.code, result.err) == (0, "")
@@ -249,7 +249,7 @@ def test_resume_takes_up_what_was_launched_with_what_it_asked_for(
     assert not run(0).cancelled.exists()
     again = emtnas("resume", "--time", "70")
     assert "seed 0: left alone, in the queue: job 5 pending, job 6 pending" in again.out
-    slurm.end("3", "4")
+    slurm.end("2", "4")
     emtnas("resume", "tiny", "--time", "70")
     request = read_request(run(1).jobs)
     assert request is not None
@@ -280,25 +280,50 @@ def test_a_seed_in_the_foreground_is_left_to_it(
 def test_a_refusal_on_the_way_keeps_what_was_submitted_and_the_next_launch_adds_the_rest(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:
-    slurm.accept_only(3)
+    slurm.accept_only(2)
     result = launch(emtnas, data, "--seeds", 3)
     assert result.code == 1
     assert result.err == (
-        "error: sbatch refused: full; 1 of 3 seeds were submitted; the same command goes on\n"
+        "error: sbatch refused: full; 2 of 3 seeds were submitted; the same command goes on\n"
     )
-    assert list(slurm.jobs) == ["1", "2", "3"]
+    assert "seed 0: submitted: job 1\ntiny, seed 1: submitted: job 2\n" in result.out
+    assert slurm.jobs == {"1": "", "2": ""}
     slurm.accept()
     result = launch(emtnas, data, "--seeds", 3)
     assert result.code == 0
-    assert "seed 1: spare added: 4" in result.out
+    assert "seed 1: spare added: 5" in result.out
     assert slurm.jobs == {
         "1": "",
-        "2": "afterany:1",
+        "2": "",
         "3": "",
-        "4": "afterany:3",
-        "5": "",
-        "6": "afterany:5",
+        "4": "afterany:1",
+        "5": "afterany:2",
+        "6": "afterany:3",
     }
+
+
+def test_a_refused_spare_keeps_no_seed_from_its_first_job(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path
+) -> None:
+    slurm.accept_only(4)
+    result = launch(emtnas, data, "--seeds", 3)
+    assert result.code == 0
+    assert result.err.startswith("warning: 2 spares were not submitted (sbatch refused: full); a ")
+    assert slurm.jobs == {"1": "", "2": "", "3": "", "4": "afterany:1"}
+    assert "seed 0: submitted: job 1, 4 behind it\ntiny, seed 1: submitted: job 2\n" in result.out
+
+
+def test_a_seed_that_is_cancelled_while_it_is_launched_stays_cancelled(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def store(*_arguments: object) -> None:
+        write_mark(run(0).cancelled, "by me", "token")
+
+    monkeypatch.setattr("emtnas_hpc.cluster.launching._store_experiment", store)
+    result = launch(emtnas, data)
+    assert "seed 0: left alone, cancelled: by me" in result.out
+    assert slurm.submissions == 0
+    assert run(0).cancelled.exists()
 
 
 @pytest.mark.parametrize("command", ["scontrol", "sinfo", "squeue", "sbatch"])
@@ -334,8 +359,8 @@ def test_a_launch_that_was_killed_before_it_knew_the_jobs_number_is_made_good(
     assert result.code == 0
     assert "cancelling what an earlier command left in the queue: job 1" in result.err
     assert slurm.jobs == {"2": "", "3": "afterany:2"}
-    first, *others = read_records(run(0).jobs)
-    assert first.void
+    *others, intent = read_records(run(0).jobs)
+    assert intent.void
     assert [record.job_id for record in others] == ["2", "3"]
     leftovers = {path.suffix for path in run(0).jobs.directory.iterdir() if path.is_file()}
     assert leftovers == {".json", ".toml"}

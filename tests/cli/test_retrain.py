@@ -155,6 +155,28 @@ def test_a_retraining_that_is_stopped_goes_on(
     assert not (runs / "tiny/seed-0/owner").exists()
 
 
+def test_a_run_whose_search_is_not_finished_keeps_no_other_one_from_its_retraining(
+    emtnas: Emtnas, runs: Path, data: Path
+) -> None:
+    shutil.rmtree(runs / "tiny/seed-0/search")
+    result = emtnas("retrain", "tiny", *QUICK, "--data", data)
+    assert result.code == 2
+    (line,) = (line for line in result.err.splitlines() if line.startswith("error: "))
+    assert "seed-0: the search has reached generation 0" in line
+    assert list((runs / "tiny/seed-1/retraining").iterdir())
+
+
+def test_the_architecture_from_elsewhere_can_be_drawn(
+    emtnas: Emtnas, here: Path, data: Path
+) -> None:
+    options = ("--on", "digits", "--name", "mine", *QUICK, "--data", data)
+    assert emtnas("retrain", "quickstart", "--random", 7, *options).code == 0
+    result = emtnas("inspect", "mine", "--svg", "pictures")
+    assert result.code == 0, result.err
+    drawn = sorted(path.name for path in (here / "pictures").iterdir())
+    assert drawn == [f"digits-n1-{LABEL}-{kind}.svg" for kind in ("normal", "reduction")]
+
+
 REFUSED = [
     ([], "no run is named; name one, or give --genotype, --file or --random"),
     (["tiny", "--name", "x"], "--name and --seeds are for architectures from elsewhere; a run has"),
@@ -172,6 +194,7 @@ REFUSED = [
     (["--genotype", "x"], "genotype: found 1 cells, expected 2 separated by ';'"),
     (["--file", "nothing"], "--file is 'nothing', which cannot be read: No such file or directory"),
     (["a", "b", "--random", 1], "an architecture from elsewhere takes one experiment, found a, b"),
+    (["--random", 1, "--on", "digits", "--task", "digits"], "--task and --on both name data sets"),
     (["--random", -1], "seed is -1, expected 0 to 4294967295"),
     (["quickstart", "--random", 1, "--name", "tiny"], "is the run of a search; choose another"),
 ]

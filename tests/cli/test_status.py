@@ -54,13 +54,13 @@ def test_all_seeds_are_in_one_table_with_what_there_is_to_say_below(
     result = emtnas("status")
     assert (result.code, result.err) == (0, "")
     heading, _rule, *lines = result.out.splitlines()
-    columns = ["run", "state", "gen.", "true", "%", "s/gen.", "left", "jobs", "req.", "heard"]
+    columns = ["run", "state", "stage", "true", "%", "s/step", "left", "jobs", "req.", "heard"]
     assert heading.split() == columns
-    assert [row[:3] for row in _rows("\n".join(lines[:4]))] == [
-        ["fake/seed-0", "done", "5/5"],
-        ["fake/seed-1", "running", "2/5"],
-        ["fake/seed-2", "queued", "2/5"],
-        ["fake/seed-3", "failed", "2/5"],
+    assert [row[:4] for row in _rows("\n".join(lines[:4]))] == [
+        ["fake/seed-0", "done", "search", "5/5"],
+        ["fake/seed-1", "running", "search", "2/5"],
+        ["fake/seed-2", "queued", "search", "2/5"],
+        ["fake/seed-3", "failed", "search", "2/5"],
     ]
     assert lines[4:-1] == [
         "",
@@ -98,7 +98,7 @@ def test_json_has_every_number_and_null_for_what_nobody_knows(
     assert (done["state"], done["seconds_left"], done["job"]) == ("done", None, None)
     assert running["directory"] == "runs/fake/seed-1"
     assert running["job"] == {"id": "11", "state": "RUNNING", "reason": "None", "nodes": "n1"}
-    assert running["seconds_left"] == pytest.approx(3 * running["seconds_per_generation"])
+    assert running["seconds_left"] == pytest.approx(3 * running["seconds_per_step"])
     assert (running["n_jobs_left"], queued["n_jobs_left"]) == (1, None)
     assert (queued["jobs_in_queue"], queued["heartbeat_age_s"]) == (["12"], None)
     assert (failed["state"], failed["reason"]) == ("failed", "RuntimeError: no")
@@ -145,7 +145,7 @@ def test_a_damaged_run_is_named_and_its_state_still_shown(
     result = emtnas("status")
     assert result.code == 0
     assert result.err.startswith("runs/fake/seed-1: no commit has a good state.h5; ")
-    assert _rows(result.out)[1][:3] == ["fake/seed-1", "running", "0/?"]
+    assert _rows(result.out)[1][:4] == ["fake/seed-1", "running", "search", "0/?"]
 
 
 def test_watching_repeats_the_table_until_nothing_moves(
@@ -161,9 +161,9 @@ def test_watching_repeats_the_table_until_nothing_moves(
     monkeypatch.setattr(status_view, "time", SimpleNamespace(sleep=sleep, strftime=time.strftime))
     result = run_here("status", "--watch")
     assert result.code == 0
-    assert result.out.count("s/gen.") == 3
+    assert result.out.count("s/step") == 3
     assert result.out.count(time.strftime("%Y-")) == 3
-    assert "running" not in result.out.rpartition("s/gen.")[2]
+    assert "running" not in result.out.rpartition("s/step")[2]
 
 
 @pytest.mark.parametrize("terminal", [False, True])

@@ -26,21 +26,51 @@ def test_without_jobs_slurm_is_not_asked(stand_ins: StandIns) -> None:
     call_off([], pytest.fail)
 
 
-def test_jobs_are_cancelled_from_the_last_to_the_first_and_waited_for(stand_ins: StandIns) -> None:
-    stand_ins.queue(*LINES)
+def _call_off(jobs: list[QueuedJob]) -> list[str]:
     said: list[str] = []
-    call_off(JOBS, said.append)
-    assert stand_ins.calls[0] == "scancel 2 1"
-    assert stand_ins.calls[1].startswith("squeue")
+    clock = Clock()
+    call_off(jobs, said.append, clock=clock, sleep=clock.sleep)
+    return said
+
+
+def test_jobs_that_wait_are_cancelled_first_and_all_are_waited_for(stand_ins: StandIns) -> None:
+    stand_ins.queue(*LINES)
+    said = _call_off(JOBS)
+    cancelled = [call for call in stand_ins.calls if call.startswith("scancel")]
+    assert cancelled == ["scancel 2", "scancel 1"]
+    assert stand_ins.calls[-1].startswith("squeue")
     assert said == ["cancelling what an earlier command left in the queue: job 1, job 2"]
+
+
+def test_jobs_of_other_names_are_left_alone(stand_ins: StandIns) -> None:
+    stand_ins.queue(*LINES, "3|job-c|RUNNING|None|0|N/A|N/A|||gpu|")
+    _call_off(JOBS)
+    assert "scancel 3" not in stand_ins.calls
+
+
+def test_a_job_that_ended_meanwhile_is_no_failure(stand_ins: StandIns) -> None:
+    stand_ins.queue(LINES[0])
+    queue = stand_ins.folder / "queue"
+    stand_ins.write("scancel", f"echo > {queue}; echo 'Invalid job id specified' >&2; exit 1")
+    assert _call_off(JOBS)[1:] == ["scancel refused: Invalid job id specified"]
+
+
+def test_what_is_refused_again_and_again_is_said_once(stand_ins: StandIns) -> None:
+    stand_ins.queue(LINES[0])
+    stand_ins.write("scancel", "echo 'Access denied' >&2; exit 1")
+    clock, said = Clock(), list[str]()
+    with pytest.raises(SchedulerError):
+        call_off(JOBS[:1], said.append, patience_s=2, clock=clock, sleep=clock.sleep)
+    assert said[1:] == ["scancel refused: Access denied"]
+    assert stand_ins.calls.count("scancel 1") > 2
 
 
 def test_jobs_that_do_not_end_are_named(stand_ins: StandIns) -> None:
     stand_ins.queue(*LINES)
     stand_ins.write("scancel", "")
-    clock = Clock()
     with pytest.raises(SchedulerError) as refusal:
-        call_off(JOBS, lambda _line: None, clock=clock, sleep=clock.sleep)
+        _call_off(JOBS)
     assert str(refusal.value) == (
-        "job 1, job 2 was cancelled 60 s ago and is still in the queue; try again later"
+        "still in the queue 60 s after they were cancelled: 1 (running), 2 (pending); "
+        "try again later"
     )

@@ -1,6 +1,6 @@
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -42,7 +42,13 @@ class Clock:
 def _cancel(*runs: RunPaths, mark: Callable[[], None] = lambda: None) -> list[str]:
     said: list[str] = []
     clock = Clock()
-    cancel_jobs(runs, mark, said.append, clock=lambda: clock.now, sleep=clock.sleep)
+
+    def marked() -> Sequence[RunPaths]:
+        mark()
+        return runs
+
+    lock = runs[0].jobs.lock
+    cancel_jobs(lock, marked, said.append, clock=lambda: clock.now, sleep=clock.sleep)
     return said
 
 
@@ -147,7 +153,11 @@ def test_a_launch_that_is_under_way_is_waited_for_and_its_jobs_cancelled(
                 assert launch.stdin is not None
                 launch.stdin.close()
 
-        cancel_jobs([run], lambda: marked.append(run.cancelled.exists()), say)
+        def mark() -> Sequence[RunPaths]:
+            marked.append(run.cancelled.exists())
+            return [run]
+
+        cancel_jobs(lock, mark, say)
     waiting, cancelling = said
     assert waiting == "waiting until a `launch` or `resume` of the experiment has ended"
     assert cancelling == "cancelling job 5"

@@ -235,14 +235,22 @@ def test_the_owner_that_a_job_waited_for_is_superseded(launched: Launched) -> No
     assert "took_over" in launched.events()
 
 
-def test_an_owner_whose_job_is_in_the_queue_is_left_alone(launched: Launched) -> None:
+def test_an_owner_whose_job_is_in_the_queue_is_left_alone_and_that_is_no_strike(
+    launched: Launched,
+) -> None:
     leave_owner(launched.run, job_id="5", host="node7")
-    launched.slurm.queue(
+    queue = (
         "5|name|SUSPENDED|None|0|N/A|N/A|(null)|node7|gpu|",
         queue_line(launched.spare, "PENDING"),
     )
-    with pytest.raises(EmtnasError, match="is owned by process"):
+    for _ in range(4):
+        launched.slurm.queue(*queue)
         launched.start()
+        assert launched.events() == ["left"]
+    assert "is owned by process" in str(launched.last("left")["reason"])
+    assert not launched.run.failed.exists()
+    assert not launched.spare_waits
+    assert not any(call.startswith("sbatch") for call in launched.slurm.calls)
     owner = read_owner(launched.run.owner)
     assert owner is not None
     assert owner.host == "node7"

@@ -90,6 +90,18 @@ def test_a_process_in_the_foreground_keeps_its_seed_while_it_may_be_alive(
     assert decide(evidence, 1).action is action
 
 
+@pytest.mark.parametrize("mark", [{"failed": "three crashes"}, {"cancelled": "by me"}])
+@pytest.mark.parametrize("resuming", [True, False])
+@pytest.mark.parametrize("lives", [True, None])
+def test_a_process_in_the_foreground_keeps_its_seed_whatever_mark_it_carries(
+    mark: dict[str, str], resuming: bool, lives: bool | None
+) -> None:
+    last = LastStart(None, "", SILENCE_S - 1)
+    evidence = Evidence(owner=owner(), owner_lives=lives, last=last, **mark)  # type: ignore[arg-type]
+    decision = decide(evidence, 1, resuming=resuming)
+    assert (decision.action, decision.state) == (Action.LEAVE, "running")
+
+
 def test_an_owner_in_a_job_counts_by_the_queue_alone() -> None:
     evidence = Evidence(owner=owner("7"), owner_lives=None, last=LastStart(None, "", 0.0))
     assert decide(evidence, 1).action is Action.SUBMIT

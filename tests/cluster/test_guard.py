@@ -1,11 +1,12 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emtnas_hpc.cluster.guard import GAVE_UP, N_STRIKES, Kind, endings, reason_to_give_up
+from emtnas_hpc.cluster.guard import N_STRIKES, Kind, endings, reason_to_give_up
 from emtnas_hpc.runner.attempts import AttemptRecord
 
 Start = Callable[..., AttemptRecord]
@@ -119,8 +120,17 @@ def test_the_reason_to_give_up_is_that_of_the_last_strike() -> None:
     )
 
 
+def test_an_owner_that_lives_is_not_judged_by_the_starts_after_it() -> None:
+    """It runs on; three others came, and found that they were not needed."""
+    owner = replace(_start(job="1"), token="owner")
+    left: Event = {"event": "left", "reason": "owned"}
+    after = [_start(left, job="2"), _start(FAILED, job="3"), _start(FAILED, job="4")]
+    assert reason_to_give_up([owner, *after]) is not None
+    assert reason_to_give_up([owner, *after], living="owner") is None
+
+
 def test_what_led_to_giving_up_once_is_forgiven_when_the_run_is_taken_up_again() -> None:
-    hopeless = [_start(FAILED), _start(FAILED), _start(FAILED, {"event": GAVE_UP})]
+    hopeless = [_start(FAILED), _start(FAILED), _start(FAILED, {"event": "gave_up"})]
     again = [*hopeless, _start(FAILED), _start(FAILED)]
     assert reason_to_give_up(hopeless) is None
     assert reason_to_give_up([*again, NOW]) is None

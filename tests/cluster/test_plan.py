@@ -94,3 +94,27 @@ def test_the_guess_of_a_commit_is_right_within_two_percent(
     numbers = 2 * network.weights.numel() + network.statistics.numel()
     exact = 2 * 4 * numbers + 2e6
     assert guess_commit(experiment).value == pytest.approx(exact, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("generation", "retraining_s", "n_jobs"),
+    [
+        (0, 0.0, 3),  # 29 generations in each, but 13 in the last
+        (0, 1000.0, 3),  # fits behind the last generation
+        (0, 3000.0, 4),
+        (0, 3000.0 + 3480, 5),
+        (71, 10.0, 1),
+        (71, 3481.0, 2),
+        (71, 0.0, 0),
+    ],
+)
+def test_retraining_begins_in_the_last_job_of_the_search(
+    generation: int, retraining_s: float, n_jobs: int
+) -> None:
+    plan = plan_seed(generation, 71, 120, Limits(3600, 120), retraining_s)
+    assert plan.n_jobs == n_jobs
+    assert plan.seconds == (71 - generation) * 120 + retraining_s
+
+
+def test_jobs_that_end_before_they_work_hold_no_retraining() -> None:
+    assert plan_seed(71, 71, 120, Limits(60, 120), 10.0).n_jobs is None

@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from emtnas_hpc.cluster.records import (
+    JobRecord,
     answered,
     give_up,
     job_name,
@@ -10,6 +12,7 @@ from emtnas_hpc.cluster.records import (
     read_records,
     write_record,
 )
+from emtnas_hpc.errors import InputError
 from emtnas_hpc.store.paths import RunPaths
 
 
@@ -45,14 +48,45 @@ def test_an_intent_that_was_given_up_is_open_no_longer(run: RunPaths) -> None:
     assert (found.open, found.void, found.job_id) == (False, True, None)
 
 
-def test_records_are_read_oldest_first_and_strangers_left_out(run: RunPaths) -> None:
-    records = [new_record(run, after=None) for _ in range(3)]
-    for record in reversed(records):
+def test_records_follow_slurms_numbers_whatever_clocks_say_and_intents_come_last(
+    run: RunPaths,
+) -> None:
+    first, second, intent = (
+        JobRecord(intent, "name", submitted, None, job_id)
+        for intent, submitted, job_id in [
+            ("a" * 8, 9.0, "9"),
+            ("b" * 8, 5.0, "10"),
+            ("c" * 8, 1.0, None),
+        ]
+    )
+    for record in (intent, second, first):
         write_record(run.jobs, record)
-    (run.jobs.directory / "00000000.json").write_text("[1")
-    (run.jobs.directory / "11111111.json").write_text('{"intent": "11111111"}')
     (run.jobs.directory / "notes.json").write_text("{}")
-    assert read_records(run.jobs) == records
+    assert read_records(run.jobs) == [first, second, intent]
+
+
+def test_a_record_of_a_later_version_that_says_more_is_understood(run: RunPaths) -> None:
+    record = new_record(run, after=None)
+    write_record(run.jobs, record)
+    path = run.jobs.record(record.intent)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "colour": "red"}))
+    assert read_records(run.jobs) == [record]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1",
+        "[]",
+        '{"intent": "11111111"}',
+        '{"intent": "1", "name": "n", "submitted": 1, "job_id": "x"}',
+    ],
+)
+def test_a_record_that_cannot_be_understood_is_refused_and_named(run: RunPaths, text: str) -> None:
+    run.jobs.directory.mkdir(parents=True)
+    (run.jobs.directory / "11111111.json").write_text(text)
+    with pytest.raises(InputError, match=r"11111111\.json is not the record of a job"):
+        read_records(run.jobs)
 
 
 def test_a_run_without_jobs_has_no_records(run: RunPaths) -> None:

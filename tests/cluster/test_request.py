@@ -32,6 +32,17 @@ def test_a_request_is_read_as_it_was_written(jobs: JobsPaths) -> None:
     assert (REQUEST.data_dir, REQUEST.limit_s) == (Path("/data/of me"), 5400)
 
 
+@pytest.mark.parametrize(
+    ("device", "gpus", "chosen"),
+    [("auto", 1, "cuda"), ("auto", 0, "auto"), ("cpu", 1, "cpu"), ("cuda:0", 0, "cuda:0")],
+)
+def test_a_job_that_asks_for_a_gpu_never_falls_silently_to_the_cpu(
+    device: str, gpus: int, chosen: str
+) -> None:
+    request = JobRequest(profile=Profile(gpus=gpus), data="/d", device=device, mend="")
+    assert request.search_device == chosen
+
+
 def test_a_run_that_was_never_launched_has_none(jobs: JobsPaths) -> None:
     assert read_request(jobs) is None
 

@@ -57,6 +57,17 @@ def test_a_run_that_was_launched_keeps_what_it_asked_for(site: StandIns) -> None
     assert (kept.origins["cpus"], kept.origins["time"]) == ("as launched", "--time")
 
 
+def test_what_launch_had_only_filled_in_is_found_anew(site: StandIns) -> None:
+    launched = resolve(Wishes(partition="scav", time="5"))
+    assert (launched.profile.lead_time_s, launched.filled) == (75, ("lead_time_s",))
+    longer = resolve(Wishes(time="300"), launched.profile, launched.filled)
+    assert longer.profile.lead_time_s == 120
+    unasked = resolve(Wishes(partition="scav"))
+    assert (unasked.profile.time, unasked.filled) == (480, ("time", "lead_time_s"))
+    moved = resolve(Wishes(partition="gpu"), unasked.profile, unasked.filled)
+    assert moved.profile.time == 1440
+
+
 def test_a_profile_that_is_named_takes_the_place_of_what_was_asked_for(site: StandIns) -> None:
     standing = Profile(partition="scav", cpus=2, time=60)
     assert resolve(Wishes(profile="ours"), standing).profile.cpus == 8

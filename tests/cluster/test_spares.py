@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,8 @@ from stand_ins import StandIns, queue_line, record_job
 from emtnas_hpc.cluster.profile import Profile
 from emtnas_hpc.cluster.records import read_records
 from emtnas_hpc.cluster.request import JobRequest
-from emtnas_hpc.cluster.spares import cancel_spares, keep_spare
+from emtnas_hpc.cluster.spares import RETRY_S, SpareKeeper, cancel_spares
+from emtnas_hpc.cluster.this_job import ThisJob
 from emtnas_hpc.store.paths import RunPaths
 
 REQUEST = JobRequest(profile=Profile(), data="/data", device="cpu", mend="prepare it")
@@ -26,6 +28,13 @@ def sbatch(stand_ins: StandIns) -> StandIns:
     return stand_ins
 
 
+ME = ThisJob("7", "a-name")
+
+
+def keep_spare(run: RunPaths, say: Callable[[str], None]) -> None:
+    SpareKeeper(run, REQUEST, ME, say).look_after()
+
+
 def _submissions(stand_ins: StandIns) -> list[str]:
     return [call for call in stand_ins.calls if call.startswith("sbatch")]
 
@@ -34,7 +43,7 @@ def test_a_job_with_nobody_behind_it_submits_its_spare(run: RunPaths, sbatch: St
     me = record_job(run, "7")
     sbatch.queue(queue_line(me, "RUNNING"))
     said: list[str] = []
-    keep_spare(run, REQUEST, "7", said.append)
+    keep_spare(run, said.append)
     spare = read_records(run.jobs)[-1]
     assert (spare.job_id, spare.after) == ("9", "7")
     assert said == ["job 9 is the spare of this one"]
@@ -46,25 +55,76 @@ def test_any_job_of_the_run_that_waits_is_its_spare(
 ) -> None:
     me, spare = record_job(run, "7"), record_job(run, "8", after)
     sbatch.queue(queue_line(me, "RUNNING"), queue_line(spare, "PENDING", "Dependency"))
-    keep_spare(run, REQUEST, "7", pytest.fail)
+    keep_spare(run, pytest.fail)
     assert _submissions(sbatch) == []
 
 
-def test_a_waiting_job_whose_id_was_never_recorded_is_known_by_its_name(
+def test_a_waiting_job_whose_id_was_never_recorded_is_called_off_and_never_adopted(
     run: RunPaths, sbatch: StandIns
 ) -> None:
+    """It may have no pickle, and then can never start."""
     me, intent = record_job(run, "7"), record_job(run, None, "7")
     line = queue_line(intent, "PENDING", "Dependency").replace("None|", "8|", 1)
     sbatch.queue(queue_line(me, "RUNNING"), line)
-    keep_spare(run, REQUEST, "7", pytest.fail)
-    assert _submissions(sbatch) == []
+    said: list[str] = []
+    keep_spare(run, said.append)
+    assert "scancel 8" in sbatch.calls
+    assert said[-1] == "job 9 is the spare of this one"
+    assert [(each.job_id, each.void) for each in read_records(run.jobs)] == [
+        ("7", False),
+        ("9", False),
+        (None, True),
+    ]
+
+
+def test_a_job_whose_own_number_was_never_recorded_records_it_and_lives(
+    run: RunPaths, sbatch: StandIns
+) -> None:
+    me = record_job(run, None)
+    sbatch.queue(queue_line(me, "RUNNING").replace("None|", "7|", 1))
+    SpareKeeper(run, REQUEST, ThisJob("7", me.name), lambda _: None).look_after()
+    assert not any(call.startswith("scancel") for call in sbatch.calls)
+    assert [each.job_id for each in read_records(run.jobs)] == ["7", "9"]
+
+
+def test_a_spare_that_was_refused_is_tried_again_after_a_while_until_one_waits(
+    run: RunPaths, sbatch: StandIns
+) -> None:
+    sbatch.queue(queue_line(record_job(run, "7"), "RUNNING"))
+    sbatch.write("sbatch", "echo 'sbatch: error: full' >&2; exit 1")
+    now, said = [0.0], list[str]()
+    keeper = SpareKeeper(run, REQUEST, ME, said.append, clock=lambda: now[0])
+    for now[0] in (0.0, RETRY_S - 1, RETRY_S, RETRY_S + 1):
+        keeper.look_after()
+    assert len(_submissions(sbatch)) == 2
+    sbatch.write("sbatch", "echo Submitted batch job 9")
+    for now[0] in (2 * RETRY_S, 9 * RETRY_S):
+        keeper.look_after()
+    assert len(_submissions(sbatch)) == 3
+    assert said == [
+        "no spare was submitted, trying again later: sbatch refused: full",
+        "job 9 is the spare of this one",
+    ]
+
+
+def test_only_what_waits_behind_this_job_is_cancelled_where_another_carries_the_run(
+    run: RunPaths, stand_ins: StandIns
+) -> None:
+    jobs = [
+        record_job(run, *each)
+        for each in (("5", None), ("6", "5"), ("7", None), ("8", "7"), ("9", "8"))
+    ]
+    states = ("RUNNING", "PENDING", "RUNNING", "PENDING", "PENDING")
+    stand_ins.queue(*map(queue_line, jobs, states))
+    cancel_spares(run, ME, lambda _: None, own=True)
+    assert stand_ins.calls[-1] == "scancel 8 9"
 
 
 def test_a_spare_that_was_cancelled_is_replaced(run: RunPaths, sbatch: StandIns) -> None:
     me = record_job(run, "7")
     record_job(run, "8", after="7")
     sbatch.queue(queue_line(me, "RUNNING"))
-    keep_spare(run, REQUEST, "7", lambda _: None)
+    keep_spare(run, lambda _: None)
     assert len(_submissions(sbatch)) == 1
 
 
@@ -72,7 +132,7 @@ def test_the_jobs_of_other_runs_are_no_spare(run: RunPaths, sbatch: StandIns) ->
     me = record_job(run, "7")
     other = record_job(RunPaths(run.directory.with_name("seed-1")), "8")
     sbatch.queue(queue_line(me, "RUNNING"), queue_line(other, "PENDING"))
-    keep_spare(run, REQUEST, "7", lambda _: None)
+    keep_spare(run, lambda _: None)
     assert len(_submissions(sbatch)) == 1
 
 
@@ -80,7 +140,7 @@ def test_a_run_that_was_called_off_gets_no_spare(run: RunPaths, sbatch: StandIns
     sbatch.queue(queue_line(record_job(run, "7"), "RUNNING"))
     run.directory.mkdir()
     run.cancelled.write_text("by me")
-    keep_spare(run, REQUEST, "7", pytest.fail)
+    keep_spare(run, pytest.fail)
     assert _submissions(sbatch) == []
 
 
@@ -88,9 +148,9 @@ def test_an_sbatch_that_refuses_is_no_reason_to_stop(run: RunPaths, sbatch: Stan
     sbatch.queue(queue_line(record_job(run, "7"), "RUNNING"))
     sbatch.write("sbatch", "echo 'sbatch: error: not from a node' >&2; exit 1")
     said: list[str] = []
-    keep_spare(run, REQUEST, "7", said.append)
+    keep_spare(run, said.append)
     [message] = said
-    assert message.startswith("no spare was submitted: ")
+    assert message.startswith("no spare was submitted, trying again later: ")
     assert "not from a node" in message
 
 
@@ -99,10 +159,10 @@ def test_a_queue_that_cannot_be_asked_is_no_reason_to_stop(
 ) -> None:
     record_job(run, "7")
     said: list[str] = []
-    keep_spare(run, REQUEST, "7", said.append)
-    cancel_spares(run, "7", said.append)
+    keep_spare(run, said.append)
+    cancel_spares(run, ME, said.append)
     assert [message.partition(":")[0] for message in said] == [
-        "no spare was submitted",
+        "no spare was submitted, trying again later",
         "the spare was not cancelled",
     ]
 
@@ -115,12 +175,12 @@ def test_the_spares_of_a_run_are_cancelled_and_no_job_that_runs(
         queue_line(me, "RUNNING"), queue_line(spare, "PENDING"), queue_line(second, "PENDING")
     )
     said: list[str] = []
-    cancel_spares(run, "7", said.append)
+    cancel_spares(run, ME, said.append)
     assert stand_ins.calls[-1] == "scancel 8 9"
     assert said == ["cancelled the spare 8, 9"]
 
 
 def test_without_spares_nothing_is_cancelled(run: RunPaths, stand_ins: StandIns) -> None:
     stand_ins.queue(queue_line(record_job(run, "7"), "RUNNING"))
-    cancel_spares(run, "7", pytest.fail)
+    cancel_spares(run, ME, pytest.fail)
     assert [call.split()[0] for call in stand_ins.calls] == ["squeue"]

@@ -119,7 +119,7 @@ def test_progress_is_told_and_the_work_left_estimated(tmp_path: Path, stand_ins:
     assert seed.sight.progress is not None
     assert len(seed.sight.progress.true_fitness) == 2
     assert seed.seconds > 0
-    assert seed.seconds_left == pytest.approx(3 * seed.seconds)
+    assert seed.ahead.seconds == pytest.approx(3 * seed.seconds)
 
 
 def test_a_seed_without_a_measurement_is_judged_by_its_siblings(
@@ -130,14 +130,14 @@ def test_a_seed_without_a_measurement_is_judged_by_its_siblings(
     first, second = _survey(*runs).seeds
     assert second.seconds == first.seconds
     # Nothing says how many generations it is to reach.
-    assert math.isnan(second.seconds_left)
+    assert math.isnan(second.ahead.seconds)
     elsewhere = RunPaths(tmp_path / "runs" / "other" / "seed-0")
     elsewhere.directory.mkdir(parents=True)
     assert math.isnan(_survey(runs[0], elsewhere).seeds[1].seconds)
 
 
 def test_nothing_is_left_of_what_is_done(tmp_path: Path, stand_ins: StandIns) -> None:
-    assert math.isnan(_one(_survey(_run(tmp_path, 0))).seconds_left)
+    assert math.isnan(_one(_survey(_run(tmp_path, 0))).ahead.seconds)
 
 
 def test_jobs_and_requeues_are_counted_in_the_attempts_and_in_the_queue(

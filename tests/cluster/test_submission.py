@@ -153,9 +153,13 @@ def test_outside_of_jobs_the_users_own_settings_of_slurm_count(
     run: RunPaths, sbatch: StandIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = sbatch.folder / "found"
-    sbatch.write("sbatch", f"echo $SBATCH_RESERVATION > {found}; echo job 9")
+    sbatch.write("sbatch", f"echo $SBATCH_RESERVATION$SBATCH_PARTITION > {found}; echo job 9")
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv("SBATCH_RESERVATION", "ours")
+    monkeypatch.setenv("SBATCH_PARTITION", "others")
+    assert check_acceptance(run, REQUEST) == (
+        "your environment gives the jobs more options: SBATCH_RESERVATION=ours"
+    )
     submit(run, REQUEST)
     assert found.read_text() == "ours\n"
 

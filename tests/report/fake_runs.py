@@ -21,6 +21,7 @@ from emtnas_hpc.history.retraining import (
     TestResult,
     write_retraining,
 )
+from emtnas_hpc.report.notes.conditions import stage_of
 from emtnas_hpc.runner.attempts import Attempt
 from emtnas_hpc.search.stage import SearchStage
 from emtnas_hpc.space.architecture import decode
@@ -52,6 +53,7 @@ class Retrained:
         recipe: its label.
         tasks: only these; None for all.
         on: tasks that are retrained on instead of the own.
+        auc: of all of them.
     """
 
     n_normal: Sequence[int] = (2,)
@@ -61,6 +63,7 @@ class Retrained:
     epochs_in_all: int = 2
     recipe: str = LABEL
     on: Sequence[str] = ()
+    auc: float | None = None
 
 
 def make_run(
@@ -100,7 +103,9 @@ def make_run(
         # Afterwards, because a commit would compute the digest of every byte.
         os.truncate(file, max(weights, file.stat().st_size))
     with Attempt(paths, claim.token, {**CONDITIONS, **conditions}) as attempt:
-        attempt.event("committed", step=history.generation)
+        attempt.event("committed", stage="search", step=history.generation)
+        for record in _retrainings(history, stored, retrained) if retrained else ():
+            attempt.event("committed", stage=stage_of(record), step=len(record.epochs))
     claim.release()
     return paths.directory
 
@@ -208,7 +213,7 @@ def _retraining(
     drawn = (stored.experiment.name, source.name, on, str(n_normal), str(stored.seed))
     noise = int(_digest(*drawn), 16) % 1000 / 1e5
     accuracy = 0.9 - 0.15 * (on == "cifar100") + 0.01 * n_normal + retrained.lift + noise
-    test = TestResult(accuracy, accuracy + 0.01 if classes > 5 else None, None, 0.4, 3.0)
+    test = TestResult(accuracy, accuracy + 0.01 if classes > 5 else None, retrained.auc, 0.4, 3.0)
     return Retraining(
         header,
         parameters=count_parameters(architecture, shape, "all"),
@@ -220,15 +225,11 @@ def _retraining(
 
 
 def _commit_retraining(paths: RunPaths, claim: Claim, record: Retraining) -> None:
-    header = record.header
-    found = "" if header.found_on == header.task else f"{header.found_on}-on-"
-    stage = f"retraining/{found}{header.task}-n{header.shape.n_normal}-{header.recipe}"
-
     def save(folder: Path) -> None:
         write_retraining(record, folder / RECORD_NAME)
         (folder / "weights.pt").touch()
 
-    store = RunStore(paths, stage, signature=header.signature, claim=claim)
+    store = RunStore(paths, stage_of(record), signature=record.header.signature, claim=claim)
     store.commit(len(record.epochs), save)
 
 

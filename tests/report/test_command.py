@@ -142,7 +142,9 @@ def test_a_run_that_is_under_way_is_reported_too(tmp_path):
     make_run(tmp_path, "cifar", SHORT, until=2, retrained=None)
     result = run_here("report", "--runs", tmp_path)
     assert result.code == 0
-    assert result.out.startswith("cifar: seed 0 (n = 1), seed 0 not finished\n")
+    assert result.out.startswith(
+        "cifar: seed 0 (n = 1), seed 0 not finished; supernet, batch norm recalibrated\n"
+    )
 
 
 def test_retrainings_alone_are_reported(tmp_path):

@@ -1,18 +1,18 @@
 from fake_runs import SHORT, Retrained, make_run
 
-from emtnas_hpc.report.experiments import Recipe, group
+from emtnas_hpc.report.experiments import Recipe, experiments_of, families_of
 from emtnas_hpc.report.rows import Kind, RowSpec
 from emtnas_hpc.report.runs import read_runs
 
 CIFAR = frozenset({"cifar10", "cifar100"})
 
 
-def grouping(runs):
-    return group(read_runs(sorted(runs.glob("*/seed-*"))).runs)
+def families(runs):
+    return families_of(read_runs(sorted(runs.glob("*/seed-*"))).runs)
 
 
 def test_seeds_of_one_signature_are_an_experiment_and_what_tables_compare_a_family(ablation):
-    (family,) = grouping(ablation).families
+    (family,) = families(ablation)
     assert {kind: len(e.runs) for kind, e in family.experiments.items()} == {
         Kind(CIFAR, True, 0.3): 5,
         Kind(CIFAR, False, 0.3): 2,
@@ -29,7 +29,7 @@ def test_seeds_of_one_signature_are_an_experiment_and_what_tables_compare_a_fami
 def test_the_mating_probability_of_a_single_task_tells_nothing_apart(tmp_path):
     make_run(tmp_path, "cifar10-single", SHORT)
     make_run(tmp_path, "cifar10-single", SHORT, "search.rmp=0.9", name="b")
-    (family,) = grouping(tmp_path).families
+    (family,) = families(tmp_path)
     assert len(family.experiments) == 1
     assert len(family.others) == 1
 
@@ -38,7 +38,7 @@ def test_one_more_setting_is_another_family_and_threads_are_not(tmp_path):
     make_run(tmp_path, "cifar", SHORT)
     make_run(tmp_path, "cifar10-single", SHORT, "threads=2")
     make_run(tmp_path, "cifar100-single", SHORT, "training.learning_rate=0.2")
-    sizes = [len(family.experiments) for family in grouping(tmp_path).families]
+    sizes = [len(family.experiments) for family in families(tmp_path)]
     assert sizes == [2, 1]
 
 
@@ -47,7 +47,7 @@ def test_of_two_experiments_for_one_row_the_one_with_more_finished_seeds_counts(
         make_run(tmp_path, "cifar", SHORT, "task.cifar10.flip=false", seed=seed, name="z")
         until = 2 if seed else None
         make_run(tmp_path, "cifar", SHORT, seed=seed, until=until, retrained=None)
-    (family,) = grouping(tmp_path).families
+    (family,) = families(tmp_path)
     (experiment,) = family.experiments.values()
     assert experiment.name == "z"
     assert [other.name for other in family.others] == ["cifar"]
@@ -56,15 +56,13 @@ def test_of_two_experiments_for_one_row_the_one_with_more_finished_seeds_counts(
 def test_runs_without_settings_are_in_no_family(tmp_path):
     directory = make_run(tmp_path, "cifar", SHORT)
     (directory / "experiment.toml").unlink()
-    found = grouping(tmp_path)
-    assert found.families == ()
-    assert [experiment.name for experiment in found.unknown] == ["cifar"]
+    assert families(tmp_path) == ()
 
 
 def test_an_experiment_knows_its_recipes(tmp_path):
     make_run(tmp_path, "cifar", SHORT, seed=0, retrained=Retrained((2, 3)))
     make_run(tmp_path, "cifar", SHORT, seed=1, retrained=Retrained(recipe="table1"))
-    (family,) = grouping(tmp_path).families
+    (family,) = families(tmp_path)
     (experiment,) = family.experiments.values()
     origin = "ours: the paper gives no recipe"
     assert experiment.recipes == {Recipe("long", origin, 2, 48), Recipe("table1", origin, 2, 48)}
@@ -79,3 +77,39 @@ def test_a_row_asks_for_one_joint_experiment_or_for_one_a_task():
     )
     assert (joint.is_baseline, joint.baseline.is_baseline) == (False, True)
     assert joint.key == "a+b joint rmp=0.1 reevaluated n2"
+
+
+def experiments(runs):
+    return experiments_of(read_runs(sorted(runs.glob("*/seed-*"))).runs)
+
+
+def test_seeds_that_were_called_otherwise_are_one_experiment_all_the_same(tmp_path):
+    make_run(tmp_path, "cifar", SHORT, seed=0, name="b")
+    make_run(tmp_path, "cifar", SHORT, seed=1, name="a")
+    (experiment,) = experiments(tmp_path)
+    assert (experiment.name, experiment.key, len(experiment.runs)) == ("a / b", "a-b", 2)
+
+
+def test_experiments_of_one_name_or_of_one_file_name_are_told_apart(tmp_path):
+    make_run(tmp_path / "x", "cifar", SHORT, name="same")
+    make_run(tmp_path / "y", "cifar", SHORT, "search.rmp=0.1", name="same")
+    directories = sorted(tmp_path.glob("*/*/seed-*"))
+    titles = [experiment.title for experiment in experiments_of(read_runs(directories).runs)]
+    assert all(title.startswith("same (settings ") for title in titles)
+    make_run(tmp_path / "z", "cifar", SHORT, name="a.b")
+    make_run(tmp_path / "z", "cifar", SHORT, "search.rmp=0.1", name="a-b")
+    keys = {experiment.key for experiment in experiments(tmp_path / "z")}
+    assert len(keys) == 2
+
+
+def test_who_proposed_a_recipe_makes_it_no_other_one():
+    assert Recipe("long", "ours", 2, 48) == Recipe("long", "somebody", 2, 48)
+
+
+def test_finished_seeds_are_averaged_and_all_while_none_is_finished(tmp_path):
+    make_run(tmp_path, "cifar", SHORT, seed=0, until=2, retrained=None)
+    (experiment,) = experiments(tmp_path)
+    assert (len(experiment.averaged), experiment.unfinished) == (1, (0,))
+    make_run(tmp_path, "cifar", SHORT, seed=1)
+    (experiment,) = experiments(tmp_path)
+    assert ([run.search.seed for run in experiment.averaged], experiment.unfinished) == ([1], (0,))

@@ -2,10 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from traces import by_hand, search, traces
+from traces import by_hand, drawn, search, traces
 
 from emtnas_hpc.report.figures.bands import band_of
-from emtnas_hpc.report.figures.experiments import group
 from emtnas_hpc.report.figures.ledger import foreign_tasks, ledger_of
 from emtnas_hpc.report.figures.parameters import parameters_of
 from emtnas_hpc.report.figures.trace import trace_of
@@ -110,25 +109,25 @@ def test_parameters_at_once_are_those_one_by_one(shape: NetworkShape) -> None:
 def test_seeds_of_one_signature_are_one_experiment_and_no_others() -> None:
     known = traces(2)
     other = trace_of(search(generations=7))
-    both = group([*known, other])
+    both = drawn([*known, other])
     assert [len(experiment.traces) for experiment in both] == [2, 1]
     assert [experiment.title for experiment in both] == [
         "fake (settings 2-6)",
         "fake (settings 2-7)",
     ]
     assert [experiment.key for experiment in both] == ["fake-settings-2-6", "fake-settings-2-7"]
-    (alone,) = group(known)
+    (alone,) = drawn(known)
     assert (alone.title, alone.seeds) == ("fake", "seeds 0, 1 (n = 2)")
 
 
 def test_a_seed_that_is_not_finished_waits_for_the_others_figures() -> None:
     finished, running = trace_of(search()), trace_of(search(seed=1, until=2))
-    (experiment,) = group([running, finished])
+    (experiment,) = drawn([running, finished])
     assert (experiment.traces, experiment.left_out) == ((finished,), (1,))
 
 
 def test_while_no_seed_is_finished_all_are_shown() -> None:
     running = [replace(trace, header=replace(trace.header, n_generations=9)) for trace in traces()]
-    (experiment,) = group(running)
+    (experiment,) = drawn(running)
     assert (len(experiment.traces), experiment.left_out) == (2, ())
     assert not experiment.finished

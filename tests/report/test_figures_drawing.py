@@ -7,12 +7,12 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from traces import by_hand, search, traces
+from traces import by_hand, drawn, search, traces
 
 from emtnas_hpc.errors import StorageError
-from emtnas_hpc.report.figures.experiments import Experiment, group
 from emtnas_hpc.report.figures.gallery import Gallery, draw_gallery
 from emtnas_hpc.report.figures.palette import SERIES
+from emtnas_hpc.report.figures.searches import Searches
 from emtnas_hpc.report.figures.sizes import MOST_VECTOR_POINTS, draw_sizes
 from emtnas_hpc.report.figures.times import draw_times
 from emtnas_hpc.report.figures.trace import trace_of
@@ -24,7 +24,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 @pytest.fixture(scope="module")
 def gallery() -> Gallery:
     """Of two tasks with two seeds, and one task with one."""
-    return draw_gallery(group([*traces(2), *traces(1, n_tasks=1, generations=4)]), pdf=True)
+    return draw_gallery(drawn([*traces(2), *traces(1, n_tasks=1, generations=4)]), pdf=True)
 
 
 def texts(svg: str) -> list[str]:
@@ -32,8 +32,8 @@ def texts(svg: str) -> list[str]:
     return [element.text or "" for element in root.iter(f"{SVG}text")]
 
 
-def one(n_tasks: int = 2, n: int = 2, generations: int = 6) -> Experiment:
-    (experiment,) = group(traces(n, n_tasks=n_tasks, generations=generations))
+def one(n_tasks: int = 2, n: int = 2, generations: int = 6) -> Searches:
+    (experiment,) = drawn(traces(n, n_tasks=n_tasks, generations=generations))
     return experiment
 
 
@@ -70,17 +70,17 @@ def test_captions_name_seeds_and_batch_norm_mode(gallery: Gallery) -> None:
 
 
 def test_a_caption_says_which_seeds_are_left_out_and_how_far_the_others_are() -> None:
-    experiments = group([trace_of(search()), trace_of(search(seed=1, until=2))])
+    experiments = drawn([trace_of(search()), trace_of(search(seed=1, until=2))])
     (chapter,) = draw_gallery(experiments, pdf=False).chapters
     assert "Not finished and left out: seed 1." in chapter.figures[0].caption.text
-    (chapter,) = draw_gallery(group([trace_of(search(until=2))]), pdf=False).chapters
+    (chapter,) = draw_gallery(drawn([trace_of(search(until=2))]), pdf=False).chapters
     assert "Not finished: shown up to generation 2." in chapter.figures[0].caption.text
 
 
 def test_a_search_of_one_generation_without_true_fitness_can_be_drawn() -> None:
     trace = trace_of(search(until=1))
     trace.true_fitness[:] = np.nan
-    (chapter,) = draw_gallery(group([trace]), pdf=False).chapters
+    (chapter,) = draw_gallery(drawn([trace]), pdf=False).chapters
     assert "no task: unmeasured" in chapter.figures[0].caption.alt
 
 
@@ -90,7 +90,7 @@ def test_nothing_is_drawn_of_nothing() -> None:
 
 def test_the_bars_of_time_add_up_to_the_total_in_its_unit() -> None:
     seconds = np.array([[1800.0, 900.0, 30.0], [1800.0, 900.0, 30.0]])
-    (axes,) = draw_times(group([by_hand(seconds=seconds)])).axes
+    (axes,) = draw_times(drawn([by_hand(seconds=seconds)])).axes
     widths = [patch.get_width() for patch in axes.patches]
     assert widths == pytest.approx([60, 30, 1])
     assert axes.get_xlabel() == "time (min), mean over seeds"

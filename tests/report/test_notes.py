@@ -1,8 +1,14 @@
 import shutil
 
+import pytest
 from fake_runs import SHORT, Retrained, make_run
 
+from emtnas_hpc.data import REGISTRY
+from emtnas_hpc.experiment import preset_names
 from emtnas_hpc.report import build_tables, read_runs
+from emtnas_hpc.report.paper import paper_images
+from emtnas_hpc.runner.attempts import Attempt
+from emtnas_hpc.store.paths import RunPaths
 
 
 def notes_of(runs, numbers=(3,)):
@@ -101,3 +107,76 @@ def test_a_supernets_accuracy_is_called_so_with_its_batch_norm_mode(tmp_path):
     (note,) = starting(notes_of(tmp_path, (6,)), "Supernet validation")
     assert "(batch norm running)" in note
     assert note.endswith("never which is better.")
+
+
+PAPER = [n for n in preset_names() if n.startswith(("cifar", "medmnist")) and n != "cifar-authors"]
+
+
+@pytest.mark.parametrize("preset", PAPER)
+def test_a_preset_of_a_table_of_the_paper_differs_from_it_in_nothing(tmp_path, preset):
+    make_run(tmp_path, preset, SHORT)
+    notes = notes_of(tmp_path, (2,) if preset.startswith("medmnist") else (3,))
+    (note,) = starting(notes, "Settings differ")
+    assert note.count("(paper: ") == 1
+    assert "search.generations 3" in note
+    assert starting(notes, "Images are not") == []
+
+
+def test_what_the_authors_code_does_otherwise_is_named(tmp_path):
+    make_run(tmp_path, "cifar-authors", SHORT)
+    (note,) = starting(notes_of(tmp_path), "Settings differ")
+    for said in (
+        "search.fitness running_mean (paper: own)",
+        "search.mutation_only_child coin (paper: parent)",
+        "search.mutation step (paper: redraw)",
+        "evaluation.validation_images augmented (paper: plain)",
+    ):
+        assert said in note
+
+
+def test_the_papers_images_are_treated_as_the_registry_has_them():
+    names = ("cifar10", "cifar100", "pathmnist", "organamnist", "organcmnist", "organsmnist")
+    for name in names:
+        known = REGISTRY[name].model_dump(mode="json")
+        assert paper_images(name) == {setting: known[setting] for setting in paper_images(name)}
+        assert set(paper_images(name)) == {"pool", "padding", "flip", "mean", "std"}
+
+
+def test_images_that_are_treated_otherwise_are_named(tmp_path):
+    make_run(tmp_path, "cifar", SHORT, "task.cifar10.pool=2")
+    (note,) = starting(notes_of(tmp_path), "Images are not")
+    assert note == (
+        "Images are not treated as the paper's: task.cifar10.pool 2 (cifar; expected: 1)."
+    )
+
+
+def test_a_retraining_on_other_hardware_says_nothing_of_the_searches(tmp_path):
+    for seed in range(2):
+        directory = make_run(tmp_path, "cifar", SHORT, seed=seed)
+    with Attempt(RunPaths(directory), "later", {"device_model": "V100"}) as attempt:
+        attempt.event("committed", stage="retraining/cifar10-n2-long", step=2)
+    notes = notes_of(tmp_path)
+    assert starting(notes, "Mixed") == []
+    assert starting(notes, "Retrainings, mixed") == [
+        "Retrainings, mixed hardware: Fake CPU (cifar seed 0, cifar seed 1); V100 (cifar seed 1)."
+    ]
+    assert starting(notes, "Equal bits") == [
+        "Equal bits are not promised: cifar, seed 1, retraining of cifar10 (N = 2) went on with "
+        "device_model Fake CPU -> V100."
+    ]
+
+
+def test_a_trial_retraining_that_is_not_over_makes_no_table_of_its_own(tmp_path):
+    make_run(tmp_path, "cifar", SHORT, seed=0)
+    trial = Retrained(recipe="quick", epochs=1)
+    make_run(tmp_path, "cifar", SHORT, seed=1, retrained=trial)
+    found = read_runs(sorted(tmp_path.glob("*/seed-*")))
+    assert [table.key for table in build_tables(found.runs, (3,))] == ["table3"]
+
+
+def test_the_auc_of_medical_images_stands_below_table_2(tmp_path):
+    make_run(tmp_path, "medmnist-path-single", SHORT, retrained=Retrained(auc=0.98765))
+    (note,) = starting(notes_of(tmp_path, (2,)), "AUC by")
+    assert note == (
+        "AUC by medmnist's evaluator, mean over seeds: Single-Tasking (Baseline), Path: 0.9877."
+    )

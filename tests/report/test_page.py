@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 from fake import commit_search
-from traces import traces
+from traces import drawn, traces
 
-from emtnas_hpc.report.figures.experiments import group
 from emtnas_hpc.report.figures.gallery import Gallery, draw_gallery
 from emtnas_hpc.report.figures.palette import ROLES
 from emtnas_hpc.report.page.building import build_page
@@ -72,7 +71,7 @@ def outline(page: str) -> Outline:
 
 @pytest.fixture(scope="module")
 def gallery() -> Gallery:
-    return draw_gallery(group(traces(1)), pdf=False)
+    return draw_gallery(drawn(traces(1)), pdf=False)
 
 
 def test_every_table_figure_and_cell_is_on_the_page(outline: Outline) -> None:
@@ -209,3 +208,11 @@ def test_a_report_is_published_as_page_and_figures(tmp_path: Path) -> None:
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert {"times.svg", "times.pdf", "captions.md"} <= {path.name for path in figures}
     assert publish(runs, build_tables(runs.runs), tmp_path / "out") == [page, *figures]
+
+
+def test_a_page_needs_nothing_of_a_run_that_was_read_already(tmp_path: Path) -> None:
+    commit_search(tmp_path / "seed-0")
+    runs = read_runs([tmp_path / "seed-0"])
+    for state in tmp_path.rglob("state.h5"):
+        state.write_bytes(b"damaged in between")
+    assert "seed 0 (n = 1)" in make_page(runs, build_tables(runs.runs))

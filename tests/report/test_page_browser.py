@@ -57,7 +57,7 @@ def browser() -> Iterator[Any]:
 
 
 def visit(browser: Any, address: str, **options: Any) -> tuple[Any, list[str]]:
-    """Opens the page; returns it with everything that it complained of or asked for."""
+    """Opens the page; returns it with a list of what it complains of or asks for, from now on."""
     events: list[str] = []
     page = browser.new_context(**options).new_page()
     page.set_default_timeout(120_000)
@@ -65,8 +65,11 @@ def visit(browser: Any, address: str, **options: Any) -> tuple[Any, list[str]]:
     page.on("pageerror", lambda error: events.append(f"error: {error}"))
     page.on("request", lambda request: events.append(f"request: {request.url}"))
     page.goto(address)
-    own = {f"request: {address}"}
-    return page, [event for event in events if event not in own and ": data:" not in event]
+    return page, events
+
+
+def unexpected(events: list[str], address: str) -> list[str]:
+    return [e for e in events if e != f"request: {address}" and ": data:" not in e]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -77,7 +80,6 @@ def test_every_figure_is_visible_and_nothing_is_asked_of_the_network(
     width, height = size
     viewport = {"width": width, "height": height}
     page, events = visit(browser, address, color_scheme=scheme, viewport=viewport)
-    assert events == []
     page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     figures = page.evaluate(_FIGURES)
     assert figures
@@ -86,6 +88,14 @@ def test_every_figure_is_visible_and_nothing_is_asked_of_the_network(
     # Tables scroll by themselves, the page never does sideways.
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.screenshot(full_page=True).startswith(b"\x89PNG")
+    assert unexpected(events, address) == []
+
+
+def test_what_the_page_asks_for_later_is_seen_too(browser: Any, address: str) -> None:
+    page, events = visit(browser, address)
+    page.evaluate("console.log('later')")
+    page.wait_for_function("true")
+    assert unexpected(events, address) == ["console: later"]
 
 
 def test_figures_follow_the_colour_scheme(browser: Any, address: str) -> None:

@@ -1,12 +1,18 @@
 """Searches to draw: of a fake trainer, and made by hand."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from fake import make_header, make_stage
 
 from emtnas_hpc.history import History
+from emtnas_hpc.report.collect import SeedResult
+from emtnas_hpc.report.experiments import experiments_of
+from emtnas_hpc.report.figures.searches import Searches, searches_of
 from emtnas_hpc.report.figures.trace import Trace, trace_of
+from emtnas_hpc.report.runs import Run
 from emtnas_hpc.space.chromosome import N_GENES
 
 
@@ -43,3 +49,25 @@ def by_hand(**changes: object) -> Trace:
         accuracies=np.array([0.2, 0.3, 0.4, 0.1]),
     )
     return replace(trace, **changes)
+
+
+def drawn(traces: Sequence[Trace]) -> tuple[Searches, ...]:
+    """What is drawn of searches that were read from runs."""
+    return tuple(map(searches_of, experiments_of(list(map(_run, traces)))))
+
+
+def _run(trace: Trace) -> Run:
+    header, directory = trace.header, Path(f"seed-{trace.header.seed}")
+    result = SeedResult(
+        directory=directory,
+        name=header.name,
+        seed=header.seed,
+        signature=header.signature,
+        experiment_signature=header.experiment_signature,
+        generation=trace.generation,
+        n_generations=header.n_generations,
+        batch_norm=header.batch_norm,
+        condition_changes=(),
+        tasks=(),
+    )
+    return Run(directory, result, trace=trace)

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from emtnas_hpc.data import Prepared
 from emtnas_hpc.errors import DataError, InputError
 from emtnas_hpc.experiment import TaskSettings
 from emtnas_hpc.history.retraining import TestResult, write_retraining
@@ -135,3 +137,26 @@ def test_a_retraining_is_finished_when_its_last_commit_is_good_and_has_the_verdi
             record = plan.beginning()
             store.commit(7, lambda folder: write_retraining(record, folder / "record.json"))
     assert not is_finished(paths, plan.order)
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut off"])
+def test_a_test_set_that_is_not_there_is_missed_at_the_start_and_not_at_the_end(
+    paths: RunPaths, order: RetrainingOrder, digits: Prepared, tmp_path: Path, damage: str
+) -> None:
+    data_dir = tmp_path / "data"
+    shutil.copytree(digits.folder, data_dir / digits.folder.name)
+    file = data_dir / digits.folder.name / "test_images.npy"
+    file.unlink() if damage == "missing" else file.write_bytes(b"")
+    with pytest.raises(DataError, match=r"test_images\.npy .*make it anew with: mend it"):
+        left(paths, order, data_dir)
+    assert not paths.directory.exists()
+
+
+def test_a_finished_retraining_needs_no_test_set(
+    paths: RunPaths, plan: RetrainingPlan, digits: Prepared, tmp_path: Path
+) -> None:
+    finish(paths, plan)
+    data_dir = tmp_path / "data"
+    shutil.copytree(digits.folder, data_dir / digits.folder.name)
+    (data_dir / digits.folder.name / "test_images.npy").unlink()
+    assert left(paths, plan.order, data_dir) is None

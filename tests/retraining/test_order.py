@@ -86,3 +86,12 @@ def test_the_folder_is_named_after_task_depth_and_recipe(
     assert order.stage_name.startswith(f"retraining/digits-n1-{label[:40]}")
     quick = {"recipe": "of another version"}
     assert changed(task="other", **quick).name.startswith("digits-on-other-n1-")
+
+
+def test_different_architectures_from_elsewhere_are_never_averaged(
+    changed: Changed,
+) -> None:
+    one, other = changed(origin=None), changed(origin=None, architecture=OTHER)
+    assert one.experiment_signature("d") != other.experiment_signature("d")
+    again = changed(origin=None, seed=4)
+    assert one.experiment_signature("d") == again.experiment_signature("d")

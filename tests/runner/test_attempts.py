@@ -1,11 +1,15 @@
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from emtnas_hpc.cluster import state
 from emtnas_hpc.errors import StorageError
-from emtnas_hpc.runner.attempts import HEARTBEAT_S, Attempt, read_attempts
+from emtnas_hpc.runner import attempts
+from emtnas_hpc.runner.attempts import ENDS, HEARTBEAT_S, Attempt, Event, read_attempts
 from emtnas_hpc.store.paths import RunPaths
 
 
@@ -119,3 +123,16 @@ def test_an_attempt_that_cannot_be_read_is_a_storage_error(
     attempt.path.mkdir()
     with pytest.raises(StorageError, match=r"cannot read .*0001-ab12\.jsonl"):
         read_attempts(paths)
+
+
+def test_every_event_that_the_program_writes_is_a_known_one() -> None:
+    root = Path(attempts.__file__).parents[1]
+    written = re.compile(r"\.(?:event|record)\(\s*([\w.]+|\"\w+\")[,)]")
+    words = {word for file in root.rglob("*.py") for word in written.findall(file.read_text())}
+    known = {f"Event.{kind.name}" for kind in Event} | {f'"{kind}"' for kind in Event}
+    assert "Event.STOPPED" in words
+    assert {word for word in words if '"' in word or word.startswith("Event.")} <= known
+
+
+def test_what_status_and_guard_understand_as_an_end_is_the_same() -> None:
+    assert {*state.ENDS, Event.FINISHED} == ENDS

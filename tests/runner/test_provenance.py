@@ -6,8 +6,8 @@ from emtnas_hpc.runner.provenance import changes_since, condition_changes
 
 @pytest.fixture
 def attempt(tmp_path):
-    def make(*events, **provenance):
-        told = [{"event": event} for event in events]
+    def make(*events, stage="search", **provenance):
+        told = [{"event": event, "stage": stage} for event in events]
         return AttemptRecord(1, "token", tmp_path, provenance, told, 0.0)
 
     return make
@@ -41,3 +41,15 @@ def test_a_first_start_has_nothing_to_differ_from(attempt):
 def test_what_was_not_recorded_is_not_held_against_a_start(attempt):
     attempts = [attempt("committed"), attempt("committed", torch="2.9")]
     assert condition_changes(attempts) == ()
+
+
+def test_a_retraining_on_another_device_is_not_held_against_the_search(attempt):
+    attempts = [
+        attempt("committed", device_model="A"),
+        attempt("committed", stage="retraining/a", device_model="B"),
+        attempt("committed", stage="retraining/a", device_model="C"),
+    ]
+    assert condition_changes(attempts) == ()
+    assert condition_changes(attempts, "retraining/a") == ("device_model B -> C",)
+    assert changes_since(attempts, {"device_model": "A"}) == ()
+    assert changes_since(attempts, {"device_model": "D"}, "retraining/b") == ()

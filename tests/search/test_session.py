@@ -8,6 +8,7 @@ import pytest
 
 from emtnas_hpc.errors import DamagedError, DataError, InputError
 from emtnas_hpc.experiment import dump_stored
+from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.search.device import choose_device
@@ -285,3 +286,20 @@ def test_going_on_under_other_conditions_is_said(copy_of):
     search(request, told)
     (said,) = [message for message in told.said if "promised" in message]
     assert said.startswith("goes on with torch 1.0 -> ")
+
+
+def test_a_device_that_nobody_named_is_said_once(request_of):
+    request, told = dataclasses.replace(request_of(), device="auto"), Told()
+    search(request, told)
+    assert len([line for line in told.said if line.endswith(", chosen by itself")]) == 1
+
+
+@pytest.mark.skipif(choose_device("auto").type == "cuda", reason="torch sees a GPU here")
+def test_gpus_that_torch_does_not_see_are_warned_of_and_recorded(request_of, monkeypatch):
+    monkeypatch.setenv("SLURM_GPUS_ON_NODE", "1")
+    request, told = dataclasses.replace(request_of(), device="auto"), Told()
+    search(request, told)
+    [warning] = [line for line in told.said if line.startswith("warning: ")]
+    [attempt] = read_attempts(request.paths)
+    [event] = [event for event in attempt.events if event["event"] == "no_gpu"]
+    assert warning == f"warning: {event['message']}"

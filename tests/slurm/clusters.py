@@ -120,6 +120,12 @@ class Cluster:
         """Ends a daemon at once; `mend` brings it back."""
         os.kill(self.daemon(name), signal.SIGKILL)
 
+    def end(self, name: str) -> None:
+        """Ends a daemon as an administrator does: it saves what it knows."""
+        pid = self.daemon(name)
+        os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not _is_alive(pid), f"the end of {name}", tell=self.tell)
+
     def stop(self, name: str) -> None:
         """Lets a daemon hang; `mend` wakes it."""
         os.kill(self.daemon(name), signal.SIGSTOP)
@@ -131,6 +137,8 @@ class Cluster:
                 os.kill(pid, signal.SIGCONT)
         done = local_slurm("up", "--root", str(self.root), *self._switches)
         assert done.returncode == 0, done.stderr
+        # Refused where there is nothing to mend.
+        self.attempt("scontrol", "update", "NodeName=ALL", "State=RESUME")
 
     def tell(self) -> str:
         """The queue and the ends of the logs, for whoever reads of a failure."""
@@ -152,6 +160,20 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
+def processes(root: Path) -> list[str]:
+    """The programs of this cluster that run, daemons and jobs."""
+    sign = f"SLURM_CONF={root}/etc/slurm.conf".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes().split(b"\0")
+            if sign in environment:
+                found.append((process / "comm").read_text().strip())
+        except OSError:
+            continue
+    return found
+
+
 class Clusters:
     """At most one cluster at a time, brought up when a test needs it."""
 
@@ -170,9 +192,11 @@ class Clusters:
         return self._cluster
 
     def down(self) -> None:
-        """Takes down what is up, and waits until it is gone."""
+        """Takes down what is up, and sees to it that nothing is left."""
         if self._keeper:
             self._keeper.communicate()
+        if self._cluster and (left := processes(self._cluster.root)):
+            raise RuntimeError(f"left behind by {self._cluster.root}: {left}")
         self._cluster = self._keeper = None
 
     def _up(self, site: Site) -> Cluster:

@@ -11,6 +11,11 @@ from clusters import PLAIN, Cluster, Clusters, Site, missing_packages
 from stories import Story
 from tiny import Reference, Search, emtnas, exclusive
 
+LONGEST = {
+    Path(__file__).with_name(f"test_{name}.py")
+    for name in ("launch", "many_preemptions", "preemption_by_term", "time_limit")
+}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slurm", action="store_true", help="run the tests that need a real SLURM")
@@ -28,6 +33,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(900))
             if reason := _obstacle(wanted):
                 item.add_marker(pytest.mark.skip(reason))
+    # Workers take file after file: a long one must not come last.
+    items.sort(key=lambda item: item.path not in LONGEST)
 
 
 @cache

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clusters import Cluster
+from clusters import Cluster, processes
 from deadlines import wait_for
 from keeper import TOOL, local_slurm
 
@@ -25,20 +25,6 @@ def root() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
         yield Path(folder)
         local_slurm("down", "--root", folder)
-
-
-def processes(root: Path) -> list[str]:
-    """The programs of this cluster that run, daemons and jobs."""
-    sign = f"SLURM_CONF={root}/etc/slurm.conf".encode()
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (process / "environ").read_bytes().split(b"\0")
-            if sign in environment:
-                found.append((process / "comm").read_text().strip())
-        except OSError:
-            continue
-    return found
 
 
 def up(root: Path, *switches: str) -> Cluster:

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slurm
 PATIENCE_S = 20.0
 
 
-@pytest.mark.parametrize("obstacle", ["kill", "stop"])
+@pytest.mark.parametrize("obstacle", ["end", "stop"])
 def test_a_controller_that_is_down_or_hangs_is_said_beside_what_the_directories_tell(
     story: Story, obstacle: str
 ) -> None:

@@ -52,7 +52,9 @@ class Search:
 
     def arguments(self) -> tuple[str, ...]:
         """What `run` and `launch` are told, but for the seeds."""
-        return (*self.experiment(), "--name", self.name, "--runs", str(self.runs))
+        # The GPUs of these nodes are none.
+        where = ("--runs", str(self.runs), "--device", "cpu")
+        return (*self.experiment(), "--name", self.name, *where)
 
     def experiment(self) -> tuple[str, ...]:
         """What `prepare` is told."""

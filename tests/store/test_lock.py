@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from emtnas_hpc.errors import OwnedError
 from emtnas_hpc.store.lock import exclusive
 
 
@@ -31,13 +32,16 @@ def test_a_second_one_waits_until_the_first_has_left(tmp_path: Path) -> None:
     assert order == [("first", True), ("second", True)]
 
 
-def test_one_whose_patience_ends_goes_on_and_knows_that_it_is_not_alone(tmp_path: Path) -> None:
+def test_one_whose_patience_ends_is_refused_and_never_goes_on_beside_the_other(
+    tmp_path: Path,
+) -> None:
     told: list[bool] = []
     with (
         exclusive(tmp_path / "lock", _never),
-        exclusive(tmp_path / "lock", lambda: told.append(True), patience_s=0.2) as alone,
+        pytest.raises(OwnedError, match="held by another process for more than 0 s; try again"),
+        exclusive(tmp_path / "lock", lambda: told.append(True), patience_s=0.2),
     ):
-        assert not alone
+        pytest.fail("it went on")
     assert told == [True]
 
 

@@ -46,7 +46,9 @@ class Programs:
             raise LocalSlurmError(f"{command[0]} did not end within {patience_s:.0f} s") from None
         if done.returncode:
             lines = (done.stderr or done.stdout).strip().splitlines() or ["without a word"]
-            raise LocalSlurmError(f"{command[0]} failed: {lines[-1]}")
+            # The first complaint says why; what comes after it is advice.
+            reason = next((line for line in lines if "error" in line.lower()), lines[-1])
+            raise LocalSlurmError(f"{command[0]} failed: {reason}")
         return done.stdout
 
     def succeeds(self, *command: str) -> bool:
@@ -103,7 +105,11 @@ def _munged(folder: Folder, programs: Programs) -> Daemon:
 
 def _mariadbd(folder: Folder, site: Site, programs: Programs) -> Daemon:
     socket = f"--socket={folder.database_socket}"
-    data = ("--no-defaults", f"--user={user()}", f"--datadir={folder.database}")
+    # Its own folder for passing tables: at its start each removes those of all others.
+    data = (
+        *("--no-defaults", f"--user={user()}", f"--datadir={folder.database}"),
+        f"--tmpdir={folder.root / 'run'}",
+    )
     options = {
         "socket": folder.database_socket,
         "pid-file": folder.root / "run/mariadbd.pid",

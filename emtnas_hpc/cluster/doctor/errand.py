@@ -15,6 +15,7 @@ from emtnas_hpc.cluster.profile import Profile
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
 from emtnas_hpc.cluster.reasons import why_it_waits
 from emtnas_hpc.cluster.scheduler import call
+from emtnas_hpc.cluster.surroundings import as_for_sbatch
 from emtnas_hpc.errors import SchedulerError
 from emtnas_hpc.store.durable import make_directory
 from emtnas_hpc.store.lock import exclusive
@@ -97,7 +98,8 @@ def run_job(
     script = place.folder / f"{what}.sh"
     with storage_errors(script):
         script.write_text(_script(place.folder, profile, what, minutes))
-    job_id = call("sbatch", "--parsable", str(script)).strip().split(";")[0]
+    with as_for_sbatch():
+        job_id = call("sbatch", "--parsable", str(script)).strip().split(";")[0]
     try:
         end = time.monotonic() + patience_s
         while True:

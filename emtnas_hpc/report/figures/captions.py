@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from emtnas_hpc.report.figures.bands import band_of
-from emtnas_hpc.report.figures.experiments import Experiment, listed
 from emtnas_hpc.report.figures.ledger import ledger_of
+from emtnas_hpc.report.figures.searches import Searches, listed
 from emtnas_hpc.report.figures.trace import TIME_PARTS
 from emtnas_hpc.report.figures.variety import mean_hamming_distance, subpopulation_genes
 
@@ -30,7 +30,7 @@ class Caption:
     alt: str
 
 
-def caption_fittest(experiment: Experiment) -> Caption:
+def caption_fittest(experiment: Searches) -> Caption:
     """Of the accuracy of the fittest by generation."""
     ends = []
     for task, name in enumerate(experiment.tasks):
@@ -46,7 +46,7 @@ def caption_fittest(experiment: Experiment) -> Caption:
     )
 
 
-def caption_transfers(experiment: Experiment) -> Caption:
+def caption_transfers(experiment: Searches) -> Caption:
     """Of the transfer ledger."""
     ledgers = [ledger_of(trace) for trace in experiment.traces]
     born = sum(ledger.born.sum(axis=0) for ledger in ledgers)
@@ -63,7 +63,7 @@ def caption_transfers(experiment: Experiment) -> Caption:
     )
 
 
-def caption_diversity(experiment: Experiment) -> Caption:
+def caption_diversity(experiment: Searches) -> Caption:
     """Of diversity by generation."""
     ends = []
     for task, name in enumerate(experiment.tasks):
@@ -78,7 +78,7 @@ def caption_diversity(experiment: Experiment) -> Caption:
     )
 
 
-def caption_sizes(experiment: Experiment) -> Caption:
+def caption_sizes(experiment: Searches) -> Caption:
     """Of parameters against accuracy."""
     n = sum(len(trace.tasks) for trace in experiment.traces)
     return Caption(
@@ -91,7 +91,7 @@ def caption_sizes(experiment: Experiment) -> Caption:
     )
 
 
-def caption_times(experiments: Sequence[Experiment]) -> Caption:
+def caption_times(experiments: Sequence[Searches]) -> Caption:
     """Of the split of time."""
     longest = max(experiments, key=_total_seconds)
     seconds = sum(trace.seconds.sum(axis=0) for trace in longest.traces)
@@ -108,11 +108,11 @@ def caption_times(experiments: Sequence[Experiment]) -> Caption:
     )
 
 
-def _total_seconds(experiment: Experiment) -> float:
+def _total_seconds(experiment: Searches) -> float:
     return float(np.mean([trace.seconds.sum() for trace in experiment.traces]))
 
 
-def _over_seeds(experiment: Experiment) -> str:
+def _over_seeds(experiment: Searches) -> str:
     band = ""
     if len(experiment.traces) > 1:
         band = "Mean over seeds; band: one sample standard deviation to either side. "
@@ -122,11 +122,11 @@ def _over_seeds(experiment: Experiment) -> str:
     return f"{band}{_seeds(experiment)}.{up_to}{_left_out(experiment)}"
 
 
-def _seeds(experiment: Experiment) -> str:
+def _seeds(experiment: Searches) -> str:
     return experiment.seeds.capitalize()
 
 
-def _left_out(experiment: Experiment) -> str:
+def _left_out(experiment: Searches) -> str:
     left_out = experiment.left_out
     return f" Not finished and left out: seed {listed(left_out)}." if left_out else ""
 

@@ -5,9 +5,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from emtnas_hpc.report.figures.bands import band_of
-from emtnas_hpc.report.figures.experiments import Experiment
 from emtnas_hpc.report.figures.lines import draw_band, label_generations
 from emtnas_hpc.report.figures.palette import SERIES
+from emtnas_hpc.report.figures.searches import Searches
 from emtnas_hpc.report.figures.style import legend_above, make_panels
 from emtnas_hpc.report.figures.variety import (
     distinct_chromosomes,
@@ -19,7 +19,7 @@ from emtnas_hpc.space.chromosome import N_GENES
 _STYLES = ("-", "--", "-.", ":")
 
 
-def draw_diversity(experiment: Experiment) -> Figure:
+def draw_diversity(experiment: Searches) -> Figure:
     """Above, different chromosomes of a subpopulation; below, genes in which two of it differ."""
     figure, (distinct, distance) = make_panels(2, 2.0)
     for task, name in enumerate(experiment.tasks):

@@ -3,13 +3,13 @@
 from matplotlib.figure import Figure
 
 from emtnas_hpc.report.figures.bands import band_of
-from emtnas_hpc.report.figures.experiments import Experiment
 from emtnas_hpc.report.figures.lines import draw_band, label_generations
 from emtnas_hpc.report.figures.palette import SERIES
+from emtnas_hpc.report.figures.searches import Searches
 from emtnas_hpc.report.figures.style import legend_above, make_panels
 
 
-def draw_fittest(experiment: Experiment) -> Figure:
+def draw_fittest(experiment: Searches) -> Figure:
     """A panel a task: the accuracy that selection saw, and that on the whole validation set."""
     figure, panels = make_panels(len(experiment.tasks), 1.9)
     for task, (axes, name) in enumerate(zip(panels, experiment.tasks, strict=True)):

@@ -9,8 +9,8 @@ from emtnas_hpc.report.figures import captions
 from emtnas_hpc.report.figures.captions import Caption
 from emtnas_hpc.report.figures.cells import draw_cell
 from emtnas_hpc.report.figures.diversity import draw_diversity
-from emtnas_hpc.report.figures.experiments import Experiment
 from emtnas_hpc.report.figures.fittest import draw_fittest
+from emtnas_hpc.report.figures.searches import Searches
 from emtnas_hpc.report.figures.sizes import draw_sizes
 from emtnas_hpc.report.figures.style import styled
 from emtnas_hpc.report.figures.times import draw_times
@@ -20,7 +20,7 @@ from emtnas_hpc.space.architecture import Architecture, Cell, decode
 from emtnas_hpc.space.genotype import CELL_NAMES
 from emtnas_hpc.space.picture import draw_cell_svg
 
-_BY_GENERATION: tuple[tuple[str, Callable[[Experiment], Figure], Callable[..., Caption]], ...] = (
+_BY_GENERATION: tuple[tuple[str, Callable[[Searches], Figure], Callable[..., Caption]], ...] = (
     ("fittest", draw_fittest, captions.caption_fittest),
     ("transfers", draw_transfers, captions.caption_transfers),
     ("diversity", draw_diversity, captions.caption_diversity),
@@ -66,7 +66,7 @@ class Incumbent:
 class Chapter:
     """The figures of one experiment; all its cells are one PDF, a page each."""
 
-    experiment: Experiment
+    experiment: Searches
     figures: tuple[Drawing, ...]
     incumbents: tuple[Incumbent, ...]
     cells_pdf: bytes | None
@@ -89,7 +89,7 @@ class Gallery:
                 yield from incumbent.cells
 
 
-def draw_gallery(experiments: Sequence[Experiment], *, pdf: bool) -> Gallery:
+def draw_gallery(experiments: Sequence[Searches], *, pdf: bool) -> Gallery:
     """Draws everything.
 
     Args:
@@ -105,7 +105,7 @@ def draw_gallery(experiments: Sequence[Experiment], *, pdf: bool) -> Gallery:
     return Gallery((overview,), chapters)
 
 
-def _chapter(experiment: Experiment, pdf: bool) -> Chapter:
+def _chapter(experiment: Searches, pdf: bool) -> Chapter:
     figures = tuple(
         _finish(f"{experiment.key}-{name}", draw(experiment), describe(experiment), pdf)
         for name, draw, describe in _BY_GENERATION
@@ -124,7 +124,7 @@ def _finish(name: str, figure: Figure, caption: Caption, pdf: bool) -> Drawing:
     return Drawing(name, caption, svg, pdf_bytes([figure]) if pdf else None)
 
 
-def _incumbents(experiment: Experiment) -> Iterator[Incumbent]:
+def _incumbents(experiment: Searches) -> Iterator[Incumbent]:
     for trace in experiment.traces:
         seed = trace.header.seed
         for task, name in enumerate(experiment.tasks):

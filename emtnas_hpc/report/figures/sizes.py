@@ -7,9 +7,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from emtnas_hpc.report.figures.experiments import Experiment
 from emtnas_hpc.report.figures.palette import EARLY, INK, LATE, MIDDLE
 from emtnas_hpc.report.figures.parameters import parameters_of
+from emtnas_hpc.report.figures.searches import Searches
 from emtnas_hpc.report.figures.style import legend_above, make_panels
 
 #: More points than this are one picture within the figure, fewer are drawn one by one.
@@ -20,7 +20,7 @@ DPI = 130
 _TIME = LinearSegmentedColormap.from_list("time", [EARLY, MIDDLE, LATE], N=32)
 
 
-def draw_sizes(experiment: Experiment) -> Figure:
+def draw_sizes(experiment: Searches) -> Figure:
     """A panel a task: every individual of every seed, coloured by generation; incumbents ringed."""
     figure, panels = make_panels(len(experiment.tasks), 2.4)
     for task, (axes, name) in enumerate(zip(panels, experiment.tasks, strict=True)):
@@ -42,7 +42,7 @@ def _explain_colours(figure: Figure, points: PathCollection, panels: list[Axes])
         bar.solids.set(rasterized=False, alpha=1.0, edgecolor="face")
 
 
-def _draw_task(axes: Axes, experiment: Experiment, task: int) -> PathCollection:
+def _draw_task(axes: Axes, experiment: Searches, task: int) -> PathCollection:
     shape = experiment.traces[0].header.tasks[task].shape
     chosen = [trace.tasks == task for trace in experiment.traces]
     pairs = list(zip(experiment.traces, chosen, strict=True))

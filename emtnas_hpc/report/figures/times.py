@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from emtnas_hpc.report.figures.experiments import Experiment
 from emtnas_hpc.report.figures.palette import SERIES
+from emtnas_hpc.report.figures.searches import Searches
 from emtnas_hpc.report.figures.style import WIDTH
 from emtnas_hpc.report.figures.trace import TIME_PARTS, Floats
 
@@ -14,7 +14,7 @@ from emtnas_hpc.report.figures.trace import TIME_PARTS, Floats
 _UNITS = ((1.0, "s", 180.0), (60.0, "min", 180.0), (3600.0, "h", 72.0), (86400.0, "d", np.inf))
 
 
-def draw_times(experiments: Sequence[Experiment]) -> Figure:
+def draw_times(experiments: Sequence[Searches]) -> Figure:
     """A stacked bar an experiment, mean over seeds of the sum over tasks."""
     totals = [_seconds(experiment) for experiment in experiments]
     longest = max(float(seconds.mean(axis=0).sum()) for seconds in totals)
@@ -36,12 +36,12 @@ def draw_times(experiments: Sequence[Experiment]) -> Figure:
     return figure
 
 
-def _seconds(experiment: Experiment) -> Floats:
+def _seconds(experiment: Searches) -> Floats:
     """By seed and part, `(n, 3)`."""
     return np.stack([trace.seconds.sum(axis=0) for trace in experiment.traces])
 
 
-def _label(experiment: Experiment, values: Floats, unit: str) -> str:
+def _label(experiment: Searches, values: Floats, unit: str) -> str:
     """The total: mean, and the sample standard deviation if there is one."""
     totals = values.sum(axis=1)
     std = f" ± {totals.std(ddof=1):.2g}" if len(totals) > 1 else ""

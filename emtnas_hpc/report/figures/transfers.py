@@ -7,14 +7,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from emtnas_hpc.report.figures.bands import band_of
-from emtnas_hpc.report.figures.experiments import Experiment
 from emtnas_hpc.report.figures.ledger import Ledger, ledger_of
 from emtnas_hpc.report.figures.lines import draw_band, label_generations
 from emtnas_hpc.report.figures.palette import INK, SERIES
+from emtnas_hpc.report.figures.searches import Searches
 from emtnas_hpc.report.figures.style import legend_above, make_panels
 
 
-def draw_transfers(experiment: Experiment) -> Figure:
+def draw_transfers(experiment: Searches) -> Figure:
     """A panel a task: its children with a parent of each other task, summed up over generations."""
     ledgers = [ledger_of(trace) for trace in experiment.traces]
     n_tasks = len(experiment.tasks)

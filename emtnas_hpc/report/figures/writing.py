@@ -11,7 +11,9 @@ CAPTIONS_NAME = "captions.md"
 
 
 def write_gallery(gallery: Gallery, directory: Path) -> list[Path]:
-    """Writes all figures; files of an earlier report are replaced.
+    """Writes all figures; files of these names are replaced.
+
+    What an earlier report drew of other experiments stays: the folder may hold the user's files.
 
     Returns:
         What was written.

@@ -2,39 +2,40 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from emtnas_hpc.report.data_sets import is_impostor
 from emtnas_hpc.report.experiments import Experiment, Family, seed_of
 from emtnas_hpc.report.layouts import Layout
-from emtnas_hpc.report.paper import paper_settings
+from emtnas_hpc.report.notes.conditions import CONDITIONS, listed, retraining_conditions, values_of
+from emtnas_hpc.report.paper import paper_images, paper_settings
 from emtnas_hpc.report.quantities import incumbents_retrainings
 from emtnas_hpc.report.runs import Run
-
-#: Recorded at every start, and how a note calls it.
-_CONDITIONS = (
-    ("device_model", "hardware"),
-    ("torch", "torch"),
-    ("numpy", "numpy"),
-    ("emtnas_hpc", "emtnas-hpc"),
-    ("threads", "threads"),
-)
+from emtnas_hpc.runner.provenance import SEARCH
 
 
-def reservations(layout: Layout, family: Family) -> Iterator[str]:
-    """Notes about the runs that went into a table, or were left out of it."""
+def reservations(layout: Layout, family: Family, used: Collection[str] = ()) -> Iterator[str]:
+    """Notes about the runs that went into a table, or were left out of it.
+
+    Args:
+        layout: of the table.
+        family: whose experiments fill it.
+        used: signatures of the retrainings that went into it.
+    """
     experiments = family.find(sorted(layout.kinds, key=str))
     runs = [run for experiment in experiments for run in experiment.runs]
     if layout.is_paper:
         yield from _other_settings(layout, family)
+        yield from _other_images(experiments)
         yield from _impostors(runs)
     yield from _unlike_tasks(experiments)
     yield from _unfinished(experiments)
     yield from _stale(experiments)
-    for name, word in _CONDITIONS:
+    for name, word in CONDITIONS:
         yield from _mixed(name, word, experiments)
     yield from _changed(experiments)
+    yield from retraining_conditions(experiments, used)
     yield from _diverged(experiments)
     yield from _stood_back(layout, family)
 
@@ -48,6 +49,27 @@ def _other_settings(layout: Layout, family: Family) -> Iterator[str]:
     ]
     if differences:
         yield f"Settings differ from the paper's: {', '.join(differences)}."
+
+
+def _other_images(experiments: Sequence[Experiment]) -> Iterator[str]:
+    """A task's own settings that are not what its data set is known with."""
+    differences = {
+        f"{setting} {_show(found)} ({experiment.name}; expected: {_show(expected)})"
+        for experiment in experiments
+        for task, name in _task_names(experiment)
+        for field, expected in paper_images(name).items()
+        if (setting := f"task.{task}.{field}") in experiment.settings
+        and (found := experiment.settings[setting]) != expected
+    }
+    if differences:
+        yield f"Images are not treated as the paper's: {', '.join(sorted(differences))}."
+
+
+def _task_names(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Tasks as the experiment calls them, and as the tables do."""
+    search = experiment.runs[0].search
+    if search is not None:
+        yield from zip((task.task for task in search.tasks), experiment.tasks, strict=True)
 
 
 def _impostors(runs: Sequence[Run]) -> Iterator[str]:
@@ -72,7 +94,7 @@ def _unlike_tasks(experiments: Sequence[Experiment]) -> Iterator[str]:
     for name, by_value in sorted(values.items()):
         if len(by_value) > 1:
             what = f"the images of {name[5:]}" if name.startswith("data.") else name
-            yield f"Between rows, {what} differ: {_listed(by_value)}."
+            yield f"Between rows, {what} differ: {listed(by_value)}."
 
 
 def _unfinished(experiments: Sequence[Experiment]) -> Iterator[str]:
@@ -111,7 +133,7 @@ def _mixed(name: str, word: str, experiments: Sequence[Experiment]) -> Iterator[
     for experiment in experiments:
         seeds: dict[str, list[int]] = defaultdict(list)
         for run in experiment.finished:
-            for value in _values(name, run.conditions):
+            for value in values_of(name, run.conditions(SEARCH)):
                 seeds[value].append(seed_of(run))
         for value, members in seeds.items():
             all_of_it = len(members) == len(experiment.finished)
@@ -119,11 +141,7 @@ def _mixed(name: str, word: str, experiments: Sequence[Experiment]) -> Iterator[
             values[value].append(experiment.name + which)
     if len(values) > 1:
         times = "; times do not compare" if name in ("device_model", "threads") else ""
-        yield f"Mixed {word}{times}: {_listed(values)}."
-
-
-def _values(name: str, conditions: Iterable[Mapping[str, Any]]) -> list[str]:
-    return sorted({str(c[name]) for c in conditions if name in c})
+        yield f"Mixed {word}{times}: {listed(values)}."
 
 
 def _changed(experiments: Sequence[Experiment]) -> Iterator[str]:
@@ -155,10 +173,6 @@ def _stood_back(layout: Layout, family: Family) -> Iterator[str]:
             f"Also there, for rows that another experiment fills: {', '.join(others)}; name the "
             "runs to choose."
         )
-
-
-def _listed(names: Mapping[str, Sequence[str]]) -> str:
-    return "; ".join(f"{value} ({', '.join(members)})" for value, members in sorted(names.items()))
 
 
 def _show(value: Any) -> str:

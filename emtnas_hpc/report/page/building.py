@@ -48,12 +48,9 @@ def build_page(runs: Runs, tables: Sequence[Table], gallery: Gallery) -> str:
 
 
 def _page(runs: Runs, tables: Sequence[Table], gallery: Gallery) -> PageView:
-    # The seeds that are in the figures: no table says 5 seeds beside a figure of 4.
-    drawn = {trace.header.signature for c in gallery.chapters for trace in c.experiment.traces}
-    searches = [run.search for run in runs.runs if run.search is not None]
-    found = summarise([search for search in searches if search.signature in drawn])
+    found = summarise(runs.runs)
     summaries = {summary.experiment_signature: summary for summary in found}
-    conditions = [condition for run in runs.runs for condition in run.conditions]
+    conditions = [condition for run in runs.runs for condition in run.conditions()]
     return PageView(
         title="Architecture searches" if len(summaries) != 1 else f"{found[0].name}: the report",
         lead=_lead(runs, len(summaries)),

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from emtnas_hpc.report.figures.experiments import group
+from emtnas_hpc.report.experiments import experiments_of
 from emtnas_hpc.report.figures.gallery import Gallery, draw_gallery
-from emtnas_hpc.report.figures.reading import read_traces
+from emtnas_hpc.report.figures.searches import searches_of
 from emtnas_hpc.report.figures.writing import write_gallery
 from emtnas_hpc.report.page.building import build_page
 from emtnas_hpc.report.runs import Runs
@@ -45,5 +45,4 @@ def publish(runs: Runs, tables: Sequence[Table], output: Path) -> list[Path]:
 
 
 def _draw(runs: Runs, *, pdf: bool) -> Gallery:
-    directories = [run.directory for run in runs.runs if run.search is not None]
-    return draw_gallery(group(read_traces(directories)), pdf=pdf)
+    return draw_gallery(tuple(map(searches_of, experiments_of(runs.runs))), pdf=pdf)

@@ -2,7 +2,7 @@
 
 from emtnas_hpc.report.formats.cells import shown
 from emtnas_hpc.report.page.views import EntryView, RowView, TableView
-from emtnas_hpc.report.summary import Summary, TaskSummary
+from emtnas_hpc.report.summary import SUPERNET_NOTE, Summary, TaskSummary
 from emtnas_hpc.report.table import Column, Entry, Row, Table
 
 #: Of a search's summary: heading, quantity, factor from the stored unit, decimals.
@@ -34,6 +34,7 @@ def summary_view(summary: Summary, key: str) -> TableView:
     """What an experiment's searches found, mean over their seeds."""
     n = len(summary.seeds)
     unfinished = ", ".join(map(str, summary.unfinished))
+    left_out = " and left out" if set(summary.seeds).isdisjoint(summary.unfinished) else ""
     return TableView(
         key=f"{key}-summary",
         title=f"What the searches found: mean ± sample standard deviation, n = {n}",
@@ -41,11 +42,10 @@ def summary_view(summary: Summary, key: str) -> TableView:
         columns=tuple(heading for heading, *_rest in _QUANTITIES),
         rows=tuple(_summary_row(task) for task in summary.tasks),
         notes=(
-            f"Supernet's accuracy on validation images, batch-norm mode {summary.batch_norm}: how "
-            "a search went, not which is better. True: the incumbent's on the whole validation "
-            "set; in generation 1: its fittest's; sampled: the incumbent's on one mini-batch. "
-            "Parameters (output slices in use) and MACs in the search's network.",
-            *([f"Not finished: seed {unfinished}."] if unfinished else []),
+            f"Batch-norm mode {summary.batch_norm}. {SUPERNET_NOTE} True: the incumbent's on the "
+            "whole validation set; in generation 1: its fittest's; sampled: the incumbent's on one "
+            "mini-batch. Parameters (output slices in use) and MACs in the search's network.",
+            *([f"Not finished{left_out}: seed {unfinished}."] if unfinished else []),
         ),
     )
 

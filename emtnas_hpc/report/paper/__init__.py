@@ -81,6 +81,12 @@ def paper_settings(tasks: frozenset[str]) -> dict[str, Any]:
     return {**tables["common"], **tables[which]}
 
 
+@cache
+def paper_images(name: str) -> dict[str, Any]:
+    """How images of a data set of the paper are loaded and augmented; of another one, nothing."""
+    return dict(_read("settings.toml")["images"].get(name, {}))
+
+
 def quote(text: str) -> Quoted:
     """Reads a printed number."""
     match = _NUMBER.fullmatch(text)

@@ -1,31 +1,27 @@
 """The seeds of one experiment together: what a figure is drawn of."""
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from emtnas_hpc.report.experiments import Experiment
 from emtnas_hpc.report.figures.trace import Trace
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Searches:
     """Searches that differ in nothing but their seed.
 
     Attributes:
-        title: its name; with a part of its signature where another one is called so too.
+        title: of the experiment.
+        key: of it, a part of file names and addresses.
         traces: its searches, by seed: the finished ones, or all while none is finished.
         left_out: seeds that are not finished while others are.
     """
 
     title: str
+    key: str
     traces: tuple[Trace, ...]
     left_out: tuple[int, ...]
-
-    @property
-    def key(self) -> str:
-        """The title as a part of file names and addresses."""
-        return re.sub(r"[^A-Za-z0-9_-]+", "-", self.title).strip("-")
 
     @property
     def signature(self) -> str:
@@ -65,22 +61,8 @@ def listed(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds))
 
 
-def group(traces: Iterable[Trace]) -> tuple[Experiment, ...]:
-    """The experiments that the searches belong to, by name."""
-    grouped: dict[tuple[str, str], list[Trace]] = defaultdict(list)
-    for trace in traces:
-        grouped[trace.header.name, trace.header.experiment_signature].append(trace)
-    names = [name for name, _signature in grouped]
-    return tuple(
-        _experiment(
-            f"{name} (settings {signature[:8]})" if names.count(name) > 1 else name,
-            sorted(grouped[name, signature], key=lambda trace: trace.header.seed),
-        )
-        for name, signature in sorted(grouped)
-    )
-
-
-def _experiment(title: str, traces: Sequence[Trace]) -> Experiment:
-    finished = tuple(trace for trace in traces if trace.finished)
-    left_out = [trace.header.seed for trace in traces if finished and not trace.finished]
-    return Experiment(title, finished or tuple(traces), tuple(left_out))
+def searches_of(experiment: Experiment) -> Searches:
+    """What is drawn of an experiment."""
+    traces = tuple(run.trace for run in experiment.averaged if run.trace is not None)
+    left_out = experiment.unfinished if experiment.finished else ()
+    return Searches(experiment.title, experiment.key, traces, left_out)

@@ -1,0 +1,173 @@
+"""The status of all seeds as a table, with what there is to say of them below it."""
+
+import math
+import re
+from collections.abc import Callable, Iterable
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from emtnas_hpc.cli.failures import one_line
+from emtnas_hpc.cli.formats import format_duration
+from emtnas_hpc.cli.screen import make_table
+from emtnas_hpc.cluster.state import State
+from emtnas_hpc.cluster.status import Overview, SeedStatus
+
+_COLUMNS = ("stage", "true %", "test %", "s/step", "left", "jobs", "req.", "heard")
+#: Columns of a screen that has room for everything in one line a seed.
+_WIDE = 120
+#: What may be as wide as it likes is what can be broken.
+_BREAKABLE = ("stage", "true %", "test %")
+_LEGEND = (
+    "true: the best so far on the whole validation set; step: a generation or an epoch; "
+    "left: work without queueing; req.: how often SLURM requeued a job; heard: ago, the last "
+    "sign of life."
+)
+_TEST = "test: of the best network that was trained from scratch, once it is; "
+_PARTLY = "+ more: retraining of which no epoch has been measured; "
+_STYLES = {
+    State.RUNNING: "green",
+    State.DONE: "bold green",
+    State.FAILED: "bold red",
+    State.LOST: "bold red",
+    State.CANCELLED: "dim",
+    State.STOPPED: "yellow",
+}
+
+#: Of a retraining's name all but its recipe, which is the same for a whole run.
+_WITHOUT_RECIPE = re.compile(r"retraining/(.+?-n\d+)-")
+
+
+def picture(overview: Overview, screen: Console) -> Group:
+    """The table, its notes and its legend; where the screen is narrow, one thing below another."""
+    notes = [note for seed in overview.seeds for note in _notes(seed)]
+    table = _table(overview, narrow=screen.width < _WIDE)
+    return Group(table, Text(), *notes, Text(_legend(overview), "dim"))
+
+
+def _legend(overview: Overview) -> str:
+    tested = any(tests(seed) for seed in overview.seeds)
+    partly = any(_is_partly_known(seed) for seed in overview.seeds)
+    return _TEST * tested + _PARTLY * partly + _LEGEND
+
+
+def _table(overview: Overview, *, narrow: bool) -> Table:
+    tested = any(tests(seed) for seed in overview.seeds)
+    shown = [heading for heading in _COLUMNS if tested or heading != "test %"]
+    if narrow:
+        shown.remove("s/step")
+    table = make_table()
+    table.add_column("run", overflow="fold")
+    if not narrow:
+        table.add_column("state", no_wrap=True)
+    for heading in shown:
+        breakable = heading in _BREAKABLE
+        table.add_column(heading, justify="right", no_wrap=not breakable, overflow="fold")
+    for seed in overview.seeds:
+        cells = _narrow_cells(seed) if narrow else _cells(seed)
+        table.add_row(*_first_cells(seed, narrow), *(cells[heading] for heading in shown))
+    return table
+
+
+def _first_cells(seed: SeedStatus, narrow: bool) -> list[Text]:
+    state = seed.standing.state
+    name, shown = Text(_name(seed)), Text(state.value, _STYLES.get(state, ""))
+    return [Text("\n").join([name, shown])] if narrow else [name, shown]
+
+
+def _name(seed: SeedStatus) -> str:
+    directory = seed.sight.paths.directory
+    return "/".join(directory.parts[-2:])
+
+
+def _cells(seed: SeedStatus) -> dict[str, str]:
+    last = seed.sight.evidence.last
+    return {
+        "stage": " ".join(_stage(seed)),
+        "true %": ", ".join(_percents(accuracies(seed))) or "-",
+        "test %": ", ".join(_percents(tests(seed).items())) or "-",
+        "s/step": "-" if math.isnan(seed.seconds) else f"{seed.seconds:.1f}",
+        "left": ", ".join(_left(seed, format_duration)),
+        "jobs": str(seed.n_jobs),
+        "req.": str(seed.n_requeues),
+        "heard": _roughly(last.silent_s) if last else "-",
+    }
+
+
+def _narrow_cells(seed: SeedStatus) -> dict[str, str]:
+    """Each a few lines high; a test accuracy stands beside the true one of its task."""
+    cells, tested = _cells(seed), tests(seed)
+    pace = [] if math.isnan(seed.seconds) else [f"{cells['s/step']} s"]
+    in_order = (tested.pop(name, math.nan) for name, _value in accuracies(seed))
+    return {
+        **cells,
+        "stage": "\n".join([*_stage(seed), *pace]),
+        "true %": "\n".join(_percents(accuracies(seed))) or "-",
+        "test %": "\n".join([*map(_percent, in_order), *_percents(tested.items())]) or "-",
+        "left": "\n".join(_left(seed, _roughly)),
+    }
+
+
+def _stage(seed: SeedStatus) -> tuple[str, str]:
+    """The stage under way without the label of its recipe, and how far it is."""
+    stage = seed.sight.under_way
+    short = _WITHOUT_RECIPE.match(stage.name)
+    return short[
+        1
+    ] if short else stage.name, f"{stage.step}/{'?' if stage.n_steps is None else stage.n_steps}"
+
+
+def _left(seed: SeedStatus, shown: Callable[[float], str]) -> list[str]:
+    ahead = seed.ahead
+    if math.isnan(ahead.seconds):
+        return ["-"]
+    n_jobs = seed.plan.n_jobs if seed.plan else None
+    return [
+        shown(ahead.seconds),
+        *(["+ more"] if _is_partly_known(seed) else []),
+        *([f"{n_jobs} jobs"] if n_jobs and n_jobs > 1 else []),
+    ]
+
+
+def _is_partly_known(seed: SeedStatus) -> bool:
+    return bool(seed.ahead.unmeasured) and not math.isnan(seed.ahead.seconds)
+
+
+def _roughly(seconds: float) -> str:
+    """The larger of two units will do."""
+    return " ".join(format_duration(seconds).split()[:2])
+
+
+def accuracies(seed: SeedStatus) -> list[tuple[str, float]]:
+    """The best true accuracy so far of every task, in [0, 1]; nan where none was measured."""
+    progress = seed.sight.progress
+    if progress is None:
+        return []
+    names = [task.name for task in progress.header.tasks]
+    return list(zip(names, progress.true_fitness, strict=True))
+
+
+def tests(seed: SeedStatus) -> dict[str, float]:
+    """The best test accuracy of every task of which a network was trained to its end, in [0, 1]."""
+    best: dict[str, float] = {}
+    for stage in seed.sight.stages:
+        if stage.test_accuracy is not None:
+            best[stage.task] = max(stage.test_accuracy, best.get(stage.task, 0.0))
+    return best
+
+
+def _percents(accuracies: Iterable[tuple[str, float]]) -> list[str]:
+    return [f"{name} {_percent(value)}" for name, value in accuracies]
+
+
+def _percent(fraction: float) -> str:
+    return "-" if math.isnan(fraction) else f"{100 * fraction:.2f}"
+
+
+def _notes(seed: SeedStatus) -> list[Text]:
+    standing, warning = seed.standing, seed.sight.warning
+    about = [f"{standing.state.value}: {one_line(standing.reason)}"] if standing.reason else []
+    if warning and standing.state is not State.DONE:
+        about.append(f"warning: {one_line(warning)}")
+    return [Text(f"{_name(seed)} {line}") for line in about]
