@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,11 +172,23 @@ def open_session(request: SearchRequest, listeners: Listeners, terms: Terms) -> 
         say=listeners.say,
     ) as opened:
         if choice := describe_choice(request.device, provenance):
-            listeners.say(choice)
+            listeners = _say_at_work(listeners, choice)
         if no_gpu:
             listeners.say(f"warning: {no_gpu}")
             opened.attempt.event(NO_GPU, message=no_gpu)
         yield Session(request, listeners, terms, opened, device)
+
+
+def _say_at_work(listeners: Listeners, line: str) -> Listeners:
+    """Listeners that say a line when the first phase begins: never, where nothing is left."""
+    unsaid = [line]
+
+    def phase(name: str, task: str) -> None:
+        if unsaid:
+            listeners.say(unsaid.pop())
+        listeners.phase(name, task)
+
+    return replace(listeners, phase=phase)
 
 
 def continue_search(session: Session, plan: SearchPlan, stop: StopRequest) -> Outcome:

@@ -292,6 +292,9 @@ def test_a_device_that_nobody_named_is_said_once(request_of):
     request, told = dataclasses.replace(request_of(), device="auto"), Told()
     search(request, told)
     assert len([line for line in told.said if line.endswith(", chosen by itself")]) == 1
+    again = Told()
+    search(request, again)
+    assert again.said == []
 
 
 @pytest.mark.skipif(choose_device("auto").type == "cuda", reason="torch sees a GPU here")
