@@ -65,7 +65,9 @@ def test_a_search_tells_its_generations_on_stderr_and_its_result_on_stdout(
     assert ", done: digits" in lines[-2]
     assert lines[-1] == "seed 0: finished, 2 generations"
     (run,) = (here / "runs").iterdir()
-    assert result.out.startswith(f"{run.name}: seed 0 (n = 1)\ntask ")
+    assert result.out.startswith(
+        f"{run.name}: seed 0 (n = 1); supernet, batch norm recalibrated\ntask "
+    )
 
 
 def test_a_run_is_named_after_its_preset_and_what_was_changed(
@@ -288,7 +290,9 @@ def test_a_run_that_is_owned_is_refused_and_one_that_is_stopped_goes_on(
 
     unfinished = emtnas("report")
     assert unfinished.code == 0
-    assert unfinished.out.startswith("long: seed 0 (n = 1), seed 0 not finished\n")
+    assert unfinished.out.startswith(
+        "long: seed 0 (n = 1), seed 0 not finished; supernet, batch norm recalibrated\n"
+    )
 
     resumed = emtnas(*command)
     assert resumed.code == 0

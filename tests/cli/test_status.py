@@ -1,4 +1,6 @@
 import json
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -10,14 +12,17 @@ from command_line import Emtnas, run_here
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "search"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
 from fake import commit_search
+from fake_runs import Retrained, make_run
 from stand_ins import StandIns, queue_line, record_job
 
 from emtnas_hpc.cli import status_view
 from emtnas_hpc.cluster.marks import write_mark
 from emtnas_hpc.cluster.profile import Profile
 from emtnas_hpc.cluster.request import JobRequest, write_request
+from emtnas_hpc.runner.attempts import Attempt
 from emtnas_hpc.store.paths import RunPaths
 
 
@@ -86,6 +91,52 @@ def test_a_table_on_a_terminal_of_80_columns_is_cut_nowhere(
     out = emtnas("status").out
     assert "…" not in out
     assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.fixture
+def trained(here: Path, stand_ins: StandIns) -> RunPaths:
+    """A run of which one of two networks is trained, and whose job misses its GPU."""
+    short = ("search.generations=3", "retraining.normal_cells=[2]", "retraining.epochs=2")
+    both = Retrained(recipe="long+epochs=2")
+    run = RunPaths(make_run(Path("runs"), "cifar", *short, retrained=both))
+    shutil.rmtree(run.directory / "retraining/cifar100-n2-long+epochs=2")
+    job = record_job(run, "10")
+    with Attempt(run, "77", {"job_id": "10"}) as attempt:
+        attempt.event("no_gpu", message="torch sees none")
+    stand_ins.queue(queue_line(job, "RUNNING"))
+    return run
+
+
+def test_the_retraining_under_way_is_shown_with_what_was_tested_before(
+    emtnas: Emtnas, trained: RunPaths
+) -> None:
+    out = emtnas("status").out
+    [row] = [" ".join(line.split()) for line in out.splitlines() if line.startswith("cifar/")][:1]
+    assert re.match(r"cifar/seed-0 running cifar100-n2 0/2 cifar10 \S+, cifar100 \S+ ", row)
+    assert re.search(r" cifar10 9\d\.\d\d - - 1 0 ", row)
+    assert "cifar/seed-0 warning: torch sees none" in out.splitlines()
+    assert "test: of the best network that was trained from scratch" in out
+
+
+def test_json_lists_all_stages_of_a_run(emtnas: Emtnas, trained: RunPaths) -> None:
+    [seed] = json.loads(emtnas("status", "--json").out)["seeds"]
+    names = ["search", *(f"retraining/{task}-n2-long+epochs=2" for task in ("cifar10", "cifar100"))]
+    assert [stage["name"] for stage in seed["stages"]] == names
+    assert [stage["finished"] for stage in seed["stages"]] == [True, True, False]
+    assert (seed["stage"], seed["unmeasured_stages"]) == (names[2], names[2:])
+    assert list(seed["test_accuracy"]) == ["cifar10"]
+    assert seed["warning"] == "torch sees none"
+
+
+def test_on_a_narrow_terminal_retrainings_fit_too(
+    emtnas: Emtnas, trained: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = emtnas("status").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[2].split()[:2] == ["cifar/seed-0", "cifar100-n2"]
+    assert lines[3].split()[:2] == ["running", "0/2"]
 
 
 def test_json_has_every_number_and_null_for_what_nobody_knows(
