@@ -105,6 +105,12 @@ class Cluster:
         self.run("scancel", "--me", "--state=PENDING")
         self.run("scancel", "--me")
         wait_for(self._is_empty, "an empty queue", tell=self.tell)
+        # A controller that was started anew takes no order about a node it has not heard of yet.
+        wait_for(self._is_idle, "idle nodes", tell=self.tell)
+
+    def _is_idle(self) -> bool:
+        states = self.attempt("sinfo", "--noheader", "--Node", "--format=%T").stdout.split()
+        return set(states) == {"idle"}
 
     def _is_empty(self) -> bool:
         # A requeued one waits again, and one that ignores SIGTERM takes its time.
