@@ -7,6 +7,7 @@ from emtnas_hpc.experiment import StoredExperiment, dump_stored
 from emtnas_hpc.retraining.directory import retraining_left, store_identity
 from emtnas_hpc.retraining.order import RetrainingOrder
 from emtnas_hpc.retraining.plan import RetrainingPlan
+from emtnas_hpc.runner.attempts import Event
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.terms import Terms
@@ -105,7 +106,7 @@ def _out_of_time(session: Session) -> bool:
     """Whether not even a commit fits any more; what the first step takes nobody knows yet."""
     reason = session.terms.reason_to_stop(0.0)
     if reason:
-        session.opened.attempt.event("stopped", reason=reason)
+        session.opened.attempt.event(Event.STOPPED, reason=reason)
     return reason is not None
 
 

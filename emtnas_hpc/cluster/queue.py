@@ -49,11 +49,6 @@ class QueuedJob:
     nodes: str = ""
     partition: str = ""
 
-    def waits_for(self, job_id: str) -> bool:
-        """Whether it begins after that job only."""
-        ids = self.dependency.replace("(", ":").replace(",", ":").split(":")
-        return job_id in ids
-
 
 def read_queue() -> list[QueuedJob]:
     """All jobs of this user that have not ended.

@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 
-#: The event of a start whose job asked for GPUs that torch does not see.
-NO_GPU = "no_gpu"
-
 #: What SLURM tells a job of its GPUs: their number, or the number of each.
 _COUNT, _LISTS = "SLURM_GPUS_ON_NODE", ("SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
 

@@ -1,7 +1,7 @@
 """One seed's search in its run directory, from wherever it was to its end or to a stop."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from emtnas_hpc.data import open_task
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment import Experiment
-from emtnas_hpc.runner.attempts import read_attempts
+from emtnas_hpc.runner.attempts import Event, read_attempts
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress, run
 from emtnas_hpc.runner.provenance import changes_since
@@ -18,7 +18,7 @@ from emtnas_hpc.runner.session import OpenRun, open_run
 from emtnas_hpc.runner.stage import S, Stage
 from emtnas_hpc.runner.terms import Terms
 from emtnas_hpc.search.assembly import SearchPlan
-from emtnas_hpc.search.device_choice import NO_GPU, describe_choice, missing_gpu
+from emtnas_hpc.search.device_choice import describe_choice, missing_gpu
 from emtnas_hpc.search.environment import prepare_environment
 from emtnas_hpc.search.run_directory import is_finished, refuse_other_settings, store_experiment
 from emtnas_hpc.search.stage import PhaseListener
@@ -121,6 +121,7 @@ class Session:
         terms: of this process.
         opened: the run directory.
         device: ready, torch made deterministic on it.
+        conditions: what equal bits depend on here.
     """
 
     request: SearchRequest
@@ -128,10 +129,14 @@ class Session:
     terms: Terms
     opened: OpenRun
     device: "torch.device"
+    conditions: Mapping[str, object]
 
     def carry_on(self, stage: Stage[S], signature: str, stop: StopRequest) -> Outcome:
         """Carries a stage of this run to its end or to a stop; `signature` is its commits'."""
         settings, grace_s = self.request.experiment.run, self.terms.grace_s
+        changes = changes_since(read_attempts(self.opened.paths), self.conditions, stage.name)
+        if changes:
+            self.listeners.say(f"goes on with {'; '.join(changes)}: equal bits are not promised")
         return run(
             stage,
             RunStore(
@@ -161,9 +166,6 @@ def open_session(request: SearchRequest, listeners: Listeners, terms: Terms) -> 
     """
     device, provenance = prepare_device(request.device, request.experiment.threads)
     no_gpu = missing_gpu(request.device, provenance, os.environ)
-    changes = changes_since(read_attempts(request.paths), provenance)
-    if changes:
-        listeners.say(f"goes on with {'; '.join(changes)}: equal bits are not promised")
     with open_run(
         request.paths,
         terms,
@@ -175,8 +177,8 @@ def open_session(request: SearchRequest, listeners: Listeners, terms: Terms) -> 
             listeners = _say_at_work(listeners, choice)
         if no_gpu:
             listeners.say(f"warning: {no_gpu}")
-            opened.attempt.event(NO_GPU, message=no_gpu)
-        yield Session(request, listeners, terms, opened, device)
+            opened.attempt.event(Event.NO_GPU, message=no_gpu)
+        yield Session(request, listeners, terms, opened, device, provenance)
 
 
 def _say_at_work(listeners: Listeners, line: str) -> Listeners:

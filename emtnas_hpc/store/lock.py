@@ -44,7 +44,7 @@ def exclusive(
         file = path.open("a")
     with file:
         end = clock() + patience_s
-        alone = _lock(file.fileno(), waiting, lambda: clock() >= end)
+        alone = hold(file.fileno(), waiting, lambda: clock() >= end)
         if alone is None:
             raise OwnedError(
                 f"{shown(path)} has been held by another process for more than {patience_s:.0f} s; "
@@ -53,8 +53,21 @@ def exclusive(
         yield alone
 
 
-def _lock(descriptor: int, waiting: Callable[[], None], is_over: Callable[[], bool]) -> bool | None:
-    """Whether it is locked; False where that cannot be, None where patience ran out."""
+def hold(
+    descriptor: int,
+    waiting: Callable[[], None],
+    is_over: Callable[[], bool] = lambda: False,
+) -> bool | None:
+    """Locks an open file until it is closed.
+
+    Args:
+        descriptor: of the file.
+        waiting: called once if somebody else has it.
+        is_over: asked whether to wait no longer.
+
+    Returns:
+        True; False where the file system has no locks; None where the waiting was over.
+    """
     told = False
     while True:
         try:

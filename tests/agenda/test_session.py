@@ -120,6 +120,29 @@ def test_other_retraining_settings_make_other_folders_and_touch_nothing_else(cop
     assert len(request.paths.stages()) == 1 + 4 + 2
 
 
+@pytest.mark.parametrize("begun", [False, True], ids=["new", "begun"])
+def test_a_retraining_answers_for_its_own_conditions_not_for_those_of_the_search(
+    copy: Copy, begun: bool
+) -> None:
+    name = RETRAININGS[1]
+    request, told = copy(), Told()
+    [attempt] = read_attempts(request.paths)
+    text = attempt.path.read_text()
+    older = text.replace(f'"torch": "{attempt.provenance["torch"]}"', '"torch": "1.0"')
+    assert older != text
+    if begun:
+        shutil.rmtree(request.paths.stage(f"retraining/{name}").commit(2))
+    else:
+        remove(request.paths, name)
+        older = "".join(line for line in older.splitlines(keepends=True) if name not in line)
+    attempt.path.write_text(older)
+    assert run(request, told) is Outcome.DONE
+    assert told.stages == [name]
+    said = [line for line in told.said if "equal bits are not promised" in line]
+    assert len(said) == begun
+    assert all("torch 1.0 -> " in line for line in said)
+
+
 def test_a_run_remembers_which_retrainings_it_was_last_asked_for(
     tmp_path: Path, request_in: Callable[..., SearchRequest]
 ) -> None:

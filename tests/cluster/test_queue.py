@@ -31,13 +31,6 @@ def test_an_empty_queue_has_no_jobs() -> None:
     assert parse_queue("\n") == []
 
 
-def test_a_job_waits_for_the_job_in_its_dependency_and_for_no_other() -> None:
-    [job] = parse_queue(WAITING.replace("afterany:1(", "afterany:1:23(unfulfilled),singleton("))
-    assert job.waits_for("1")
-    assert job.waits_for("23")
-    assert not job.waits_for("2")
-
-
 @pytest.mark.parametrize(
     ("state", "known"),
     [("RUNNING", True), ("PENDING", True), ("SUSPENDED", True), ("COMPLETED", False)],
