@@ -34,6 +34,28 @@ def check_golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     return check
 
 
+@pytest.fixture(scope="session")
+def make_pictures() -> Callable[..., Path]:
+    """Writes small JPEGs below `train` and `val`: a colour a class, grain and sizes at random."""
+    import numpy as np
+    from PIL import Image
+
+    def make(folder: Path, n_classes: int = 3, n_train: int = 20, n_val: int = 5) -> Path:
+        rng = np.random.default_rng(0)
+        for part, n in (("train", n_train), ("val", n_val)):
+            for label in range(n_classes):
+                within = folder / part / f"n{label:04}"
+                within.mkdir(parents=True)
+                colour = np.array([40 * label, 120, 200 - 40 * label])
+                for number in range(n):
+                    grain = rng.integers(0, 50, (*rng.integers(70, 110, 2), 3))
+                    picture = Image.fromarray((colour + grain).clip(0, 255).astype(np.uint8))
+                    picture.save(within / f"{number:02}.JPEG")
+        return folder
+
+    return make
+
+
 @pytest.fixture
 def environment() -> dict[str, str]:
     """In which a process of its own finds the package."""

@@ -11,7 +11,7 @@ from emtnas_hpc.store.reading import read_newest
 
 
 def run_orders(paths: RunPaths, experiment: Experiment) -> list[RetrainingOrder]:
-    """For every task and N of an experiment, the retraining of what its finished search found.
+    """Every retraining that an experiment asks for, of what its finished search found.
 
     Raises:
         InputError: the search is not finished.
@@ -26,14 +26,14 @@ def run_orders(paths: RunPaths, experiment: Experiment) -> list[RetrainingOrder]
             experiment=experiment.name,
             seed=history.header.seed,
             threads=experiment.threads,
-            architecture=incumbent(history, task)[0],
-            origin=incumbent(history, task)[1],
+            architecture=incumbent(history, found_on)[0],
+            origin=incumbent(history, found_on)[1],
             task=task,
             images=experiment.task[task],
             n_normal=n_normal,
             settings=settings,
         )
-        for task in experiment.tasks
+        for found_on, task in experiment.retrained
         for n_normal in settings.normal_cells
     ]
 

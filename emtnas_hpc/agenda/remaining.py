@@ -14,8 +14,8 @@ def stages_of(experiment: Experiment) -> tuple[str, ...]:
     return (
         SearchStage.name,
         *(
-            f"retraining/{retraining_name(task, task, n_normal, recipe_label(settings))}"
-            for task in experiment.tasks
+            f"retraining/{retraining_name(task, found_on, n_normal, recipe_label(settings))}"
+            for found_on, task in experiment.retrained
             for n_normal in settings.normal_cells
         ),
     )

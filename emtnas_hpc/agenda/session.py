@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from emtnas_hpc.agenda.incumbents import run_orders
+from emtnas_hpc.agenda.transfers import open_transfers
 from emtnas_hpc.experiment import StoredExperiment, dump_stored
 from emtnas_hpc.retraining.directory import retraining_left, store_identity
 from emtnas_hpc.retraining.order import RetrainingOrder
@@ -44,8 +45,13 @@ def carry_on(
     """
     search = search_left(request, listeners.say)
     if search is None:
-        orders = run_orders(request.paths, request.experiment)
-        return carry_on_retrainings(request, orders, listeners, stop, terms)
+        left = _left(request, run_orders(request.paths, request.experiment), listeners)
+        if not left:
+            return Outcome.DONE
+        with open_session(request, listeners, terms or Terms()) as session:
+            store_retraining(request.paths, request.experiment, session.opened.claim)
+            return _continue_retrainings(session, left, stop)
+    open_transfers(request, listeners.say)
     with open_session(request, listeners, terms or Terms()) as session:
         if continue_search(session, search, stop) is Outcome.MORE:
             return Outcome.MORE
@@ -61,6 +67,8 @@ def carry_on_retrainings(
     terms: Terms | None = None,
 ) -> Outcome:
     """Begins or continues retrainings in one run directory; arguments and errors of `carry_on`.
+
+    Which ones the run itself is asked for stays as it is.
 
     Args:
         request: where; its search may be finished long since, or none.
@@ -111,13 +119,13 @@ def _out_of_time(session: Session) -> bool:
 
 
 def _say_what_it_is_for(session: Session) -> None:
-    """In experiment.toml, which a job goes by.
+    """In the experiment.toml of a folder for architectures from elsewhere.
 
-    That of a folder for architectures from elsewhere names no signature of a search.
+    It names no signature of a search. One that is there stays: what was read of it when the
+    request was made may be older.
     """
     request, claim = session.request, session.opened.claim
     if read_stored(request.paths) is not None:
-        store_retraining(request.paths, request.experiment, claim)
         return
     stored = StoredExperiment(request.experiment, request.seed, {}, {})
     claim.check()

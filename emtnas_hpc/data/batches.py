@@ -13,6 +13,42 @@ from emtnas_hpc.data.images import Images
 Batch = tuple[Tensor, Tensor]
 
 
+class Normalisation:
+    """Pixels of 0 to 255 as floats: / 255, less the mean, by the standard deviation.
+
+    Args:
+        mean: per channel, of pixel values in [0, 1].
+        std: likewise.
+        width: of the images in pixels.
+        device: where they are.
+    """
+
+    def __init__(
+        self, mean: tuple[float, ...], std: tuple[float, ...], width: int, device: torch.device
+    ) -> None:
+        self._width = width
+        # Rows of pixels, not pixels: the vectorised loop over three channels only is twice as slow.
+        self._mean = (torch.tensor(mean, dtype=torch.float32) * 255).repeat(width).to(device)
+        self._std = (torch.tensor(std, dtype=torch.float32) * 255).repeat(width).to(device)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """(b, h, w * c) bytes to (b, h, w, c) floats."""
+        pixels = rows.to(torch.float32).sub_(self._mean).div_(self._std)
+        return pixels.view(len(rows), pixels.shape[1], self._width, -1)
+
+
+def blanked(holes: Tensor, cutout: int, size: int) -> Tensor:
+    """Which pixels are covered by squares around `holes`, (b, 2), of edge `cutout`.
+
+    Returns:
+        bool, (b, h, w, 1).
+    """
+    first = holes - cutout // 2
+    pixel = torch.arange(size, device=holes.device)
+    covered = (pixel >= first.unsqueeze(-1)) & (pixel < (first + cutout).unsqueeze(-1))
+    return (covered[:, 0, :, None] & covered[:, 1, None, :]).unsqueeze(-1)
+
+
 class DeviceImages:
     """Labelled images on a device, padded once, as uint8.
 
@@ -61,9 +97,7 @@ class DeviceImages:
             .unfold(2, width * channels, channels)
         )
         self._outside = _outside(height, width, padding).to(device)
-        # Rows of pixels, not pixels: the vectorised loop over three channels only is twice as slow.
-        self._mean = (torch.tensor(mean, dtype=torch.float32) * 255).repeat(width).to(device)
-        self._std = (torch.tensor(std, dtype=torch.float32) * 255).repeat(width).to(device)
+        self._normalised = Normalisation(mean, std, width, device)
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -93,23 +127,11 @@ class DeviceImages:
         if self.flip:
             pixels = torch.where(flips[:, None, None, None], pixels.flip(2), pixels)
         if draw.holes is not None:
-            pixels.masked_fill_(self._blanked(self._move(draw.holes)).unsqueeze(-1), 0.0)
+            pixels.masked_fill_(blanked(self._move(draw.holes), self.cutout, self.size), 0.0)
         return pixels.permute(0, 3, 1, 2), self._labels[chosen]
 
     def _move(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device, non_blocking=True)
-
-    def _blanked(self, holes: Tensor) -> Tensor:
-        """Which pixels the squares around `holes`, (b, 2), cover, (b, h, w)."""
-        first = holes - self.cutout // 2
-        pixel = torch.arange(self.size, device=self.device)
-        covered = (pixel >= first.unsqueeze(-1)) & (pixel < (first + self.cutout).unsqueeze(-1))
-        return covered[:, 0, :, None] & covered[:, 1, None, :]
-
-    def _normalised(self, rows: Tensor) -> Tensor:
-        """(b, h, w * c) bytes to (b, h, w, c) floats."""
-        pixels = rows.to(torch.float32).sub_(self._mean).div_(self._std)
-        return pixels.view(len(rows), self.size, self.size, self.channels)
 
 
 def _outside(height: int, width: int, padding: int) -> Tensor:

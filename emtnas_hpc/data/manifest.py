@@ -1,8 +1,9 @@
 """What a prepared directory says about itself: written last, believed first, checked always."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -30,17 +31,14 @@ class FileRecord(_Record):
     sha256: str
 
 
-class Manifest(_Record):
-    """The contents of `manifest.json`.
+class Contents(_Record):
+    """What every `manifest.json` says.
 
     Attributes:
         schema_version: layout of the directory.
         source: the setting that it was made from.
         fingerprint: of the user's file or folder when it was read, else empty.
         classes: their names, in the order of their numbers.
-        image_channels: 1 or 3.
-        image_size: edge of the square images before pooling.
-        multi_label: an image may belong to several classes.
         n_images: of each split.
         files: by name, `train_images.npy` and so on.
     """
@@ -49,11 +47,31 @@ class Manifest(_Record):
     source: str
     fingerprint: str
     classes: tuple[str, ...]
+    n_images: dict[str, int]
+    files: dict[str, FileRecord]
+
+
+class Manifest(Contents):
+    """That of a directory of arrays.
+
+    Attributes:
+        image_channels: 1 or 3.
+        image_size: edge of the square images before pooling.
+        multi_label: an image may belong to several classes.
+    """
+
     image_channels: int
     image_size: int
     multi_label: bool
-    n_images: dict[str, int]
-    files: dict[str, FileRecord]
+
+
+class ListingManifest(Contents):
+    """That of a directory that only lists the user's own files."""
+
+    kind: Literal["listing"] = "listing"
+
+
+M = TypeVar("M", bound=Contents)
 
 
 def array_files(split: Split) -> tuple[str, str]:
@@ -66,20 +84,20 @@ def record(content: bytes | memoryview) -> FileRecord:
     return FileRecord(n_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: Contents) -> None:
     """Completes a directory; nothing may be written to it afterwards."""
     write_synced(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Reads `manifest.json`.
+def read_manifest(folder: Path, kind: type[M]) -> M:
+    """Reads `manifest.json`, expected to be of this kind.
 
     Raises:
         DataError: it is missing, damaged, or of another schema.
     """
     path = folder / MANIFEST
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(path.read_bytes())
     except OSError as error:
         raise _unreadable(path, error) from None
     except ValidationError as error:
@@ -96,24 +114,29 @@ def open_folder(folder: Path) -> Manifest:
     Raises:
         DataError: one of them is missing, or longer or shorter than it was written.
     """
-    manifest = read_manifest(folder)
-    for split in SEEN_BY_A_SEARCH:
-        for name in array_files(split):
-            _check_size(folder, manifest, name)
+    manifest = read_manifest(folder, Manifest)
+    seen = (name for split in SEEN_BY_A_SEARCH for name in array_files(split))
+    check_sizes(folder, manifest, seen)
     return manifest
 
 
-def _check_size(folder: Path, manifest: Manifest, name: str) -> None:
-    path, expected = folder / name, _expected(folder, manifest, name).n_bytes
-    try:
-        found = path.stat().st_size
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    if found != expected:
-        raise DataError(f"{path} has {found} bytes, expected {expected}")
+def check_sizes(folder: Path, manifest: Contents, names: Iterable[str]) -> None:
+    """Checks that files are there and as long as they were written; opens none.
+
+    Raises:
+        DataError: one of them is not.
+    """
+    for name in names:
+        path, expected = folder / name, _expected(folder, manifest, name).n_bytes
+        try:
+            found = path.stat().st_size
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        if found != expected:
+            raise DataError(f"{path} has {found} bytes, expected {expected}")
 
 
-def read_verified(folder: Path, manifest: Manifest, name: str) -> bytes:
+def read_verified(folder: Path, manifest: Contents, name: str) -> bytes:
     """Reads a file whole and checks its SHA-256.
 
     Raises:
@@ -138,7 +161,7 @@ def _unreadable(path: Path, error: OSError) -> DataError:
     return DataError(f"{path} cannot be read ({error.strerror})")
 
 
-def _expected(folder: Path, manifest: Manifest, name: str) -> FileRecord:
+def _expected(folder: Path, manifest: Contents, name: str) -> FileRecord:
     if name not in manifest.files:
         raise DataError(f"{folder / MANIFEST} is damaged: it does not list {name}")
     return manifest.files[name]

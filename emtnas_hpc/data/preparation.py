@@ -1,40 +1,54 @@
 """Making a data set ready: read its source once, write the canonical arrays, verify them later.
 
-`<data>/<key of the source>/{train,val,test}_{images,labels}.npy` and `manifest.json`. The directory
-is built under another name and renamed when it is whole.
+`<data>/<key of the source>/{train,val,test}_{images,labels}.npy` and `manifest.json`; of a source
+that is streamed, lists of its files instead. The directory is built under another name and renamed
+when it is whole.
 """
 
 import contextlib
-import io
 import shutil
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from emtnas_hpc.data.images import Images, Split
+from emtnas_hpc.data.listing import Listing, list_folder
 from emtnas_hpc.data.lock import exclusive
 from emtnas_hpc.data.manifest import (
-    FileRecord,
+    Contents,
+    ListingManifest,
     Manifest,
-    array_files,
     open_folder,
     read_manifest,
     read_verified,
-    record,
-    write_manifest,
 )
 from emtnas_hpc.data.prepared import Prepared, open_prepared
 from emtnas_hpc.data.raw import Say, Workplace
 from emtnas_hpc.data.refusals import storage_errors
 from emtnas_hpc.data.sources import Source, fingerprint, parse_source, read_source
 from emtnas_hpc.data.splits import complete_splits
+from emtnas_hpc.data.streamed import check_streamed_settings, open_streamed
+from emtnas_hpc.data.task_data import TaskData
+from emtnas_hpc.data.writing import check_some, records_of, write_arrays, write_lists
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment.settings import TaskSettings
-from emtnas_hpc.store.durable import sync_directory, write_synced
+from emtnas_hpc.store.durable import sync_directory
 
 
-def prepare(name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: str) -> Prepared:
+@dataclass(frozen=True)
+class _Fault:
+    """Why a directory has to be made (anew).
+
+    Attributes:
+        reason: in words.
+        listing: of the source's folder, if that was looked through to find it out.
+    """
+
+    reason: str
+    listing: Listing | None = None
+
+
+def prepare(name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: str) -> TaskData:
     """Makes a task's data ready, or verifies every file of what is there.
 
     A data set that is damaged, or whose source the user has changed, is made anew.
@@ -51,108 +65,134 @@ def prepare(name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: st
         StorageError: no room.
     """
     source = parse_source(task, f"task.{name}.source")
-    folder = data_dir / source.key
-    if _fault(folder, source) is not None:
+    if source.is_streamed:
+        check_streamed_settings(name, task)
+    if _fault(data_dir, source) is not None:
         with storage_errors(data_dir):
             data_dir.mkdir(parents=True, exist_ok=True)
         with exclusive(data_dir / f".{source.key}.lock", say) as alone:
             if alone:
                 _remove_leftovers(data_dir, source)
-            fault = _fault(folder, source)
+            fault = _fault(data_dir, source)
             if fault is not None:
-                say(f"{name}: preparing {source.text}: {fault}")
-                _build(source, data_dir, say)
-    prepared = open_prepared(name, task, data_dir, mend=mend)
-    say(f"{name}: {_summary(prepared)}")
+                say(f"{name}: preparing {source.text}: {fault.reason}")
+                _build(source, data_dir, say, fault.listing)
+    prepared = open_data(name, task, data_dir, mend=mend)
+    say(f"{name}: {prepared.summary}")
     return prepared
+
+
+def open_data(name: str, task: TaskSettings, data_dir: Path, *, mend: str) -> TaskData:
+    """Opens what `prepare` made, of either kind.
+
+    Raises:
+        DataError: a file is missing, cut off or of another schema, or the settings do not fit.
+    """
+    if parse_source(task, f"task.{name}.source").is_streamed:
+        return open_streamed(name, task, data_dir, mend=mend)
+    return open_prepared(name, task, data_dir, mend=mend)
 
 
 def open_task(name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: str) -> Prepared:
     """Opens a task's data for a search; what lies on this machine is prepared first if need be.
 
     Never downloads, and never opens the test set of what is already prepared. Arguments and errors
-    are those of `prepare`.
+    are those of `prepare`; a source that is streamed is refused.
     """
     source = parse_source(task, f"task.{name}.source")
-    if source.needs_download or _is_current(data_dir / source.key, source):
-        return open_prepared(name, task, data_dir, mend=mend)
+    if source.is_streamed:
+        raise DataError(
+            f"task.{name}.source is {source.text!r}, which is for retraining only, expected images "
+            f"that fit into memory; search on others, then `emtnas-hpc retrain RUN --on {name}`"
+        )
+    if not (source.needs_download or _is_current(data_dir, source)):
+        prepare(name, task, data_dir, say=say, mend=mend)
+    return open_prepared(name, task, data_dir, mend=mend)
+
+
+def open_for_retraining(
+    name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: str
+) -> TaskData:
+    """As `open_task`, for a retraining, which takes what is streamed too.
+
+    The user's own folder of pictures is listed if need be; of a list that is there it is looked at
+    no more, but every picture's size is compared when it is read.
+    """
+    source = parse_source(task, f"task.{name}.source")
+    if not source.is_streamed:
+        return open_task(name, task, data_dir, say=say, mend=mend)
+    if (data_dir / source.key).exists():
+        return open_streamed(name, task, data_dir, mend=mend)
     return prepare(name, task, data_dir, say=say, mend=mend)
 
 
-def _is_current(folder: Path, source: Source) -> bool:
+def _is_current(data_dir: Path, source: Source) -> bool:
     try:
-        return not _is_outdated(open_folder(folder), source)
+        return not _is_outdated(open_folder(data_dir / source.key), source, None)
     except DataError:
         return False
 
 
-def _is_outdated(manifest: Manifest, source: Source) -> bool:
-    """A source that is gone cannot have changed: its prepared copy still serves."""
+def _is_outdated(manifest: Contents, source: Source, listing: Listing | None) -> bool:
+    """Whether the user has changed the source since.
+
+    One that is gone cannot have changed: its prepared copy still serves. Lists are no copy.
+    """
+    if listing is not None:
+        return (manifest.classes, manifest.files) != (listing.classes, records_of(listing))
     return fingerprint(source) not in (None, manifest.fingerprint)
 
 
-def _fault(folder: Path, source: Source) -> str | None:
+def _fault(data_dir: Path, source: Source) -> _Fault | None:
     """Why a directory has to be made (anew), or None if every file of it is good."""
+    folder, listing = data_dir / source.key, None
     if not folder.exists():
-        return f"{folder} is not there yet"
+        return _Fault(f"{folder} is not there yet")
     try:
-        manifest = read_manifest(folder)
-        if _is_outdated(manifest, source):
-            return f"{source.argument} has changed"
+        manifest = read_manifest(folder, ListingManifest if source.is_streamed else Manifest)
+        if source.is_streamed:
+            listing = list_folder(source.folder(data_dir))
+        if _is_outdated(manifest, source, listing):
+            return _Fault(f"{source.argument} has changed", listing)
         for file in manifest.files:
             read_verified(folder, manifest, file)
     except DataError as error:
-        return str(error)
+        return _Fault(str(error), listing)
     return None
 
 
-def _build(source: Source, data_dir: Path, say: Say) -> None:
+def _build(source: Source, data_dir: Path, say: Say, listing: Listing | None) -> None:
     workshop = data_dir / f".{source.key}.{uuid.uuid4().hex}.partial"
     scratch, built = workshop / "scratch", workshop / "built"
     with storage_errors(workshop):
         scratch.mkdir(parents=True)
         built.mkdir()
     try:
-        # Before reading: a file that changes meanwhile must look changed the next time.
-        made_from = fingerprint(source) or ""
-        raw = read_source(source, Workplace(data_dir, scratch, say))
-        splits = complete_splits(raw, source.argument)
+        if source.is_streamed:
+            write = _listed(source, source.folder(data_dir), listing)
+        else:
+            write = _arrays(source, Workplace(data_dir, scratch, say))
         with storage_errors(workshop):
-            _write(built, source, made_from, splits, raw.classes)
+            write(built)
             _publish(built, data_dir / source.key)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
 
-def _write(
-    folder: Path,
-    source: Source,
-    made_from: str,
-    splits: dict[Split, Images],
-    classes: tuple[str, ...],
-) -> None:
-    files: dict[str, FileRecord] = {}
-    for split, images in splits.items():
-        for name, array in zip(array_files(split), (images.images, images.labels), strict=True):
-            buffer = io.BytesIO()
-            np.save(buffer, np.ascontiguousarray(array))
-            files[name] = record(buffer.getbuffer())
-            write_synced(folder / name, buffer.getbuffer())
-    train = splits["train"]
-    write_manifest(
-        folder,
-        Manifest(
-            source=source.text,
-            fingerprint=made_from,
-            classes=classes,
-            image_channels=train.images.shape[3],
-            image_size=train.images.shape[1],
-            multi_label=train.multi_label,
-            n_images={split: len(images) for split, images in splits.items()},
-            files=files,
-        ),
-    )
-    sync_directory(folder)
+def _arrays(source: Source, place: Workplace) -> Callable[[Path], None]:
+    """Reads a source whole; returns what writes it."""
+    # Before reading: a file that changes meanwhile must look changed the next time.
+    made_from = fingerprint(source) or ""
+    raw = read_source(source, place)
+    splits = complete_splits(raw, source.argument)
+    return lambda built: write_arrays(built, source, made_from, splits, raw.classes)
+
+
+def _listed(source: Source, pictures: Path, listing: Listing | None) -> Callable[[Path], None]:
+    """Lists a folder of pictures unless that is done; returns what writes the lists."""
+    listing = listing or list_folder(pictures)
+    check_some(pictures, listing)
+    return lambda built: write_lists(built, source, listing)
 
 
 def _publish(built: Path, folder: Path) -> None:
@@ -167,13 +207,3 @@ def _remove_leftovers(data_dir: Path, source: Source) -> None:
     """Removes what processes left behind that were killed while they prepared this source."""
     for leftover in data_dir.glob(f".{source.key}.*.partial"):
         shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _summary(prepared: Prepared) -> str:
-    n_images = prepared.manifest.n_images
-    size = prepared.manifest.image_size
-    return (
-        f"{n_images['train']:,} training, {n_images['val']:,} validation and {n_images['test']:,} "
-        f"test images of {size}x{size}x{prepared.image_channels}, {prepared.n_classes} classes, "
-        f"in {prepared.folder}"
-    )

@@ -11,23 +11,24 @@ from pathlib import Path
 
 import numpy as np
 
-from emtnas_hpc.data.images import Images, Split, pool_images
+from emtnas_hpc.data.images import SPLITS, Images, Split, pool_images
 from emtnas_hpc.data.manifest import (
     SEEN_BY_A_SEARCH,
     Manifest,
     array_files,
+    check_sizes,
     open_folder,
     read_verified,
 )
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment.settings import TaskSettings
-from emtnas_hpc.space.shape import MIN_IMAGE_SIZE
+from emtnas_hpc.space.shape import MIN_IMAGE_SIZE, StemKind, size_behind_stem
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """One task's data; nothing but the manifest has been read yet.
+    """One task's arrays; nothing but the manifest has been read yet. A `TaskData`.
 
     Attributes:
         name: of the task.
@@ -59,9 +60,24 @@ class Prepared:
         return self.manifest.image_size // self.task.pool
 
     @property
+    def stem(self) -> StemKind:
+        """Of the networks that see the images."""
+        return self.task.stem
+
+    @property
     def multi_label(self) -> bool:
         """Whether labels are (n, n_classes) of zeros and ones."""
         return self.manifest.multi_label
+
+    @property
+    def summary(self) -> str:
+        """What there is, in a line for the user."""
+        n_images, size = self.manifest.n_images, self.manifest.image_size
+        return (
+            f"{n_images['train']:,} training, {n_images['val']:,} validation and "
+            f"{n_images['test']:,} test images of {size}x{size}x{self.image_channels}, "
+            f"{self.n_classes} classes, in {self.folder}"
+        )
 
     def n_images(self, split: Split) -> int:
         """Number of images of a split."""
@@ -70,12 +86,17 @@ class Prepared:
     @property
     def mean(self) -> tuple[float, ...]:
         """Per channel, of pixel values in [0, 1]."""
-        return self._per_channel(self.task.mean)
+        return per_channel(self.task.mean, self.image_channels)
 
     @property
     def std(self) -> tuple[float, ...]:
         """Per channel, of pixel values in [0, 1]."""
-        return self._per_channel(self.task.std)
+        return per_channel(self.task.std, self.image_channels)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Never: its images are small enough to be loaded together."""
+        return False
 
     @cached_property
     def digest(self) -> str:
@@ -85,25 +106,45 @@ class Prepared:
         text = json.dumps([seen, self.n_classes, self.task.pool])
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @cached_property
+    def digest_with_test(self) -> str:
+        """SHA-256, hexadecimal, of all images and labels, those of the test set as well.
+
+        From the manifest: the test set itself stays closed.
+        """
+        names = [name for split in SPLITS for name in array_files(split)]
+        files = [self.manifest.files[name].sha256 for name in names]
+        return hashlib.sha256(json.dumps([files, self.n_classes]).encode()).hexdigest()
+
+    def check_test_set(self) -> None:
+        """Looks at the sizes of the test set's files, and opens none of them.
+
+        Raises:
+            DataError: one is missing or of another size.
+        """
+        check_sizes(self.folder, self.manifest, array_files("test"))
+
     def load(self, split: Split) -> Images:
         """Reads, verifies and pools one split; opens no file of another.
 
         Raises:
             DataError: a file is missing or damaged.
         """
-        with _mended_by(self.mend):
+        with mended_by(self.mend):
             images, labels = (
                 np.load(io.BytesIO(read_verified(self.folder, self.manifest, name)))
                 for name in array_files(split)
             )
         return Images(pool_images(images, self.task.pool), labels)
 
-    def _per_channel(self, values: tuple[float, ...]) -> tuple[float, ...]:
-        return values * self.image_channels if len(values) == 1 else values
+
+def per_channel(values: tuple[float, ...], image_channels: int) -> tuple[float, ...]:
+    """A single value repeated for every channel; several as they are."""
+    return values * image_channels if len(values) == 1 else values
 
 
 def open_prepared(name: str, task: TaskSettings, data_dir: Path, *, mend: str) -> Prepared:
-    """Opens what `prepare` made; reads the manifest and the sizes of what a search needs.
+    """Opens the arrays that `prepare` made; reads the manifest and sizes of what a search needs.
 
     Args:
         name: of the task.
@@ -115,29 +156,40 @@ def open_prepared(name: str, task: TaskSettings, data_dir: Path, *, mend: str) -
         DataError: a file is missing, cut off or of another schema, or the settings do not fit.
     """
     folder = data_dir / parse_source(task, f"task.{name}.source").key
-    with _mended_by(mend):
+    with mended_by(mend):
         manifest = open_folder(folder)
     prepared = Prepared(name, folder, manifest, task, mend)
     _check_settings(prepared)
     return prepared
 
 
+def check_normalisation(name: str, task: TaskSettings, image_channels: int) -> None:
+    """Refuses means or deviations that are not as many as the channels.
+
+    Raises:
+        DataError: naming the setting.
+    """
+    for setting, values in (("mean", task.mean), ("std", task.std)):
+        if len(values) not in (1, image_channels):
+            expected = f"1, or {image_channels} for its channels" if image_channels > 1 else "1"
+            raise DataError(f"task.{name}.{setting} has {len(values)} values, expected {expected}")
+
+
 def _check_settings(prepared: Prepared) -> None:
     name, task = prepared.name, prepared.task
-    for setting, values in (("mean", task.mean), ("std", task.std)):
-        if len(values) not in (1, prepared.image_channels):
-            channels = prepared.image_channels
-            expected = f"1, or {channels} for its channels" if channels > 1 else "1"
-            raise DataError(f"task.{name}.{setting} has {len(values)} values, expected {expected}")
-    if prepared.image_size < MIN_IMAGE_SIZE:
+    check_normalisation(name, task, prepared.image_channels)
+    left = size_behind_stem(prepared.image_size, task.stem)
+    if left < MIN_IMAGE_SIZE:
+        behind = "" if task.stem == "plain" else f", and {left} behind a {task.stem} stem"
         raise DataError(
             f"task.{name}.pool is {task.pool}: images of {prepared.manifest.image_size} pixels "
-            f"become {prepared.image_size} wide, expected at least {MIN_IMAGE_SIZE}"
+            f"become {prepared.image_size} wide{behind}, expected at least {MIN_IMAGE_SIZE}"
         )
 
 
 @contextmanager
-def _mended_by(command: str) -> Iterator[None]:
+def mended_by(command: str) -> Iterator[None]:
+    """Adds to every DataError of the block the command that makes the data anew."""
     try:
         yield
     except DataError as error:

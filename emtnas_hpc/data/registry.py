@@ -26,11 +26,22 @@ def _medmnist(name: str, class_name: str) -> TaskSettings:
     return TaskSettings(source=f"medmnist:{class_name}", padding=2, flip=name in _FLIPPED)
 
 
+#: In the data directory, unless its folder is said to be elsewhere; means of the usual recipes.
+_IMAGENET = TaskSettings(
+    source="imagenet:imagenet",
+    flip=True,
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    image_size=224,
+    stem="strided",
+)
+
 REGISTRY: Mapping[str, TaskSettings] = MappingProxyType(
     {
         "cifar10": _cifar("CIFAR10"),
         "cifar100": _cifar("CIFAR100"),
         **{name: _medmnist(name, class_name) for name, class_name in MEDMNIST_SETS.items()},
+        "imagenet": _IMAGENET,
         "mnist5k": TaskSettings(source="package:mnist5k", padding=2),
         "digits": TaskSettings(source="package:digits", padding=2),
     }

@@ -47,15 +47,24 @@ def identify(experiment: Experiment, seed: int, data: Mapping[str, str]) -> Iden
     """
     settings = {
         name: value
-        for name, value in flatten(experiment).items()
-        if changes_results(name) and not name.endswith(".source")
+        for name, value in search_settings(experiment).items()
+        if not name.endswith(".source")
     }
     return Identity({**settings, "seed": seed, **{f"data.{name}": data[name] for name in data}})
 
 
-def changes_results(name: str) -> bool:
-    """Whether the setting of this dotted name can change what a search finds."""
-    return name.partition(".")[0] in _SEARCH_SETTINGS
+def search_settings(experiment: Experiment) -> dict[str, Any]:
+    """Those settings that can change what a search finds, by dotted name, with plain values.
+
+    Images that nothing is searched for on are not among them: those of transfers.
+    """
+    own = {name: experiment.task[name] for name in experiment.tasks}
+    settings = flatten(experiment.model_copy(update={"task": own}))
+    return {
+        name: value
+        for name, value in settings.items()
+        if name.partition(".")[0] in _SEARCH_SETTINGS
+    }
 
 
 def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:

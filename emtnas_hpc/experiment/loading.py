@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment.explain import explain
-from emtnas_hpc.experiment.presets import Table, merge, overlay, read_preset
-from emtnas_hpc.experiment.recipes import with_recipe
+from emtnas_hpc.experiment.presets import Table, data_sets_of, merge, overlay, read_preset
+from emtnas_hpc.experiment.recipes import RECIPE_SETTINGS, with_recipe
 from emtnas_hpc.experiment.settings import Experiment, TaskSettings
 
 
@@ -46,6 +46,15 @@ def parse_overrides(overrides: Sequence[str]) -> Table:
     return over
 
 
+def data_sets_named(experiment: str, overrides: Sequence[str]) -> tuple[str, ...]:
+    """The data sets that an experiment names, those of transfers too, before it is validated.
+
+    Raises:
+        InputError: there is no such experiment, or an override has no form.
+    """
+    return data_sets_of(overlay(read_preset(experiment), parse_overrides(overrides)))
+
+
 def retraining_experiment(
     experiment: Experiment,
     overrides: Sequence[str] = (),
@@ -76,8 +85,19 @@ def retraining_experiment(
         over = merge(over, {"retraining": {"recipe": recipe}})
     table = experiment.model_dump(mode="json", include={"name", "threads", "retraining"})
     given = over.get("retraining")
+    if isinstance(given, dict) and "transfer" in given:
+        raise InputError(
+            "--set has retraining.transfer, which is for a run; --on names a data set to train on"
+        )
+    # What to train on is said by the targets.
+    table["retraining"]["transfer"] = []
     if isinstance(given, dict) and "recipe" in given:
-        table["retraining"] = {"normal_cells": table["retraining"]["normal_cells"]}
+        of_recipe = {"recipe", "origin", *RECIPE_SETTINGS}
+        table["retraining"] = {
+            setting: value
+            for setting, value in table["retraining"].items()
+            if setting not in of_recipe
+        }
     # It is no search: its population is whatever is allowed.
     table |= {"tasks": list(targets), "search": {"population": max(20, len(targets))}}
     return build_experiment(merge(table, over), {**registry, **experiment.task})
@@ -91,8 +111,9 @@ def build_experiment(table: Table, registry: Mapping[str, TaskSettings]) -> Expe
     given = table.get("task", {})
     if not isinstance(given, dict):
         raise InputError(f"task is {given!r}, expected tables such as [task.cifar10]")
-    task = {name: _task_table(name, given.get(name, {}), registry) for name in names}
-    _refuse_unknown_tasks(set(given) - set(names), names)
+    data_sets = data_sets_of(table)
+    task = {name: _task_table(name, given.get(name, {}), registry) for name in data_sets}
+    _refuse_unknown_tasks(set(given) - set(data_sets), data_sets)
     return validate(with_recipe(table) | {"task": task})
 
 
@@ -134,7 +155,7 @@ def _task_table(name: str, given: Any, registry: Mapping[str, TaskSettings]) -> 
     )
 
 
-def _refuse_unknown_tasks(strangers: set[str], tasks: list[str]) -> None:
+def _refuse_unknown_tasks(strangers: set[str], tasks: Sequence[str]) -> None:
     if strangers:
         stranger = min(strangers)
         raise InputError(f"task.{stranger} is set, but the tasks are {', '.join(tasks)}")
@@ -149,6 +170,12 @@ def _check_together(experiment: Experiment) -> None:
             f"search.population is {population}, expected at least one individual for each of the "
             f"{n_tasks} tasks"
         )
+    missing = [name for name in experiment.data_sets if name not in experiment.task]
+    if missing:
+        raise InputError(f"task.{missing[0]} is missing, expected the settings of its images")
+    transfer = experiment.retraining.transfer
+    if len(set(transfer)) < len(transfer):
+        raise InputError(f"retraining.transfer is {list(transfer)}, expected every data set once")
     normal_cells = experiment.retraining.normal_cells
     if len(set(normal_cells)) < len(normal_cells):
         raise InputError(

@@ -3,10 +3,11 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.experiment.identity import changes_results, flatten, show
+from emtnas_hpc.experiment.identity import flatten, search_settings, show
 from emtnas_hpc.experiment.loading import validate
 from emtnas_hpc.experiment.recipes import RECIPE_SETTINGS, recipe_values
 from emtnas_hpc.experiment.settings import Experiment, RetrainingSettings, TaskSettings
@@ -42,7 +43,7 @@ def run_name(
         registry: what a task that was added is without overrides.
     """
     before = flatten(preset) | _tasks_before(preset, experiment, registry)
-    after = {name: value for name, value in flatten(experiment).items() if changes_results(name)}
+    after = search_settings(experiment)
     changed = [
         f"{_short(name, after)}={_legible(name, value)}"
         for name, value in sorted(after.items())
@@ -51,6 +52,7 @@ def run_name(
     return _bounded("+".join([experiment.name, *changed]), _LONGEST_NAME)
 
 
+@cache
 def recipe_label(settings: RetrainingSettings) -> str:
     """The recipe's name, and what was changed in it: `long+epochs=10`."""
     values = settings.model_dump(mode="json")

@@ -1,6 +1,7 @@
 """Where presets are: `configs/` of the installed package, or of a checkout."""
 
 import difflib
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,28 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in preset_directory().glob("*.toml"))
 
 
+def study_names() -> list[str]:
+    """Names of all studies, sorted; a study is several experiments."""
+    return sorted(path.stem for path in study_path("").parent.glob("*.toml"))
+
+
+def study_path(name: str) -> Path:
+    """The file of the study of this name."""
+    return preset_directory() / "studies" / f"{name}.toml"
+
+
 def read_preset(experiment: str) -> Table:
     """The table of a preset, or of a TOML file, with those that it `extends` merged below it.
 
     The file may be a run's experiment.toml: its settings are complete.
 
     Raises:
-        InputError: there is no such preset or file, or it is not TOML.
+        InputError: there is no such preset or file, it is not TOML, or it is a study.
     """
     path = _find(experiment)
     table = _settings(read_toml(path))
+    if "experiments" in table:
+        raise InputError(f"{experiment} is a study, expected one experiment; {_list(table)}")
     name = table.setdefault("name", path.stem)
     base = table.pop("extends", None)
     if base is None:
@@ -44,11 +57,21 @@ def read_preset(experiment: str) -> Table:
 
 
 def overlay(base: Table, over: Table) -> Table:
-    """`base` with the values of `over`, and without its tables for tasks that `over` drops."""
-    tasks, tables = over.get("tasks"), base.get("task")
-    if isinstance(tasks, list) and isinstance(tables, dict):
-        base = base | {"task": {name: tables[name] for name in tables if name in tasks}}
+    """`base` with the values of `over`, and without its tables for data sets that `over` drops."""
+    dropped = set(data_sets_of(base)) - set(data_sets_of(merge(base, over)))
+    tables = base.get("task")
+    if isinstance(tables, dict):
+        base = base | {"task": {name: tables[name] for name in tables if name not in dropped}}
     return merge(base, over)
+
+
+def data_sets_of(table: Table) -> tuple[str, ...]:
+    """The data sets that a table names, its tasks first; not what is wrong there."""
+    retraining = table.get("retraining")
+    transfer = retraining.get("transfer") if isinstance(retraining, dict) else None
+    lists = [names for names in (table.get("tasks"), transfer) if isinstance(names, list)]
+    names = (name for some in lists for name in some if isinstance(name, str))
+    return tuple(dict.fromkeys(names))
 
 
 def merge(base: Table, over: Table) -> Table:
@@ -64,18 +87,38 @@ def merge(base: Table, over: Table) -> Table:
 def _find(experiment: str) -> Path:
     if experiment in preset_names():
         return _preset(experiment)
+    if experiment in study_names():
+        return study_path(experiment)
     path = Path(experiment)
     if path.suffix == ".toml" and path.exists():
         return path
-    close = difflib.get_close_matches(experiment, preset_names(), n=3)
+    close = difflib.get_close_matches(experiment, [*preset_names(), *study_names()], n=3)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     raise InputError(
-        f"no preset or TOML file {experiment!r}; {hint}docs/settings.md lists the presets"
+        f"no preset, study or TOML file {experiment!r}; {hint}docs/settings.md lists what there is"
     )
 
 
 def _preset(name: str) -> Path:
     return preset_directory() / f"{name}.toml"
+
+
+def _list(study: Table) -> str:
+    """What a study consists of, as one types it."""
+    entries = study["experiments"]
+    tables = (
+        [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+    )
+    typed = [
+        shlex.join([str(table.get("preset")), *_settings_of(table.get("set"))]) for table in tables
+    ]
+    return f"its experiments are: {', '.join(typed)}"
+
+
+def _settings_of(overrides: object) -> list[str]:
+    """As words of a command line; of what is no list, none."""
+    given = overrides if isinstance(overrides, list) else []
+    return [word for override in given for word in ("--set", str(override))]
 
 
 def _settings(table: Table) -> Table:

@@ -10,7 +10,7 @@ from emtnas_hpc.experiment.settings import RetrainingSettings
 RECIPE_SETTINGS = tuple(
     name
     for name in RetrainingSettings.model_fields
-    if name not in ("recipe", "origin", "normal_cells")
+    if name not in ("recipe", "origin", "normal_cells", "transfer", "data_workers")
 )
 
 

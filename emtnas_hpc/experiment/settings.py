@@ -4,9 +4,15 @@ A section is a table in TOML and a prefix on the command line (`--set search.rmp
 which the paper is silent say so.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -20,6 +26,7 @@ MutationRule = Literal["redraw", "step"]
 MiniBatch = Literal["own", "common"]
 BatchNormMode = Literal["recalibrated", "batch", "running"]
 ValidationImages = Literal["plain", "augmented"]
+StemKind = Literal["plain", "strided"]
 
 
 class Section(BaseModel):
@@ -115,7 +122,8 @@ class TaskSettings(Section):
     """One data set as a task: where it comes from and how its training images are augmented."""
 
     source: str = Field(
-        description="medmnist:NAME, torchvision:NAME, package:NAME, npz:FILE, images:DIR"
+        description="medmnist:NAME, torchvision:NAME, package:NAME, npz:FILE, images:DIR, "
+        "imagenet:DIR; the last is streamed, and for retraining only"
     )
     pool: Count = Field(1, description="average-pool images by this factor when they are loaded")
     padding: Annotated[int, Field(ge=0, le=1000)] = Field(
@@ -124,14 +132,27 @@ class TaskSettings(Section):
     flip: bool = Field(False, description="flip training images left to right at random")
     mean: tuple[float, ...] = Field((0.5,), description="per channel, of pixel values in [0, 1]")
     std: tuple[Positive, ...] = Field((0.5,), description="per channel, of pixel values in [0, 1]")
-    image_size: Count = Field(32, description="edge that an image folder's pictures are scaled to")
+    image_size: Count = Field(
+        32, description="edge that pictures of images:DIR and imagenet:DIR are scaled to"
+    )
+    stem: StemKind = Field(
+        "plain",
+        description="what a network begins with: one convolution, or for images of 224x224 three "
+        "of stride 2",
+    )
+
+    @model_serializer(mode="wrap")
+    def _left_out_where_plain(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A run that began before there were other stems keeps its signature."""
+        values: dict[str, Any] = serialize(self)
+        return {k: v for k, v in values.items() if (k, v) != ("stem", "plain")}
 
 
 class RetrainingSettings(Section):
     """Training a found architecture from scratch; of no search's identity.
 
     The paper says only how deep. `recipe` names a file of `configs/recipes`, which all values but
-    `normal_cells` are drawn from; the defaults are those of `long`.
+    `normal_cells` and `transfer` are drawn from; the defaults are those of `long`.
     """
 
     recipe: NameText = Field("long", description="where the values come from that are not given")
@@ -141,8 +162,11 @@ class RetrainingSettings(Section):
     normal_cells: tuple[Count, ...] = Field(
         (), description="N of the networks that a run retrains; an empty list retrains none"
     )
+    transfer: tuple[NameText, ...] = Field(
+        (), description="data sets that what was found is retrained on too, beside its own"
+    )
     channels: Count = Field(48, description="C, width after the stem (inferred from parameters)")
-    epochs: Count = Field(600, description="passes over training and validation images together")
+    epochs: Count = Field(600, description="passes over all images but those of the test set")
     batch_size: Count = Field(64, description="images of a mini-batch; the last may be smaller")
     learning_rate: Positive = Field(
         0.025, description="of the first epoch; from there a cosine toward 0"
@@ -161,6 +185,11 @@ class RetrainingSettings(Section):
     )
     part_batches: Count = Field(
         1000, description="mini-batches of one step at most; a longer epoch is several steps"
+    )
+    data_workers: Annotated[int, Field(ge=0, le=256)] = Field(
+        4,
+        description="processes that read the pictures of imagenet:DIR, 0 for none; "
+        "no result depends on them",
     )
 
 
@@ -195,3 +224,19 @@ class Experiment(Section):
     retraining: RetrainingSettings = RetrainingSettings()
     run: RunSettings = RunSettings()
     task: dict[str, TaskSettings]
+
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """All that are trained on: the tasks, then what their architectures are transferred to."""
+        return tuple(dict.fromkeys((*self.tasks, *self.retraining.transfer)))
+
+    @property
+    def retrained(self) -> tuple[tuple[str, str], ...]:
+        """What is retrained: the task that found it, and the data set; first all on their own."""
+        transfers = (
+            (task, other)
+            for task in self.tasks
+            for other in self.retraining.transfer
+            if other != task
+        )
+        return (*((task, task) for task in self.tasks), *transfers)

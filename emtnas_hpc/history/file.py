@@ -69,12 +69,21 @@ def read_header(path: Path) -> Header:
     """
     try:
         with h5py.File(path, "r") as file:
-            _check_schema(file, path)
-            return _header(file)
+            return header_in(file, path)
     except FileNotFoundError:
         raise
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DamagedError(f"{path} cannot be read as the history of a search: {error}") from None
+
+
+def header_in(file: h5py.File, path: Path) -> Header:
+    """The header of a file that is open.
+
+    Raises:
+        DamagedError: it is of another schema.
+    """
+    _check_schema(file, path)
+    return _header(file)
 
 
 def _check_schema(file: h5py.File, path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import tomli_w
 
-from emtnas_hpc.data import open_task
+from emtnas_hpc.data import open_for_retraining
 from emtnas_hpc.errors import DataError, EmtnasError, InputError
 from emtnas_hpc.experiment import RetrainingSettings, difference
 from emtnas_hpc.experiment.recipes import RECIPE_SETTINGS
@@ -59,7 +59,7 @@ def retraining_left(
         InputError: data is not there, or the folder belongs to another retraining.
     """
     try:
-        data = open_task(order.task, order.images, data_dir, say=say, mend=mend)
+        data = open_for_retraining(order.task, order.images, data_dir, say=say, mend=mend)
         refuse_missing_test_set(data)
     except DataError:
         if is_finished(paths, order):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from emtnas_hpc.data import parse_source
 from emtnas_hpc.experiment import (
     Identity,
     RetrainingSettings,
@@ -16,7 +17,8 @@ from emtnas_hpc.space.architecture import Architecture
 from emtnas_hpc.space.genotype import format_genotype
 
 #: Of a task's settings, those that decide which images a network sees beside the files themselves.
-_IMAGE_SETTINGS = ("pool", "padding", "flip", "mean", "std")
+#: A stem that is plain is left out. Where images are streamed, their size is not in their digest.
+_IMAGE_SETTINGS = ("pool", "padding", "flip", "mean", "std", "stem")
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class RetrainingOrder:
         """Of its stage."""
         return f"retraining/{self.name}"
 
+    @property
+    def _image_settings(self) -> tuple[str, ...]:
+        streamed = parse_source(self.images).is_streamed
+        return (*_IMAGE_SETTINGS, "image_size") if streamed else _IMAGE_SETTINGS
+
     def identity(self, data: str) -> Identity:
         """What two retrainings must share to be the same one.
 
@@ -86,6 +93,7 @@ class RetrainingOrder:
         """
         settings = self.settings.model_dump(mode="json")
         images = self.images.model_dump(mode="json")
+        of_images = [name for name in self._image_settings if name in images]
         return Identity(
             {
                 "task": self.task,
@@ -94,7 +102,7 @@ class RetrainingOrder:
                 "seed": self.seed,
                 "threads": self.threads,
                 "data": data,
-                **{f"task.{self.task}.{name}": images[name] for name in _IMAGE_SETTINGS},
+                **{f"task.{self.task}.{name}": images[name] for name in of_images},
                 **{f"retraining.{name}": settings[name] for name in RECIPE_SETTINGS},
             }
         )

@@ -1,14 +1,10 @@
 """Puts a retraining together from its order and its data."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emtnas_hpc.data import Prepared
-from emtnas_hpc.data.images import SPLITS
-from emtnas_hpc.data.manifest import array_files
+from emtnas_hpc.data import TaskData
 from emtnas_hpc.experiment import Identity
 from emtnas_hpc.history.retraining import Retraining, RetrainingHeader
 from emtnas_hpc.retraining.order import RetrainingOrder
@@ -32,16 +28,16 @@ class RetrainingPlan:
     """
 
     order: RetrainingOrder
-    data: Prepared
+    data: TaskData
 
     @property
     def identity(self) -> Identity:
         """What this retraining must share with a directory to go on in it."""
-        return self.order.identity(data_digest(self.data))
+        return self.order.identity(self.data.digest_with_test)
 
     @property
     def schedule(self) -> Schedule:
-        """Its steps; it trains on training and validation images together."""
+        """Its steps; it trains on all images but those of the test set."""
         n_images = self.data.n_images("train") + self.data.n_images("val")
         return Schedule(n_images, self.order.settings)
 
@@ -54,6 +50,7 @@ class RetrainingPlan:
             image_channels=self.data.image_channels,
             image_size=self.data.image_size,
             n_classes=self.data.n_classes,
+            stem=self.data.stem,
         )
 
     def beginning(self) -> Retraining:
@@ -92,7 +89,7 @@ class RetrainingPlan:
             n_training=self.schedule.n_images,
             n_test=self.data.n_images("test"),
             signature=self.identity.signature,
-            experiment_signature=order.experiment_signature(data_digest(self.data)),
+            experiment_signature=order.experiment_signature(self.data.digest_with_test),
             search_signature=origin.signature if origin else None,
         )
 
@@ -110,12 +107,3 @@ class RetrainingPlan:
             )
 
         return make
-
-
-def data_digest(data: Prepared) -> str:
-    """SHA-256, hexadecimal, of all images and labels, those of the test set as well.
-
-    From the manifest: the test set itself stays closed.
-    """
-    files = [data.manifest.files[name].sha256 for split in SPLITS for name in array_files(split)]
-    return hashlib.sha256(json.dumps([files, data.n_classes]).encode()).hexdigest()

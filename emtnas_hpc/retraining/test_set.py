@@ -1,28 +1,20 @@
 """Whether the test set is where the last step of a retraining will look for it."""
 
-from emtnas_hpc.data import Prepared
-from emtnas_hpc.data.manifest import array_files
+from emtnas_hpc.data import TaskData
 from emtnas_hpc.errors import DataError
 
 
-def refuse_missing_test_set(data: Prepared) -> None:
-    """Looks at the sizes of the test set's files, and opens none of them.
+def refuse_missing_test_set(data: TaskData) -> None:
+    """Looks whether the test set is there, and opens no image of it.
 
-    A search does without them, and a retraining would miss them after days.
+    A search does without, and a retraining would miss it after days.
 
     Raises:
-        DataError: one is missing or of another size; the message has the command that makes it.
+        DataError: it is not; the message has the command that makes it.
     """
-    for name in array_files("test"):
-        path, record = data.folder / name, data.manifest.files.get(name)
-        try:
-            found = path.stat().st_size
-        except OSError as error:
-            raise DataError(_line(f"{path} cannot be read ({error.strerror})", data)) from None
-        if record is None or found != record.n_bytes:
-            expected = "none" if record is None else f"{record.n_bytes}"
-            raise DataError(_line(f"{path} has {found} bytes, expected {expected}", data))
-
-
-def _line(what: str, data: Prepared) -> str:
-    return f"{what}, and the retraining ends in it; make it anew with: {data.mend}"
+    try:
+        data.check_test_set()
+    except DataError as error:
+        raise DataError(
+            f"{error}, and the retraining ends in it; make it anew with: {data.mend}"
+        ) from None

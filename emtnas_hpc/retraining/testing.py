@@ -1,27 +1,26 @@
 """The one measurement on the test set."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from emtnas_hpc.data import Prepared, parse_source
-from emtnas_hpc.data.batches import Batch, DeviceImages
+from emtnas_hpc.data import TaskData, parse_source
+from emtnas_hpc.data.batches import Batch
 from emtnas_hpc.history.retraining import TestResult
 from emtnas_hpc.retraining.auc import area_under_curve
 from emtnas_hpc.runner.stage import Abandoned, Interrupted
 from emtnas_hpc.supernet import batch_norm, objective
 from emtnas_hpc.supernet.network import Network
 
-#: Images that are looked at together; the running statistics make every image its own affair.
-_CHUNK = 250
 _TOP = 5
 
 
 @torch.inference_mode()
 def measure(
-    network: Network, images: DeviceImages, data: Prepared, interrupted: Interrupted
+    network: Network, batches: Iterable[Batch], data: TaskData, interrupted: Interrupted
 ) -> TestResult:
     """Accuracy, top-5 accuracy, AUC and loss of a stand-alone network.
 
@@ -30,49 +29,67 @@ def measure(
 
     Args:
         network: that has been trained.
-        images: the test set.
+        batches: the test set, as many images at once as memory likes.
         data: that it belongs to; of MedMNIST sets the AUC is measured too.
-        interrupted: asked between chunks.
+        interrupted: asked between mini-batches.
 
     Raises:
         Abandoned: `interrupted` said so.
     """
-    logits, targets = _classify(network, images, interrupted)
-    loss = float(objective.mean_loss(logits, targets))
-    several = targets.dim() == 2
+    sums = _Sums()
+    medmnist = _medmnist_name(data)
+    scores, labels = [], []
+    for logits, targets in _classified(network, batches, interrupted):
+        sums.add(logits, targets)
+        if medmnist:
+            scores.append(logits.sigmoid() if targets.dim() == 2 else logits.softmax(dim=1))
+            labels.append(targets)
+    loss = sums.loss / sums.n_images
     return TestResult(
-        accuracy=float(objective.count_hits(logits, targets)) / len(images),
-        top5=None if several or data.n_classes <= _TOP else _top_accuracy(logits, targets),
-        auc=_auc(data, logits.sigmoid() if several else logits.softmax(dim=1), targets),
+        accuracy=sums.hits / sums.n_images,
+        top5=None if data.multi_label or data.n_classes <= _TOP else sums.top_hits / sums.n_images,
+        auc=_auc(medmnist, labels, scores) if medmnist else None,
         loss=loss if np.isfinite(loss) else None,
         seconds_test=0.0,
     )
 
 
-def _classify(network: Network, images: DeviceImages, interrupted: Interrupted) -> Batch:
+@dataclass
+class _Sums:
+    """Over all images so far: no image's logits are kept."""
+
+    n_images: int = 0
+    hits: float = 0.0
+    top_hits: float = 0.0
+    loss: float = 0.0
+
+    def add(self, logits: Tensor, targets: Tensor) -> None:
+        self.n_images += len(logits)
+        self.hits += float(objective.count_hits(logits, targets))
+        self.loss += float(objective.mean_loss(logits, targets)) * len(logits)
+        if targets.dim() == 1 and logits.shape[1] > _TOP:
+            best = logits.topk(_TOP, dim=1).indices
+            self.top_hits += float((best == targets[:, None]).sum())
+
+
+def _classified(
+    network: Network, batches: Iterable[Batch], interrupted: Interrupted
+) -> Iterator[Batch]:
     assert network.architecture is not None, "a supernet's statistics are nobody's own"
     path = network.path(network.architecture)
-    logits, targets = [], []
-    for pixels, labels in _chunks(images, interrupted):
-        logits.append(network(pixels, path, batch_norm.running))
-        targets.append(labels)
-    return torch.cat(logits), torch.cat(targets)
-
-
-def _chunks(images: DeviceImages, interrupted: Interrupted) -> Iterator[Batch]:
-    for first in range(0, len(images), _CHUNK):
+    for images, targets in batches:
         if interrupted():
             raise Abandoned
-        yield images.plain(np.arange(first, min(first + _CHUNK, len(images))))
+        yield network(images, path, batch_norm.running), targets
 
 
-def _top_accuracy(logits: Tensor, targets: Tensor) -> float:
-    best = logits.topk(_TOP, dim=1).indices
-    return float((best == targets[:, None]).sum()) / len(targets)
-
-
-def _auc(data: Prepared, scores: Tensor, targets: Tensor) -> float | None:
+def _medmnist_name(data: TaskData) -> str:
+    """The name of the class of a MedMNIST set; empty for other data."""
     source = parse_source(data.task)
-    if source.kind != "medmnist":
-        return None
-    return area_under_curve(source.argument, targets.cpu().numpy(), scores.cpu().numpy())
+    return source.argument if source.kind == "medmnist" else ""
+
+
+def _auc(class_name: str, labels: list[Tensor], scores: list[Tensor]) -> float | None:
+    return area_under_curve(
+        class_name, torch.cat(labels).cpu().numpy(), torch.cat(scores).cpu().numpy()
+    )

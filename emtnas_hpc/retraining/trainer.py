@@ -1,15 +1,15 @@
-"""The trainer of a real network: one architecture on a data set that lives on the device."""
+"""The trainer of a real network: one architecture on one data set."""
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from emtnas_hpc.data import Images, Prepared
-from emtnas_hpc.data.batches import DeviceImages
-from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
+from emtnas_hpc.data import TaskData
 from emtnas_hpc.evolution.random_streams import Purpose, stream, torch_seed
 from emtnas_hpc.history.retraining import TestResult
+from emtnas_hpc.retraining.images import open_images
 from emtnas_hpc.retraining.schedule import Schedule, Step
 from emtnas_hpc.retraining.stage import StepResult
 from emtnas_hpc.retraining.testing import measure
@@ -24,7 +24,7 @@ from emtnas_hpc.supernet.weights import load_weights, save_weights
 
 
 class StandAloneTrainer:
-    """Trains one network on training and validation images together; a `NetworkTrainer`.
+    """Trains one network on all images but those of the test set; a `NetworkTrainer`.
 
     Args:
         architecture: of the network.
@@ -32,7 +32,7 @@ class StandAloneTrainer:
         schedule: of the steps.
         data: of the task; its test set stays closed until `test`.
         seed: of the run.
-        device: where everything lives.
+        device: where the network lives.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class StandAloneTrainer:
         architecture: Architecture,
         shape: NetworkShape,
         schedule: Schedule,
-        data: Prepared,
+        data: TaskData,
         seed: int,
         device: torch.device,
     ) -> None:
@@ -58,8 +58,7 @@ class StandAloneTrainer:
             self._network,
             SgdSettings(settings.momentum, settings.nesterov, settings.weight_decay),
         )
-        together = _joined(*(data.load(split) for split in SEEN_BY_A_SEARCH))
-        self._images = _on_device(together, data, device, cutout=settings.cutout)
+        self._images = open_images(data, settings, device)
 
     def train(self, step: Step, interrupted: Interrupted) -> StepResult:
         """Trains the mini-batches of a step."""
@@ -69,26 +68,27 @@ class StandAloneTrainer:
         augmentation = stream(self._seed, step.number, None, Purpose.RETRAINING_AUGMENTATION)
         masks = self._mask_generator(step.number)
         rate, drop_path = schedule.learning_rate(step.epoch), schedule.drop_path(step.epoch)
-        for batch in np.split(chosen, range(settings.batch_size, len(chosen), settings.batch_size)):
-            if interrupted():
-                raise Abandoned
-            images, targets = self._images.augmented(
-                batch, self._images.draw(augmentation, len(batch))
-            )
-            self._training.step(
-                self._path,
-                images,
-                targets,
-                rate,
-                draw_masks(self._network.shape, len(batch), settings.dropout, drop_path, masks),
-            )
+        batches = np.split(chosen, range(settings.batch_size, len(chosen), settings.batch_size))
+        with closing(self._images.training(batches, augmentation)) as augmented:
+            for images, targets in augmented:
+                if interrupted():
+                    raise Abandoned
+                self._training.step(
+                    self._path,
+                    images,
+                    targets,
+                    rate,
+                    draw_masks(
+                        self._network.shape, len(images), settings.dropout, drop_path, masks
+                    ),
+                )
         progress = self._training.read()
         return StepResult(progress.n_images, progress.loss, progress.accuracy)
 
     def test(self, interrupted: Interrupted) -> TestResult:
         """Opens the test set and measures the network on it."""
-        images = _on_device(self._data.load("test"), self._data, self._network.device)
-        return measure(self._network, images, self._data, interrupted)
+        with closing(self._images.test()) as batches:
+            return measure(self._network, batches, self._data, interrupted)
 
     def save(self, file: Path) -> None:
         """Writes weights, momentum and batch-norm statistics."""
@@ -101,17 +101,3 @@ class StandAloneTrainer:
     def _mask_generator(self, step: int) -> torch.Generator:
         seed = torch_seed(self._seed, step, None, Purpose.RETRAINING_MASKS)
         return torch.Generator(self._network.device).manual_seed(seed)
-
-
-def _joined(first: Images, second: Images) -> Images:
-    return Images(
-        np.concatenate([first.images, second.images]), np.concatenate([first.labels, second.labels])
-    )
-
-
-def _on_device(
-    images: Images, data: Prepared, device: torch.device, cutout: int = 0
-) -> DeviceImages:
-    return DeviceImages(
-        images, data.mean, data.std, data.task.padding, data.task.flip, device, cutout
-    )

@@ -62,6 +62,7 @@ class SearchPlan:
             image_channels=data.image_channels,
             image_size=data.image_size,
             n_classes=data.n_classes,
+            stem=data.stem,
         )
         return TaskHeader(name, shape, data.n_images("train"), data.n_images("val"))
 

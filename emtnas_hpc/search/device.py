@@ -1,6 +1,7 @@
 """Which device a search runs on."""
 
 import platform
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -8,22 +9,37 @@ import torch
 
 import emtnas_hpc
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.search.device_name import check_device_name
+from emtnas_hpc.search.device_name import ANY_GPU, check_device_name
 
 
 def choose_device(name: str) -> torch.device:
     """Turns `auto`, `cpu`, `cuda` or `cuda:N` into a device that is there; auto prefers CUDA.
 
+    Args:
+        name: one of these, or `ANY_GPU`.
+
     Raises:
         InputError: torch knows no such device, or this machine has none.
     """
+    n_devices = torch.cuda.device_count()
+    if name == ANY_GPU:
+        return _any_gpu(n_devices)
     if check_device_name(name) == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    n_devices = torch.cuda.device_count()
     # Not torch's own index: that one is eight bits wide.
     if name != "cpu" and int(name.partition(":")[2] or 0) >= n_devices:
         raise InputError(f"--device is {name!r}, but torch sees {n_devices} CUDA devices here")
     return torch.device(name)
+
+
+def _any_gpu(n_devices: int) -> torch.device:
+    if n_devices == 0:
+        raise InputError(
+            f"the job has asked for a GPU, but torch sees none on {socket.gethostname()}; "
+            "`emtnas-hpc doctor` on that partition may tell why, and `launch --device cpu` does "
+            "without"
+        )
+    return torch.device("cuda")
 
 
 def describe_conditions(device: torch.device) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from emtnas_hpc.search.device_name import ANY_GPU
+
 #: What SLURM tells a job of its GPUs: their number, or the number of each.
 _COUNT, _LISTS = "SLURM_GPUS_ON_NODE", ("SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
 
@@ -13,7 +15,7 @@ def describe_choice(asked: str, conditions: Mapping[str, object]) -> str | None:
         asked: the name of the device, as the user gave it.
         conditions: what `describe_conditions` says of the one that was chosen.
     """
-    if asked != "auto":
+    if asked not in ("auto", ANY_GPU):
         return None
     return f"computes on {conditions['device']} ({conditions['device_model']}), chosen by itself"
 

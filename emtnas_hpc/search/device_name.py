@@ -4,6 +4,9 @@ import re
 
 from emtnas_hpc.errors import InputError
 
+#: What `auto` is in a job that has asked for a GPU; nobody types it.
+ANY_GPU = "any GPU"
+
 
 def check_device_name(name: str) -> str:
     """Returns the name if it is auto, cpu, cuda or cuda:N.

@@ -104,12 +104,20 @@ def store_experiment(paths: RunPaths, plan: SearchPlan, claim: Claim) -> str:
 def store_retraining(paths: RunPaths, experiment: Experiment, claim: Claim) -> None:
     """Says which retrainings the run is asked for now: no search's identity, so it may change."""
     stored = read_stored(paths)
-    if stored is None or stored.experiment.retraining == experiment.retraining:
+    if stored is None:
         return
-    update = {"retraining": experiment.retraining}
-    changed = replace(stored, experiment=stored.experiment.model_copy(update=update))
+    changed = replace(stored, experiment=with_retraining(stored.experiment, experiment))
+    if changed == stored:
+        return
     claim.check()
     write_file(paths.experiment, dump_stored(changed), claim.token)
+
+
+def with_retraining(stored: Experiment, asked: Experiment) -> Experiment:
+    """What is stored, with the retrainings that are asked for, and images of their transfers."""
+    own = {name: stored.task[name] for name in stored.tasks}
+    others = {name: images for name, images in asked.task.items() if name not in own}
+    return stored.model_copy(update={"retraining": asked.retraining, "task": {**others, **own}})
 
 
 def is_finished(paths: RunPaths, experiment: Experiment, seed: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from emtnas_hpc.space.architecture import Architecture, Cell, Edge
 from emtnas_hpc.space.operations import OPERATIONS
-from emtnas_hpc.space.shape import CellKind, NetworkShape
+from emtnas_hpc.space.shape import CellKind, NetworkShape, stem_widths
 
 #: Which 1x1 slices of a cell's output count: those of concatenated blocks, or one for every block.
 Slices = Literal["in_use", "all"]
@@ -42,8 +42,8 @@ def count_parameters(
         slices: "in_use" is what the network holds; "all" adds the unused 1x1 output slices, which
             is the convention that the parameter counts of the paper's tables agree with.
     """
-    stem = _STEM_KERNEL**2 * shape.image_channels * shape.channels + 2 * shape.channels
-    total, channels = stem, shape.channels
+    norms = sum(2 * n_channels for n_channels in stem_widths(shape.channels, shape.stem))
+    total, channels = sum(_stem_weights(shape)) + norms, shape.channels
     for place in _places(architecture, shape):
         channels = place.channels
         if place.kind == "reduction":
@@ -61,8 +61,7 @@ def count_macs(architecture: Architecture, shape: NetworkShape) -> int:
     one input runs, and counts, twice; the depthwise half of `dil_1x1` counts though an executor
     may fold it into the pointwise one.
     """
-    stem = _STEM_KERNEL**2 * shape.image_channels * shape.channels * shape.image_size**2
-    total, channels = stem, shape.channels
+    total, channels = _stem_macs(shape), shape.channels
     for place in _places(architecture, shape):
         channels = place.channels
         weights = sum(_edge_weights(edge, channels) for edge in place.cell.edges)
@@ -74,11 +73,26 @@ def count_macs(architecture: Architecture, shape: NetworkShape) -> int:
 
 
 def _places(architecture: Architecture, shape: NetworkShape) -> Iterator[_Place]:
-    channels, size = shape.channels, shape.image_size
+    channels, size = shape.channels, shape.first_size
     for kind in shape.cells:
         if kind == "reduction":
             channels, size = 2 * channels, size // 2
         yield _Place(kind, architecture.cell(kind), channels, size)
+
+
+def _stem_weights(shape: NetworkShape) -> list[int]:
+    """Weights of every convolution of the stem."""
+    widths = stem_widths(shape.channels, shape.stem)
+    pairs = zip((shape.image_channels, *widths), widths, strict=False)
+    return [_STEM_KERNEL**2 * n_in * n_out for n_in, n_out in pairs]
+
+
+def _stem_macs(shape: NetworkShape) -> int:
+    total, size = 0, shape.image_size
+    for weights in _stem_weights(shape):
+        size = size if shape.stem == "plain" else -(-size // 2)
+        total += weights * size**2
+    return total
 
 
 def _edge_weights(edge: Edge, channels: int) -> int:

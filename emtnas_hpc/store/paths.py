@@ -197,6 +197,7 @@ def find_temporaries(directory: Path) -> Iterator[tuple[str, Path]]:
 def _names(directory: Path) -> list[str]:
     with storage_errors(directory, "read"):
         try:
-            return [path.name for path in directory.iterdir()]
+            # To build a Path for every name takes longer than the listing itself.
+            return os.listdir(directory)  # noqa: PTH208
         except (FileNotFoundError, NotADirectoryError):
             return []

@@ -13,7 +13,7 @@ from emtnas_hpc.space.shape import MIN_IMAGE_SIZE, N_REDUCTIONS, NetworkShape
 from emtnas_hpc.supernet import flat
 from emtnas_hpc.supernet.batch_norm import Normalise
 from emtnas_hpc.supernet.cell import ALL_EDGES, Cell
-from emtnas_hpc.supernet.ends import Classifier, Stem
+from emtnas_hpc.supernet.ends import Classifier, make_stem
 from emtnas_hpc.supernet.initialise import initialise
 from emtnas_hpc.supernet.masks import Masks
 from emtnas_hpc.supernet.path import SampledPath, compile_path
@@ -39,7 +39,7 @@ class Network(nn.Module):
         device: of weights and statistics.
 
     Raises:
-        InputError: the images are smaller than `MIN_IMAGE_SIZE`.
+        InputError: less than `MIN_IMAGE_SIZE` of the images' size is left behind the stem.
     """
 
     def __init__(
@@ -51,16 +51,17 @@ class Network(nn.Module):
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__()
-        if shape.image_size < MIN_IMAGE_SIZE:
+        if shape.first_size < MIN_IMAGE_SIZE:
+            behind = "" if shape.stem == "plain" else f", {shape.first_size} behind the stem"
             raise InputError(
-                f"images of {shape.image_size} pixels, expected at least {MIN_IMAGE_SIZE}: "
-                "a network halves them twice"
+                f"images of {shape.image_size} pixels{behind}, expected at least "
+                f"{MIN_IMAGE_SIZE}: a network halves them twice"
             )
         self.shape = shape
         self.architecture = architecture
         self.device = torch.device(device)
         with torch.device("meta"):
-            self.stem = Stem(shape.image_channels, shape.channels)
+            self.stem = make_stem(shape)
             self.cells = nn.ModuleList(_make_cells(shape, architecture))
             n_features = shape.channels * 2**N_REDUCTIONS
             self.classifier = Classifier(n_features, shape.n_classes)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from emtnas_hpc.space.architecture import Architecture, Edge
 from emtnas_hpc.space.architecture import Cell as CellArchitecture
 from emtnas_hpc.space.operations import OPERATIONS, Operation
-from emtnas_hpc.space.shape import N_REDUCTIONS, CellKind, NetworkShape
+from emtnas_hpc.space.shape import N_REDUCTIONS, CellKind, NetworkShape, stem_widths
 from emtnas_hpc.supernet.cell import edge_name
 from emtnas_hpc.supernet.masks import Masks
 from emtnas_hpc.supernet.network import NO_MASKS, Network
@@ -132,18 +132,56 @@ class ReferenceCell(nn.Module):
         return self.output(outputs), x
 
 
+class ReferenceConvolution(nn.Module):
+    """3x3 convolution, batch norm."""
+
+    def __init__(self, n_in: int, n_out: int, stride: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(n_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps `(n, n_in, h, w)` to `(n, n_out, h / stride, w / stride)`, rounded up."""
+        out: Tensor = self.norm(self.convolution(x))
+        return out
+
+
+class ReferenceStridedStem(nn.Module):
+    """Three convolutions of stride 2, ReLU between them."""
+
+    def __init__(self, image_channels: int, channels: int) -> None:
+        super().__init__()
+        half, first, second = stem_widths(channels, "strided")
+        self.layers = nn.ModuleList(
+            [
+                ReferenceConvolution(image_channels, half, stride=2),
+                ReferenceConvolution(half, first, stride=2),
+                ReferenceConvolution(first, second, stride=2),
+            ]
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps `(n, image_channels, h, w)` to `(n, channels, h / 8, w / 8)`, rounded up."""
+        x = F.relu(self.layers[0](images))
+        x = F.relu(self.layers[1](x))
+        out: Tensor = self.layers[2](x)
+        return out
+
+
+def reference_stem(shape: NetworkShape) -> nn.Module:
+    """The module of a stem."""
+    if shape.stem == "plain":
+        return ReferenceConvolution(shape.image_channels, shape.channels, stride=1)
+    return ReferenceStridedStem(shape.image_channels, shape.channels)
+
+
 class Reference(nn.Module):
     """A network of one architecture, built of torch's own modules."""
 
     def __init__(self, shape: NetworkShape, architecture: Architecture) -> None:
         super().__init__()
         n = shape.channels
-        self.stem = nn.ModuleDict(
-            {
-                "convolution": nn.Conv2d(shape.image_channels, n, 3, padding=1, bias=False),
-                "norm": nn.BatchNorm2d(n),
-            }
-        )
+        self.stem = reference_stem(shape)
         self.cells = nn.ModuleList()
         for kind in shape.cells:
             n = 2 * n if kind == "reduction" else n
@@ -152,7 +190,7 @@ class Reference(nn.Module):
 
     def forward(self, images: Tensor, masks: Masks = NO_MASKS) -> Tensor:
         """Maps `(n, image_channels, h, w)` to logits, `(n, n_classes)`."""
-        x = x_prev = self.stem["norm"](self.stem["convolution"](images))
+        x = x_prev = self.stem(images)
         for number, cell in enumerate(self.cells):
             x, x_prev = cell(x, x_prev, None if masks.branches is None else masks.branches[number])
         features = x.mean(dim=(2, 3))

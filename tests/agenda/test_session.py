@@ -155,6 +155,17 @@ def test_a_run_remembers_which_retrainings_it_was_last_asked_for(
     assert read_stored(last.paths).experiment == last.experiment
 
 
+def test_a_retraining_of_its_own_changes_nothing_that_the_run_is_asked_for(copy: Copy) -> None:
+    request, told = copy(retraining={"normal_cells": [2]}), Told()
+    remove(request.paths, RETRAININGS[0])
+    before = request.paths.experiment.read_bytes()
+    (first, *_rest) = run_orders(request.paths, read_stored(request.paths).experiment)
+    with StopRequest() as stop:
+        done = carry_on_retrainings(request, [first], told.listeners, stop)
+    assert (done, told.stages) == (Outcome.DONE, [RETRAININGS[0]])
+    assert request.paths.experiment.read_bytes() == before
+
+
 def test_a_search_that_is_over_needs_no_data_for_a_retraining_on_another_set(copy: Copy) -> None:
     request, told = copy(), Told()
     history = finished_history(request.paths)

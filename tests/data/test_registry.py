@@ -31,10 +31,16 @@ def test_only_images_whose_sides_mean_nothing_are_flipped() -> None:
     flipped = {name for name, task in REGISTRY.items() if task.flip}
     cifar = {"cifar10", "cifar100"}
     medical = {"pathmnist", "breastmnist", "bloodmnist", "dermamnist", "tissuemnist"}
-    assert flipped == cifar | medical
+    assert flipped == cifar | medical | {"imagenet"}
 
 
 @pytest.mark.parametrize("name", ["organamnist", "pathmnist", "mnist5k", "digits"])
 def test_other_images_are_padded_by_two_and_scaled_to_minus_one_to_one(name: str) -> None:
     task = REGISTRY[name]
     assert (task.padding, task.mean, task.std) == (2, (0.5,), (0.5,))
+
+
+def test_imagenet_is_as_its_usual_recipes_have_it() -> None:
+    task = REGISTRY["imagenet"]
+    assert (task.source, task.image_size, task.stem) == ("imagenet:imagenet", 224, "strided")
+    assert (task.mean, task.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

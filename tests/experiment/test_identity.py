@@ -58,6 +58,8 @@ NEUTRAL = {
     "retraining.recipe": "table1",
     "retraining.origin": "me",
     "retraining.normal_cells": "[1]",
+    "retraining.transfer": '["digits"]',
+    "retraining.data_workers": "0",
     "retraining.channels": "47",
     "retraining.epochs": "599",
     "retraining.batch_size": "63",

@@ -53,9 +53,13 @@ REFUSED = [
     ("retraining=3", "retraining is 3, expected a table"),
     (
         "retraining.recipe=best",
-        "retraining.recipe is 'best', expected 'long' or 'quick' or 'table1'",
+        "retraining.recipe is 'best', expected 'imagenet' or 'long' or 'quick' or "
+        "'small' or 'table1'",
     ),
-    ("retraining.recipe=3", "retraining.recipe is 3, expected 'long' or 'quick' or 'table1'"),
+    (
+        "retraining.recipe=3",
+        "retraining.recipe is 3, expected 'imagenet' or 'long' or 'quick' or 'small' or 'table1'",
+    ),
     ("retraining.normal_cells=[0]", f"retraining.normal_cells.0 is 0, expected {COUNT}"),
     (
         "retraining.normal_cells=2",

@@ -63,7 +63,8 @@ def test_a_recipe_of_another_version_has_no_values_here() -> None:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_says_how_deep_it_retrains(load: Load, name: str) -> None:
-    depths = (1,) if name == "quickstart" else (2,) if "medmnist" in name else (2, 3)
+    is_small = name.startswith(("quickstart", "small"))
+    depths = (1,) if is_small else (2,) if "medmnist" in name else (2, 3)
     assert load(name).retraining.normal_cells == depths
 
 
@@ -127,6 +128,16 @@ def test_another_recipe_drops_what_the_run_had_put_over_its_own(load: Load) -> N
         wanted = retraining_experiment(run, targets=["cifar10"], registry=REGISTRY, **given)
         assert recipe_label(wanted.retraining) == "table1"
         assert wanted.retraining.normal_cells == (2, 3)
+
+
+def test_another_recipe_keeps_what_no_recipe_says(load: Load) -> None:
+    run = load("cifar", "retraining.data_workers=9")
+    for overrides, n_workers in (([], 9), (["retraining.data_workers=2"], 2)):
+        wanted = retraining_experiment(
+            run, overrides, recipe="table1", targets=["cifar10"], registry=REGISTRY
+        ).retraining
+        assert (wanted.data_workers, wanted.transfer) == (n_workers, ())
+        assert wanted.origin == load("cifar", "retraining.recipe=table1").retraining.origin
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,22 +51,9 @@ class Search:
             check=False,
         )
 
-    @contextmanager
-    def started(self):
-        """A process that searches and tells its events; what is left of it is killed."""
-        process = subprocess.Popen(
-            [*self.command, "--events"],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        with process:
-            try:
-                yield process
-            finally:
-                process.kill()
-                process.communicate()
+    def start(self, start_python):
+        """A process that searches and tells its events."""
+        return start_python(*self.command[1:], "--events")
 
     def commits(self):
         return sorted(path.name for path in (self.directory / "search").glob("0*"))
@@ -132,13 +118,13 @@ def test_a_search_interrupted_in_every_phase_ends_in_the_bits_of_an_uninterrupte
 
 
 def test_a_full_disk_is_told_and_the_search_goes_on_once_there_is_room(
-    whole, small_disk, data, environment
+    whole, small_disk, data, environment, start_python
 ):
     search = Search(small_disk, data, environment)
-    with search.started() as process:
-        wait_for_generation(process, 2)
-        process.send_signal(signal.SIGTERM)
-        process.communicate()
+    process = search.start(start_python)
+    wait_for_generation(process, 2)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
     before = search.commits()
     assert before
     filler = small_disk / "filler"
@@ -155,30 +141,33 @@ def test_a_full_disk_is_told_and_the_search_goes_on_once_there_is_room(
 
 
 def test_a_stopped_process_whose_run_was_taken_over_leaves_without_writing(
-    whole, tmp_path, data, environment
+    whole, tmp_path, data, environment, start_python
 ):
     search = Search(tmp_path, data, environment)
-    with search.started() as first:
-        wait_for_generation(first, 1)
-        first.send_signal(signal.SIGSTOP)
-        refused = search.run()
-        assert refused.returncode == 3
-        assert f"process {first.pid}" in refused.stderr
-        assert len(refused.stderr.splitlines()) == 1
-        assert search.run("--take-over").returncode == 0
-        before = search.times()
-        first.send_signal(signal.SIGCONT)
-        _out, err = first.communicate()
+    first = search.start(start_python)
+    wait_for_generation(first, 1)
+    first.send_signal(signal.SIGSTOP)
+    refused = search.run()
+    assert refused.returncode == 3
+    assert f"process {first.pid}" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert search.run("--take-over").returncode == 0
+    before = search.times()
+    first.send_signal(signal.SIGCONT)
+    _out, err = first.communicate()
     assert first.returncode == 3, err
     assert "was taken over" in err
     assert search.times() == before
     assert differences(whole, search, environment) == ""
 
 
-def test_after_a_killed_process_the_next_one_goes_on_at_once(whole, tmp_path, data, environment):
+def test_after_a_killed_process_the_next_one_goes_on_at_once(
+    whole, tmp_path, data, environment, start_python
+):
     search = Search(tmp_path, data, environment)
-    with search.started() as first:
-        wait_for_generation(first, 2)
-        first.kill()
+    first = search.start(start_python)
+    wait_for_generation(first, 2)
+    first.kill()
+    first.communicate()
     assert search.run().returncode == 0
     assert differences(whole, search, environment) == ""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from emtnas_hpc.data import REGISTRY, Prepared, prepare
+from emtnas_hpc.data import REGISTRY, Prepared, Streamed, prepare
 from emtnas_hpc.experiment import RetrainingSettings
 from emtnas_hpc.retraining.order import Origin, RetrainingOrder
 from emtnas_hpc.retraining.plan import RetrainingPlan
@@ -37,6 +37,19 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def digits(data_dir: Path) -> Prepared:
     return prepare("digits", REGISTRY["digits"], data_dir, say=[].append, mend="mend it")
+
+
+@pytest.fixture(scope="session")
+def streamed(
+    make_pictures: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Streamed:
+    """60 training and 15 test pictures of three classes, as images of 64x64."""
+    folder = tmp_path_factory.mktemp("streamed")
+    make_pictures(folder / "imagenet")
+    task = REGISTRY["imagenet"].model_copy(update={"image_size": 64})
+    data = prepare("imagenet", task, folder, say=[].append, mend="list it")
+    assert isinstance(data, Streamed)
+    return data
 
 
 @pytest.fixture(scope="session")

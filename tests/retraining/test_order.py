@@ -20,6 +20,7 @@ DIFFERENT = [
     ({"n_normal": 2}, False),
     ({"images": REGISTRY["digits"].model_copy(update={"padding": 0})}, False),
     ({"images": REGISTRY["digits"].model_copy(update={"flip": True})}, False),
+    ({"images": REGISTRY["digits"].model_copy(update={"stem": "strided"})}, False),
     ({"channels": 3}, False),
     ({"epochs": 3}, False),
     ({"cutout": 0}, False),
@@ -33,6 +34,8 @@ SAME = [
     {"recipe": "other"},
     {"origin_": "other"},
     {"normal_cells": (7,)},
+    {"data_workers": 0},
+    {"images": REGISTRY["digits"].model_copy(update={"image_size": 9})},
     {"images": REGISTRY["digits"].model_copy(update={"source": "npz:digits.npz"})},
 ]
 
@@ -57,6 +60,19 @@ def test_what_cannot_change_a_result_leaves_the_signature(
     else:
         other = changed(**change)
     assert other.identity("d") == order.identity("d")
+
+
+def test_the_size_of_streamed_images_is_part_of_it(changed: Changed) -> None:
+    """Of others it is in their digest."""
+    task = REGISTRY["imagenet"]
+    sizes = [changed(images=task.model_copy(update={"image_size": size})) for size in (64, 224)]
+    assert sizes[0].identity("d").signature != sizes[1].identity("d").signature
+
+
+def test_a_signature_from_before_there_were_stems_is_that_of_a_plain_one(
+    order: RetrainingOrder,
+) -> None:
+    assert "task.digits.stem" not in order.identity("d").values
 
 
 def test_the_images_are_part_of_it(order: RetrainingOrder) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from emtnas_hpc.data import Prepared, open_prepared, prepare
-from emtnas_hpc.data.batches import DeviceImages
+from emtnas_hpc.data.batches import Batch, DeviceImages
 from emtnas_hpc.experiment import TaskSettings
 from emtnas_hpc.retraining.auc import area_under_curve
 from emtnas_hpc.retraining.plan import RetrainingPlan
@@ -30,6 +30,11 @@ def on_device(data: Prepared) -> DeviceImages:
     return DeviceImages(data.load("test"), data.mean, data.std, 0, False, CPU)
 
 
+def batches(images: DeviceImages) -> Iterator[Batch]:
+    for chunk in np.array_split(np.arange(len(images)), 3):
+        yield images.plain(chunk)
+
+
 def logits_of(network: Network, images: DeviceImages) -> tuple[torch.Tensor, np.ndarray]:
     pixels, labels = images.plain(np.arange(len(images)))
     with torch.inference_mode():
@@ -41,7 +46,7 @@ def test_accuracy_and_loss_are_those_of_all_images_at_once(
     network: Network, digits: Prepared, never: Interrupted
 ) -> None:
     images = on_device(digits)
-    result = measure(network, images, digits, never)
+    result = measure(network, batches(images), digits, never)
     logits, labels = logits_of(network, images)
     order = np.argsort(-logits.numpy(), axis=1)
     assert result.accuracy == np.mean(order[:, 0] == labels)
@@ -55,14 +60,14 @@ def test_nothing_of_the_network_is_changed(
     network: Network, digits: Prepared, never: Interrupted
 ) -> None:
     before = network.weights.clone(), network.statistics.clone()
-    measure(network, on_device(digits), digits, never)
+    measure(network, batches(on_device(digits)), digits, never)
     assert torch.equal(before[0], network.weights)
     assert torch.equal(before[1], network.statistics)
 
 
 def test_a_measurement_is_left_where_it_is_interrupted(network: Network, digits: Prepared) -> None:
     with pytest.raises(Abandoned):
-        measure(network, on_device(digits), digits, iter([False, True]).__next__)
+        measure(network, batches(on_device(digits)), digits, iter([False, True]).__next__)
 
 
 def test_a_loss_that_is_no_number_is_none(
@@ -70,7 +75,7 @@ def test_a_loss_that_is_no_number_is_none(
 ) -> None:
     with torch.no_grad():
         network.weights.fill_(torch.nan)
-    result = measure(network, on_device(digits), digits, never)
+    result = measure(network, batches(on_device(digits)), digits, never)
     assert result.loss is None
 
 
@@ -103,7 +108,7 @@ def test_a_medmnist_set_of_two_classes_has_the_auc_of_its_second(
 ) -> None:
     data = medmnist("BreastMNIST", np.arange(60) % 2)
     network, images = network_for(plan, data), on_device(data)
-    result = measure(network, images, data, never)
+    result = measure(network, batches(images), data, never)
     logits, labels = logits_of(network, images)
     assert result.auc == pytest.approx(roc_auc_score(labels, logits.softmax(dim=1)[:, 1]))
     assert result.top5 is None
@@ -114,7 +119,7 @@ def test_a_medmnist_set_of_several_classes_has_the_mean_auc_of_one_against_the_r
 ) -> None:
     data = medmnist("PathMNIST", np.arange(90) % 9)
     network, images = network_for(plan, data), on_device(data)
-    result = measure(network, images, data, never)
+    result = measure(network, batches(images), data, never)
     logits, labels = logits_of(network, images)
     scores = logits.softmax(dim=1).numpy()
     areas = [roc_auc_score(labels == c, scores[:, c]) for c in range(9)]

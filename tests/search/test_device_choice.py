@@ -1,6 +1,7 @@
 import pytest
 
 from emtnas_hpc.search.device_choice import describe_choice, missing_gpu
+from emtnas_hpc.search.device_name import ANY_GPU
 
 ON_CPU = {"device": "cpu", "device_model": "AMD EPYC"}
 ON_CUDA = {"device": "cuda", "device_model": "RTX 2080 Ti"}
@@ -10,6 +11,7 @@ WARNING = "the job has a GPU, but torch sees none and computes on the CPU; "
 def test_a_device_that_nobody_named_is_said_and_one_that_was_asked_for_is_not() -> None:
     said = "computes on cuda (RTX 2080 Ti), chosen by itself"
     assert describe_choice("auto", ON_CUDA) == said
+    assert describe_choice(ANY_GPU, ON_CUDA) == said
     assert describe_choice("cuda", ON_CUDA) is None
 
 

@@ -42,6 +42,17 @@ def test_the_frame_costs_its_convolutions_and_its_classifier() -> None:
     assert count_macs(chain(IDENTITY, MAX_3X3), shape) == stem + outputs + projections + 16 * 3
 
 
+def test_a_strided_stem_costs_three_convolutions_and_cells_an_eighth_of_the_edge() -> None:
+    shape = NetworkShape(4, 1, image_channels=3, image_size=60, n_classes=3, stem="strided")
+    weights = (9 * 3 * 2, 9 * 2 * 4, 9 * 4 * 4)
+    network = chain(IDENTITY, MAX_3X3)
+    plain = NetworkShape(4, 1, image_channels=3, image_size=8, n_classes=3)
+    without_stem = count_parameters(network, plain) - (9 * 3 * 4 + 8)
+    assert count_parameters(network, shape) == without_stem + sum(weights) + 2 * (2 + 4 + 4)
+    macs = sum(w * size**2 for w, size in zip(weights, (30, 15, 8), strict=True))
+    assert count_macs(network, shape) == count_macs(network, plain) - 9 * 3 * 4 * 64 + macs
+
+
 def test_a_separable_convolution_has_two_batch_norms_and_a_dilated_one_has_one() -> None:
     shape = NetworkShape(channels=2, n_normal=1, image_channels=1, image_size=8, n_classes=2)
     widths = (2, 4, 4, 8, 8)
@@ -89,6 +100,21 @@ def test_random_individuals_at_48_channels_are_as_large_as_the_paper_says(
     shape = NetworkShape(48, n_normal, image_channels=3, image_size=32, n_classes=10)
     mean = fmean(count_parameters(a, shape, slices) for a in random_architectures)
     assert round(mean / 1e6, 2) == million
+
+
+@pytest.mark.parametrize(("n_normal", "million"), [(2, 2.07), (3, 2.68)])
+def test_an_individual_is_as_much_larger_on_imagenet_than_on_cifar10_as_in_the_paper(
+    random_architectures, n_normal, million
+) -> None:
+    """There EMT-NAS-C-10 has 2.38 million parameters against 2.17."""
+    cifar10 = NetworkShape(48, n_normal, 3, image_size=32, n_classes=10)
+    shape = NetworkShape(48, n_normal, 3, image_size=224, n_classes=1000, stem="strided")
+    mean, before = (
+        fmean(count_parameters(a, frame, "all") for a in random_architectures)
+        for frame in (shape, cifar10)
+    )
+    assert round(mean / 1e6, 2) == million
+    assert (mean - before) / 1e6 == pytest.approx(0.21, abs=0.015)
 
 
 def test_random_individuals_of_the_cifar_search_cost_27_million_macs(random_architectures) -> None:

@@ -63,6 +63,17 @@ def test_training_equals_the_reference_for_random_architectures(
         assert_same_training(network, architecture(number), images, targets, Masks())
 
 
+@pytest.mark.parametrize("image_size", [64, 57])
+def test_training_equals_the_reference_with_a_strided_stem(
+    image_size, shared_network, architecture, batch
+):
+    shape = NetworkShape(5, 1, 3, image_size, 5, stem="strided")
+    images, targets = batch(shape, n=3)
+    for number in range(2):
+        network = shared_network(shape)
+        assert_same_training(network, architecture(number), images, targets, Masks())
+
+
 @pytest.mark.parametrize("name", SPECIAL)
 @pytest.mark.parametrize("n_normal", [1, 2])
 def test_training_equals_the_reference_for_architectures_that_are_seldom_drawn(
@@ -156,6 +167,11 @@ def test_images_that_would_end_as_one_pixel_are_refused(make_network, shape, ima
         make_network(replace(shape, image_size=image_size))
 
 
+def test_images_of_which_a_strided_stem_leaves_too_little_are_refused(make_network, shape):
+    with pytest.raises(InputError, match=r"images of 56 pixels, 7 behind the stem, expected at"):
+        make_network(replace(shape, image_size=56, stem="strided"))
+
+
 def test_a_mini_batch_of_one_smallest_image_has_statistics(make_network, architecture, shape):
     network = make_network(replace(shape, image_size=MIN_IMAGE_SIZE))
     image = torch.randn(1, shape.image_channels, MIN_IMAGE_SIZE, MIN_IMAGE_SIZE).double()
@@ -190,8 +206,8 @@ def test_the_reference_counts_what_space_counts(make_network, architecture, shap
     from emtnas_hpc.space.counts import count_macs, count_parameters
 
     for number in range(3):
-        for n_normal, image_size in ((1, 8), (2, 14)):
-            frame = replace(shape, n_normal=n_normal, image_size=image_size)
+        for n_normal, image_size, stem in ((1, 8, "plain"), (2, 14, "plain"), (1, 60, "strided")):
+            frame = replace(shape, n_normal=n_normal, image_size=image_size, stem=stem)
             network = make_network(frame, architecture(number))
             reference = make_reference(network, architecture(number))
             counted = count_parameters(architecture(number), frame)

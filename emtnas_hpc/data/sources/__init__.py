@@ -7,6 +7,7 @@ from emtnas_hpc.data.sources.npz_file import npz_fingerprint, read_npz
 from emtnas_hpc.data.sources.package_sets import read_package
 from emtnas_hpc.data.sources.source import Source, parse_source
 from emtnas_hpc.data.sources.torchvision_sets import read_torchvision
+from emtnas_hpc.errors import DataError
 
 __all__ = [
     "RawData",
@@ -37,6 +38,8 @@ def read_source(source: Source, place: Workplace) -> RawData:
             return read_npz(source.path)
         case "images":
             return read_image_folder(source.path, source.image_size)
+        case "imagenet":
+            raise DataError(f"{source.text} is streamed, and never read into arrays")
 
 
 def fingerprint(source: Source) -> str | None:

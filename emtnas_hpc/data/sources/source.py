@@ -12,7 +12,7 @@ from emtnas_hpc.data.sources.torchvision_sets import TORCHVISION_SETS
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment.settings import TaskSettings
 
-Kind = Literal["torchvision", "medmnist", "package", "npz", "images"]
+Kind = Literal["torchvision", "medmnist", "package", "npz", "images", "imagenet"]
 
 _KINDS = ", ".join(f"{kind}:..." for kind in get_args(Kind))
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -47,18 +47,28 @@ class Source:
         return self.kind in ("torchvision", "medmnist")
 
     @property
+    def is_streamed(self) -> bool:
+        """Whether its images are read from the user's own files whenever they are needed."""
+        return self.kind == "imagenet"
+
+    @property
     def path(self) -> Path:
         """The user's file or folder; relative ones begin at the current directory."""
         return Path(self.argument).absolute()
+
+    def folder(self, data_dir: Path) -> Path:
+        """The user's folder of streamed images; relative ones begin in the data directory."""
+        return (data_dir / self.argument).absolute()
 
     @property
     def key(self) -> str:
         """Name of its directory in the data directory: readable, and different for each source."""
         if self.kind in _NAMES:
             return f"{self.kind}-{self.argument.lower()}"
-        stem = re.sub(r"[^A-Za-z0-9_.-]", "-", self.path.stem) or "data"
+        path = Path(self.argument) if self.is_streamed else self.path
+        stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem) or "data"
         size = f"-{self.image_size}px" if self.image_size else ""
-        return f"{self.kind}-{stem}{size}-{_short_hash(str(self.path))}"
+        return f"{self.kind}-{stem}{size}-{_short_hash(str(path))}"
 
 
 def parse_source(task: TaskSettings, setting: str = "source") -> Source:
