@@ -1,0 +1,139 @@
+"""From what a user asks of `export` to networks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from emtnas_hpc.cli.finding import find_run
+from emtnas_hpc.errors import InputError
+from emtnas_hpc.experiment import Experiment
+from emtnas_hpc.export.exporting import Item
+from emtnas_hpc.export.frame import as_option, check_shape, retraining_shape
+from emtnas_hpc.export.retrained import choose, retrainings_of
+from emtnas_hpc.export.subject import Subject
+from emtnas_hpc.export.subjects import (
+    genotype_subject,
+    incumbent_subject,
+    renamed,
+    retrained_subject,
+)
+from emtnas_hpc.history import History
+from emtnas_hpc.report.collect import newest_history
+from emtnas_hpc.search.run_directory import read_stored
+from emtnas_hpc.space.shape import NetworkShape
+from emtnas_hpc.store.paths import RunPaths
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The options of a network's frame, each None where it was not given."""
+
+    channels: int | None
+    normal_cells: int | None
+    classes: int | None
+    image_size: int | None
+    image_channels: int | None
+
+    def refuse(self, *allowed: str) -> None:
+        """Refuses the options that are given and not among the allowed ones."""
+        for field in fields(self):
+            if getattr(self, field.name) is not None and field.name not in allowed:
+                kinds = "--genotype or --untrained" if not allowed else "--genotype"
+                raise InputError(
+                    f"{as_option(field.name)} is for {kinds}; the network of a run has its own"
+                )
+
+
+@dataclass(frozen=True)
+class ExportOrder:
+    """The arguments of `export`, as the user gave them."""
+
+    run: str | None
+    task: str | None
+    retraining: str | None
+    untrained: bool
+    genotype: str | None
+    frame: Frame
+    name: str | None
+    runs: Path
+
+    def items(self) -> list[Item]:
+        """The networks that are meant.
+
+        Raises:
+            InputError: the arguments do not go together, or there is no such network.
+            DamagedError: the run's history cannot be read.
+        """
+        items = list(self._items())
+        if self.name is None:
+            return items
+        if len(items) > 1:
+            names = ", ".join(item.subject.name for item in items)
+            raise InputError(f"--name is for one network, found {names}; say --task as well")
+        return [replace(items[0], subject=renamed(items[0].subject, self.name))]
+
+    def _items(self) -> Iterator[Item]:
+        if self.genotype is not None:
+            yield Item(_from_elsewhere(self, self.genotype))
+            return
+        if self.run is None:
+            raise InputError("no run is named; name one, or give --genotype")
+        directory = find_run(self.run, self.runs)
+        if self.untrained:
+            yield from (Item(subject) for subject in _incumbents(self, directory))
+            return
+        self.frame.refuse()
+        if self.task is not None and self.retraining is not None:
+            raise InputError("--task and --retraining exclude each other; give one of them")
+        paths = RunPaths(directory)
+        for retrained in choose(retrainings_of(paths), directory, self.task, self.retraining):
+            yield Item(retrained_subject(retrained), retrained)
+
+
+def _from_elsewhere(order: ExportOrder, genotype: str) -> Subject:
+    for option, value in (
+        ("RUN", order.run),
+        ("--task", order.task),
+        ("--retraining", order.retraining),
+        ("--untrained", order.untrained or None),
+    ):
+        if value is not None:
+            raise InputError(f"--genotype and {option} exclude each other; give one of them")
+    frame = order.frame
+    shape = NetworkShape(
+        channels=48 if frame.channels is None else frame.channels,
+        n_normal=2 if frame.normal_cells is None else frame.normal_cells,
+        image_channels=3 if frame.image_channels is None else frame.image_channels,
+        image_size=32 if frame.image_size is None else frame.image_size,
+        n_classes=10 if frame.classes is None else frame.classes,
+    )
+    return genotype_subject(genotype, check_shape(shape, as_option))
+
+
+def _incumbents(order: ExportOrder, directory: Path) -> Iterator[Subject]:
+    """What a search has found, in the frame that its run retrains it in."""
+    if order.retraining is not None:
+        raise InputError("--untrained and --retraining exclude each other; give one of them")
+    order.frame.refuse("channels", "normal_cells")
+    history, stored = newest_history(directory), read_stored(RunPaths(directory))
+    names = [task.name for task in history.header.tasks]
+    if order.task not in (None, *names):
+        raise InputError(f"--task is {order.task!r}, but the search has {', '.join(names)}")
+    for number, name in enumerate(names):
+        if order.task in (None, name):
+            experiment = stored.experiment if stored else None
+            yield _incumbent(order.frame, history, number, experiment)
+
+
+def _incumbent(frame: Frame, history: History, task: int, experiment: Experiment | None) -> Subject:
+    name = history.header.tasks[task].name
+    images = experiment.task[name] if experiment else None
+    subject = incumbent_subject(history, task, images)
+    shape = subject.shape
+    if experiment is not None:
+        shape = retraining_shape(shape, experiment.retraining)
+    if frame.channels is not None:
+        shape = replace(shape, channels=frame.channels)
+    if frame.normal_cells is not None:
+        shape = replace(shape, n_normal=frame.normal_cells)
+    return replace(subject, shape=check_shape(shape, as_option))

@@ -1,0 +1,104 @@
+"""From subjects to files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emtnas_hpc.errors import InputError
+from emtnas_hpc.export.module_source import module_source
+from emtnas_hpc.export.onnx_packages import refuse_missing_packages
+from emtnas_hpc.export.retrained import Retrained
+from emtnas_hpc.export.subject import Subject
+from emtnas_hpc.export.writing import refuse_other_files, write_files
+
+if TYPE_CHECKING:
+    from torch import nn  # noqa: TID251 - whatever can be refused is refused without it
+
+
+@dataclass(frozen=True)
+class Item:
+    """One network to export.
+
+    Attributes:
+        subject: what its module says.
+        retrained: where its weights are; None for a network without.
+    """
+
+    subject: Subject
+    retrained: Retrained | None = None
+
+
+def export(items: Sequence[Item], folder: Path, *, onnx: bool, force: bool) -> list[Path]:
+    """Writes `<name>.py` of every item, `<name>.pt` where it has weights, and perhaps `.onnx`.
+
+    Nothing is written before everything is ready. Files that are there with the same content may
+    stay.
+
+    Args:
+        items: what to export.
+        folder: where to; made if need be.
+        onnx: whether to write ONNX besides.
+        force: replace other files of these names.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: other files are there, two items have one name, or a package is missing.
+        DamagedError: weights are damaged.
+        StorageError: the disk refused.
+    """
+    _refuse_what_cannot_be(items, onnx)
+    files = {folder / f"{item.subject.name}.py": _source(item.subject) for item in items}
+    if not force:
+        refuse_other_files(files)
+    for item in items:
+        if item.retrained is not None:
+            files |= _weights(item.subject, item.retrained, folder, onnx=onnx)
+    if not force:
+        refuse_other_files(files)
+    write_files(files)
+    return list(files)
+
+
+def _refuse_what_cannot_be(items: Sequence[Item], onnx: bool) -> None:
+    names = [item.subject.name for item in items]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{names.count(name)} networks would be called {name}; export one")
+    if onnx and any(item.retrained is None for item in items):
+        raise InputError("--onnx holds weights, and there are none; export a finished retraining")
+    if onnx:
+        refuse_missing_packages()
+
+
+def _source(subject: Subject) -> bytes:
+    return module_source(subject).encode()
+
+
+def _weights(
+    subject: Subject, retrained: Retrained, folder: Path, *, onnx: bool
+) -> dict[Path, bytes]:
+    """The files with weights in them."""
+    from emtnas_hpc.export.plain.weights_file import weights_bytes
+
+    network = load_plain(subject, retrained)
+    files = {folder / f"{subject.name}.pt": weights_bytes(network)}
+    if onnx:
+        from emtnas_hpc.export.plain.onnx_file import onnx_bytes
+
+        files[folder / f"{subject.name}.onnx"] = onnx_bytes(network, subject.shape)
+    return files
+
+
+def load_plain(subject: Subject, retrained: Retrained) -> "nn.Module":
+    """The exported network of a finished retraining, in plain torch.
+
+    Raises:
+        DamagedError: its weights are damaged, or gone.
+    """
+    from emtnas_hpc.export.plain.network import plain_network
+    from emtnas_hpc.export.plain.trained import trained_network
+
+    return plain_network(subject, trained_network(retrained))

@@ -1,0 +1,1 @@
+"""Exported modules brought to life with their weights; all of export that takes torch."""

@@ -1,0 +1,1 @@
+"""What a notebook needs of a run; `emtnas_hpc` itself hands out the names."""

@@ -1,0 +1,42 @@
+"""ONNX, where the packages for it are there."""
+
+import pytest
+import torch
+from exported_networks import SPECIAL, images_of, shape_of, subject_of, trained
+
+from emtnas_hpc.errors import InputError
+from emtnas_hpc.export import onnx_packages
+from emtnas_hpc.export.plain.network import plain_network
+
+
+def test_missing_packages_are_named_with_the_command_that_installs_them(monkeypatch):
+    monkeypatch.setattr(onnx_packages, "PACKAGES", ("sys", "no_such_package"))
+    with pytest.raises(InputError, match=r"takes no_such_package, .* pip install 'emtnas-hpc\[on"):
+        onnx_packages.refuse_missing_packages()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 4], ids=["plain stem", "strided stem"])
+def test_a_runtime_gives_our_logits_for_any_number_of_images(number):
+    for package in onnx_packages.PACKAGES:
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    from emtnas_hpc.export.plain.onnx_file import onnx_bytes
+
+    architecture, shape = SPECIAL["every operation"], shape_of(number)
+    network = plain_network(
+        subject_of(architecture, shape), trained(shape, architecture, torch.float32)
+    )
+    model = onnx_bytes(network, shape)
+    assert network.training
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options)
+    network.eval()
+    for n in (1, 2, 7):
+        images = images_of(shape, torch.float32, n)
+        (logits,) = session.run(["logits"], {"images": images.numpy()})
+        with torch.no_grad():
+            torch.testing.assert_close(
+                torch.from_numpy(logits), network(images), rtol=1e-4, atol=1e-4
+            )

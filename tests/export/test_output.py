@@ -1,0 +1,77 @@
+"""The exported module computes what ours does."""
+
+import pytest
+import torch
+from exported_networks import SPECIAL, drawn, images_of, shape_of, subject_of, trained
+
+from emtnas_hpc.export.plain.network import plain_network
+from emtnas_hpc.space.counts import count_parameters
+from emtnas_hpc.supernet import batch_norm
+from emtnas_hpc.supernet.network import Network
+
+CASES = {str(number): drawn(number) for number in range(20)} | SPECIAL
+NUMBERED = [
+    pytest.param(shape_of(number), architecture, id=name)
+    for number, (name, architecture) in enumerate(CASES.items())
+]
+EXACT = {"rtol": 1e-12, "atol": 1e-12}
+#: The furthest of these cases is 6e-6 off.
+SINGLE = {"rtol": 2e-5, "atol": 2e-5}
+
+
+@pytest.mark.parametrize(("shape", "architecture"), NUMBERED)
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float64, EXACT), (torch.float32, SINGLE)])
+def test_evaluation_gives_our_logits(shape, architecture, dtype, close):
+    network = trained(shape, architecture, dtype)
+    exported = plain_network(subject_of(architecture, shape), network).eval()
+    images = images_of(shape, dtype)
+    with torch.no_grad():
+        ours = network(images, network.path(architecture), batch_norm.running)
+        torch.testing.assert_close(exported(images), ours, **close)
+
+
+@pytest.mark.parametrize(("shape", "architecture"), NUMBERED)
+def test_training_gives_our_logits_and_gradients(shape, architecture):
+    network = trained(shape, architecture, torch.float64)
+    exported = plain_network(subject_of(architecture, shape), network)
+    images = images_of(shape, torch.float64)
+    path = network.path(architecture)
+    ours, theirs = network(images, path, batch_norm.training), exported(images)
+    torch.testing.assert_close(theirs, ours, **EXACT)
+    ours.square().sum().backward()
+    theirs.square().sum().backward()
+    stem = exported.get_submodule("stem")
+    for weight, other in zip(network.stem.parameters(), stem.parameters(), strict=True):
+        torch.testing.assert_close(other.grad, weight.grad, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize(("shape", "architecture"), NUMBERED)
+def test_it_has_the_parameters_that_are_in_use_and_no_others(shape, architecture):
+    network = trained(shape, architecture, torch.float32)
+    exported = plain_network(subject_of(architecture, shape), network)
+    n_parameters = sum(parameter.numel() for parameter in exported.parameters())
+    assert n_parameters == count_parameters(architecture, shape)
+
+
+def test_a_supernet_hands_over_the_part_of_an_architecture():
+    architecture, shape = drawn(3), shape_of(0)
+    supernet = Network(shape, None, torch.Generator().manual_seed(0), torch.float64)
+    exported = plain_network(subject_of(architecture, shape), supernet)
+    images = images_of(shape, torch.float64)
+    ours = supernet(images, supernet.path(architecture), batch_norm.batch)
+    torch.testing.assert_close(exported(images), ours, **EXACT)
+
+
+def test_making_it_moves_no_global_generator():
+    network = trained(shape_of(0), drawn(0), torch.float32)
+    before = torch.get_rng_state()
+    plain_network(subject_of(drawn(0), shape_of(0)), network)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_its_weights_are_copies():
+    network = trained(shape_of(0), drawn(0), torch.float32)
+    exported = plain_network(subject_of(drawn(0), shape_of(0)), network)
+    before = exported.get_parameter("classifier.weight").clone()
+    network.weights.zero_()
+    assert torch.equal(exported.get_parameter("classifier.weight"), before)

@@ -1,0 +1,51 @@
+import os
+
+import pytest
+
+from emtnas_hpc.errors import InputError, StorageError
+from emtnas_hpc.export.writing import refuse_other_files, write_files
+
+
+def test_files_are_written_into_a_folder_that_is_made(tmp_path):
+    files = {tmp_path / "deep" / "a.py": b"a", tmp_path / "deep" / "a.pt": b"b"}
+    write_files(files)
+    assert {path: path.read_bytes() for path in (tmp_path / "deep").iterdir()} == files
+
+
+def test_the_same_files_may_be_there(tmp_path):
+    files = {tmp_path / "a.py": b"a"}
+    write_files(files)
+    refuse_other_files(files)
+    write_files(files)
+
+
+def test_other_files_are_refused_by_name(tmp_path):
+    (tmp_path / "a.py").write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"a\.py is there already, and another one; .* --force"):
+        refuse_other_files({tmp_path / "a.py": b"a"})
+    assert (tmp_path / "a.py").read_bytes() == b"mine"
+
+
+def test_a_folder_where_a_file_is_to_be_is_another_one(tmp_path):
+    (tmp_path / "a.py").mkdir()
+    with pytest.raises(InputError, match="another one"):
+        refuse_other_files({tmp_path / "a.py": b"a"})
+
+
+def test_a_file_where_the_folder_is_to_be_is_refused_by_the_disk(tmp_path):
+    (tmp_path / "out").write_bytes(b"")
+    with pytest.raises(StorageError, match="choose another --output"):
+        write_files({tmp_path / "out" / "a.py": b"a"})
+
+
+def test_a_disk_that_refuses_leaves_nothing_half_written(tmp_path, monkeypatch):
+    (tmp_path / "a.py").write_bytes(b"old")
+
+    def refuse(*_arguments):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    with pytest.raises(StorageError, match="No space left"):
+        write_files({tmp_path / "a.py": b"new"})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.py"]
+    assert (tmp_path / "a.py").read_bytes() == b"old"
