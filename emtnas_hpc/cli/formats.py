@@ -1,4 +1,4 @@
-"""Numbers as the screen shows them: percent, durations, counts, mean and deviation."""
+"""Numbers as the screen shows them: percent and durations."""
 
 import math
 
@@ -18,14 +18,3 @@ def format_duration(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
-
-
-def format_statistic(mean: float, std: float, scale: float, decimals: int) -> str:
-    """`mean ±std`, both times `scale`; the mean alone where there is no deviation.
-
-    The one space is where a narrow table may break it.
-    """
-    if math.isnan(mean):
-        return "-"
-    text = f"{scale * mean:.{decimals}f}"
-    return text if math.isnan(std) else f"{text} ±{scale * std:.{decimals}f}"

@@ -64,7 +64,7 @@ def _lines(table: Table, row: Row, index: int) -> Iterator[Text]:
     if row.ours:
         yield _ours(entry, column)
     for origin in origins(table, index):
-        text = "" if origin == "ours" else shown(entry, column, origin).text
+        text = "" if origin == "ours" else shown(entry, column, origin).full
         if text:
             yield Text(f"{origin} {text}" if row.ours else text, style=_QUOTED)
 
@@ -72,7 +72,7 @@ def _lines(table: Table, row: Row, index: int) -> Iterator[Text]:
 def _ours(entry: Entry, column: Column) -> Text:
     cell = shown(entry, column, "ours")
     style = _BEST if cell.bold else "" if cell.is_value else _QUOTED
-    return Text(cell.text + "*" * cell.stars, style=style)
+    return Text(cell.full + "*" * cell.stars, style=style)
 
 
 def _width(table: Table, index: int) -> int:

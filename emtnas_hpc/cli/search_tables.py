@@ -5,21 +5,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from emtnas_hpc.cli.formats import format_statistic
 from emtnas_hpc.cli.screen import make_table
-from emtnas_hpc.report import SUPERNET_NOTE, Summary, TaskSummary
-
-#: Column, quantity, factor from the stored unit to the shown one, decimals.
-_COLUMNS = (
-    ("true %", "true_fitness", 100.0, 2),
-    ("first %", "first_true_fitness", 100.0, 2),
-    ("sampled %", "sampled_accuracy", 100.0, 2),
-    ("params M", "parameters", 1e-6, 3),
-    ("MACs M", "macs", 1e-6, 2),
-    ("train s", "seconds_training", 1.0, 1),
-    ("eval. s", "seconds_evaluation", 1.0, 1),
-    ("search s", "seconds_search", 1.0, 2),
-)
+from emtnas_hpc.report import SEARCH_COLUMNS, SEARCH_NOTES, Summary
 
 
 def print_searches(screen: Console, summaries: Sequence[Summary]) -> None:
@@ -46,16 +33,11 @@ def _title(summary: Summary, names: Sequence[str]) -> str:
 def _table(summary: Summary) -> Table:
     table = make_table()
     table.add_column("task")
-    for heading, *_rest in _COLUMNS:
-        table.add_column(heading, justify="right")
+    for column in SEARCH_COLUMNS:
+        table.add_column(column.heading, justify="right")
     for task in summary.tasks:
-        table.add_row(task.task, *(_cell(task, *column[1:]) for column in _COLUMNS))
+        table.add_row(task.task, *(task.quantities[c.key].text(c) for c in SEARCH_COLUMNS))
     return table
-
-
-def _cell(task: TaskSummary, quantity: str, scale: float, decimals: int) -> str:
-    statistic = task.quantities[quantity]
-    return format_statistic(statistic.mean, statistic.std, scale, decimals)
 
 
 def _notes(summaries: Sequence[Summary]) -> list[str]:
@@ -70,11 +52,7 @@ def _notes(summaries: Sequence[Summary]) -> list[str]:
         for seed, where in summary.diverged.items()
     ]
     return [
-        f"Mean ± sample standard deviation over seeds. {SUPERNET_NOTE}",
-        "true: the incumbent's accuracy on the whole validation set; first: of generation 1's "
-        "fittest; sampled: the incumbent's on its mini-batch.",
-        "params, MACs: of the incumbent in the search's network, output slices in use; MACs of "
-        "convolutions and classifier.",
+        *SEARCH_NOTES,
         *conditions,
         *diverged,
     ]

@@ -2,12 +2,13 @@
 
 from emtnas_hpc.report.collect import SeedResult, TaskResult
 from emtnas_hpc.report.runs import Run, Runs, read_runs
-from emtnas_hpc.report.summary import SUPERNET_NOTE, Summary, TaskSummary, summarise
+from emtnas_hpc.report.summary import SEARCH_COLUMNS, SEARCH_NOTES, Summary, TaskSummary, summarise
 from emtnas_hpc.report.table import Column, Entry, Row, Table
 from emtnas_hpc.report.tables import build_tables
 
 __all__ = [
-    "SUPERNET_NOTE",
+    "SEARCH_COLUMNS",
+    "SEARCH_NOTES",
     "Column",
     "Entry",
     "Row",

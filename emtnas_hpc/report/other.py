@@ -1,28 +1,20 @@
 """Retrainings that fit no row of the paper's tables, as a list."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 from emtnas_hpc.history.retraining import Retraining
+from emtnas_hpc.report.columns import QUANTITIES, column
 from emtnas_hpc.report.experiments import Recipe, seed_of
-from emtnas_hpc.report.notes.meaning import describe_recipe
+from emtnas_hpc.report.filling import fitted
+from emtnas_hpc.report.notes.meaning import describe_recipe, meanings
 from emtnas_hpc.report.runs import Run
-from emtnas_hpc.report.table import Column, Entry, Row, Sample, Table
+from emtnas_hpc.report.table import Entry, Row, Sample, Table
 
 _COLUMNS = (
-    Column("accuracy", "Test (%)", 2),
-    Column("top5", "Top-5 (%)", 2),
-    Column("auc", "AUC", 4),
-    Column("parameters", "Params (M)", 3),
-    Column("macs", "MACs (M)", 1),
+    column("accuracy", name="Test"),
+    *map(column, ("top5", "auc", "parameters", "macs")),
 )
-_VALUES: dict[str, Callable[[Retraining], float | None]] = {
-    "accuracy": lambda r: 100 * r.test.accuracy if r.test else None,
-    "top5": lambda r: 100 * r.test.top5 if r.test and r.test.top5 is not None else None,
-    "auc": lambda r: r.test.auc if r.test else None,
-    "parameters": lambda r: r.parameters / 1e6,
-    "macs": lambda r: r.macs / 1e6,
-}
 _LABELS = ("Experiment", "Found on", "Data set", "N", "Recipe")
 
 #: A seed with what was retrained in it.
@@ -38,22 +30,15 @@ def other_table(runs: Sequence[Run], used: Collection[str]) -> Table:
             if retraining.finished and header.signature not in used:
                 key = (header.experiment, header.experiment_signature)
                 groups[key].append((seed_of(run), retraining))
-    rows = [_row(groups[key]) for key in sorted(groups)]
+    rows = tuple(_row(groups[key]) for key in sorted(groups))
     recipes = sorted({Recipe.of(r) for members in groups.values() for _seed, r in members})
+    table = fitted(Table("other", "Other experiments", _LABELS, _COLUMNS, rows))
     notes = (
         "Mean ± sample standard deviation over seeds (n in brackets).",
         *map(describe_recipe, recipes),
-        "Params: every output slice of the 1x1 convolutions counted; MACs of convolutions and "
-        "classifier; AUC: medmnist's evaluator.",
+        *meanings(table),
     )
-    columns = tuple(
-        column
-        for i, column in enumerate(_COLUMNS)
-        if any(row.entries[i].sample is not None for row in rows)
-    )
-    kept = [_COLUMNS.index(column) for column in columns]
-    rows = [Row(r.key, r.labels, tuple(r.entries[i] for i in kept), ours=True) for r in rows]
-    return Table("other", "Other experiments", _LABELS, columns, tuple(rows), notes)
+    return table.with_notes(notes)
 
 
 def _row(members: Members) -> Row:
@@ -65,11 +50,13 @@ def _row(members: Members) -> Row:
         str(header.shape.n_normal),
         header.recipe,
     )
-    entries = tuple(_entry(members, _VALUES[column.key]) for column in _COLUMNS)
+    entries = tuple(_entry(members, column.quantity) for column in _COLUMNS)
     return Row(" ".join(labels), labels, entries, ours=True)
 
 
-def _entry(members: Members, value_of: Callable[[Retraining], float | None]) -> Entry:
+def _entry(members: Members, quantity: str) -> Entry:
+    value_of = QUANTITIES[quantity].value
+    assert value_of is not None
     pairs = [(seed, value_of(retraining)) for seed, retraining in members]
     known = sorted((seed, value) for seed, value in pairs if value is not None)
     if not known:

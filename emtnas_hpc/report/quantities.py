@@ -1,14 +1,19 @@
 """The values of one cell, one a seed: from a row, a column and a family of experiments."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from emtnas_hpc.history.retraining import Retraining
 from emtnas_hpc.report.collect import TaskResult
+from emtnas_hpc.report.columns import QUANTITIES
+from emtnas_hpc.report.costs import mean_per_step
+from emtnas_hpc.report.counting import Counts, macs_of, parameters_of
 from emtnas_hpc.report.experiments import Experiment, Family, Recipe, seed_of
+from emtnas_hpc.report.figures.trace import Trace
 from emtnas_hpc.report.rows import Kind, RowSpec
-from emtnas_hpc.report.runs import Run, TaskCost
+from emtnas_hpc.report.runs import Run
 from emtnas_hpc.report.table import NOT_RUN, Column, Sample
 
 _SECONDS_A_DAY = 86_400
@@ -18,14 +23,12 @@ _TIMES = {
     "time_evaluation": ("seconds_evaluation",),
     "time_search": ("seconds_search",),
 }
-_OF_RETRAINING: dict[str, Callable[[Retraining], float | None]] = {
-    "accuracy": lambda r: None if r.test is None else 100 * r.test.accuracy,
-    "top5": lambda r: None if r.test is None or r.test.top5 is None else 100 * r.test.top5,
-    "auc": lambda r: None if r.test is None else r.test.auc,
-    "parameters": lambda r: r.parameters / 1e6,
-    "parameters_in_use": lambda r: r.parameters_in_use / 1e6,
-    "transfer": lambda r: None if r.test is None else 100 * r.test.accuracy,
+_COUNTS: dict[str, Counts] = {
+    "mean_parameters": partial(parameters_of, slices="all"),
+    "mean_macs": macs_of,
 }
+#: C of the retrained networks, where nothing was retrained: the paper's.
+_CHANNELS = 48
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Measure:
     def __call__(self, row: RowSpec, column: Column) -> Sample | None:
         """The finished seeds' values; None where there are none."""
         quantity, task = column.quantity, column.task
-        if quantity in _OF_RETRAINING:
+        if QUANTITIES[quantity].value is not None:
             assert task is not None
             return self._retrained(row, task, quantity)
         if quantity == "validation":
@@ -55,7 +58,7 @@ class Measure:
             return _scaled(self._seconds(row, _TIMES["time_total"]), 1 / _SECONDS_A_DAY)
         if quantity in _TIMES:
             return self._change(row, _TIMES[quantity])
-        return self._per_step(row, quantity)
+        return self.per_step(row, _COUNTS[quantity], self.channels, row.n_normal)
 
     def retrainings(self, row: RowSpec, task: str, found_on: str) -> list[tuple[int, Retraining]]:
         """Seeds with their finished retrainings of the row on a task, of the task's incumbents."""
@@ -77,7 +80,8 @@ class Measure:
         return chosen
 
     def _retrained(self, row: RowSpec, task: str, quantity: str) -> Sample | None:
-        value_of = _OF_RETRAINING[quantity]
+        value_of = QUANTITIES[quantity].value
+        assert value_of is not None
         found_on = row.found_on or task
         sources = [found_on]
         if quantity == "transfer":
@@ -125,20 +129,29 @@ class Measure:
             for seed, value in zip(seconds.seeds, seconds.values, strict=True)
         )
 
-    def _per_step(self, row: RowSpec, quantity: str) -> Sample | None:
-        """Mean over the training steps of all tasks of the row, by seed, in millions."""
-        by_seed: dict[int, list[TaskCost]] = defaultdict(list)
+    @property
+    def channels(self) -> int:
+        """C of the retrained networks."""
+        return _CHANNELS if self.recipe is None else self.recipe.channels
+
+    def per_step(
+        self, row: RowSpec, count: Counts, channels: int | None = None, n_normal: int | None = None
+    ) -> Sample | None:
+        """Mean over the training steps of all searches of the row, by seed, in millions.
+
+        Args:
+            row: of a table.
+            count: counts something in a network.
+            channels: of the network; None for the search's own.
+            n_normal: normal cells between its reductions; likewise.
+        """
+        by_seed: dict[int, list[Trace]] = defaultdict(list)
         for run in self._finished(row.kinds):
-            by_seed[seed_of(run)] += list(run.costs)
+            by_seed[seed_of(run)] += [] if run.trace is None else [run.trace]
         return _sample(
-            (
-                seed,
-                sum(cost.n_steps * getattr(cost, quantity) for cost in costs)
-                / sum(cost.n_steps for cost in costs)
-                / 1e6,
-            )
-            for seed, costs in sorted(by_seed.items())
-            if len(costs) == len(row.tasks)
+            (seed, mean_per_step(traces, count, channels, n_normal) / 1e6)
+            for seed, traces in by_seed.items()
+            if len(traces) == len(row.kinds)
         )
 
     def _finished(self, kinds: Iterable[Kind]) -> list[Run]:

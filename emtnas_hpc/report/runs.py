@@ -11,7 +11,6 @@ from typing import Any
 
 from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.experiment import StoredExperiment, parse_stored
-from emtnas_hpc.history import History
 from emtnas_hpc.history.retraining import RECORD_NAME, Retraining, read_retraining
 from emtnas_hpc.report.collect import SeedResult, newest_history, result_of
 from emtnas_hpc.report.data_sets import Source, data_set
@@ -23,28 +22,12 @@ from emtnas_hpc.store.reading import read_newest
 
 
 @dataclass(frozen=True)
-class TaskCost:
-    """What training cost in the search's network, for one task.
-
-    Attributes:
-        n_steps: mini-batches trained on, over all generations.
-        mean_parameters: of the sampled architectures over these steps, output slices in use.
-        mean_macs: likewise.
-    """
-
-    n_steps: int
-    mean_parameters: float
-    mean_macs: float
-
-
-@dataclass(frozen=True)
 class Run:
     """One seed of one experiment.
 
     Attributes:
         directory: of the run.
         search: what it found so far; None where there is none, only retrainings.
-        costs: of its training, by skill factor.
         settings: by dotted name, those that can change the search's result; empty if unknown.
         sources: where each task's images come from, by skill factor; empty if unknown.
         retrainings: in order of their directories.
@@ -54,7 +37,6 @@ class Run:
 
     directory: Path
     search: SeedResult | None
-    costs: tuple[TaskCost, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
     retrainings: tuple[Retraining, ...] = ()
@@ -130,7 +112,6 @@ def read_run(directory: Path, problems: list[str]) -> Run:
     return Run(
         directory,
         search=None if history is None else result_of(history, directory, attempts),
-        costs=() if history is None else _costs(history),
         settings={} if stored is None else dict(stored.identity.values),
         sources=() if stored is None else _sources(stored),
         retrainings=retrainings,
@@ -178,17 +159,3 @@ def _retrainings(paths: RunPaths, problems: list[str]) -> Iterable[Retraining]:
 
 def _record(stage: StagePaths) -> Retraining | None:
     return read_newest(stage, RECORD_NAME, read_retraining)
-
-
-def _costs(history: History) -> tuple[TaskCost, ...]:
-    return tuple(_cost(history, task) for task in range(len(history.header.tasks)))
-
-
-def _cost(history: History, task: int) -> TaskCost:
-    entries = [generation.tasks[task] for generation in history.generations]
-    n_steps = sum(entry.n_steps for entry in entries)
-    return TaskCost(
-        n_steps,
-        sum(entry.n_steps * entry.mean_parameters for entry in entries) / n_steps,
-        sum(entry.n_steps * entry.mean_macs for entry in entries) / n_steps,
-    )

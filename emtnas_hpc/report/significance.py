@@ -42,7 +42,7 @@ def significance_notes(table: Table) -> tuple[str, ...]:
         + "); q: p after Holm's adjustment within the column."
     )
     limits = dict.fromkeys(filter(None, map(_limits, tested)))
-    return meaning, *limits, *_p_values(table)
+    return meaning, *limits, " ".join(_p_values(table))
 
 
 def _without_tests(table: Table) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ def _p_values(table: Table) -> Iterator[str]:
         for row in table.rows:
             entry = row.entries[i]
             if entry.test is not None and entry.q is not None:
-                texts.append(f"{table.name_of(row)} {entry.test.p:.4f}, {entry.q:.4f}")
+                texts.append(f"{table.short_name_of(row)} {entry.test.p:.4f}, {entry.q:.4f}")
         if texts:
             yield f"p, q of {column.heading}: {'; '.join(texts)}."
 

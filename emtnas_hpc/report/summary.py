@@ -9,23 +9,42 @@ from emtnas_hpc.report.collect import SeedResult, TaskResult
 from emtnas_hpc.report.experiments import Experiment, experiments_of
 from emtnas_hpc.report.runs import Run
 
-#: The columns that are averaged.
-QUANTITIES = (
-    "true_fitness",
-    "first_true_fitness",
-    "sampled_accuracy",
-    "parameters",
-    "macs",
-    "seconds_training",
-    "seconds_evaluation",
-    "seconds_search",
+
+@dataclass(frozen=True)
+class SearchColumn:
+    """What is said of a task's searches.
+
+    Attributes:
+        key: of a `TaskResult`.
+        heading: with the unit.
+        scale: from the stored unit to the shown one.
+        decimals: that are shown.
+    """
+
+    key: str
+    heading: str
+    scale: float
+    decimals: int
+
+
+SEARCH_COLUMNS = (
+    SearchColumn("true_fitness", "true %", 100.0, 2),
+    SearchColumn("first_true_fitness", "first %", 100.0, 2),
+    SearchColumn("sampled_accuracy", "sampled %", 100.0, 2),
+    SearchColumn("parameters", "params M", 1e-6, 3),
+    SearchColumn("macs", "MACs M", 1e-6, 2),
+    SearchColumn("seconds_training", "train s", 1.0, 1),
+    SearchColumn("seconds_evaluation", "eval. s", 1.0, 1),
+    SearchColumn("seconds_search", "search s", 1.0, 2),
 )
-
-
-#: Beside every accuracy of a search.
-SUPERNET_NOTE = (
-    "These are the supernet's accuracies on validation images: how a search went, never which "
-    "setting is better."
+#: What these columns are.
+SEARCH_NOTES = (
+    "Mean ± sample standard deviation over seeds. These are the supernet's accuracies on "
+    "validation images: how a search went, never which setting is better.",
+    "true: the incumbent's accuracy on the whole validation set; first: of generation 1's "
+    "fittest; sampled: the incumbent's on its mini-batch.",
+    "params, MACs: of the incumbent in the search's network, output slices in use; MACs of "
+    "convolutions and classifier.",
 )
 
 
@@ -35,6 +54,18 @@ class Statistic:
 
     mean: float
     std: float
+
+    def text(self, column: SearchColumn) -> str:
+        """`mean ±std` as a column shows it; the mean alone where there is no deviation.
+
+        The one space is where a narrow table may break it.
+        """
+        if math.isnan(self.mean):
+            return "-"
+        text = f"{column.scale * self.mean:.{column.decimals}f}"
+        if math.isnan(self.std):
+            return text
+        return f"{text} ±{column.scale * self.std:.{column.decimals}f}"
 
 
 @dataclass(frozen=True)
@@ -101,7 +132,7 @@ def _diverged(result: SeedResult) -> tuple[str, ...]:
 def _task_summary(over_seeds: Sequence[TaskResult]) -> TaskSummary:
     return TaskSummary(
         over_seeds[0].task,
-        {name: _statistic(getattr(r, name) for r in over_seeds) for name in QUANTITIES},
+        {c.key: _statistic(getattr(r, c.key) for r in over_seeds) for c in SEARCH_COLUMNS},
     )
 
 

@@ -135,6 +135,11 @@ class Table:
             if label and heading not in _UNSAID
         )
 
+    def short_name_of(self, row: Row) -> str:
+        """A row by its number, if it has one; else in words."""
+        index = dict(zip(self.labels, row.labels, strict=True)).get("Index")
+        return f"row {index}" if index else self.name_of(row)
+
     def with_notes(self, notes: tuple[str, ...]) -> "Table":
         """With these notes below it."""
         return replace(self, notes=notes)

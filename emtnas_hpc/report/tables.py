@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from emtnas_hpc.report.experiments import Family, Recipe, families_of
 from emtnas_hpc.report.filling import fill
-from emtnas_hpc.report.layouts import Layout, layouts_of, paper_layout
+from emtnas_hpc.report.layouts import Layout, layouts_of, own_layout, paper_layout
 from emtnas_hpc.report.notes import meaning_notes, reservations
 from emtnas_hpc.report.other import other_table
 from emtnas_hpc.report.quantities import Measure, incumbents_retrainings
@@ -35,7 +35,7 @@ def build_tables(runs: Sequence[Run], numbers: Collection[int] | None = None) ->
     tables = []
     for instance in sorted(_instances(runs, numbers), key=lambda i: i.layout.number):
         table = _table(instance, used)
-        if numbers is not None or _says_something(table):
+        if numbers is not None or _says_something(table, instance):
             tables.append(table)
     if numbers is None:
         tables += [other for other in [other_table(runs, used)] if other.rows]
@@ -83,35 +83,35 @@ def _by_recipe(family: Family, layout: Layout) -> Iterator[_Instance]:
     if not stackings:
         yield _Instance(family, None, layout)
     for recipe, depths in sorted(stackings.items()):
-        stacked = layout
-        if layout.number in (2, 5, 6) and 2 not in depths:
-            stacked = layout.stacked(min(depths))
-        yield _Instance(family, recipe, stacked)
+        yield _Instance(family, recipe, _stacked(layout, family, depths))
+
+
+def _stacked(layout: Layout, family: Family, depths: Collection[int]) -> Layout:
+    """With the networks that were retrained; the paper's numbers are of its own only."""
+    if layout.number not in (2, 5, 6) or 2 in depths:
+        return layout
+    own = own_layout(layout, family) if layout.is_paper else layout
+    return own.stacked(min(depths))
 
 
 def _table(instance: _Instance, used: set[str]) -> Table:
     measure = Measure(instance.family, instance.recipe)
     table = fill(instance.layout, measure)
-    if _says_something(table):
+    if _says_something(table, instance):
         used |= measure.used
     notes = [
         *meaning_notes(table, instance.layout, measure),
-        *_stacking_note(instance.layout),
         *reservations(instance.layout, instance.family, measure.used),
     ]
     return table.with_notes(tuple(notes))
 
 
-def _says_something(table: Table) -> bool:
-    """Whether a value of it is ours; of Table 4, one that was measured on ImageNet."""
-    columns = [i for i, column in enumerate(table.columns) if column.task or table.key != "table4"]
+def _says_something(table: Table, instance: _Instance) -> bool:
+    """Whether a value of it is ours; of Table 4, and of Table 3 once there are any, a network's."""
+    number = instance.layout.number
+    of_networks = number == 4 or (number == 3 and instance.recipe is not None)
+    columns = [i for i, column in enumerate(table.columns) if column.task or not of_networks]
     return any(row.entries[i].sample is not None for row in table.rows for i in columns)
-
-
-def _stacking_note(layout: Layout) -> Iterator[str]:
-    depths = {row.spec.n_normal for row in layout.rows if row.spec is not None}
-    if len(depths) == 1 and depths != {2}:
-        yield f"Networks have N = {min(depths)} normal cells between reductions; the paper's 2."
 
 
 def _told_apart(tables: Sequence[Table]) -> Iterator[Table]:

@@ -27,6 +27,22 @@ def ablation(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """A study of somebody's own: two MedMNIST sets together and alone, three seeds, small nets."""
+    runs = tmp_path_factory.mktemp("small")
+    for seed in range(3):
+        for name, lift in (
+            ("breast-pneumonia", 0.05),
+            ("breast-single", 0),
+            ("pneumonia-single", 0),
+        ):
+            small_nets = {"recipe": "small", "epochs_in_all": 8, "channels": 12}
+            retrained = Retrained((1,), lift=lift, auc=0.91 + lift, **small_nets)
+            make_run(runs, f"small-{name}", SHORT, seed=seed, retrained=retrained)
+    return runs
+
+
+@pytest.fixture(scope="session")
 def medical(tmp_path_factory):
     """A pair of MedMNIST sets with its two baselines, two seeds, and a run that is not over."""
     runs = tmp_path_factory.mktemp("medical")

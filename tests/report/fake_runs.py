@@ -34,7 +34,13 @@ from emtnas_hpc.store.paths import RunPaths, seed_run
 from emtnas_hpc.store.run_store import RunStore
 
 #: Image channels, edge, classes.
-SIZES = {"cifar10": (3, 32, 10), "cifar100": (3, 32, 100), "pathmnist": (3, 28, 9)}
+SIZES = {
+    "cifar10": (3, 32, 10),
+    "cifar100": (3, 32, 100),
+    "pathmnist": (3, 28, 9),
+    "breastmnist": (1, 28, 2),
+    "pneumoniamnist": (1, 28, 2),
+}
 LABEL = "long"
 #: So that a search takes milliseconds.
 SHORT = "search.generations=3"
@@ -54,6 +60,7 @@ class Retrained:
         tasks: only these; None for all.
         on: tasks that are retrained on instead of the own.
         auc: of all of them.
+        channels: C of the networks.
     """
 
     n_normal: Sequence[int] = (2,)
@@ -64,6 +71,7 @@ class Retrained:
     recipe: str = LABEL
     on: Sequence[str] = ()
     auc: float | None = None
+    channels: int = 48
 
 
 def make_run(
@@ -189,7 +197,7 @@ def _retraining(
     incumbent = history.incumbent(found_on)
     architecture = decode(incumbent.chromosome)
     channels, size, classes = SIZES.get(on, (1, 28, 11))
-    shape = NetworkShape(48, n_normal, channels, size, classes)
+    shape = NetworkShape(retrained.channels, n_normal, channels, size, classes)
     shared = (history.header.experiment_signature, source.name, on, str(n_normal), retrained.recipe)
     header = RetrainingHeader(
         experiment=stored.experiment.name,

@@ -15,6 +15,23 @@ assert not {"torch", "matplotlib", "jinja2", "scipy"} & set(sys.modules)
 sys.exit(code)
 """
 
+#: The same, and prints which files of the runs, the first argument, Python opened or mapped.
+WATCHED = """
+import sys
+runs = sys.argv[1]
+opened = set()
+def watch(name, given):
+    if name in ("open", "os.open") and str(given[0]).startswith(runs):
+        opened.add(str(given[0]))
+sys.addaudithook(watch)
+from emtnas_hpc.cli.app import run_command_line
+code = run_command_line(["report", "--runs", runs, *sys.argv[2:]])
+assert "torch" not in sys.modules
+print(*sorted(opened), sep="\\n")
+sys.exit(code)
+"""
+_WEIGHTS = 110_000_000
+
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch):
@@ -86,6 +103,28 @@ def test_a_damaged_run_is_named_and_the_others_are_reported(one_run):
     values = json.loads(result.out)
     assert [seed["seed"] for seed in values["seeds"]] == [0]
     assert len(values["problems"]) == 1
+
+
+@pytest.mark.slow
+def test_all_files_are_made_without_a_look_at_weights_and_without_torch(tmp_path):
+    runs, output = tmp_path / "runs", tmp_path / "out"
+    good = make_run(runs, "cifar10-single", SHORT, weights=_WEIGHTS)
+    damaged = make_run(runs, "cifar10-single", SHORT, seed=1, weights=_WEIGHTS)
+    for state in damaged.rglob("state.h5"):
+        state.write_bytes(state.read_bytes()[:-1])
+    weights = list(runs.rglob("*.pt"))
+    assert {file.stat().st_size for file in weights} == {_WEIGHTS}
+    command = [sys.executable, "-c", WATCHED, str(runs), "--output", str(output)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1), done.stderr
+    assert done.stderr.startswith(f"skipped {damaged}: no commit has a good state.h5; ")
+    opened = [line for line in done.stdout.splitlines() if line.startswith(str(runs))]
+    assert any(name.endswith(("state.h5", "manifest.json")) for name in opened)
+    assert [name for name in opened if name.endswith(".pt")] == []
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert f"{damaged}: no commit has a good state.h5" in page
+    assert "seed 0 (n = 1)" in page
+    assert str(good) not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,12 @@ from traces import by_hand, drawn, search, traces
 
 from emtnas_hpc.report.figures.bands import band_of
 from emtnas_hpc.report.figures.ledger import foreign_tasks, ledger_of
-from emtnas_hpc.report.figures.parameters import parameters_of
 from emtnas_hpc.report.figures.trace import trace_of
 from emtnas_hpc.report.figures.variety import (
     distinct_chromosomes,
     mean_hamming_distance,
     subpopulation_genes,
 )
-from emtnas_hpc.space.architecture import decode
-from emtnas_hpc.space.chromosome import random_chromosome
-from emtnas_hpc.space.counts import count_parameters
-from emtnas_hpc.space.shape import NetworkShape
 
 
 def test_a_trace_has_what_the_history_has() -> None:
@@ -94,16 +89,6 @@ def test_diversity_is_that_of_all_pairs() -> None:
 
 def test_one_individual_alone_is_at_no_distance() -> None:
     assert mean_hamming_distance(subpopulation_genes(by_hand(), 0)).tolist() == [0.0, 0.0]
-
-
-@pytest.mark.parametrize("shape", [NetworkShape(8, 1, 3, 32, 10), NetworkShape(20, 2, 1, 28, 100)])
-def test_parameters_at_once_are_those_one_by_one(shape: NetworkShape) -> None:
-    rng = np.random.default_rng(0)
-    chromosomes = [random_chromosome(rng) for _ in range(300)]
-    # Both branches alike: one copy.
-    chromosomes[0] = (0, 0, 1, 1, *chromosomes[0][4:])
-    expected = [count_parameters(decode(chromosome), shape) for chromosome in chromosomes]
-    assert parameters_of(np.array(chromosomes, np.uint8), shape).tolist() == expected
 
 
 def test_seeds_of_one_signature_are_one_experiment_and_no_others() -> None:

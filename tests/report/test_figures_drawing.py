@@ -2,6 +2,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -10,6 +11,7 @@ import pytest
 from traces import by_hand, drawn, search, traces
 
 from emtnas_hpc.errors import StorageError
+from emtnas_hpc.report.figures.font import NAME
 from emtnas_hpc.report.figures.gallery import Gallery, draw_gallery
 from emtnas_hpc.report.figures.palette import SERIES
 from emtnas_hpc.report.figures.searches import Searches
@@ -94,7 +96,17 @@ def test_the_bars_of_time_add_up_to_the_total_in_its_unit() -> None:
     widths = [patch.get_width() for patch in axes.patches]
     assert widths == pytest.approx([60, 30, 1])
     assert axes.get_xlabel() == "time (min), mean over seeds"
-    assert axes.texts[0].get_text() == "fake: 91 min"
+    assert axes.texts[0].get_text() == "fake: 91.0 min"
+
+
+def test_a_name_longer_than_the_figure_is_broken_between_its_overrides() -> None:
+    name = "a-search" + "".join(f"+task{n}.source=some-file-{n}.npz" for n in range(6))
+    figure = draw_times([replace(one(), title=name)])
+    figure.draw_without_rendering()  # a warning, and so an error, where the bars get no room
+    (label,) = (text.get_text() for text in figure.axes[0].texts)
+    lines = label.split("\n")
+    assert "".join(lines).startswith(f"{name}: ")
+    assert max(map(len, lines)) <= 60
 
 
 def test_thousands_of_points_are_one_picture_within_the_figure() -> None:
@@ -128,6 +140,27 @@ def test_drawing_leaves_matplotlib_as_it_was() -> None:
         before = dict(matplotlib.rcParams)
         draw_gallery([one(n=1)], pdf=True)
         assert dict(matplotlib.rcParams) == before
+
+
+def test_a_file_names_a_font_that_everybody_has(gallery: Gallery) -> None:
+    drawing = gallery.overview[0]
+    assert "'DejaVu Sans'" in drawing.svg
+    assert NAME not in drawing.svg
+    assert b"DejaVuSans" in (drawing.pdf or b"")
+
+
+def test_letters_that_the_small_font_lacks_come_from_the_whole_one() -> None:
+    code = (
+        "import warnings, sys; warnings.simplefilter('error')\n"
+        "from matplotlib.figure import Figure\n"
+        "from emtnas_hpc.report.figures.style import styled\n"
+        "from emtnas_hpc.report.figures.vector import pdf_bytes\n"
+        "with styled():\n"
+        "    figure = Figure(); figure.text(0, 0, 'Größe, размер')\n"
+        "    assert len(pdf_bytes([figure])) > 1000\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_pyplot_is_never_imported() -> None:

@@ -43,7 +43,7 @@ _COLOURS = """
 def address(medical: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     runs = read_runs(sorted(medical.glob("*/seed-*")))
     file = tmp_path_factory.mktemp("page") / "report.html"
-    file.write_text(make_page(runs, build_tables(runs.runs)), encoding="utf-8")
+    file.write_text(make_page(runs, build_tables(runs.runs, (2, 5))), encoding="utf-8")
     return file.as_uri()
 
 
@@ -113,3 +113,14 @@ def test_on_paper_it_is_light_and_shows_the_cells_of_every_seed(browser: Any, ad
     assert page.evaluate(_COLOURS)[0][0] == "rgb(255, 255, 255)"
     assert set(page.evaluate(visible)) == {True}
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_on_paper_no_table_is_cut(browser: Any, address: str) -> None:
+    # A4 less its margins, in CSS pixels.
+    page, _events = visit(browser, address, viewport={"width": 688, "height": 971})
+    page.emulate_media(media="print")
+    widths = page.evaluate(
+        "[...document.querySelectorAll('table')].map(t => t.getBoundingClientRect().width)"
+    )
+    assert len(widths) > 3
+    assert max(widths) <= page.evaluate("document.body.clientWidth")

@@ -22,14 +22,14 @@ print(json.dumps([name for name in opened if name.startswith(sys.argv[1])]))
 """
 
 
-def test_a_run_has_settings_search_costs_and_retrainings(tmp_path):
+def test_a_run_has_settings_search_and_retrainings(tmp_path):
     directory = make_run(tmp_path, "cifar", SHORT, seed=3, retrained=Retrained((2, 3)))
     run = read_run(directory, problems := [])
     assert problems == []
     assert run.tasks == ("cifar10", "cifar100")
     assert run.settings["search.rmp"] == 0.3
     assert (run.search.seed, run.finished) == (3, True)
-    assert [cost.n_steps for cost in run.costs] == [3 * 12, 3 * 12]
+    assert run.trace.n_steps.sum() == 2 * 3 * 12
     assert [(r.header.task, r.header.shape.n_normal) for r in run.retrainings] == [
         *(("cifar10", 2), ("cifar10", 3), ("cifar100", 2), ("cifar100", 3))
     ]

@@ -1,7 +1,11 @@
+from functools import partial
+
 import pytest
 from fake_runs import SHORT, Retrained, make_run
 
 from emtnas_hpc.report import build_tables, read_runs
+from emtnas_hpc.report.costs import mean_per_step
+from emtnas_hpc.report.counting import macs_of, parameters_of
 from emtnas_hpc.report.paper import NUMBERS
 from emtnas_hpc.report.statistics import compare
 
@@ -85,12 +89,33 @@ def test_times_are_changes_against_the_sum_of_the_single_tasking_runs(ablation):
     assert own.sample.estimate.mean == pytest.approx(0, abs=1e-9)
 
 
-def test_parameters_are_averaged_over_the_training_steps_of_both_tasks(ablation):
-    entry = entry_of(tables_of(ablation)["table5"], "Multi-Tasking+Reeval", "mean_parameters")
-    (run, *_others) = read_runs(sorted(ablation.glob("cifar/seed-*"))).runs
-    total = sum(cost.n_steps * cost.mean_parameters for cost in run.costs)
-    steps = sum(cost.n_steps for cost in run.costs)
-    assert entry.sample.values[0] == pytest.approx(total / steps / 1e6)
+def test_parameters_are_averaged_over_the_training_steps_in_networks_as_they_are_retrained(
+    ablation,
+):
+    table = tables_of(ablation)["table5"]
+    found = read_runs(sorted(ablation.glob("cifar/seed-*"))).runs
+    entry = entry_of(table, "Multi-Tasking+Reeval", "mean_parameters")
+    count = partial(parameters_of, slices="all")
+    expected = [mean_per_step([run.trace], count, channels=48, n_normal=2) / 1e6 for run in found]
+    assert entry.sample.values == pytest.approx(expected)
+    # The paper's 1.97, and not the 0.25 of the search's own network.
+    assert 1.2 < entry.sample.estimate.mean < 3
+
+
+def test_of_single_tasking_both_searches_count_by_their_steps(ablation):
+    entry = entry_of(tables_of(ablation)["table5"], "Single-Tasking", "mean_macs")
+    pairs = [sorted(ablation.glob(f"cifar*0-single/seed-{seed}")) for seed in range(5)]
+    traces = [[run.trace for run in read_runs(pair).runs] for pair in pairs]
+    expected = [mean_per_step(pair, macs_of, channels=48, n_normal=2) / 1e6 for pair in traces]
+    assert entry.sample.values == pytest.approx(expected)
+
+
+def test_a_transfer_is_tested_against_single_tasking_on_its_own_images(ablation):
+    table = tables_of(ablation)["table5"]
+    entry = entry_of(table, "Single-Tasking", "cifar10.transfer")
+    own = entry_of(table, "Single-Tasking", "cifar10.accuracy")
+    assert entry.test == compare(entry.sample.values, own.sample.values)
+    assert own.test is None
 
 
 def test_combinations_compare_with_each_tasks_own_baseline(medical):
@@ -149,7 +174,8 @@ def test_other_tasks_get_the_layout_of_the_combinations_once_there_is_a_baseline
     settings = (SHORT, pair, "search.reevaluate=true")
     make_run(tmp_path, "medmnist-path-single", *settings, name="pair")
     table = tables_of(tmp_path)["table2"]
-    assert table.title.startswith("In the layout of Table 2")
+    assert table.title == "Breast, Pneumonia: test accuracy after retraining"
+    assert "Laid out as Table 2 of Liao, Jin, Du, CVPR 2023 (the paper)." in table.notes
     assert [row.labels for row in table.rows] == [
         *(("", "1", "Single-Tasking (Baseline)"), ("1", "2", "EMT-NAS"))
     ]
@@ -181,13 +207,55 @@ def test_other_settings_are_another_table(tmp_path):
     assert set(tables_of(tmp_path)) == {"table3", "table3-2"}
 
 
-def test_networks_stacked_once_fill_the_ablation_and_are_called_so(tmp_path):
+def test_networks_that_are_not_the_papers_fill_its_layout_without_its_numbers(tmp_path):
     for preset in ("cifar10-single", "cifar100-single"):
         settings = (SHORT, "search.reevaluate=true")
         make_run(tmp_path, preset, *settings, retrained=Retrained((1,)))
-    table = tables_of(tmp_path)["table5"]
+    (table,) = tables_of(tmp_path).values()
+    assert (table.key, table.title[:15]) == ("table5", "C-10 and C-100:")
     assert entry_of(table, "Single-Tasking+Reeval", "cifar10.accuracy").sample.estimate.n == 1
-    assert "Networks have N = 1 normal cells between reductions; the paper's 2." in table.notes
+    assert not [entry for row in table.rows for entry in row.entries if entry.paper]
+    assert "Laid out as Table 5 of Liao, Jin, Du, CVPR 2023 (the paper)." in table.notes
+    (recipe,) = [note for note in table.notes if note.startswith("Retrained with")]
+    assert "48 channels, N = 1, " in recipe
+
+
+def test_other_networks_leave_only_those_rows_and_columns_of_table_2_that_were_run(tmp_path):
+    for name in ("path-organa", "path-single"):
+        make_run(tmp_path, f"medmnist-{name}", SHORT, retrained=Retrained((1,)))
+    (table,) = tables_of(tmp_path).values()
+    assert [row.labels[2] for row in table.rows] == ["Single-Tasking (Baseline)", "EMT-NAS"]
+    assert [c.heading for c in table.columns] == ["Path (%)", "Organ_A (%)", "Total time (%)"]
+
+
+def test_a_sweep_of_other_networks_has_its_own_probabilities_only(tmp_path):
+    for rmp in (0.1, 0.7):
+        settings = (SHORT, f"search.rmp={rmp}")
+        make_run(tmp_path, "cifar", *settings, name=f"rmp{rmp}", retrained=Retrained((1,)))
+    (table,) = tables_of(tmp_path).values()
+    assert [row.labels for row in table.rows] == [("0.1",), ("0.7",)]
+
+
+def test_the_area_under_the_curve_has_columns_where_the_table_is_ones_own(tmp_path):
+    pair = 'tasks=["breastmnist", "pneumoniamnist"]'
+    retrained = Retrained((2,), auc=0.91)
+    settings = (SHORT, 'tasks=["breastmnist"]')
+    make_run(tmp_path, "medmnist-path-single", *settings, name="single", retrained=retrained)
+    settings = (SHORT, pair, "search.reevaluate=true")
+    make_run(tmp_path, "medmnist-path-single", *settings, name="pair", retrained=retrained)
+    table = tables_of(tmp_path)["table2"]
+    entry = entry_of(table, "row 1 EMT-NAS", "breastmnist.auc")
+    assert entry.sample.values == (0.91,)
+    base = entry_of(table, "Single-Tasking (Baseline)", "breastmnist.auc")
+    assert entry.test == compare(entry.sample.values, base.sample.values)
+
+
+def test_small_networks_get_the_decimals_that_they_need(tmp_path):
+    make_run(tmp_path, "quickstart", SHORT, retrained=Retrained((1,), channels=4))
+    (table,) = tables_of(tmp_path).values()
+    decimals = {column.key: column.decimals for column in table.columns}
+    assert decimals["parameters"] == 3
+    assert decimals["accuracy"] == 2
 
 
 def test_what_fits_no_row_is_listed(tmp_path):

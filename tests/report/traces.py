@@ -43,6 +43,7 @@ def by_hand(**changes: object) -> Trace:
         incumbents=np.array([2, 1]),
         chromosomes=np.zeros((4, N_GENES), np.uint8),
         tasks=np.array([0, 1, 0, 1]),
+        n_steps=np.array([2, 2, 1, 0]),
         born=np.array([1, 1, 2, 2]),
         # 2 is a child of both tasks; 3 of its own task only.
         parents=np.array([[-1, -1], [-1, -1], [0, 1], [1, -1]]),

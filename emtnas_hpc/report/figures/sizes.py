@@ -7,8 +7,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from emtnas_hpc.report.counting import parameters_of
 from emtnas_hpc.report.figures.palette import EARLY, INK, LATE, MIDDLE
-from emtnas_hpc.report.figures.parameters import parameters_of
 from emtnas_hpc.report.figures.searches import Searches
 from emtnas_hpc.report.figures.style import legend_above, make_panels
 

@@ -9,13 +9,14 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from emtnas_hpc.report.figures.font import NAME, register_font
 from emtnas_hpc.report.figures.palette import GRID, INK
 
 #: Inches; a column of a paper, and legible on a phone held upright.
 WIDTH = 4.2
 
 _RC: dict[Any, object] = {
-    "font.family": "sans-serif",
+    "font.family": [NAME, "sans-serif"],
     "font.size": 9.0,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
@@ -47,6 +48,7 @@ _RC: dict[Any, object] = {
 @contextmanager
 def styled() -> Iterator[None]:
     """Within it figures look like ours; both drawing and saving have to be."""
+    register_font()
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_RC)

@@ -29,6 +29,7 @@ class Trace:
         incumbents: ids, `(K,)`.
         chromosomes: of all individuals, `(n, 40)`; an individual's id is its index.
         tasks: their skill factors, `(n,)`.
+        n_steps: mini-batches that each was trained on, `(n,)`; equal ones count for the eldest.
         born: generations of their birth from 1, `(n,)`.
         parents: ids or -1, `(n, 2)`.
         accuracies: theirs on one mini-batch each, `(n,)` in [0, 1].
@@ -42,6 +43,7 @@ class Trace:
     incumbents: Integers
     chromosomes: Genes
     tasks: Integers
+    n_steps: Integers
     born: Integers
     parents: Integers
     accuracies: Floats
@@ -71,6 +73,7 @@ def trace_of(history: History) -> Trace:
         incumbents=np.array([history.incumbent(task).id for task in range(n_tasks)]),
         chromosomes=individuals["chromosome"],
         tasks=individuals["skill_factor"].astype(np.int64),
+        n_steps=individuals["n_steps"].astype(np.int64),
         born=individuals["generation"].astype(np.int64),
         parents=np.stack([individuals["parent_a"], individuals["parent_b"]], axis=1),
         accuracies=individuals["sampled_accuracy"],

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
+from emtnas_hpc.report.figures.font import NAME
 from emtnas_hpc.report.figures.sizes import DPI
 from emtnas_hpc.report.figures.style import styled
 
@@ -22,7 +23,7 @@ def svg_text(figure: Figure) -> str:
         metadata = {"Date": None, "Creator": _CREATOR}
         figure.savefig(buffer, format="svg", metadata=metadata, dpi=DPI)
     # A hundredth of a point is enough, and halves the file.
-    text = buffer.getvalue().decode()
+    text = buffer.getvalue().decode().replace(f"'{NAME}', ", "")
     return _PATH.sub(lambda path: _LONG.sub(lambda n: f"{float(n[0]):.2f}", path[0]), text)
 
 

@@ -1,6 +1,6 @@
 """A table as text, one renderer a format; the screen's is in cli, the page's in page."""
 
-from emtnas_hpc.report.formats.cells import Shown, measured, origins, shown, shown_columns
+from emtnas_hpc.report.formats.cells import Shown, cells_of, origins, shown, shown_columns
 from emtnas_hpc.report.formats.csv import as_csv
 from emtnas_hpc.report.formats.json import as_json, plain, table_values
 from emtnas_hpc.report.formats.latex import as_latex
@@ -12,7 +12,7 @@ __all__ = [
     "as_json",
     "as_latex",
     "as_markdown",
-    "measured",
+    "cells_of",
     "origins",
     "plain",
     "shown",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from emtnas_hpc.report.table import Column, Entry, Table
+from emtnas_hpc.report.table import Column, Entry, Row, Table
 
 #: Whose number it is.
 Origin = Literal["ours", "paper", "re-run"]
@@ -16,16 +16,23 @@ class Shown:
     """A cell in words.
 
     Attributes:
-        text: mean, deviation, n; or why there is none. May be empty.
+        text: mean and deviation; or why there is none. May be empty.
+        n: seeds, of our own numbers.
         stars: that belong behind it.
         bold: whether it is the best of its column.
         is_value: whether it is a number.
     """
 
     text: str
+    n: int | None = None
     stars: int = 0
     bold: bool = False
     is_value: bool = True
+
+    @property
+    def full(self) -> str:
+        """With n in brackets: `96.73 ±0.15 (5)`."""
+        return self.text if self.n is None else f"{self.text} ({self.n})"
 
 
 def origins(table: Table, index: int) -> tuple[Origin, ...]:
@@ -53,11 +60,20 @@ def shown(entry: Entry, column: Column, origin: Origin) -> Shown:
         return Shown("" if quoted is None else quoted.text)
     if entry.sample is None:
         return Shown(entry.missing, is_value=False)
-    return Shown(measured(entry, column), entry.stars, entry.best)
+    n = len(entry.sample.values)
+    return Shown(measured(entry, column), n, entry.stars, entry.best)
+
+
+def cells_of(row: Row, table: Table) -> Iterator[Shown]:
+    """A row's words, and then its cells."""
+    for label in row.labels:
+        yield Shown(label, is_value=False)
+    for index, column, origin in shown_columns(table):
+        yield shown(row.entries[index], column, origin)
 
 
 def measured(entry: Entry, column: Column) -> str:
-    """`96.73 ±0.15 (5)`; without a deviation where there is one seed."""
+    """`96.73 ±0.15`; without a deviation where there is one seed."""
     assert entry.sample is not None
     found = entry.sample.estimate
     sign = "+" if column.signed else ""
@@ -65,4 +81,4 @@ def measured(entry: Entry, column: Column) -> str:
     text = f"{round(found.mean, column.decimals) + 0.0:{sign}.{column.decimals}f}"
     if not math.isnan(found.std):
         text += f" ±{found.std:.{column.decimals}f}"
-    return f"{text} ({found.n})"
+    return text

@@ -1,13 +1,19 @@
 """Tables as LaTeX, to be read into a document that loads booktabs and graphicx."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
-from emtnas_hpc.report.formats.cells import Shown, origins, shown, shown_columns
-from emtnas_hpc.report.table import Row, Table
+from emtnas_hpc.report.formats.cells import Shown, cells_of, origins, shown_columns
+from emtnas_hpc.report.formats.parts import parts
+from emtnas_hpc.report.table import Table
 
 _HEADER = "% Needs \\usepackage{booktabs} and \\usepackage{graphicx}."
+#: Characters, of which a page has so many across in a size that can be read.
+_WIDTH = 136
 #: A table that is too wide is scaled down to the line, another one stays as it is.
 _SCALED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+#: Of a number; else it would be a hyphen.
+_MINUS = re.compile(r"^-(?=\d)")
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -46,28 +52,35 @@ def _has_glyph(character: str) -> bool:
 
 
 def _float(table: Table) -> Iterator[str]:
-    columns = list(shown_columns(table))
     yield r"\begin{table*}"
-    yield r"\centering"
+    yield r"\centering\small"
     yield rf"\caption{{{escape(table.title)}}}"
     yield rf"\label{{tab:{table.key}}}"
-    yield _SCALED
-    yield rf"\begin{{tabular}}{{{'l' * len(table.labels)}{'r' * len(columns)}}}"
-    yield r"\toprule"
-    yield from _headings(table)
-    yield r"\midrule"
-    for above, row in zip((None, *table.rows), table.rows, strict=False):
-        if above is not None and above.ours != row.ours:
-            yield r"\midrule"
-        yield _line(_cells(row, table))
-    yield r"\bottomrule"
-    yield r"\end{tabular}}"
+    for number, part in enumerate(parts(table, _WIDTH)):
+        if number:
+            yield r"\par\medskip"
+        yield from _tabular(part)
     if table.notes:
         yield r"\par\medskip"
         yield r"\begin{minipage}{\linewidth}\footnotesize"
         yield "\n\n".join(escape(note) for note in table.notes)
         yield r"\end{minipage}"
     yield r"\end{table*}"
+
+
+def _tabular(table: Table) -> Iterator[str]:
+    n_columns = len(list(shown_columns(table)))
+    yield _SCALED
+    yield rf"\begin{{tabular}}{{{'l' * len(table.labels)}{'r' * n_columns}}}"
+    yield r"\toprule"
+    yield from _headings(table)
+    yield r"\midrule"
+    for above, row in zip((None, *table.rows), table.rows, strict=False):
+        if above is not None and above.ours != row.ours:
+            yield r"\midrule"
+        yield _line(map(_cell, cells_of(row, table)))
+    yield r"\bottomrule"
+    yield r"\end{tabular}}"
 
 
 def _headings(table: Table) -> Iterator[str]:
@@ -91,18 +104,15 @@ def _headings(table: Table) -> Iterator[str]:
         yield _line(second)
 
 
-def _cells(row: Row, table: Table) -> Iterator[str]:
-    yield from map(escape, row.labels)
-    for index, column, origin in shown_columns(table):
-        yield _cell(shown(row.entries[index], column, origin))
-
-
 def _cell(cell: Shown) -> str:
-    text = escape(cell.text)
+    text = _MINUS.sub("$-$", escape(cell.text))
     if cell.bold:
         text = rf"\textbf{{{text}}}"
-    return text + ("$^{" + "*" * cell.stars + "}$" if cell.stars else "")
+    stars = "$^{" + "*" * cell.stars + "}$" if cell.stars else ""
+    # Small, because it is the same in most cells.
+    n = "" if cell.n is None else rf"\,{{\scriptsize({cell.n})}}"
+    return text + stars + n
 
 
-def _line(cells: Sequence[str] | Iterator[str]) -> str:
+def _line(cells: Iterable[str]) -> str:
     return " & ".join(cells) + r" \\"

@@ -1,10 +1,10 @@
 """Tables as Markdown."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from emtnas_hpc.report.formats.cells import Shown, origins, shown, shown_columns
-from emtnas_hpc.report.table import Row, Table
+from emtnas_hpc.report.formats.cells import Shown, cells_of, origins, shown_columns
+from emtnas_hpc.report.table import Table
 
 #: What Markdown would take for its own.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
@@ -30,24 +30,18 @@ def _section(table: Table) -> Iterator[str]:
     yield ""
     yield _line([escape(text) for text in (*table.labels, *headings)])
     yield _line(["---"] * len(table.labels) + ["---:"] * len(columns))
-    yield from (_line(_cells(row, table)) for row in table.rows)
+    yield from (_line(map(_cell, cells_of(row, table))) for row in table.rows)
     for note in table.notes:
         yield ""
         yield escape(note)
 
 
-def _cells(row: Row, table: Table) -> Iterator[str]:
-    yield from map(escape, row.labels)
-    for index, column, origin in shown_columns(table):
-        yield _cell(shown(row.entries[index], column, origin))
-
-
 def _cell(cell: Shown) -> str:
-    text = escape(cell.text)
+    text = escape(cell.full)
     if cell.bold:
         text = f"**{text}**"
     return text + r"\*" * cell.stars
 
 
-def _line(cells: Sequence[str] | Iterator[str]) -> str:
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"

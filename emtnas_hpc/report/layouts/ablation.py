@@ -2,16 +2,10 @@
 
 from collections.abc import Iterable
 
+from emtnas_hpc.report.columns import column
 from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.layouts.cifar import CIFAR
-from emtnas_hpc.report.layouts.layout import (
-    Layout,
-    LayoutRow,
-    accuracy,
-    own_rows,
-    paper_rows,
-    parameters,
-)
+from emtnas_hpc.report.layouts.layout import Layout, LayoutRow, own_rows, paper_rows
 from emtnas_hpc.report.paper import paper_table
 from emtnas_hpc.report.rows import RowSpec
 from emtnas_hpc.report.table import Column
@@ -22,23 +16,16 @@ _ALGORITHMS = (
     ("Multi-Tasking", True, False),
     ("Multi-Tasking+Reeval", True, True),
 )
-_COSTS = (
-    Column("time_total", "Total time (%)", 1, signed=True),
-    Column("time_training", "Training time (%)", 1, signed=True),
-    Column("time_evaluation", "Evaluation time (%)", 1, signed=True),
-    Column("time_search", "Search time (%)", 1, signed=True),
-    Column("mean_parameters", "Mean params (M)", 2),
-    Column("mean_macs", "Mean MACs (M)", 0),
-)
+_MEASURES = ("accuracy", "parameters", "transfer")
+_TIMES = ("time_total", "time_training", "time_evaluation", "time_search")
+_COSTS = (*_TIMES, "mean_parameters", "mean_macs")
 
 
-def ablation(tasks: tuple[str, ...]) -> Layout:
-    """Table 5 for two data sets."""
-    columns: list[Column] = []
-    for task in tasks:
-        transfer = Column(f"{task}.transfer", f"{heading(task)} transfer (%)", 2, tested=True)
-        columns += [accuracy(task, 2), parameters(task), transfer]
-    if tasks == CIFAR:
+def ablation(tasks: tuple[str, ...], *, printed: bool = True) -> Layout:
+    """Table 5 for two data sets, with the printed numbers if it is about theirs."""
+    is_paper = printed and tasks == CIFAR
+    columns = [column(what, task) for task in tasks for what in _MEASURES]
+    if is_paper:
         rows = paper_rows(paper_table(5))
     else:
         rows = own_rows(
@@ -51,23 +38,25 @@ def ablation(tasks: tuple[str, ...]) -> Layout:
         5,
         f"{_named(tasks)}: single and multi-tasking, with and without re-evaluation",
         paper_table(5).labels,
-        (*columns, *_COSTS),
+        (*columns, *map(column, _COSTS)),
         rows,
-        is_paper=tasks == CIFAR,
+        is_paper,
     )
 
 
-def sweep(tasks: tuple[str, ...], probabilities: Iterable[float]) -> Layout:
-    """Table 6 for two data sets and these random mating probabilities."""
+def sweep(
+    tasks: tuple[str, ...], probabilities: Iterable[float], *, printed: bool = True
+) -> Layout:
+    """Table 6 for two data sets and these random mating probabilities, likewise."""
+    is_paper = printed and tasks == CIFAR
     columns: list[Column] = []
     for task in tasks:
-        name = heading(task)
         columns += [
-            Column(f"{task}.validation", f"{name} supernet validation (%)", 2),
-            accuracy(task, 2, f"{name} test"),
+            column("validation", task),
+            column("accuracy", task, name=f"{heading(task)} test"),
         ]
-    printed = paper_rows(paper_table(6)) if tasks == CIFAR else ()
-    specs = {row.spec: row for row in printed}
+    theirs = paper_rows(paper_table(6)) if is_paper else ()
+    specs = {row.spec: row for row in theirs}
     for rmp in probabilities:
         spec = RowSpec(tasks, joint=True, reevaluate=True, rmp=rmp)
         specs.setdefault(spec, LayoutRow((f"{rmp:g}",), spec))
@@ -78,7 +67,7 @@ def sweep(tasks: tuple[str, ...], probabilities: Iterable[float]) -> Layout:
         paper_table(6).labels,
         tuple(columns),
         tuple(rows),
-        is_paper=tasks == CIFAR,
+        is_paper,
     )
 
 

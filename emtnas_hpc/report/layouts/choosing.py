@@ -48,6 +48,17 @@ def layouts_of(family: Family) -> list[Layout]:
     return [layout for layout in unique.values() if layout.kinds & kinds]
 
 
+def own_layout(layout: Layout, family: Family) -> Layout:
+    """The same without what was printed: for networks that are not the paper's."""
+    kinds = set(family.experiments)
+    if layout.number == 2:
+        there = {task for kind in kinds & layout.kinds for task in kind.tasks}
+        return _combinations([task for task in PAPER_TASKS if task in there], kinds)
+    if layout.number == 5:
+        return ablation(CIFAR, printed=False)
+    return sweep(CIFAR, _probabilities(frozenset(CIFAR), kinds), printed=False)
+
+
 def _combinations(tasks: Sequence[str], kinds: Collection[Kind]) -> Layout:
     joint = {
         kind.tasks
@@ -63,9 +74,13 @@ def _ablations(pair: tuple[str, ...], kinds: Collection[Kind]) -> Iterator[Layou
     reevaluated = {Kind(frozenset({task}), reevaluate=True, rmp=None) for task in pair}
     if plain in kinds or reevaluated & set(kinds):
         yield ablation(pair)
-    rmps = {k.rmp for k in kinds if k.tasks == both and k.reevaluate and k.rmp is not None}
+    rmps = _probabilities(both, kinds)
     if rmps - {PAPER_RMP}:
         yield sweep(pair, rmps)
+
+
+def _probabilities(tasks: frozenset[str], kinds: Collection[Kind]) -> set[float]:
+    return {k.rmp for k in kinds if k.tasks == tasks and k.reevaluate and k.rmp is not None}
 
 
 def _pairs(family: Family) -> list[tuple[str, ...]]:

@@ -1,21 +1,19 @@
 """Tables 3 and 4: CIFAR, and ImageNet with what was found on CIFAR."""
 
-from emtnas_hpc.report.layouts.layout import Layout, accuracy, paper_rows, parameters
+from emtnas_hpc.report.columns import column
+from emtnas_hpc.report.layouts.layout import Layout, paper_rows
 from emtnas_hpc.report.paper import paper_table
-from emtnas_hpc.report.table import Column
 
 #: In the order of the paper's columns.
 CIFAR = ("cifar10", "cifar100")
 IMAGENET = "imagenet"
 
-_DAYS = Column("device_days", "GPU days", 2)
-
 
 def cifar() -> Layout:
     """Table 3."""
-    columns = [_DAYS]
+    columns = [column("device_days")]
     for task in CIFAR:
-        columns += [parameters(task), accuracy(task, 2)]
+        columns += [column("parameters", task), column("accuracy", task)]
     return Layout(
         3,
         "CIFAR: test accuracy after retraining († normal cells stacked three times)",
@@ -29,10 +27,10 @@ def cifar() -> Layout:
 def imagenet() -> Layout:
     """Table 4."""
     columns = (
-        accuracy(IMAGENET, 2, "Top-1"),
-        Column(f"{IMAGENET}.top5", "Top-5 (%)", 2),
-        Column(f"{IMAGENET}.parameters", "Params (M)", 2),
-        _DAYS,
+        column("accuracy", IMAGENET, name="Top-1"),
+        column("top5", IMAGENET, name=""),
+        column("parameters", IMAGENET, name=""),
+        column("device_days"),
     )
     return Layout(
         4,

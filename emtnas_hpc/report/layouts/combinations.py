@@ -3,22 +3,27 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from emtnas_hpc.report.layouts.layout import Layout, LayoutRow, accuracy, own_rows, paper_rows
+from emtnas_hpc.report.columns import column
+from emtnas_hpc.report.data_sets import heading
+from emtnas_hpc.report.layouts.layout import Layout, LayoutRow, own_rows, paper_rows
 from emtnas_hpc.report.paper import paper_table, rerun_table
 from emtnas_hpc.report.rows import RowSpec
-from emtnas_hpc.report.table import Column
 
 #: In the order of the paper's columns.
 PAPER_TASKS = ("pathmnist", "organamnist", "organcmnist", "organsmnist")
 
 _LABELS = ("Index", "# Tasks", "Model")
-_TIME = Column("time_total", "GPU days (%)", 1, signed=True)
 
 
 def paper_combinations() -> Layout:
     """The paper's four data sets."""
+    columns = (
+        *(column("accuracy", task, decimals=1) for task in PAPER_TASKS),
+        column("time_total", heading="GPU days (%)"),
+    )
     rows = tuple(map(_with_rerun, paper_rows(paper_table(2))))
-    return _layout(PAPER_TASKS, "MedMNIST: test accuracy after retraining", rows, is_paper=True)
+    title = "MedMNIST: test accuracy after retraining"
+    return Layout(2, title, _LABELS, columns, rows, is_paper=True)
 
 
 def combinations(tasks: tuple[str, ...], joint: Iterable[frozenset[str]]) -> Layout:
@@ -36,15 +41,10 @@ def combinations(tasks: tuple[str, ...], joint: Iterable[frozenset[str]]) -> Lay
             for index, spec in enumerate(together, start=1)
         ),
     ]
-    title = f"{', '.join(tasks)}: test accuracy after retraining"
-    return _layout(tasks, title, own_rows(rows), is_paper=False)
-
-
-def _layout(
-    tasks: tuple[str, ...], title: str, rows: tuple[LayoutRow, ...], *, is_paper: bool
-) -> Layout:
-    columns = (*(accuracy(task, 1) for task in tasks), _TIME)
-    return Layout(2, title, _LABELS, columns, rows, is_paper)
+    measures = (column(what, task) for task in tasks for what in ("accuracy", "auc"))
+    title = f"{', '.join(map(heading, tasks))}: test accuracy after retraining"
+    columns = (*measures, column("time_total"))
+    return Layout(2, title, _LABELS, columns, own_rows(rows), is_paper=False)
 
 
 def _with_rerun(row: LayoutRow) -> LayoutRow:

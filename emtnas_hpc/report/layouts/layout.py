@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.paper import PaperTable, Quoted
 from emtnas_hpc.report.rows import Kind, RowSpec
 from emtnas_hpc.report.table import Column
@@ -36,7 +35,7 @@ class Layout:
         labels: headings of the words.
         columns: of the values.
         rows: top to bottom.
-        is_paper: whether it is about the paper's own data sets.
+        is_paper: whether printed numbers stand in it: it has the paper's data sets and networks.
     """
 
     number: int
@@ -58,16 +57,6 @@ class Layout:
             for row in self.rows
         )
         return replace(self, rows=tuple(rows))
-
-
-def accuracy(task: str, decimals: int, name: str | None = None) -> Column:
-    """Test accuracy of a retrained network."""
-    return Column(f"{task}.accuracy", f"{name or heading(task)} (%)", decimals, tested=True)
-
-
-def parameters(task: str) -> Column:
-    """Parameters of a retrained network."""
-    return Column(f"{task}.parameters", f"{heading(task)} params (M)", 2)
 
 
 def paper_rows(table: PaperTable) -> tuple[LayoutRow, ...]:

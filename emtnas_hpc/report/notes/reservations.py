@@ -28,7 +28,7 @@ def reservations(layout: Layout, family: Family, used: Collection[str] = ()) -> 
     if layout.is_paper:
         yield from _other_settings(layout, family)
         yield from _other_images(experiments)
-        yield from _impostors(runs)
+    yield from _impostors(runs)
     yield from _unlike_tasks(experiments)
     yield from _unfinished(experiments)
     yield from _stale(experiments)

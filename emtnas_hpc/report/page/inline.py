@@ -12,6 +12,7 @@ _NOT_OURS = re.compile(r"<(metadata|title|style)\b.*?</\1>|<!--.*?-->", re.DOTAL
 _ID = re.compile(r' id="([^"]*)"')
 _REFERENCE = re.compile(r'(?<=url\(#)[^)]*|(?<=href="#)[^"]*')
 _FONT = re.compile(r"font: ([\w. ]*?[\d.]+px)[^;\"]*")
+_FAMILY = re.compile(r"font-family: [^;\"]*")
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 
 _ROLE_OF = {light: role for role, (light, _dark) in ROLES.items()}
@@ -31,6 +32,7 @@ def inline_svg(document: str, name: str, alt: str) -> str:
         raise ValueError(f"{name} is no SVG document with a viewBox from 0 0")
     body = _with_own_ids(_NOT_OURS.sub("", document[root.end() :]), name)
     body = _FONT.sub(r"font: \1 var(--font)", body)
+    body = _FAMILY.sub("font-family: var(--font)", body)
     body = _COLOUR.sub(_by_role, body)
     start = (
         f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 {box[1]} {box[2]}" '

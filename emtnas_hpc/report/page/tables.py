@@ -1,21 +1,13 @@
 """The report's tables in the words that a page shows."""
 
 from emtnas_hpc.report.formats.cells import shown
-from emtnas_hpc.report.page.views import EntryView, RowView, TableView
-from emtnas_hpc.report.summary import SUPERNET_NOTE, Summary, TaskSummary
+from emtnas_hpc.report.formats.parts import parts
+from emtnas_hpc.report.page.views import EntryView, GridView, RowView, TableView
+from emtnas_hpc.report.summary import SEARCH_COLUMNS, SEARCH_NOTES, Summary, TaskSummary
 from emtnas_hpc.report.table import Column, Entry, Row, Table
 
-#: Of a search's summary: heading, quantity, factor from the stored unit, decimals.
-_QUANTITIES = (
-    ("true accuracy (%)", "true_fitness", 100.0, 2),
-    ("in generation 1 (%)", "first_true_fitness", 100.0, 2),
-    ("sampled accuracy (%)", "sampled_accuracy", 100.0, 2),
-    ("parameters (M)", "parameters", 1e-6, 3),
-    ("MACs (M)", "macs", 1e-6, 2),
-    ("training (s)", "seconds_training", 1.0, 1),
-    ("evaluation (s)", "seconds_evaluation", 1.0, 1),
-    ("search (s)", "seconds_search", 1.0, 2),
-)
+#: Characters that fit on a sheet of paper.
+_WIDTH = 136
 
 
 def table_view(table: Table) -> TableView:
@@ -24,8 +16,7 @@ def table_view(table: Table) -> TableView:
         key=table.key,
         title=table.title,
         labels=table.labels,
-        columns=tuple(column.heading for column in table.columns),
-        rows=tuple(_row(row, table) for row in table.rows),
+        grids=tuple(map(_grid, parts(table, _WIDTH, stacked=True))),
         notes=table.notes,
     )
 
@@ -39,15 +30,18 @@ def summary_view(summary: Summary, key: str) -> TableView:
         key=f"{key}-summary",
         title=f"What the searches found: mean ± sample standard deviation, n = {n}",
         labels=("task",),
-        columns=tuple(heading for heading, *_rest in _QUANTITIES),
-        rows=tuple(_summary_row(task) for task in summary.tasks),
+        grids=(_summary_grid(summary),),
         notes=(
-            f"Batch-norm mode {summary.batch_norm}. {SUPERNET_NOTE} True: the incumbent's on the "
-            "whole validation set; in generation 1: its fittest's; sampled: the incumbent's on one "
-            "mini-batch. Parameters (output slices in use) and MACs in the search's network.",
+            f"Batch-norm mode {summary.batch_norm}. {SEARCH_NOTES[0]}",
+            *SEARCH_NOTES[1:],
             *([f"Not finished{left_out}: seed {unfinished}."] if unfinished else []),
         ),
     )
+
+
+def _grid(table: Table) -> GridView:
+    headings = (column.heading for column in table.columns)
+    return GridView(tuple(headings), tuple(_row(row, table) for row in table.rows))
 
 
 def _row(row: Row, table: Table) -> RowView:
@@ -59,10 +53,10 @@ def _row(row: Row, table: Table) -> RowView:
 def entry_view(entry: Entry, column: Column, ours: bool) -> EntryView:
     """An entry; where runs cannot fill its row, the printed value is the value."""
     if not ours:
-        return EntryView(shown(entry, column, "paper").text)
+        return EntryView(shown(entry, column, "paper").full)
     cell = shown(entry, column, "ours")
     return EntryView(
-        cell.text,
+        cell.full,
         "*" * cell.stars,
         cell.bold,
         missing=not cell.is_value,
@@ -81,12 +75,11 @@ def _below(entry: Entry) -> list[str]:
     ]
 
 
+def _summary_grid(summary: Summary) -> GridView:
+    headings = (column.heading for column in SEARCH_COLUMNS)
+    return GridView(tuple(headings), tuple(map(_summary_row, summary.tasks)))
+
+
 def _summary_row(task: TaskSummary) -> RowView:
-    entries = []
-    for _heading, quantity, scale, decimals in _QUANTITIES:
-        found = task.quantities[quantity]
-        text = f"{scale * found.mean:.{decimals}f}" if found.mean == found.mean else "-"
-        if found.std == found.std:
-            text += f" ±{scale * found.std:.{decimals}f}"
-        entries.append(EntryView(text))
-    return RowView((task.task,), tuple(entries))
+    texts = (task.quantities[column.key].text(column) for column in SEARCH_COLUMNS)
+    return RowView((task.task,), tuple(map(EntryView, texts)))

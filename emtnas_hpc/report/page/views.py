@@ -32,6 +32,14 @@ class RowView:
 
 
 @dataclass(frozen=True)
+class GridView:
+    """Columns of a table that stand side by side: their headings, and all rows."""
+
+    columns: tuple[str, ...]
+    rows: tuple[RowView, ...]
+
+
+@dataclass(frozen=True)
 class TableView:
     """A table.
 
@@ -39,16 +47,14 @@ class TableView:
         key: its address on the page.
         title: one line.
         labels: headings of the rows' words.
-        columns: headings of the entries.
-        rows: top to bottom.
+        grids: one, or several below each other if it is wide.
         notes: what stands below it.
     """
 
     key: str
     title: str
     labels: tuple[str, ...]
-    columns: tuple[str, ...]
-    rows: tuple[RowView, ...]
+    grids: tuple[GridView, ...]
     notes: tuple[str, ...] = ()
 
 

@@ -11,7 +11,8 @@ from emtnas_hpc.report.rows import RowSpec
 
 #: Tables that runs can fill.
 NUMBERS = (2, 3, 4, 5, 6)
-PAPER = "Liao, Jin, Du, CVPR 2023 (5 seeds)"
+SOURCE = "Liao, Jin, Du, CVPR 2023"
+PAPER = f"{SOURCE} (5 seeds)"
 RERUN = "an independent re-run, KTNAS, Zhang et al., IEEE TETCI 2026, Table VI"
 
 #: `91.6+-0.5`, `-11.0`, `+00.0`.

@@ -22,6 +22,12 @@ def combinations(medical):
 
 
 @pytest.fixture(scope="session")
+def own_study(small):
+    """In the layout of Table 2, without anything of the paper's."""
+    return build_tables(read_runs(sorted(small.glob("*/seed-*"))).runs)
+
+
+@pytest.fixture(scope="session")
 def four_rows(ablation):
     """Table 5, all of it filled."""
     return build_tables(read_runs(sorted(ablation.glob("*/seed-*"))).runs, [5])

@@ -1,6 +1,6 @@
 import pytest
 
-from emtnas_hpc.report.formats import measured, origins, shown, shown_columns
+from emtnas_hpc.report.formats import origins, shown, shown_columns
 from emtnas_hpc.report.table import Column, Entry, Sample
 
 
@@ -25,7 +25,7 @@ def test_a_column_is_shown_once_for_each_origin_of_its_numbers(nasty):
 )
 def test_a_value_is_mean_deviation_and_n(values, signed, text):
     entry = Entry(Sample(tuple(range(len(values))), values))
-    assert measured(entry, Column("x", "x", 1, signed=signed)) == text
+    assert shown(entry, Column("x", "x", 1, signed=signed), "ours").full == text
 
 
 def test_what_is_missing_says_so_and_is_no_value(nasty):

@@ -15,6 +15,10 @@ def test_the_ablation_is_as_it_was(four_rows, check_golden):
     check_golden("report-table5.md", as_markdown(four_rows))
 
 
+def test_a_study_of_ones_own_is_as_it_was(own_study, check_golden):
+    check_golden("report-own.md", as_markdown(own_study))
+
+
 def test_every_line_of_a_table_has_as_many_cells(nasty):
     lines = [line for line in as_markdown([nasty]).splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 3
