@@ -13,7 +13,7 @@ from tiny import Reference, Search, emtnas, exclusive
 
 LONGEST = {
     Path(__file__).with_name(f"test_{name}.py")
-    for name in ("launch", "many_preemptions", "preemption_by_term", "time_limit")
+    for name in ("launch", "many_preemptions", "run_by_hand", "signals", "time_limit")
 }
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 TOOL = Path(__file__).parents[2] / "tools/local-slurm"
@@ -22,8 +23,10 @@ def main(root: str, *switches: str) -> None:
     # A terminal's Ctrl-C reaches us too, and the tests that are still at it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     done = local_slurm("up", "--root", root, *switches)
-    sys.stdout.write("up\n" if done.returncode == 0 else done.stderr.strip().splitlines()[-1])
-    sys.stdout.flush()
+    # A session that was ended meanwhile reads no answer; the cluster is to go all the same.
+    with suppress(BrokenPipeError):
+        sys.stdout.write("up\n" if done.returncode == 0 else done.stderr.strip().splitlines()[-1])
+        sys.stdout.flush()
     if done.returncode == 0:
         # The session may write nothing: this ends when it does.
         sys.stdin.read()

@@ -12,6 +12,8 @@ from emtnas_hpc.runner.attempts import AttemptRecord, read_attempts
 from emtnas_hpc.store.owner import Owner, read_owner
 from emtnas_hpc.store.paths import RunPaths
 
+#: The second for a moment only, while SLURM sends it a signal.
+AT_WORK = ("RUNNING", "SIGNALING")
 ALL_GPUS = ("--nodes=2", "--gpus-per-node=2")
 
 
@@ -88,7 +90,7 @@ class Story:
     def wait_for_job_to_leave(self, job_id: str) -> None:
         """Waits until a job that runs does not any more."""
         what = f"the end of {job_id}"
-        wait_for(lambda: self.cluster.job(job_id).state != "RUNNING", what, tell=self.tell)
+        wait_for(lambda: self.cluster.job(job_id).state not in AT_WORK, what, tell=self.tell)
 
     def preempt(self) -> str:
         """Submits a job that takes all GPUs; returns its id once it runs."""

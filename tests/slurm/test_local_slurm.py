@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clusters import Cluster, processes
+from clusters import KEEPER, Cluster, processes
 from deadlines import wait_for
 from keeper import TOOL, local_slurm
 
@@ -61,6 +61,15 @@ def test_a_port_that_is_taken_is_named(root: Path) -> None:
     assert processes(root) == []
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """What a test starts does so, also where a shell began the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize("daemon", ["munged", "mariadbd", "slurmctld"])
 def test_an_interrupted_up_ends_what_it_has_started(root: Path, daemon: str) -> None:
     command = [sys.executable, str(TOOL), "up", "--root", str(root), *PORTS]
@@ -130,3 +139,17 @@ def test_two_clusters_live_side_by_side(cluster: Cluster, root: Path, tmp_path: 
     job = cluster.submit("true", logs=tmp_path)
     assert other.queue() == []
     wait_for(lambda: cluster.job(job).state == "COMPLETED", "the job", tell=cluster.tell)
+
+
+def test_a_cluster_ends_too_with_a_session_that_ended_while_it_came_up() -> None:
+    root = Path(tempfile.mkdtemp(prefix="slurm-"))
+    command = [sys.executable, str(KEEPER), str(root), *PORTS, "--no-accounting"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, **pipes) as keeper:
+        # As the kernel does to both when a session is killed.
+        assert keeper.stdin
+        assert keeper.stdout
+        keeper.stdin.close()
+        keeper.stdout.close()
+    assert processes(root) == []
+    assert not root.exists()

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 from deadlines import after, wait_for
+from pace import drowsy
 from stories import Story
+
+from emtnas_hpc.runner.attempts import ENDS
 
 pytestmark = pytest.mark.slurm
 
@@ -36,6 +39,14 @@ def test_a_signal_during_start_up(story: Story) -> None:
     # Python has hardly begun: nobody listens yet, and the signal kills.
     story.cluster.run("scancel", "--signal=USR2", first)
     story.assert_ends_as_if_nothing_had_happened()
+    ended = story.cluster.job(first)
+    if ended.state == "FAILED":
+        # It came to nothing, and left no start that would count against the run.
+        [start] = story.starts()
+        assert start.provenance["job_id"] != first
+    else:
+        # SLURM was slow: the job listened already, and was requeued.
+        assert (ended.state, ended.restarts) == ("COMPLETED", 1)
 
 
 def test_sigterm_alone_stops_nothing(story: Story) -> None:
@@ -65,6 +76,22 @@ def test_a_killed_process_is_followed_by_the_spare(story: Story) -> None:
     story.assert_ends_as_if_nothing_had_happened()
     assert story.cluster.job(job.job_id).state == "FAILED"
     assert story.starts()[1].provenance["job_id"] != job.job_id
+
+
+def test_a_job_that_was_cancelled_by_its_number_is_followed_by_the_spare(story: Story) -> None:
+    story.launch()
+    with drowsy(story):
+        story.wait_for_generation(1)
+        job = story.job()
+        story.cluster.run("scancel", job.job_id)
+        story.wait_for_job_to_leave(job.job_id)
+    story.assert_ends_as_if_nothing_had_happened()
+    assert story.cluster.job(job.job_id).state == "CANCELLED"
+    first, second = story.starts()
+    # It was killed: SIGTERM alone stops nothing.
+    assert not {event["event"] for event in first.events} & ENDS
+    assert second.provenance["job_id"] != job.job_id
+    assert not story.run.cancelled.exists()
 
 
 def test_children_of_the_job_stay_out_of_it(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:

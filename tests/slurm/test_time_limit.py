@@ -1,35 +1,32 @@
-"""The shortest limit that SLURM knows, reached twice."""
+"""The shortest limit that SLURM knows."""
 
-import json
-import statistics
+import re
 
 import pytest
+from deadlines import wait_for
+from pace import drowsy
 from stories import Story
-from tiny import emtnas
 
 pytestmark = pytest.mark.slurm
 
-#: Work for more than two jobs of a minute.
-WORK_S = 110.0
-GENERATIONS = 60
-
 
 def test_a_limit_of_a_minute_that_is_reached_twice(story: Story) -> None:
-    seconds_a_batch = _measure(story) / story.search.batches
-    batches = max(1, round(WORK_S / GENERATIONS / seconds_a_batch))
-    story = story.of(generations=GENERATIONS, batches=batches)
     story.launch("--time", "1")
+    with drowsy(story):
+        wait_for(lambda: len(story.starts()) == 3, "start 3", 300.0, tell=story.tell)
     story.assert_ends_as_if_nothing_had_happened()
     starts = story.starts()
-    assert len(starts) >= 3
     for start in starts[:-1]:
         assert start.events[-1]["event"] in ("stopped", "abandoned")
     assert {start.provenance["job_id"] for start in starts} == {starts[0].provenance["job_id"]}
 
 
-def _measure(story: Story) -> float:
-    """Seconds of a generation on this machine."""
-    probe = story.of(name="probe", generations=4).search
-    done = emtnas("run", *probe.arguments(), "--events")
-    events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return statistics.median(event["seconds"] for event in events if event["kind"] == "step")
+def test_a_limit_too_short_for_one_generation_is_given_up_with_the_numbers(story: Story) -> None:
+    # Minutes a generation.
+    story = story.of(generations=2, batches=4000)
+    story.launch("--time", "1")
+    wait_for(story.run.failed.exists, "the mark", 400.0, tell=story.tell)
+    wait_for(lambda: not story.cluster.queue(), "an empty queue", tell=story.tell)
+    assert len(story.events("abandoned")) == 3
+    reason = r"one generation takes more than \d+ s, the limit is (1 min|\d+ s), of which 15 s are"
+    assert re.search(reason, " ".join(story.status().split()))

@@ -10,9 +10,17 @@ from pathlib import Path
 
 from clusters import tail
 
+from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.store.owner import read_owner
 from emtnas_hpc.store.paths import RunPaths
 
+#: What is found for both tasks is trained anew, where a test wants that.
+_RETRAINING = (
+    'retraining.recipe="quick"',
+    "retraining.normal_cells=[1]",
+    "retraining.channels=4",
+    "retraining.batch_size=64",
+)
 #: Two tasks; half a second to a second a generation, so that a signal hits the middle of one.
 _SETTINGS = (
     'tasks=["digits", "small"]',
@@ -20,7 +28,6 @@ _SETTINGS = (
     'task.small.source="package:mnist5k"',
     "task.small.pool=3",
     "task.small.padding=1",
-    "retraining.normal_cells=[]",
     "search.population=4",
     "supernet.channels=4",
     "training.batch_size=32",
@@ -28,6 +35,10 @@ _SETTINGS = (
     "evaluation.mini_batch='common'",
     "evaluation.recalibration_images=64",
 )
+
+
+#: A search, and a retraining for either task.
+N_STAGES = 3
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,7 @@ class Search:
         data: directory of prepared data.
         generations: of the search.
         batches: of a generation and task; 8 make about half a second on an idle core.
+        epochs: of each of the two retrainings; 0 for a search alone.
         commit_interval_s: seconds between commits.
         name: of the experiment's folder.
     """
@@ -47,6 +59,7 @@ class Search:
     data: Path
     generations: int = 8
     batches: int = 8
+    epochs: int = 0
     commit_interval_s: float = 0.0
     name: str = "tiny"
 
@@ -58,8 +71,10 @@ class Search:
 
     def experiment(self) -> tuple[str, ...]:
         """What `prepare` is told."""
+        retraining = (*_RETRAINING, f"retraining.epochs={self.epochs}")
         settings = (
             *_SETTINGS,
+            *(retraining if self.epochs else ("retraining.normal_cells=[]",)),
             f"search.generations={self.generations}",
             f"training.batches={self.batches}",
             f"run.commit_interval_s={self.commit_interval_s}",
@@ -75,9 +90,20 @@ class Search:
         """The newest generation that was committed, 0 before the first."""
         return max(self.run(seed).stage("search").steps(), default=0)
 
+    def epoch(self, seed: int) -> int:
+        """The newest epoch of the first retraining that was committed, 0 before the first."""
+        _, *retrainings = self.run(seed).stages() or [None]
+        return max(retrainings[0].steps(), default=0) if retrainings else 0
+
     def is_done(self, seed: int) -> bool:
-        """Whether the last generation was committed."""
-        return self.generation(seed) == self.generations
+        """Whether the last step of all stages was committed."""
+        if self.generation(seed) < self.generations or not self.epochs:
+            return self.generation(seed) == self.generations
+        starts = read_attempts(self.run(seed))
+        ended = (
+            event for start in starts for event in start.events if event["event"] == "finished"
+        )
+        return len({event["stage"] for event in ended}) == N_STAGES
 
     def pid(self, seed: int) -> int:
         """The process that owns the run; fails the test if there is none."""
@@ -108,7 +134,7 @@ class Reference:
         """The run that a search must be equal to."""
         self._folder.mkdir(exist_ok=True)
         # How often it commits is none of its bits.
-        name = f"{search.generations}-{search.batches}"
+        name = f"{search.generations}-{search.batches}-{search.epochs}"
         twin = replace(
             search, runs=self._folder, data=self._data, name=name, commit_interval_s=60.0
         )

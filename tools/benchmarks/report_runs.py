@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 _TESTS = Path(__file__).parents[2] / "tests"
-N_SEEDS = 5
+N_SEEDS = 4
 #: Bytes of a task's weights, and of a retrained network's: what the real ones take.
 _WEIGHTS = 110_000_000
 

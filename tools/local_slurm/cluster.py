@@ -8,6 +8,7 @@ from local_slurm.configuration import user, write_configuration
 from local_slurm.daemons import Daemon, Programs, daemons
 from local_slurm.errors import LocalSlurmError, UsageError
 from local_slurm.folder import Folder
+from local_slurm.interruption import held_back
 from local_slurm.leftovers import job_processes
 from local_slurm.process import Process, end, kill, recorded, start
 from local_slurm.requirements import PATH, check_packages, check_ports
@@ -49,7 +50,8 @@ class Cluster:
             self._start(site, alive)
         except BaseException:
             if not alive:
-                self.down()
+                with held_back():
+                    self.down()
             raise
 
     def down(self) -> None:

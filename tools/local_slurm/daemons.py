@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from local_slurm.configuration import database_password, user
 from local_slurm.errors import LocalSlurmError
 from local_slurm.folder import Folder
+from local_slurm.interruption import held_back
 from local_slurm.process import kill, session
 from local_slurm.site import Site
 
@@ -61,7 +62,21 @@ class Programs:
     def _run(
         self, command: tuple[str, ...], patience_s: float
     ) -> "subprocess.CompletedProcess[str]":
-        with subprocess.Popen(
+        process = None
+        try:
+            # Popen waits until the program has begun: interrupted there, it would leave one
+            # behind that nobody knows.
+            with held_back():
+                process = self._begin(command)
+            out, err = process.communicate(timeout=patience_s)
+        except BaseException:
+            if process:
+                _end_session(process)
+            raise
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    def _begin(self, command: tuple[str, ...]) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
             command,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -69,14 +84,15 @@ class Programs:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-        ) as process:
-            try:
-                out, err = process.communicate(timeout=patience_s)
-            except BaseException:
-                # A script leaves what it has called behind.
-                kill(session(process.pid))
-                raise
-        return subprocess.CompletedProcess(command, process.returncode, out, err)
+        )
+
+
+def _end_session(process: "subprocess.Popen[str]") -> None:
+    with held_back():
+        # A script leaves what it has called behind, and calls more while it is being ended.
+        while living := session(process.pid):
+            kill(living)
+        process.wait()
 
 
 def daemons(folder: Folder, site: Site, programs: Programs) -> list[Daemon]:

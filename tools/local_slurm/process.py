@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_slurm.interruption import held_back
+
 #: The shell writes down who it is, and becomes the daemon: there is no moment between the two.
 _RECORD_AND_BECOME = 'read -r stat < /proc/$$/stat; echo "$stat" > "$0" && exec "$@"'
 _PATIENCE_S = 10.0
@@ -70,9 +72,9 @@ def recorded(record: Path) -> Process | None:
 def start(
     command: Iterable[str], record: Path, log: Path, environment: Mapping[str, str]
 ) -> "subprocess.Popen[bytes]":
-    """Starts a daemon in a session of its own; it is recorded before it begins."""
-    with log.open("ab") as file:
-        return subprocess.Popen(
+    """Starts a daemon in a session of its own; it is on record before this returns or raises."""
+    with held_back(), log.open("ab") as file:
+        process = subprocess.Popen(
             ["/bin/sh", "-c", _RECORD_AND_BECOME, str(record), *command],
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -81,6 +83,14 @@ def start(
             start_new_session=True,
             cwd="/",
         )
+        while process.poll() is None and not _is_of(record, process.pid):
+            time.sleep(0.005)
+    return process
+
+
+def _is_of(record: Path, pid: int) -> bool:
+    found = recorded(record)
+    return found is not None and found.pid == pid
 
 
 def end(processes: Iterable[Process], patience_s: float) -> None:

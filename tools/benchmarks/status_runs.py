@@ -1,0 +1,78 @@
+"""Run directories such as five seeds of the CIFAR search leave them near the end of all work."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from emtnas_hpc.cluster.profile import Profile
+from emtnas_hpc.cluster.records import JobRecord, job_name, write_record
+from emtnas_hpc.cluster.request import JobRequest, write_request
+from emtnas_hpc.runner.attempts import Attempt
+from emtnas_hpc.store.paths import RunPaths, seed_run
+
+_TESTS = Path(__file__).parents[2] / "tests"
+N_RUNS = 200
+_N_SEEDS = 5
+#: The last of four retrainings is half done.
+_NORMAL_CELLS, _EPOCHS, _HALF = (2, 3), 600, 300
+_LAST = "retraining/cifar100-n3-long"
+#: As the table has the stage that is under way.
+SHOWN = f"cifar100-n3 {_HALF}/{_EPOCHS}"
+_STARTS, _COMMITS = 6, 50
+
+
+def make_runs(runs: Path) -> Iterator[str]:
+    """Makes the directories; of every other one yields a job that runs, as squeue shows it."""
+    models = _make_models(runs.with_name("models"))
+    for n in range(N_RUNS):
+        name = f"search-{n // _N_SEEDS}"
+        run = seed_run(runs, name, n % _N_SEEDS)
+        shutil.copytree(models[n % _N_SEEDS], run.directory)
+        # No two experiments share their settings.
+        settings = run.experiment.read_text()
+        run.experiment.write_text(settings.replace('name = "cifar"', f'name = "{name}"'))
+        record = _launch(run, n)
+        if n % 2:
+            yield f"{n}|{record.name}|RUNNING|None|1|N/A|N/A||n1|gpu|"
+
+
+def _launch(run: RunPaths, n: int) -> JobRecord:
+    request = JobRequest(
+        profile=Profile(partition="gpu", time=600), data="", device="cuda", mend=""
+    )
+    write_request(run.jobs, request, "bench")
+    record = JobRecord(f"{n:08x}", job_name(run, f"{n:08x}"), n, None, str(n))
+    write_record(run.jobs, record)
+    return record
+
+
+def _make_models(folder: Path) -> list[Path]:
+    sys.path[:0] = [str(_TESTS / "search"), str(_TESTS / "report")]
+    from fake_runs import Retrained, make_run
+
+    whole = Retrained(_NORMAL_CELLS, epochs_in_all=_EPOCHS)
+    half = Retrained(_NORMAL_CELLS, epochs_in_all=_EPOCHS, epochs=_HALF)
+    models = []
+    for seed in range(_N_SEEDS):
+        model = make_run(folder / "whole", seed=seed, retrained=whole)
+        other = make_run(folder / "half", seed=seed, retrained=half)
+        shutil.rmtree(model / _LAST)
+        shutil.copytree(other / _LAST, model / _LAST)
+        shutil.rmtree(model / "attempts")
+        _make_starts(RunPaths(model))
+        models.append(model)
+    return models
+
+
+def _make_starts(run: RunPaths) -> None:
+    for start in range(_STARTS):
+        attempt = Attempt(run, f"start{start}", {"job_id": str(start), "restart_count": 0})
+        for commit in range(_COMMITS):
+            attempt.event("committed", stage="search", step=commit, seconds=0.3, tasks=_summary())
+        attempt.close()
+
+
+def _summary() -> dict[str, dict[str, float]]:
+    each = {"fitness": 0.9123456789, "true_fitness": 0.9123456789, "loss": 0.123456789}
+    return {"cifar10": each, "cifar100": each}
