@@ -8,7 +8,7 @@ import typer.main
 
 from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.app import app
-from emtnas_hpc.experiment import preset_names
+from emtnas_hpc.experiment import preset_names, study_names
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -31,7 +31,7 @@ def test_commands_and_presets_of_the_readme_exist():
     assert {command for command, _preset in lines} == commands
     presets = {preset for command, preset in lines if command in ("run", "prepare") and preset}
     assert presets
-    assert presets <= set(preset_names())
+    assert presets <= {*preset_names(), *study_names()}
 
 
 def test_tools_of_the_readme_exist():

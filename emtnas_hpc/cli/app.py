@@ -11,6 +11,7 @@ import emtnas_hpc
 from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.cancel import cancel
 from emtnas_hpc.cli.doctor import doctor
+from emtnas_hpc.cli.export import export
 from emtnas_hpc.cli.failures import describe_failure, one_line
 from emtnas_hpc.cli.inspect import inspect
 from emtnas_hpc.cli.launch import launch
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    *(prepare, run, retrain, report, inspect, verify),
+    *(prepare, run, retrain, report, inspect, export, verify),
     *(launch, status, logs, cancel, resume, doctor),
 ):
     app.command()(command)

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from emtnas_hpc.cli import exit_codes
-from emtnas_hpc.cli.events import Event, Listener
+from emtnas_hpc.cli.events import Event, Listener, Who, of_experiment
 from emtnas_hpc.runner.interruption import StopRequest
 
 _POLL_S = 0.2
 
 
 def run_in_children(
-    commands: Mapping[int, Sequence[str]], parallel: int, listener: Listener
+    commands: Mapping[Who, Sequence[str]], parallel: int, listener: Listener
 ) -> int:
     """Runs the command of every seed, so many at a time.
 
@@ -28,7 +28,7 @@ def run_in_children(
     """
     family = _Family(listener)
     with StopRequest() as stop, stop.deferred(), ThreadPoolExecutor(parallel) as pool:
-        futures = [pool.submit(family.run, seed, command) for seed, command in commands.items()]
+        futures = [pool.submit(family.run, who, command) for who, command in commands.items()]
         try:
             _wait(futures, stop, family)
         except KeyboardInterrupt:
@@ -56,7 +56,7 @@ class _Family:
         self._children: list[subprocess.Popen[str]] = []
         self._stopped = False
 
-    def run(self, seed: int, command: Sequence[str]) -> int:
+    def run(self, who: Who, command: Sequence[str]) -> int:
         """Starts a child, passes its events on, and returns its exit code."""
         with self._lock:
             if self._stopped:
@@ -74,10 +74,10 @@ class _Family:
         with child:
             assert child.stdout is not None
             for line in child.stdout:
-                self._pass_on(seed, line.rstrip("\n"))
+                self._pass_on(who, line.rstrip("\n"))
         if child.returncode < 0:
             name = signal.Signals(-child.returncode).name
-            self._pass_on(seed, f"ended by {name}; the same command goes on")
+            self._pass_on(who, f"ended by {name}; the same command goes on")
             # A signal that we passed on may reach a child before it listens.
             return exit_codes.STOPPED if self._stopped else exit_codes.FAILED
         return child.returncode
@@ -89,10 +89,10 @@ class _Family:
             for child in self._children:
                 child.send_signal(number)
 
-    def _pass_on(self, seed: int, line: str) -> None:
+    def _pass_on(self, who: Who, line: str) -> None:
         try:
             event = Event.from_json(line)
         except (ValueError, TypeError):
-            event = Event(seed, "message", text=line)
+            event = Event(who.seed, "message", text=line)
         with self._lock:
-            self._listener(event)
+            of_experiment(who.experiment, self._listener)(event)

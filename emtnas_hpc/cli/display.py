@@ -4,15 +4,18 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from emtnas_hpc.cli.events import Event, Listener, TaskProgress
+from emtnas_hpc.cli.events import Event, Listener, TaskProgress, Who
 from emtnas_hpc.cli.formats import format_duration, format_percent
+
+#: So many seeds have a line from the start; of more, only those that are under way.
+_MOST_LINES = 12
 
 #: Recent steps that the time left is estimated from.
 _RECENT = 10
@@ -22,13 +25,13 @@ class TimeLeft:
     """Estimates the seconds to go from the median of recent steps."""
 
     def __init__(self) -> None:
-        self._recent: dict[tuple[int, str], list[float]] = defaultdict(list)
+        self._recent: dict[tuple[Who, str], list[float]] = defaultdict(list)
 
     def after(self, event: Event) -> str:
         """The estimate after a step, in words."""
         if event.step == event.n_steps:
             return "done"
-        recent = self._recent[event.seed, event.retraining]
+        recent = self._recent[event.who, event.retraining]
         recent.append(event.seconds)
         del recent[:-_RECENT]
         left = statistics.median(recent) * (event.n_steps - event.step)
@@ -36,14 +39,14 @@ class TimeLeft:
 
 
 @contextmanager
-def open_display(seeds: Sequence[int], n_steps: int) -> Iterator[Listener]:
-    """A listener that shows on stderr what it hears of seeds with so many steps."""
+def open_display(n_steps: Mapping[Who, int]) -> Iterator[Listener]:
+    """A listener that shows on stderr what it hears of seeds with so many steps each."""
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         yield PlainDisplay()
         return
     with SeedBars(console) as bars:
-        yield LiveDisplay(bars, seeds, n_steps)
+        yield LiveDisplay(bars, n_steps)
 
 
 class SeedBars(Progress):
@@ -51,7 +54,7 @@ class SeedBars(Progress):
 
     def __init__(self, console: Console) -> None:
         super().__init__(
-            TextColumn("seed {task.fields[seed]}"),
+            TextColumn("{task.fields[who]}", markup=False),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TextColumn("{task.fields[left]}"),
@@ -62,7 +65,7 @@ class SeedBars(Progress):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """What is shown, line by line."""
-        for task in self.tasks:
+        for task in (task for task in self.tasks if task.visible):
             yield self.make_tasks_table([task])
             for line in task.fields["tasks"]:
                 yield Text(f"  {line}", no_wrap=True, overflow="ellipsis")
@@ -71,23 +74,28 @@ class SeedBars(Progress):
 class LiveDisplay:
     """For every seed: bar, time left, what it does now; fitness and loss of each task."""
 
-    def __init__(self, bars: SeedBars, seeds: Sequence[int], n_steps: int) -> None:
+    def __init__(self, bars: SeedBars, n_steps: Mapping[Who, int]) -> None:
         self._bars = bars
         self._time_left = TimeLeft()
-        self._rows: dict[int, TaskID] = {
-            seed: bars.add_task("", total=n_steps, seed=seed, tasks=(), phase="", left="")
-            for seed in seeds
+        self._all_fit = len(n_steps) <= _MOST_LINES
+        self._rows: dict[Who, TaskID] = {
+            who: bars.add_task(
+                "", total=n, visible=self._all_fit, who=who, tasks=(), phase="", left=""
+            )
+            for who, n in n_steps.items()
         }
 
     def __call__(self, event: Event) -> None:
         """Shows an event."""
-        row = self._rows[event.seed]
+        row = self._rows[event.who]
+        if not self._all_fit:
+            self._bars.update(row, visible=event.kind != "end")
         if event.kind == "message":
-            self._bars.console.print(f"seed {event.seed}: {event.text}", markup=False)
+            self._bars.console.print(f"{event.who}: {event.text}", markup=False)
             self._bars.update(row, phase="")
         elif event.kind == "phase":
             self._bars.update(row, phase=event.text)
-        else:
+        elif event.kind == "step":
             left = self._time_left.after(event)
             self._bars.update(
                 row,
@@ -108,11 +116,11 @@ class PlainDisplay:
     def __call__(self, event: Event) -> None:
         """Prints an event; phases are too many for a log."""
         if event.kind == "message":
-            _print_line(f"seed {event.seed}: {event.text}")
+            _print_line(f"{event.who}: {event.text}")
         elif event.kind == "step":
             step = f"{'step' if event.retraining else 'generation'} {event.step}/{event.n_steps}"
             _print_line(
-                f"{time.strftime('%H:%M:%S')} seed {event.seed}: {step}, {event.seconds:.1f} s, "
+                f"{time.strftime('%H:%M:%S')} {event.who}: {step}, {event.seconds:.1f} s, "
                 f"{self._time_left.after(event)}: {' | '.join(describe_step(event))}"
             )
 

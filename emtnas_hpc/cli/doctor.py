@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from emtnas_hpc.agenda.mending import prepare_command
 from emtnas_hpc.cli.job_options import (
     GpusOption,
     PartitionOption,
@@ -20,7 +21,6 @@ from emtnas_hpc.cli.options import (
     JsonOption,
     RunsOption,
     SetOption,
-    prepare_command,
 )
 from emtnas_hpc.search.device_name import check_device_name
 

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypedDict
 
-Kind = Literal["phase", "step", "message"]
+Kind = Literal["phase", "step", "message", "end"]
 
 
 class TaskProgress(TypedDict):
@@ -16,19 +16,37 @@ class TaskProgress(TypedDict):
     loss: float | None
 
 
+@dataclass(frozen=True, order=True)
+class Who:
+    """One seed among all that are carried on.
+
+    Attributes:
+        seed: which.
+        experiment: its name; empty where there is only one.
+    """
+
+    seed: int
+    experiment: str = ""
+
+    def __str__(self) -> str:
+        """As it stands before a line of progress."""
+        return f"{self.experiment} seed {self.seed}".lstrip()
+
+
 @dataclass(frozen=True)
 class Event:
     """One thing that happened to one seed.
 
     Attributes:
         seed: whose.
-        kind: `phase` began, `step` ended, or a `message` for the user.
+        kind: `phase` began, `step` ended, a `message` for the user, or the `end` of its run here.
         step: generations, or steps of a retraining, that are done.
         n_steps: how many there are in all.
         seconds: that the step took.
         text: the message, or the phase with its task, or the readings of a retraining.
         retraining: the name of the one that the step belongs to; empty for the search.
         tasks: by name the fitness and true fitness of the fittest, and the training loss.
+        experiment: whose seed; empty where there is only one.
     """
 
     seed: int
@@ -39,6 +57,12 @@ class Event:
     text: str = ""
     retraining: str = ""
     tasks: Mapping[str, TaskProgress] = field(default_factory=dict)
+    experiment: str = ""
+
+    @property
+    def who(self) -> Who:
+        """The seed among all that are carried on."""
+        return Who(self.seed, self.experiment)
 
     def to_json(self) -> str:
         """One line."""
@@ -52,3 +76,8 @@ class Event:
 
 
 Listener = Callable[[Event], None]
+
+
+def of_experiment(name: str, listener: Listener) -> Listener:
+    """A listener for the events of one experiment, which do not say that they are its."""
+    return lambda event: listener(replace(event, experiment=name))

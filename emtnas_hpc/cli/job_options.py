@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 ProfileOption = Annotated[
     str,
     typer.Option(
-        "--profile", help="A profile's name or TOML file; default: the one of the partition."
+        "--profile",
+        help="A profile's name or TOML file; default: the one of the partition. `doctor` says "
+        "which that is, and where one to copy is.",
     ),
 ]
 PartitionOption = Annotated[

@@ -15,7 +15,7 @@ from emtnas_hpc.cli.options import (
     DEFAULT_EXPERIMENT,
     DataOption,
     DeviceOption,
-    ExperimentArgument,
+    ExperimentsArgument,
     JsonOption,
     NameOption,
     RunsOption,
@@ -27,7 +27,7 @@ from emtnas_hpc.search.device_name import check_device_name
 
 
 def launch(
-    experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
+    experiment: ExperimentsArgument = DEFAULT_EXPERIMENT,
     set_: SetOption = [],  # noqa: B006 - typer copies it
     seeds: SeedsOption = "1",
     partition: PartitionOption = "",

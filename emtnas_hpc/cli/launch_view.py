@@ -16,7 +16,7 @@ from emtnas_hpc.cluster.launching import Launched
 from emtnas_hpc.cluster.minutes import format_limit
 from emtnas_hpc.cluster.plan import finish
 from emtnas_hpc.cluster.profiles import SHIPPED_DEFAULT
-from emtnas_hpc.cluster.proposal import Proposal, SeedProposal
+from emtnas_hpc.cluster.proposal import Proposal, SeedProposal, with_room
 from emtnas_hpc.cluster.submission import sbatch_text
 
 
@@ -28,7 +28,7 @@ def print_proposals(proposals: Sequence[Proposal], *, with_script: bool) -> None
         with_script: whether to print what sbatch would be given for the first seed of each.
     """
     screen = open_screen()
-    for proposal in proposals:
+    for proposal in with_room(proposals):
         _print_proposal(screen, proposal)
         script = _script(proposal)
         if with_script and script:
@@ -48,7 +48,7 @@ def print_json(
 ) -> None:
     """Prints plan and outcome as one JSON document."""
     done = {each.seed.run.directory: each for each in launched}
-    values = [_values(proposal, done, with_script) for proposal in proposals]
+    values = [_values(proposal, done, with_script) for proposal in with_room(proposals)]
     print(json.dumps({"experiments": values}, indent=2, allow_nan=False))
 
 
@@ -115,22 +115,21 @@ def _cells(row: SeedProposal) -> list[str]:
 def _notes(proposal: Proposal) -> list[str]:
     notes = []
     plans = [row.plan for row in proposal.submitted]
-    missing = _unmeasured(proposal)
     if any(plan.seconds for plan in plans) and all(plan.n_jobs is not None for plan in plans):
         end = time.strftime("%a %d %b %Y, %H:%M", time.localtime(finish(time.time(), plans)))
-        what = "search" if missing else "seed"
-        notes.append(f"Without any waiting in the queue the last {what} ends on {end}.")
-    if missing:
+        notes.append(f"Without any waiting in the queue the last seed ends on {end}.")
+    if guessed := _guessed(proposal):
+        longest = max(row.guessed_s for row in proposal.submitted)
         notes.append(
-            "Retraining follows the search in the same jobs; the plan does not count what of it "
-            f"has not been measured yet: {', '.join(missing)}."
+            f"Of a seed's work {format_duration(longest)} are a guess, from what a generation "
+            f"takes: retraining that has not been measured yet ({', '.join(guessed)})."
         )
-    notes.append(f"On the disk these runs take up to {_size(proposal.disk_bytes)}.")
+    notes.append(f"On the disk these runs will take up to {_size(proposal.disk_bytes)} more.")
     return notes
 
 
-def _unmeasured(proposal: Proposal) -> list[str]:
-    names = (name for row in proposal.submitted for name in row.unmeasured)
+def _guessed(proposal: Proposal) -> list[str]:
+    names = (name for row in proposal.submitted for name in row.guessed)
     return [name.removeprefix("retraining/") for name in dict.fromkeys(names)]
 
 
@@ -165,7 +164,9 @@ def _seed_values(row: SeedProposal, launched: Launched | None) -> dict[str, Any]
         "why": decision.why,
         "action": decision.action.value,
         "plan": vars(row.plan),
-        "unmeasured_stages": list(row.unmeasured),
+        "guessed_stages": list(row.guessed),
+        "guessed_seconds": row.guessed_s,
+        "disk_bytes": row.disk_bytes,
         "jobs": [record.job_id for record in launched.jobs] if launched else [],
     }
 

@@ -1,23 +1,28 @@
 """What `launch` does: refuses what can be refused, shows the plan, submits, says what it did."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from emtnas_hpc.agenda.mending import prepare_command
 from emtnas_hpc.agenda.remaining import stages_left
+from emtnas_hpc.agenda.transfers import open_transfers
 from emtnas_hpc.cli.launch_view import print_json, print_launched, print_proposals
-from emtnas_hpc.cli.named_experiment import load_named
-from emtnas_hpc.cli.options import prepare_command
+from emtnas_hpc.cli.named_experiment import Folders, Named, load_named
+from emtnas_hpc.cli.seed_job import done_elsewhere, reusable, said_of
 from emtnas_hpc.cluster.launching import Launched, Seed
 from emtnas_hpc.cluster.launching import launch as submit_seeds
+from emtnas_hpc.cluster.profiles import Resolved
 from emtnas_hpc.cluster.proposal import Proposal, propose
 from emtnas_hpc.cluster.queue import read_queue
 from emtnas_hpc.cluster.request import JobRequest
 from emtnas_hpc.cluster.resolving import Wishes, resolve
 from emtnas_hpc.cluster.submission import refuse_path
 from emtnas_hpc.errors import DataError
-from emtnas_hpc.experiment import Experiment
+from emtnas_hpc.experiment import Experiment, rename
+from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import refuse_other_settings
 from emtnas_hpc.search.session import SearchRequest, plan_search
 from emtnas_hpc.store.paths import RunPaths, seed_run
@@ -43,11 +48,29 @@ def launch_seeds(order: LaunchOrder, *, dry_run: bool, as_json: bool) -> None:
     Raises:
         EmtnasError: something is refused; before SLURM is asked to submit, nothing is changed.
     """
-    experiment = load_named(order.experiment, order.overrides, order.name)
-    runs = {seed: seed_run(order.runs, experiment.name, seed) for seed in order.seeds}
-    for run in runs.values():
-        refuse_path(run)
     resolved = resolve(order.wishes)
+    queue = read_queue()
+    proposals = [
+        propose(group[0].experiment, resolved, group, queue)
+        for group in _all_groups(order, resolved)
+    ]
+    carry_out(proposals, resuming=False, dry_run=dry_run, as_json=as_json)
+
+
+def _all_groups(order: LaunchOrder, resolved: Resolved) -> list[list[Seed]]:
+    """The seeds of all experiments, no run directory twice."""
+    folders = Folders(order.experiment)
+    found = []
+    for named in load_named(order.experiment, order.overrides, order.name):
+        for group in _groups(order, named, resolved):
+            here = replace(named, experiment=group[0].experiment)
+            found.append([seed for seed in group if folders.is_new(seed.run.directory, here)])
+    return [group for group in found if group]
+
+
+def _groups(order: LaunchOrder, named: Named, resolved: Resolved) -> Iterator[list[Seed]]:
+    """An experiment's seeds, those of one folder together."""
+    experiment = named.experiment
     request = JobRequest(
         profile=resolved.profile,
         data=str(order.data.absolute()),
@@ -55,9 +78,47 @@ def launch_seeds(order: LaunchOrder, *, dry_run: bool, as_json: bool) -> None:
         mend=prepare_command(order.experiment, order.overrides, order.data.absolute()),
         filled=resolved.filled,
     )
-    seeds = make_seeds(experiment, runs, request)
-    proposal = propose(experiment, resolved, seeds, read_queue())
-    carry_out([proposal], resuming=False, dry_run=dry_run, as_json=as_json)
+    runs = {seed: seed_run(order.runs, experiment.name, seed) for seed in order.seeds}
+    for run in runs.values():
+        refuse_path(run)
+    if order.name is None:
+        runs |= _elsewhere(experiment, runs, order.runs, request)
+    by_name: dict[str, dict[int, RunPaths]] = {}
+    for seed, run in runs.items():
+        by_name.setdefault(run.directory.parent.name, {})[seed] = run
+    for name, some in by_name.items():
+        yield make_seeds(rename(experiment, name), some, request)
+
+
+def _elsewhere(
+    experiment: Experiment, runs: Mapping[int, RunPaths], below: Path, request: JobRequest
+) -> dict[int, RunPaths]:
+    """Seeds whose very search is finished under another name, which is said."""
+    plan: SearchPlan | None = None
+    with suppress(DataError):  # whether that matters is found out in their directories
+        plan = _plan(experiment, runs, request)
+    found = {}
+    for seed, run in runs.items():
+        if plan is None:
+            other = done_elsewhere(run, below, experiment, seed)
+        else:
+            other = reusable(run, below, replace(plan, seed=seed))
+        if other is not None:
+            refuse_path(other)
+            found[seed] = other
+            say(f"{experiment.name} seed {seed}: {said_of(other)}")
+    return found
+
+
+def _plan(experiment: Experiment, runs: Mapping[int, RunPaths], request: JobRequest) -> SearchPlan:
+    """Opens all data of an experiment."""
+    seed, run = next(iter(runs.items()))
+    wanted = SearchRequest(
+        experiment, seed, run, request.data_dir, request.device, request.mend, take_over=False
+    )
+    plan = plan_search(wanted, say)
+    open_transfers(wanted, say)
+    return plan
 
 
 def make_seeds(
@@ -69,12 +130,8 @@ def make_seeds(
         DataError: data is missing that one of them needs.
         InputError: a run directory was made with other settings.
     """
-    first, run = next(iter(runs.items()))
-    wanted = SearchRequest(
-        experiment, first, run, request.data_dir, request.device, request.mend, take_over=False
-    )
     try:
-        plan = plan_search(wanted, say)
+        plan = _plan(experiment, runs, request)
     except DataError:
         if any(stages_left(run, experiment, seed) for seed, run in runs.items()):
             raise

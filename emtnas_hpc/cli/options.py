@@ -1,9 +1,7 @@
 """The arguments and options that several commands share, and what their text means."""
 
 import os
-import shlex
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +37,9 @@ def _directory(context: typer.Context, parameter: typer.CallbackParam, path: Pat
 
 ExperimentArgument = Annotated[
     str, typer.Argument(help="A preset's name or a TOML file.", metavar="EXPERIMENT")
+]
+ExperimentsArgument = Annotated[
+    str, typer.Argument(help="A preset's or study's name, or a TOML file.", metavar="EXPERIMENT")
 ]
 SetOption = Annotated[
     list[str],
@@ -112,9 +113,3 @@ def check_parallel(number: int) -> int:
     if number < 1:
         raise InputError(f"--parallel is {number}, expected at least 1 seed at a time")
     return number
-
-
-def prepare_command(experiment: str, overrides: Sequence[str], data: Path) -> str:
-    """What to type to prepare an experiment's data."""
-    settings = [word for override in overrides for word in ("--set", override)]
-    return shlex.join(["emtnas-hpc", "prepare", experiment, *settings, "--data", str(data)])

@@ -4,18 +4,18 @@ import json
 import sys
 from pathlib import Path
 
+from emtnas_hpc.agenda.mending import prepare_command
 from emtnas_hpc.cli.options import (
     DEFAULT_EXPERIMENT,
     DataOption,
-    ExperimentArgument,
+    ExperimentsArgument,
     JsonOption,
     SetOption,
-    prepare_command,
 )
 
 
 def prepare(
-    experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
+    experiment: ExperimentsArgument = DEFAULT_EXPERIMENT,
     set_: SetOption = [],  # noqa: B006 - typer copies it
     data: DataOption = Path("data"),
     json_: JsonOption = False,
@@ -24,15 +24,16 @@ def prepare(
 
     Repeated, it verifies what is there and makes anew what is missing or damaged.
     """
-    from emtnas_hpc.data import REGISTRY
+    from emtnas_hpc.cli.named_experiment import load_named
     from emtnas_hpc.data import prepare as prepare_task
-    from emtnas_hpc.experiment import load_experiment
 
-    wanted = load_experiment(experiment, set_, registry=REGISTRY)
+    wanted = [named.experiment for named in load_named(experiment, set_, None)]
+    # Experiments of a study share data sets.
+    tasks = dict.fromkeys((name, each.task[name]) for each in wanted for name in each.data_sets)
     mend = prepare_command(experiment, set_, data)
     rows = []
-    for name in wanted.tasks:
-        prepared = prepare_task(name, wanted.task[name], data, say=_say, mend=mend)
+    for name, images in tasks:
+        prepared = prepare_task(name, images, data, say=_say, mend=mend)
         rows.append(
             {
                 "task": name,

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emtnas_hpc.agenda.incumbents import finished_history, incumbent
+from emtnas_hpc.agenda.mending import prepare_data_sets, prepare_for_retraining
 from emtnas_hpc.cli.finding import find_runs
-from emtnas_hpc.cli.options import DEFAULT_EXPERIMENT, prepare_command
+from emtnas_hpc.cli.options import DEFAULT_EXPERIMENT
 from emtnas_hpc.data.registry import REGISTRY
 from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.evolution.random_streams import Purpose, stream
@@ -107,8 +108,8 @@ def _of_run(order: RetrainOrder, paths: RunPaths, history: History) -> Work:
             order, wanted, stored.seed, order.on or source, *incumbent(history, source)
         )
     ]
-    own = order.on is None or order.on in experiment.tasks
-    mend = prepare_command(str(paths.experiment), (), order.data) if own else _mend(order, wanted)
+    own = experiment.data_sets
+    mend = prepare_for_retraining(paths, own, wanted.tasks, order.overrides, order.data)
     return _request(order, experiment, stored.seed, paths, mend), orders
 
 
@@ -125,7 +126,7 @@ def _elsewhere(order: RetrainOrder, architecture: Architecture, what: str) -> It
             for task in experiment.tasks
             for trained in _orders(order, experiment, seed, task, architecture, None)
         ]
-        mend = _mend(order, experiment)
+        mend = prepare_data_sets(experiment.tasks, order.overrides, order.data)
         yield _request(order, experiment, seed, paths, mend), orders
 
 
@@ -204,12 +205,6 @@ def _text(order: RetrainOrder) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"--file is '{order.file}', which cannot be read: {reason}") from None
-
-
-def _mend(order: RetrainOrder, experiment: Experiment) -> str:
-    images = [text for text in order.overrides if text.strip().startswith("task.")]
-    tasks = f"tasks={json.dumps(list(experiment.tasks))}"
-    return prepare_command(DEFAULT_EXPERIMENT, [tasks, *images], order.data)
 
 
 def _request(

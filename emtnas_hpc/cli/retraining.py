@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from emtnas_hpc.agenda.session import carry_on_retrainings
 from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.display import open_display
+from emtnas_hpc.cli.events import Who
 from emtnas_hpc.cli.failures import describe_failure
 from emtnas_hpc.cli.retrain_order import Refused, RetrainOrder, Work
 from emtnas_hpc.cli.retraining_rows import read_record, retrainings_table, summary_of
@@ -51,7 +52,7 @@ def _retrain(found: Work | Refused, stop: StopRequest) -> int:
     if isinstance(found, Refused):
         raise found.error
     request, orders = found
-    with open_display((request.seed,), 1) as listener:
+    with open_display({Who(request.seed): 1}) as listener:
         listeners = listeners_of(request.seed, listener)
         outcome = carry_on_retrainings(request, orders, listeners, stop)
     return exit_codes.STOPPED if outcome is Outcome.MORE else exit_codes.DONE

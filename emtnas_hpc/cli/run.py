@@ -9,7 +9,7 @@ from emtnas_hpc.cli.options import (
     DEFAULT_EXPERIMENT,
     DataOption,
     DeviceOption,
-    ExperimentArgument,
+    ExperimentsArgument,
     JsonOption,
     NameOption,
     RunsOption,
@@ -23,7 +23,7 @@ from emtnas_hpc.search.device_name import check_device_name
 
 def run(
     context: typer.Context,
-    experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
+    experiment: ExperimentsArgument = DEFAULT_EXPERIMENT,
     set_: SetOption = [],  # noqa: B006 - typer copies it
     name: NameOption = None,
     seeds: SeedsOption = "1",

@@ -11,22 +11,25 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from emtnas_hpc.agenda.remaining import stages_of
+from emtnas_hpc.agenda.mending import prepare_command
+from emtnas_hpc.agenda.remaining import stages_left, stages_of
 from emtnas_hpc.agenda.session import carry_on
+from emtnas_hpc.agenda.transfers import open_transfers
 from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.children import run_in_children
 from emtnas_hpc.cli.display import open_display
-from emtnas_hpc.cli.events import Event, Listener, TaskProgress
+from emtnas_hpc.cli.events import Event, Listener, TaskProgress, Who, of_experiment
 from emtnas_hpc.cli.failures import describe_failure
-from emtnas_hpc.cli.named_experiment import load_named
-from emtnas_hpc.cli.options import prepare_command
+from emtnas_hpc.cli.named_experiment import Folders, Named, load_named
 from emtnas_hpc.cli.retraining_events import retraining_events
+from emtnas_hpc.cli.seed_job import SeedJob, said_of
 from emtnas_hpc.cli.stdout import ReaderLeft
 from emtnas_hpc.cli.tables import print_report
 from emtnas_hpc.errors import DataError, InputError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress
+from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import refuse_other_settings
 from emtnas_hpc.search.session import Listeners, SearchRequest, plan_search
 from emtnas_hpc.store.paths import seed_run
@@ -47,14 +50,35 @@ class RunOrder:
     take_over: bool
     debug: bool = False
 
-    def child_command(self, seed: int) -> list[str]:
-        """The command that searches one seed and tells its events on stdout."""
+    def jobs(self, named: Named, *, one_of_several: bool) -> list[SeedJob]:
+        """All seeds of an experiment."""
+        name = named.experiment.name
+        mend = prepare_command(self.experiment, self.overrides, self.data)
+        return [
+            SeedJob(
+                named,
+                SearchRequest(
+                    named.experiment,
+                    seed,
+                    seed_run(self.runs, name, seed),
+                    self.data,
+                    self.device,
+                    mend,
+                    self.take_over,
+                ),
+                Who(seed, name if one_of_several else ""),
+            )
+            for seed in self.seeds
+        ]
+
+    def child_command(self, job: SeedJob) -> list[str]:
+        """The command that carries out one job and tells its events on stdout."""
         where = ["--runs", str(self.runs), "--data", str(self.data), "--device", self.device]
-        name = [] if self.name is None else ["--name", self.name]
-        which = [*name, "--seeds", f"{seed},", *["--take-over"] * self.take_over]
-        what = [self.experiment, *(w for text in self.overrides for w in ("--set", text))]
-        program = [sys.executable, "-m", "emtnas_hpc", *["--debug"] * self.debug, "run"]
-        return [*program, *what, *which, *where, "--events"]
+        name = ["--name", job.request.experiment.name]
+        which = [*name, "--seeds", f"{job.request.seed},", *["--take-over"] * self.take_over]
+        # Without -P a file of the user's named like a module of ours would be imported.
+        program = [sys.executable, "-P", "-m", "emtnas_hpc", *["--debug"] * self.debug, "run"]
+        return [*program, *job.named.typed.words, *which, *where, "--events"]
 
 
 def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
@@ -63,50 +87,79 @@ def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
     Returns:
         The exit code.
     """
-    experiment = load_named(order.experiment, order.overrides, order.name)
-    order = replace(order, name=experiment.name)  # once, for all children
-    requests = _requests(order, experiment)
+    all_named = load_named(order.experiment, order.overrides, order.name)
+    by_experiment = [order.jobs(named, one_of_several=len(all_named) > 1) for named in all_named]
+    jobs = [job for some in by_experiment for job in some]
     if as_events:
-        return _run_one_by_one(requests, _tell, debug=order.debug)
-    with open_display(order.seeds, experiment.search.generations) as listener:
-        _refuse_other_settings(requests, listener)
-        _refuse_unwritable(requests, order.runs)
-        if order.parallel > 1 and len(order.seeds) > 1:
-            commands = {seed: order.child_command(seed) for seed in order.seeds}
+        return _run_one_by_one(jobs, _tell, debug=order.debug)
+    steps = {job.who: job.named.experiment.search.generations for job in jobs}
+    with open_display(steps) as listener:
+        jobs = _settle_all(by_experiment, order, listener)
+        _refuse_unwritable([job.request for job in jobs], order.runs)
+        if order.parallel > 1 and len(jobs) > 1:
+            commands = {job.who: order.child_command(job) for job in jobs}
             code = run_in_children(commands, order.parallel, listener)
         else:
-            code = _run_one_by_one(requests, listener, debug=order.debug)
+            code = _run_one_by_one(jobs, listener, debug=order.debug)
     if code == exit_codes.STOPPED:
         print("stopped with work left; the same command goes on from there", file=sys.stderr)
     if code == exit_codes.DONE:
-        print_report([request.paths.directory for request in requests], as_json=as_json)
+        print_report([job.request.paths.directory for job in jobs], as_json=as_json)
     return code
 
 
-def _requests(order: RunOrder, experiment: Experiment) -> list[SearchRequest]:
-    mend = prepare_command(order.experiment, order.overrides, order.data)
+def _settle_all(
+    by_experiment: Sequence[Sequence[SeedJob]], order: RunOrder, listener: Listener
+) -> list[SeedJob]:
+    """The jobs of all experiments, no run directory twice."""
+    folders = Folders(order.experiment)
     return [
-        SearchRequest(
-            experiment,
-            seed,
-            seed_run(order.runs, experiment.name, seed),
-            order.data,
-            order.device,
-            mend,
-            order.take_over,
+        job
+        for some in by_experiment
+        for job in _settle(some, order, listener)
+        if folders.is_new(
+            job.request.paths.directory, replace(job.named, experiment=job.request.experiment)
         )
-        for seed in order.seeds
     ]
 
 
-def _refuse_other_settings(requests: Sequence[SearchRequest], listener: Listener) -> None:
-    """Before the first seed has searched for days, not when the second one begins."""
+def _settle(jobs: Sequence[SeedJob], order: RunOrder, listener: Listener) -> list[SeedJob]:
+    """The jobs of one experiment, each in the directory that it is carried on in.
+
+    What is refused is refused before the first seed has searched for days.
+    """
+    first = jobs[0]
+    tell = of_experiment(first.who.experiment, listener)
+    say = listeners_of(first.who.seed, tell).say
     try:
-        plan = plan_search(requests[0], listeners_of(requests[0].seed, listener).say)
+        plan = plan_search(first.request, say)
+        open_transfers(first.request, say)
     except DataError:
-        return  # it may be finished; if not, its own start says what is missing
-    for request in requests:
-        refuse_other_settings(request.paths, replace(plan, seed=request.seed))
+        settled = _placed(jobs, order, None, tell)
+        if first.who.experiment and any(map(_has_work, settled)):
+            raise
+        return settled  # it may be finished; if not, its own start says what is missing
+    settled = _placed(jobs, order, plan, tell)
+    for job in settled:
+        refuse_other_settings(job.request.paths, replace(plan, seed=job.request.seed))
+    return settled
+
+
+def _placed(
+    jobs: Sequence[SeedJob], order: RunOrder, plan: SearchPlan | None, tell: Listener
+) -> list[SeedJob]:
+    placed = []
+    for job in jobs:
+        found = None if order.name else job.elsewhere(order.runs, plan)
+        if found is not None:
+            tell(Event(job.who.seed, "message", text=said_of(found.request.paths)))
+        placed.append(found or job)
+    return placed
+
+
+def _has_work(job: SeedJob) -> bool:
+    request = job.request
+    return bool(stages_left(request.paths, request.experiment, request.seed))
 
 
 def _refuse_unwritable(requests: Sequence[SearchRequest], runs: Path) -> None:
@@ -124,16 +177,18 @@ def _refuse_unwritable(requests: Sequence[SearchRequest], runs: Path) -> None:
             ) from None
 
 
-def _run_one_by_one(requests: Sequence[SearchRequest], listener: Listener, *, debug: bool) -> int:
+def _run_one_by_one(jobs: Sequence[SeedJob], listener: Listener, *, debug: bool) -> int:
     """A seed that fails does not keep the others from their search; a stop ends all."""
-    run_seed = _run_seed if len(requests) == 1 else partial(_run_or_say, debug=debug)
+    run_seed = _run_seed if len(jobs) == 1 else partial(_run_or_say, debug=debug)
+    codes = []
     with StopRequest() as stop:
-        return exit_codes.combine(
-            [
-                exit_codes.STOPPED if stop.requested else run_seed(request, listener, stop)
-                for request in requests
-            ]
-        )
+        for job in jobs:
+            tell = of_experiment(job.who.experiment, listener)
+            codes.append(
+                exit_codes.STOPPED if stop.requested else run_seed(job.request, tell, stop)
+            )
+            tell(Event(job.who.seed, "end"))
+    return exit_codes.combine(codes)
 
 
 def _run_or_say(

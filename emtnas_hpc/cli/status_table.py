@@ -42,6 +42,8 @@ _WITHOUT_RECIPE = re.compile(r"retraining/(.+?-n\d+)-")
 def picture(overview: Overview, screen: Console) -> Group:
     """The table, its notes and its legend; where the screen is narrow, one thing below another."""
     notes = [note for seed in overview.seeds for note in _notes(seed)]
+    if overview.remark:
+        notes.append(Text(one_line(overview.remark)))
     table = _table(overview, narrow=screen.width < _WIDE)
     return Group(table, Text(), *notes, Text(_legend(overview), "dim"))
 
@@ -66,7 +68,7 @@ def _table(overview: Overview, *, narrow: bool) -> Table:
         table.add_column(heading, justify="right", no_wrap=not breakable, overflow="fold")
     for seed in overview.seeds:
         cells = _narrow_cells(seed) if narrow else _cells(seed)
-        table.add_row(*_first_cells(seed, narrow), *(cells[heading] for heading in shown))
+        table.add_row(*_first_cells(seed, narrow), *(Text(cells[heading]) for heading in shown))
     return table
 
 

@@ -13,7 +13,7 @@ from rich.live import Live
 from emtnas_hpc.cli.failures import one_line
 from emtnas_hpc.cli.screen import open_screen
 from emtnas_hpc.cli.status_table import accuracies, picture, tests
-from emtnas_hpc.cli.tables import plain
+from emtnas_hpc.cluster.accounting import Accounts
 from emtnas_hpc.cluster.stages import StageProgress
 from emtnas_hpc.cluster.status import Overview, SeedStatus, survey
 
@@ -25,6 +25,9 @@ def print_status(directories: Sequence[Path], *, as_json: bool) -> None:
     overview = survey(directories)
     _complain(overview, set())
     if as_json:
+        # Imported here: it brings all formats of the report along.
+        from emtnas_hpc.cli.tables import plain
+
         print(json.dumps(plain(_values(overview)), indent=2, allow_nan=False))
     else:
         screen = open_screen()
@@ -56,8 +59,9 @@ def _repeat(
     every_s: float,
     show: Callable[[Overview], None],
 ) -> None:
+    accounts = Accounts()
     while True:
-        overview = survey(directories)
+        overview = survey(directories, accounts)
         _complain(overview, told)
         show(overview)
         if not overview.moves:
@@ -83,7 +87,7 @@ def _complain(overview: Overview, told: set[str]) -> None:
 def _values(overview: Overview) -> dict[str, Any]:
     return {
         "seeds": [_seed_values(seed) for seed in overview.seeds],
-        "problems": list(overview.problems),
+        "problems": [*overview.problems, *([overview.remark] if overview.remark else [])],
     }
 
 

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
+from emtnas_hpc.agenda.mending import prepare_command
 from emtnas_hpc.agenda.verification import common_retrainings, compare_retrainings
 from emtnas_hpc.cli import exit_codes
-from emtnas_hpc.cli.options import prepare_command
 from emtnas_hpc.search.verification import Comparison, compare_newest, repeat_newest
 from emtnas_hpc.store.paths import RunPaths
 

@@ -1,5 +1,6 @@
 """Submits what is to be submitted of several seeds, once, whoever else is at it or died at it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -10,15 +11,16 @@ from emtnas_hpc.cluster.marks import read_mark
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
 from emtnas_hpc.cluster.records import JobRecord, read_records
 from emtnas_hpc.cluster.request import JobRequest, read_request, write_request
+from emtnas_hpc.cluster.restating import restate
 from emtnas_hpc.cluster.server_clock import server_now
 from emtnas_hpc.cluster.settling import settle
 from emtnas_hpc.cluster.sight import Sight, look
 from emtnas_hpc.cluster.submission import submit
 from emtnas_hpc.cluster.this_job import gone_jobs
-from emtnas_hpc.errors import SchedulerError
+from emtnas_hpc.errors import InputError, SchedulerError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.assembly import SearchPlan
-from emtnas_hpc.search.run_directory import read_stored, store_experiment
+from emtnas_hpc.search.run_directory import read_stored, store_experiment, with_retraining
 from emtnas_hpc.store.claim import take
 from emtnas_hpc.store.durable import sync_directory
 from emtnas_hpc.store.lock import exclusive
@@ -94,9 +96,10 @@ def launch(
     Raises:
         SchedulerError: SLURM refused or did not answer; whatever was submitted before is recorded.
         OwnedError: somebody else submits or cancels, or owns a run directory.
-        InputError: a record of a job cannot be understood.
+        InputError: a record of a job cannot be understood, or a run directory is there twice.
         StorageError: the disk refused.
     """
+    _refuse_twice(seeds)
     with ExitStack() as locks:
         # In one order everywhere: two launches must not wait for each other.
         for lock in sorted({seed.run.jobs.lock for seed in seeds}):
@@ -112,12 +115,21 @@ def launch(
         _add_spares(launched, say)
 
 
+def _refuse_twice(seeds: Sequence[Seed]) -> None:
+    # The queue is read once: the second would not see the jobs of the first.
+    directory, times = Counter(seed.run.directory for seed in seeds).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"{shown(directory)} is there {times} times, expected every run once")
+
+
 def _begin(seed: Seed, queue: Sequence[QueuedJob], resuming: bool, say: Say) -> Launched:
     me = this_process()
     evidence = _see(seed, me, queue).evidence
     decision = decide(evidence, seed.request.profile.spares, resuming=resuming)
     settle(seed.run, evidence.records, decision.call_off, say)
     if decision.action is not Action.SUBMIT:
+        if seed.plan is not None and not evidence.finished:
+            restate(seed.run, seed.plan, me, say)
         return Launched(seed, decision)
     _store_experiment(seed, me, say)
     # All of that may have taken minutes, and `cancel` does not wait for ever.
@@ -170,8 +182,9 @@ def _see(seed: Seed, me: Owner, queue: Sequence[QueuedJob]) -> Sight:
 
 def _store_experiment(seed: Seed, me: Owner, say: Say) -> None:
     stored = read_stored(seed.run)
-    asked = seed.experiment.retraining
-    if seed.plan is None or (stored and stored.experiment.retraining == asked):
+    if seed.plan is None:
+        return
+    if stored and with_retraining(stored.experiment, seed.experiment) == stored.experiment:
         return
     claim = take(seed.run, me, say=say, job_is_gone=gone_jobs())
     try:

@@ -5,13 +5,16 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from emtnas_hpc.cluster.plan import GUESSED_S, Measure, guess_commit
+from emtnas_hpc.cluster.guessing import GENERATION_S, guess_commits
+from emtnas_hpc.cluster.plan import Measure
 from emtnas_hpc.cluster.sight import Sight
 from emtnas_hpc.errors import EmtnasError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.store.paths import RunPaths
 from emtnas_hpc.store.refusals import storage_errors
+
+_GUESS = "guess: from the networks' sizes"
 
 
 def measure_pace(sights: Sequence[Sight], experiment_signature: str) -> Measure:
@@ -29,7 +32,7 @@ def measure_pace(sights: Sequence[Sight], experiment_signature: str) -> Measure:
         and sight.progress.header.experiment_signature == experiment_signature
     }
     if not measured:
-        return Measure(GUESSED_S, "guess: the paper's CIFAR search on a 2080Ti")
+        return Measure(GENERATION_S, "guess: the paper's CIFAR search on a 2080Ti")
     seconds = statistics.median(sight.seconds for sight in measured.values())
     devices = sorted({_device(sight.paths) for sight in measured.values()} - {""})
     where = f" on {', '.join(devices)}" if devices else ""
@@ -49,14 +52,19 @@ def measure_stages(sights: Iterable[Sight]) -> Mapping[str, float]:
     return {name: statistics.median(seconds) for name, seconds in measured.items()}
 
 
-def measure_commit(sights: Sequence[Sight], experiment: Experiment) -> Measure:
-    """Bytes of a commit: as they lie there, else a guess."""
+def measure_commits(sights: Sequence[Sight], experiment: Experiment) -> Mapping[str, Measure]:
+    """Bytes of a commit by the name of the stage: as they lie there, else a guess."""
+    guesses = guess_commits(experiment).items()
+    return {name: _commit(sights, name) or Measure(size, _GUESS) for name, size in guesses}
+
+
+def _commit(sights: Sequence[Sight], name: str) -> Measure | None:
     for sight in sights:
-        stage = sight.paths.stage("search")
+        stage = sight.paths.stage(name)
         for step in reversed(stage.steps()):
             if n_bytes := _size(stage.commit(step)):
                 return Measure(n_bytes, f"measured in {sight.paths.directory.name}")
-    return guess_commit(experiment)
+    return None
 
 
 def _device(paths: RunPaths) -> str:

@@ -4,21 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emtnas_hpc.experiment import Experiment
-
-#: The paper's search on CIFAR-10 and CIFAR-100 took 0.42 days of a 2080Ti (its Table 3).
-_PAPER_S = 0.42 * 86_400
-_PAPER_GENERATIONS = 300
-GUESSED_S = _PAPER_S / _PAPER_GENERATIONS
-
-#: Weights, momentum and statistics of one task's supernet, fitted to those of C = 8, 20 and 48:
-#: numbers for every square of a cell's width, and for every unit of its width.
-_NUMBERS_PER_SQUARE, _NUMBERS_PER_WIDTH = 249.2, 6052.0
-_BYTES = 4
-#: state.h5 of 300 generations, at most.
-_HISTORY_BYTES = 2_000_000
-_REDUCTIONS = 2
-
 
 @dataclass(frozen=True)
 class Measure:
@@ -26,6 +11,11 @@ class Measure:
 
     value: float
     origin: str
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether nobody has measured it."""
+        return self.origin.startswith("guess")
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ class SeedPlan:
         n_generations: that it is to reach.
         per_job: generations that one job can hold; 0 if not a single one.
         n_jobs: from here to the end; None where a job holds no generation.
-        seconds: of work, without queueing and starting; retraining included as far as it was told.
+        seconds: of work, without queueing and starting; retraining included.
     """
 
     generation: int
@@ -116,20 +106,20 @@ def finish(now: float, plans: Sequence[SeedPlan]) -> float:
     return now + max((plan.seconds for plan in plans), default=0.0)
 
 
-def guess_commit(experiment: Experiment) -> Measure:
-    """Bytes of a commit, from the sizes of the supernets."""
-    widths = _widths(experiment.supernet.channels, experiment.supernet.normal_cells)
-    numbers = sum(_NUMBERS_PER_SQUARE * w * w + _NUMBERS_PER_WIDTH * w for w in widths)
-    n_bytes = _BYTES * numbers * len(experiment.tasks) + _HISTORY_BYTES
-    return Measure(n_bytes, "guess: from the supernets' sizes")
+def disk_need(stages: Sequence[tuple[float, int]], keep: int) -> float:
+    """Bytes that a run will take besides what it has: commits that are kept, and one on its way.
+
+    Args:
+        stages: of each that is not finished the bytes of a commit, and how many are there.
+        keep: commits of a stage that are kept.
+    """
+    kept = sum(n_bytes * max(0, keep - there) for n_bytes, there in stages)
+    return kept + max((n_bytes for n_bytes, _there in stages), default=0.0)
 
 
-def disk_need(commit_bytes: float, keep: int, n_seeds: int) -> float:
-    """Bytes that seeds need at most: the commits that are kept, and one that is being written."""
-    return (keep + 1) * commit_bytes * n_seeds
-
-
-def warnings(pace: Measure, limits: Limits, plans: Sequence[SeedPlan], spares: int) -> list[str]:
+def warnings(
+    pace: Measure, limits: Limits, plans: Sequence[SeedPlan], spares: int, *, guessed: bool = False
+) -> list[str]:
     """What in a plan will not work out, in single lines.
 
     Args:
@@ -137,6 +127,7 @@ def warnings(pace: Measure, limits: Limits, plans: Sequence[SeedPlan], spares: i
         limits: of each job.
         plans: of the seeds that are to be submitted.
         spares: jobs that are queued behind the first; the last of them must be able to submit more.
+        guessed: whether the plans lean on more than was measured.
     """
     if any(plan.left and not plan.per_job for plan in plans):
         least = math.ceil((pace.value + limits.lead_time_s) / 60)
@@ -147,17 +138,12 @@ def warnings(pace: Measure, limits: Limits, plans: Sequence[SeedPlan], spares: i
         ]
     most = max((plan.n_jobs or 0 for plan in plans), default=0)
     if most > 1 + spares > 2:
+        jobs = f"{most} jobs (a guess)" if guessed else f"{most} jobs"
         return [
-            f"a seed takes {most} jobs, and {1 + spares} are queued: where jobs may not submit "
-            "jobs, launch again when those have ended"
+            f"a seed takes {jobs}, and {1 + spares} are queued: where jobs may not submit jobs, "
+            "launch again when those have ended"
         ]
     return []
-
-
-def _widths(channels: int, normal_cells: int) -> list[int]:
-    stages = [channels * 2**stage for stage in range(_REDUCTIONS + 1)]
-    normal = [width for width in stages for _cell in range(normal_cells)]
-    return [*normal, *stages[1:]]
 
 
 def _minutes(seconds: float) -> str:

@@ -4,7 +4,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,18 @@ class Resolved:
         profile: what holds.
         origins: by name of the value, those of sbatch options as `sbatch.NAME`.
         filled: values that nobody asked for, and that follow from the partition.
+        source: the profile of the site that holds; empty where none does.
     """
 
     profile: Profile
     origins: Mapping[str, str]
     filled: tuple[str, ...] = ()
+    source: str = ""
 
     def with_value(self, name: str, value: object, origin: str) -> "Resolved":
         """The same with another value."""
         profile = self.profile.model_copy(update={name: value})
-        return Resolved(profile, {**self.origins, name: origin}, self.filled)
+        return replace(self, profile=profile, origins={**self.origins, name: origin})
 
 
 def shipped_directory() -> Path:
@@ -80,7 +82,8 @@ def named_layer(name: str) -> Layer:
         hint = f"did you mean {close[0]}? " if close else ""
         raise InputError(
             f"no profile or TOML file {name!r}; {hint}profiles are: {', '.join(known) or 'none'} "
-            f"(yours are looked for in {user_directory()})"
+            f"(yours are looked for in {user_directory()}; one to copy is "
+            f"{shipped_directory() / 'example-2080ti.toml'})"
         )
     return Layer(_read(path), _shown(path))
 

@@ -1,22 +1,24 @@
 """What a launch would do: what becomes of each seed, and how long it all takes. Changes nothing."""
 
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from emtnas_hpc.agenda.transfers import TrainingImages, open_transfers
+from emtnas_hpc.cluster.acceptance import check_acceptance
 from emtnas_hpc.cluster.decision import Action, Decision, decide
 from emtnas_hpc.cluster.launching import Seed, see
-from emtnas_hpc.cluster.measuring import measure_commit, measure_pace, measure_stages
-from emtnas_hpc.cluster.plan import Limits, Measure, SeedPlan, disk_need, plan_seed, warnings
+from emtnas_hpc.cluster.outlook import Knowledge, learn
+from emtnas_hpc.cluster.plan import Measure, SeedPlan, warnings
 from emtnas_hpc.cluster.profiles import Resolved
 from emtnas_hpc.cluster.queue import QueuedJob
 from emtnas_hpc.cluster.sight import Sight, look
-from emtnas_hpc.cluster.stages import SEARCH, work_ahead
-from emtnas_hpc.cluster.submission import check_acceptance
+from emtnas_hpc.cluster.stages import SEARCH
+from emtnas_hpc.cluster.submission import sbatch_text
 from emtnas_hpc.experiment import Experiment
+from emtnas_hpc.search.session import SearchRequest
 from emtnas_hpc.store.owner import this_process
-from emtnas_hpc.store.paths import RunPaths
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,17 @@ class SeedProposal:
         seed: which.
         decision: what would be done about it.
         plan: what is ahead of it.
-        unmeasured: retrainings that are left, and that the plan cannot count.
+        guessed: retrainings that are left, and that the plan can only guess.
+        guessed_s: seconds of those.
+        disk_bytes: that its run directory will take besides what it has.
     """
 
     seed: Seed
     decision: Decision
     plan: SeedPlan
-    unmeasured: tuple[str, ...] = ()
+    guessed: tuple[str, ...] = ()
+    guessed_s: float = 0.0
+    disk_bytes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Proposal:
         experiment: theirs.
         resolved: what their jobs ask for, and why.
         pace: seconds of a generation.
-        commit: bytes of a commit.
+        commit: bytes of a commit of the search.
         seeds: each of them.
         warnings: what will not work out, in single lines.
     """
@@ -63,8 +69,8 @@ class Proposal:
 
     @property
     def disk_bytes(self) -> float:
-        """What the run directories of all of them need at most."""
-        return disk_need(self.commit.value, self.experiment.run.keep_commits, len(self.seeds))
+        """What the run directories of all of them will take besides what they have."""
+        return sum(seed.disk_bytes for seed in self.seeds)
 
 
 def propose(
@@ -87,41 +93,65 @@ def propose(
     Raises:
         InputError: SLURM would not accept such a job.
         SchedulerError: SLURM cannot be asked.
+        DataError: data of a transfer is not there.
     """
     sights = see(seeds, queue)
-    everyone = [*sights, *_siblings(sights)]
-    pace = measure_pace(everyone, _signature(seeds))
-    commit = measure_commit(everyone, experiment)
-    profile = resolved.profile
-    limits = Limits(60.0 * profile.time, profile.lead_time_s)
-    paces = {**measure_stages(everyone), SEARCH: pace.value}
-    n_generations = experiment.search.generations
+    search = next((seed.plan for seed in seeds if seed.plan), None)
+    transfers = _transfers(experiment, seeds[0]) if search else {}
+    known = learn(experiment, resolved.profile, search, transfers, [*sights, *_siblings(sights)])
+    spares = resolved.profile.spares
     rows = tuple(
-        SeedProposal(
-            seed,
-            decide(sight.evidence, profile.spares, resuming=resuming),
-            *_plan(sight, n_generations, limits, paces),
-        )
+        _row(seed, sight, decide(sight.evidence, spares, resuming=resuming), known)
         for seed, sight in zip(seeds, sights, strict=True)
     )
-    proposal = Proposal(experiment, resolved, pace, commit, rows, ())
+    proposal = Proposal(experiment, resolved, known.pace, known.commits[SEARCH], rows, ())
     if not proposal.submitted:
         return proposal
     first = proposal.submitted[0].seed
-    said = [check_acceptance(first.run, first.request)]
-    said += warnings(pace, limits, [seed.plan for seed in proposal.submitted], profile.spares)
-    said += _disk_warning(proposal)
-    return Proposal(experiment, resolved, pace, commit, rows, tuple(filter(None, said)))
+    said = check_acceptance(sbatch_text(first.run, first.request))
+    said += _plan_warnings(proposal, known)
+    return replace(proposal, warnings=tuple(said))
 
 
-def _plan(
-    sight: Sight, n_generations: int, limits: Limits, paces: Mapping[str, float]
-) -> tuple[SeedPlan, tuple[str, ...]]:
-    """What is ahead of a seed, and the retrainings among it that have not been measured."""
-    ahead = work_ahead((stage for stage in sight.stages if stage.name != SEARCH), paces)
-    pace_s = paces[SEARCH]
-    plan = plan_seed(sight.generation, n_generations, pace_s, limits, ahead.known_s)
-    return plan, ahead.unmeasured
+def with_room(proposals: Sequence[Proposal]) -> list[Proposal]:
+    """The proposals of one launch, the first of each full file system with a warning that says so.
+
+    Args:
+        proposals: of any number of experiments; they share the room that there is.
+    """
+    by_device: dict[int, list[int]] = {}
+    for i, proposal in enumerate(proposals):
+        device = _place(proposal).stat().st_dev
+        by_device.setdefault(device, []).append(i)
+    warned = list(proposals)
+    for group in by_device.values():
+        first = warned[group[0]]
+        said = _room_warning(proposals[i] for i in group)
+        warned[group[0]] = replace(first, warnings=(*first.warnings, *said))
+    return warned
+
+
+def _row(seed: Seed, sight: Sight, decision: Decision, known: Knowledge) -> SeedProposal:
+    ahead = known.outlook(sight)
+    rests = decision.action is Action.LEAVE and sight.evidence.cancelled is not None
+    disk = 0.0 if rests else ahead.disk_bytes
+    return SeedProposal(seed, decision, ahead.plan, ahead.guessed, ahead.guessed_s, disk)
+
+
+def _transfers(experiment: Experiment, seed: Seed) -> Mapping[str, TrainingImages]:
+    """What was opened, and said, before this seed was made."""
+    request = seed.request
+    wanted = SearchRequest(
+        experiment, 0, seed.run, request.data_dir, request.device, request.mend, take_over=False
+    )
+    return open_transfers(wanted, lambda _said: None)
+
+
+def _plan_warnings(proposal: Proposal, known: Knowledge) -> list[str]:
+    rows = proposal.submitted
+    guessed = known.pace.is_guess or any(row.guessed for row in rows)
+    spares = proposal.resolved.profile.spares
+    return warnings(known.pace, known.limits, [row.plan for row in rows], spares, guessed=guessed)
 
 
 def _siblings(sights: Sequence[Sight]) -> list[Sight]:
@@ -132,25 +162,22 @@ def _siblings(sights: Sequence[Sight]) -> list[Sight]:
     return [look(directory, me, 0.0) for directory in others]
 
 
-def _signature(seeds: Sequence[Seed]) -> str:
-    plans = (seed.plan for seed in seeds)
-    return next((plan.identity.experiment_signature for plan in plans if plan), "")
-
-
-def _disk_warning(proposal: Proposal) -> list[str]:
-    place = _existing(proposal.seeds[0].seed.run)
+def _room_warning(sharing: Iterable[Proposal]) -> list[str]:
+    together = list(sharing)
+    place, needed = _place(together[0]), sum(proposal.disk_bytes for proposal in together)
     try:
         free = shutil.disk_usage(place).free
     except OSError:
         return []
-    if free >= proposal.disk_bytes:
+    if free >= needed or not any(proposal.submitted for proposal in together):
         return []
     return [
-        f"{place} has {free / 1e9:.1f} GB left, and these runs need up to "
-        f"{proposal.disk_bytes / 1e9:.1f} GB: make room"
+        f"{place} has {free / 1e9:.1f} GB left, and these runs will take up to "
+        f"{needed / 1e9:.1f} GB more: make room"
     ]
 
 
-def _existing(run: RunPaths) -> Path:
-    directory = run.directory.absolute()
+def _place(proposal: Proposal) -> Path:
+    """What there is of the directory that its runs are made in."""
+    directory = proposal.seeds[0].seed.run.directory.absolute()
     return next(path for path in (directory, *directory.parents) if path.is_dir())

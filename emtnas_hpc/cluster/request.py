@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emtnas_hpc.cluster.profile import Profile
 from emtnas_hpc.errors import InputError
+from emtnas_hpc.search.device_name import ANY_GPU
 from emtnas_hpc.store.durable import make_directory, write_file
 from emtnas_hpc.store.paths import JobsPaths
 from emtnas_hpc.store.refusals import shown, storage_errors
@@ -38,7 +39,7 @@ class JobRequest(BaseModel):
     @property
     def search_device(self) -> str:
         """The device that a job computes on: one that has asked for a GPU never does without."""
-        return "cuda" if self.device == "auto" and self.profile.gpus else self.device
+        return ANY_GPU if self.device == "auto" and self.profile.gpus else self.device
 
     @property
     def data_dir(self) -> Path:

@@ -68,7 +68,8 @@ def resolve(
         site = _of_partition(typed, partitions)
     wanted = stack([default_layer(), *site, *typed])
     left_open = (name for name in _FITTED if _is_open(wanted, name))
-    return fit(replace(wanted, filled=tuple(left_open)), partitions, read_nodes)
+    source = "".join(layer.origin for layer in site)
+    return fit(replace(wanted, filled=tuple(left_open), source=source), partitions, read_nodes)
 
 
 def _is_open(wanted: Resolved, name: str) -> bool:

@@ -46,7 +46,7 @@ class Sight:
         stages: all of the run, in the order in which they are done; at least one.
         restarts: by the id of every job that has begun, how often SLURM had requeued it.
         problems: what could not be read, in single lines.
-        limits: of its jobs; None for one that was never launched.
+        limits: of its jobs; None for one that was never launched, or is finished.
         warning: what its newest start had to say of where it runs, in a line; may be empty.
     """
 
@@ -103,7 +103,8 @@ def look(directory: Path, me: Owner, now: float, asked: Experiment | None = None
         last=starts.last,
         records=tuple(problems.unless(read_records, paths.jobs) or ()),
     )
-    limits = problems.unless(_limits, paths) if evidence.records else None
+    has_jobs = evidence.records and not evidence.finished
+    limits = problems.unless(_limits, paths) if has_jobs else None
     lines = tuple(problems.lines)
     return Sight(paths, evidence, progress, stages, starts.restarts, lines, limits, starts.warning)
 

@@ -72,9 +72,9 @@ class Site:
         return "preempt_send_user_signal" in self.values.get("SlurmctldParameters", "")
 
     @property
-    def preempts(self) -> bool:
-        """Whether jobs make room for others at all."""
-        return self.values.get("PreemptType", "").removeprefix("preempt/") not in ("", "none")
+    def preemption(self) -> str:
+        """What decides whose jobs make room for others: none, partition_prio, qos; may be empty."""
+        return self.values.get("PreemptType", "").removeprefix("preempt/")
 
     @property
     def keeps_accounts(self) -> bool:

@@ -1,6 +1,7 @@
 """The starts of a run as far as a table needs them: not all of their lines are understood."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,8 +10,8 @@ from emtnas_hpc.runner.attempts import Event, parse_line
 from emtnas_hpc.store.paths import RunPaths
 from emtnas_hpc.store.refusals import storage_errors
 
-_END_WORDS = tuple(f'"{kind}"'.encode() for kind in ENDS)
-_WARNING = f'"{Event.NO_GPU}"'.encode()
+_END = re.compile("|".join(f'"{kind}"' for kind in ENDS).encode())
+_WARNING = re.compile(f'"{Event.NO_GPU}"'.encode())
 
 #: Why a start stopped that heard no signal, as what follows `by`.
 _REASONS = {"deadline": "its time limit", "cancelled": "`cancel`"}
@@ -42,35 +43,39 @@ def read_starts(paths: RunPaths, now: float) -> Starts:
         StorageError: the file system refused.
     """
     restarts: dict[str, int] = {}
-    lines: list[bytes] = []
+    text = b""
     heartbeat: float | None = None
     attempts = paths.find_attempts()
     for found in attempts:
         with storage_errors(found.path, "read"), found.path.open("rb") as file:
-            lines = file.read().splitlines() if found is attempts[-1] else [file.readline()]
+            text = file.read() if found is attempts[-1] else file.readline()
             heartbeat = os.fstat(file.fileno()).st_mtime
-        first = parse_line(lines[0]) if lines else {}
+        first = parse_line(text.partition(b"\n")[0])
         if job_id := first.get("job_id"):
             count = int(first.get("restart_count") or 0)
             restarts[job_id] = max(count, restarts.get(job_id, 0))
     if heartbeat is None:
         return Starts(None, restarts)
-    last = _last_start(lines, max(0.0, now - heartbeat))
-    return Starts(last, restarts, _warning(lines))
+    last = _last_start(text, max(0.0, now - heartbeat))
+    return Starts(last, restarts, _warning(text))
 
 
-def _last_start(lines: list[bytes], silent_s: float) -> LastStart:
+def _last_start(text: bytes, silent_s: float) -> LastStart:
     # It may tell more after its end, so the newest of the ends is looked for backwards.
-    # Most lines are commits, and need not be understood to be passed over.
-    candidates = (line for line in reversed(lines) if any(kind in line for kind in _END_WORDS))
-    events = map(parse_line, candidates)
+    events = (parse_line(line) for line in reversed(_lines_with(_END, text)))
     end = next((event for event in events if event.get("event") in ENDS), {})
     told = (end.get(key) for key in ("error", "signal", "reason"))
     detail = next((str(value) for value in told if value), "")
     return LastStart(end.get("event"), _REASONS.get(detail, detail), silent_s)
 
 
-def _warning(lines: list[bytes]) -> str:
-    events = (parse_line(line) for line in lines if _WARNING in line)
+def _warning(text: bytes) -> str:
+    events = (parse_line(line) for line in _lines_with(_WARNING, text))
     messages = (event.get("message") for event in events if event.get("event") == Event.NO_GPU)
     return next((str(message) for message in messages if message), "")
+
+
+def _lines_with(word: "re.Pattern[bytes]", text: bytes) -> list[bytes]:
+    """The lines in which it is found: most are commits, and are passed over as a whole."""
+    found = [match.start() for match in word.finditer(text)]
+    return [text[text.rfind(b"\n", 0, at) + 1 :].partition(b"\n")[0] for at in found]

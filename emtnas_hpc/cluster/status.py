@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from emtnas_hpc.cluster.accounting import read_endings
+from emtnas_hpc.cluster.accounting import Accounts
 from emtnas_hpc.cluster.decision import own_jobs
 from emtnas_hpc.cluster.measuring import measure_stages
 from emtnas_hpc.cluster.plan import Measure, SeedPlan, plan_seed, warnings
@@ -43,10 +43,17 @@ class SeedStatus:
 
 @dataclass(frozen=True)
 class Overview:
-    """All seeds, and in single lines what could not be read or asked."""
+    """All seeds at one moment.
+
+    Attributes:
+        seeds: each of them.
+        problems: what could not be read or asked, in single lines.
+        remark: what the table has to leave out, in a line; may be empty.
+    """
 
     seeds: tuple[SeedStatus, ...]
     problems: tuple[str, ...]
+    remark: str = ""
 
     @property
     def moves(self) -> bool:
@@ -54,8 +61,14 @@ class Overview:
         return any(seed.standing.state.moves for seed in self.seeds)
 
 
-def survey(directories: Sequence[Path]) -> Overview:
-    """Looks at every run directory, and asks SLURM once for all of those that have jobs."""
+def survey(directories: Sequence[Path], accounts: Accounts | None = None) -> Overview:
+    """Looks at every run directory, and asks SLURM once for all of those that have jobs.
+
+    Args:
+        directories: of the runs.
+        accounts: of SLURM; the same ones for those who look again and again.
+    """
+    accounts = accounts or Accounts()
     sights = look_at_all(directories, this_process())
     problems = [f"{s.paths.directory}: {line}" for s in sights for line in s.problems]
     queue: list[QueuedJob] | None = []
@@ -66,8 +79,13 @@ def survey(directories: Sequence[Path]) -> Overview:
             queue = None
             problems.append(f"{error}; states are those of the run directories")
     sights = [_joined(sight, queue) for sight in sights]
-    rows = _rows(sights, _standings(sights))
-    return Overview(rows, (*problems, *_hopeless(rows)))
+    standings = [judge_seed(sight.evidence) for sight in sights]
+    left = _left_the_queue(sights, standings)
+    if endings := accounts.endings(left):
+        standings = [judge_seed(replace(sight.evidence, endings=endings)) for sight in sights]
+    rows = _rows(sights, standings)
+    remark = f"how jobs ended is not known: {accounts.problem}" if left and accounts.problem else ""
+    return Overview(rows, (*problems, *_hopeless(rows)), remark)
 
 
 def _hopeless(rows: Iterable[SeedStatus]) -> Iterable[str]:
@@ -85,18 +103,15 @@ def _joined(sight: Sight, queue: Sequence[QueuedJob] | None) -> Sight:
     return replace(sight, evidence=replace(sight.evidence, jobs=jobs))
 
 
-def _standings(sights: Sequence[Sight]) -> list[Standing]:
-    standings = [judge_seed(sight.evidence) for sight in sights]
-    left = {
+def _left_the_queue(sights: Sequence[Sight], standings: Sequence[Standing]) -> set[str]:
+    """The newest jobs of seeds that nobody carries, and nobody knows why: the accounts may."""
+    return {
         job_id
         for sight, standing in zip(sights, standings, strict=True)
         if standing.job is None and standing.state in (State.LOST, State.FAILED, State.STOPPED)
+        if sight.evidence.failed is None
         if (job_id := sight.evidence.newest_job) is not None
     }
-    endings = read_endings(left)
-    if not endings:
-        return standings
-    return [judge_seed(replace(sight.evidence, endings=endings)) for sight in sights]
 
 
 def _rows(sights: Sequence[Sight], standings: Sequence[Standing]) -> tuple[SeedStatus, ...]:

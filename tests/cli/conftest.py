@@ -7,8 +7,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 # `fake` makes run directories in no time.
 sys.path.insert(0, str(Path(__file__).parents[1] / "search"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
 
 from command_line import TINY, Emtnas, Start, run_here
+from fake_slurm import FakeSlurm
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +53,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 def start(start_python: Start) -> Start:
     """Starts a command as a process of its own; what is left of it is killed."""
     return partial(start_python, "-m", "emtnas_hpc")
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
+    """A cluster of two partitions, and no profiles but the shipped ones."""
+    monkeypatch.setenv("EMTNAS_PROFILES", str(tmp_path / "profiles"))
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    return FakeSlurm(tmp_path / "commands", monkeypatch)

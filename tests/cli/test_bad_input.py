@@ -12,11 +12,12 @@ NAMES = "at most 200 letters, digits and _ . + = , - that begin with a letter or
 REFUSED = [
     (
         ["run", "cifra"],
-        "no preset or TOML file 'cifra'; did you mean cifar? docs/settings.md lists the presets",
+        "no preset, study or TOML file 'cifra'; did you mean cifar? docs/settings.md lists what "
+        "there is",
     ),
     (
         ["prepare", "nowhere.toml"],
-        "no preset or TOML file 'nowhere.toml'; docs/settings.md lists the presets",
+        "no preset, study or TOML file 'nowhere.toml'; docs/settings.md lists what there is",
     ),
     (["run", "--set", "serch.rmp=0.1"], "unknown setting serch.rmp; did you mean search.rmp?"),
     (["run", "--set", "search.rmp=1.5"], "search.rmp is 1.5, expected a number from 0 to 1"),
@@ -124,7 +125,7 @@ def test_what_nobody_foresaw_is_one_line_too(
 def test_debug_shows_the_traceback_wherever_it_stands(emtnas: Emtnas, arguments: list[str]) -> None:
     lines = emtnas(*arguments).err.splitlines()
     assert lines[0] == "Traceback (most recent call last):"
-    assert lines[-1].startswith("error: no preset or TOML file 'nowhere'; ")
+    assert lines[-1].startswith("error: no preset, study or TOML file 'nowhere'; ")
 
 
 def test_a_device_that_is_not_there_is_refused_before_a_run_begins(

@@ -1,5 +1,6 @@
 """What a child that searches one seed is told."""
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import typer.main
 from command_line import Emtnas
 
 from emtnas_hpc.cli.app import app
+from emtnas_hpc.cli.named_experiment import load_named
 from emtnas_hpc.cli.running import RunOrder
 
 #: Every option of `run` with a value that is not its default.
@@ -49,7 +51,9 @@ def test_all_that_run_is_told_reaches_the_child_of_a_seed(
 ) -> None:
     words = [word for option in OPTIONS.values() for word in option]
     assert emtnas("--debug", "run", *words).code == 0
-    _python, _m, _package, *child = orders[0].child_command(7)
+    (named,) = load_named("quickstart", orders[0].overrides, "mine")
+    job, _of_seed_8 = orders[0].jobs(named, one_of_several=False)
+    _python, _p, _m, _package, *child = orders[0].child_command(job)
     assert emtnas(*child).code == 0
     parent_s = RunOrder(
         experiment="quickstart",
@@ -64,3 +68,15 @@ def test_all_that_run_is_told_reaches_the_child_of_a_seed(
         debug=True,
     )
     assert orders == [parent_s, replace(parent_s, seeds=(7,), parallel=1)]
+
+
+def test_a_child_imports_nothing_from_the_current_directory(
+    here: Path, environment: dict[str, str]
+) -> None:
+    (here / "typer.py").write_text("raise SystemExit('the wrong typer')")
+    order = RunOrder("quickstart", (), None, (0,), 2, Path("runs"), Path("data"), "cpu", False)
+    (named,) = load_named("quickstart", (), None)
+    command = order.child_command(*order.jobs(named, one_of_several=False))
+    program = command[: command.index("run")]
+    done = subprocess.run([*program, "--help"], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

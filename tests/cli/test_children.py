@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from emtnas_hpc.cli.children import run_in_children
-from emtnas_hpc.cli.events import Event
+from emtnas_hpc.cli.events import Event, Who
 
 WAIT = "print('waiting', flush=True); import time; time.sleep(60)"
 
@@ -49,7 +49,7 @@ def _no_thread_is_left() -> Iterator[None]:
 
 def test_children_that_are_done_make_all_done() -> None:
     heard = Heard()
-    assert run_in_children({0: _python(""), 1: _python("")}, 2, heard) == 0
+    assert run_in_children({Who(0): _python(""), Who(1): _python("")}, 2, heard) == 0
     assert heard == []
 
 
@@ -58,7 +58,7 @@ def test_events_and_other_lines_of_children_are_heard_with_their_seed() -> None:
     lines = [event.to_json(), "a warning", "{broken", "3"]
     program = f"for line in {lines}: print(line)"
     heard = Heard()
-    assert run_in_children({3: _python(program)}, 1, heard) == 0
+    assert run_in_children({Who(3): _python(program)}, 1, heard) == 0
     assert heard == [
         event,
         *(Event(3, "message", text=text) for text in ("a warning", "{broken", "3")),
@@ -67,9 +67,9 @@ def test_events_and_other_lines_of_children_are_heard_with_their_seed() -> None:
 
 def test_the_exit_code_of_a_child_that_failed_is_passed_on_and_the_others_go_on() -> None:
     commands = {
-        0: _python("import sys; sys.exit('error: it does not work')"),
-        1: _python("import sys; sys.exit(3)"),
-        2: _python("print('done')"),
+        Who(0): _python("import sys; sys.exit('error: it does not work')"),
+        Who(1): _python("import sys; sys.exit(3)"),
+        Who(2): _python("print('done')"),
     }
     heard = Heard()
     assert run_in_children(commands, 1, heard) == 1
@@ -77,21 +77,24 @@ def test_the_exit_code_of_a_child_that_failed_is_passed_on_and_the_others_go_on(
 
 
 def test_a_failure_counts_more_than_a_stop() -> None:
-    commands = {0: _python("import sys; sys.exit(4)"), 1: _python("import sys; sys.exit(2)")}
+    commands = {
+        Who(0): _python("import sys; sys.exit(4)"),
+        Who(1): _python("import sys; sys.exit(2)"),
+    }
     assert run_in_children(commands, 1, Heard()) == 2
 
 
 def test_a_child_that_was_killed_is_named_with_its_signal() -> None:
     heard = Heard()
     program = "import os; os.kill(os.getpid(), 9)"
-    assert run_in_children({5: _python(program)}, 1, heard) == 1
+    assert run_in_children({Who(5): _python(program)}, 1, heard) == 1
     assert heard.messages == [(5, "ended by SIGKILL; the same command goes on")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_is_passed_on_to_all_and_nothing_new_is_started(number: signal.Signals) -> None:
     heard = Heard(2, number)
-    commands = {seed: _python(STOPPING) for seed in range(4)}
+    commands = {Who(seed): _python(STOPPING) for seed in range(4)}
     assert run_in_children(commands, 2, heard) == 4
     assert heard.messages == [(0, "waiting"), (1, "waiting")]
 
@@ -114,6 +117,6 @@ def test_a_second_ctrl_c_kills_the_children() -> None:
             interrupter.start()
 
     with pytest.raises(KeyboardInterrupt):
-        run_in_children({0: _python(stubborn)}, 1, listen)
+        run_in_children({Who(0): _python(stubborn)}, 1, listen)
     interrupter.join()
     assert heard.messages == [(0, "ended by SIGKILL; the same command goes on"), (0, "waiting")]

@@ -7,7 +7,7 @@ from command_line import TINY, Emtnas
 from rich.console import Console
 
 from emtnas_hpc.cli.display import LiveDisplay, PlainDisplay, SeedBars, TimeLeft
-from emtnas_hpc.cli.events import Event
+from emtnas_hpc.cli.events import Event, Who, of_experiment
 from emtnas_hpc.cli.retraining_events import retraining_events
 from emtnas_hpc.runner.loop import Progress
 
@@ -77,7 +77,7 @@ def test_a_retraining_is_told_step_by_step_and_with_its_verdict_at_the_end() -> 
 def _live(console: Console, *events: Event) -> str:
     """The screen after these events."""
     with SeedBars(console) as bars:
-        display = LiveDisplay(bars, [0, 11], 300)
+        display = LiveDisplay(bars, {Who(0): 300, Who(11): 300})
         for event in events:
             display(event)
         screen = Console(file=StringIO(), width=80)
@@ -121,6 +121,33 @@ def test_the_live_display_prints_messages_above_the_bars(terminal: Console) -> N
 def test_the_live_display_says_when_a_seed_is_done(terminal: Console) -> None:
     events = (_step(300), Event(0, "phase", text="commit"), Event(0, "message", text="finished"))
     assert "300/300 done\n" in re.sub(r" +", " ", _live(terminal, *events)).replace(" \n", "\n")
+
+
+def test_of_more_experiments_than_fit_only_those_that_are_under_way_have_a_bar(
+    terminal: Console,
+) -> None:
+    steps = {Who(seed, f"x{seed}"): 300 for seed in range(13)}
+    with SeedBars(terminal) as bars:
+        display = LiveDisplay(bars, steps)
+        for seed in (3, 5):
+            of_experiment(f"x{seed}", display)(Event(seed, "phase", text="training a"))
+        of_experiment("x3", display)(Event(3, "end"))
+        screen = Console(file=StringIO(), width=80)
+        screen.print(bars.get_renderable())
+    assert isinstance(screen.file, StringIO)
+    (line,) = screen.file.getvalue().splitlines()
+    assert line.startswith("x5 seed 5 ")
+    assert line.rstrip().endswith("0/300  training a")
+
+
+def test_lines_of_a_study_begin_with_the_experiment(capsys: pytest.CaptureFixture[str]) -> None:
+    display = of_experiment("cifar+rmp=0.1", PlainDisplay())
+    display(Event(0, "message", text="something to know"))
+    display(_step(1))
+    display(Event(0, "end"))
+    message, generation = capsys.readouterr().err.splitlines()
+    assert message == "cifar+rmp=0.1 seed 0: something to know"
+    assert generation[9:].startswith("cifar+rmp=0.1 seed 0: generation 1/300, ")
 
 
 def test_the_time_left_follows_the_recent_generations_of_each_seed() -> None:

@@ -12,19 +12,24 @@ from stand_ins import StandIns
 from emtnas_hpc.cluster.doctor import errand
 
 PARTITION = "PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP PreemptMode=OFF GraceTime=0"
-SITE = "JobRequeue = 1\nSLURM_VERSION = 22.05.8\nAccountingStorageType = accounting_storage/none"
+SITE = (
+    "JobRequeue = 1\nSLURM_VERSION = 22.05.8\nAccountingStorageType = accounting_storage/none\n"
+    "PreemptType = preempt/none"
+)
 
 #: What the rest of a script is run by: it knows nothing of sbatch's directives.
-SBATCH = "sh $2 > $log 2>&1 &\necho 7"
+SBATCH = '[ "$1" = --test-only ] || { sh $2 > $log 2>&1 & echo 7; }'
+SRUN = 'while :; do case $1 in --output) shift 2;; -*) shift;; *) exec "$@";; esac; done'
 
 
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
     """A SLURM whose only node is this machine, and whose queue forgets a job at once."""
+    monkeypatch.delenv("EMTNAS_PROFILES", raising=False)
     stand_ins = StandIns(tmp_path / "commands", monkeypatch)
     stand_ins.write("scontrol", f"case $* in *config) echo '{SITE}';; *) echo '{PARTITION}';; esac")
     stand_ins.write("sinfo", "echo '8|64000|gpu:rtx2080ti:2'")
-    stand_ins.write("srun", 'shift; exec "$@"')
+    stand_ins.write("srun", SRUN)
     stand_ins.write("squeue", f"cat {stand_ins.folder}/queue")
     stand_ins.write("scancel", "")
     stand_ins.write("sbatch", SBATCH.replace("$log", str(tmp_path / "log")))
@@ -55,11 +60,13 @@ def test_a_cluster_that_will_do_is_told_line_by_line(data: Path, slurm: StandIns
     assert checks == {
         "data of digits": "fine",
         "SLURM": "fine",
+        "profile": "fine",
         "partition": "fine",
         "GPUs": "warning",
         "requeue": "fine",
         "preemption": "fine",
         "accounting": "warning",
+        "sbatch": "fine",
         "test job": "fine",
         "run directory": "fine",
         "locks": "fine",
@@ -67,6 +74,24 @@ def test_a_cluster_that_will_do_is_told_line_by_line(data: Path, slurm: StandIns
         "device": "fine",
         "SLURM from a node": "fine",
     }
+
+
+def test_the_profile_that_holds_is_named_and_where_those_to_copy_are(
+    data: Path, slurm: StandIns, here: Path
+) -> None:
+    def told() -> str:
+        out = _doctor(data).out
+        [line] = [line for line in out.splitlines() if line.split()[1] == "profile"]
+        return line.split(maxsplit=2)[2]
+
+    none_holds, _, folder = told().rpartition(" in ")
+    assert none_holds.startswith("no profile of yours has the partition; to copy: ")
+    for name in ("example-2080ti.toml", "run-by-hand.sbatch"):
+        assert name in none_holds
+        assert (Path(folder) / name).is_file()
+    (here / "slurm").mkdir()
+    (here / "slurm" / "ours.toml").write_text('partition = "gpu"\n')
+    assert told().startswith("slurm/ours.toml holds; to copy: ")
 
 
 def test_a_doctor_leaves_nothing_behind(data: Path, slurm: StandIns, here: Path) -> None:
@@ -98,7 +123,8 @@ def test_an_unknown_partition_is_wrong(data: Path, slurm: StandIns) -> None:
 def test_a_test_job_that_slurm_refuses_is_wrong_in_slurms_words(
     data: Path, slurm: StandIns
 ) -> None:
-    slurm.write("sbatch", "echo 'sbatch: error: no such account' >&2; exit 1")
+    refuse = "echo 'sbatch: error: no such account' >&2; exit 1"
+    slurm.write("sbatch", f'[ "$1" = --test-only ] || {{ {refuse}; }}')
     result = _doctor(data)
     assert result.code == 1
     last = result.out.splitlines()[-1]
@@ -106,11 +132,55 @@ def test_a_test_job_that_slurm_refuses_is_wrong_in_slurms_words(
     assert "sbatch refused: sbatch: error: no such account" in last
 
 
+def test_jobs_that_slurm_would_not_accept_are_wrong_and_none_is_tried(
+    data: Path, slurm: StandIns
+) -> None:
+    slurm.write("sbatch", "echo 'allocation failure: Invalid qos' >&2; exit 1")
+    result = _doctor(data)
+    assert result.code == 1
+    last = result.out.splitlines()[-1]
+    assert last.split()[:2] == ["wrong", "sbatch"]
+    assert "SLURM would not accept such a job: allocation failure: Invalid qos" in last
+    assert [call.split()[1] for call in slurm.calls if call.startswith("sbatch")] == ["--test-only"]
+
+
+def test_options_of_the_users_environment_are_warned_of(
+    data: Path, slurm: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv("SBATCH_RESERVATION", "ours")
+    result = _doctor(data)
+    [line] = [line for line in result.out.splitlines() if line.split()[1] == "sbatch"]
+    assert line.split()[0] == "warning"
+    assert "your environment gives the jobs more options: SBATCH_RESERVATION=ours" in line
+
+
+def test_every_partition_that_jobs_may_go_to_is_examined(data: Path, slurm: StandIns) -> None:
+    other = "PartitionName=long MaxTime=7-00:00:00 State=DOWN PreemptMode=OFF GraceTime=0"
+    slurm.write(
+        "scontrol",
+        f"case $* in *config) echo '{SITE}';; *) echo '{PARTITION}'; echo '{other}';; esac",
+    )
+    slurm.write("sbatch", '[ "$1" = --test-only ]')
+    result = _doctor(data, "--partition", "gpu,long")
+    found = [line.split() for line in result.out.splitlines() if line.split()[1] == "partition"]
+    assert [(words[0], words[2]) for words in found] == [("fine", "gpu"), ("wrong", "long")]
+
+
+def test_a_runs_directory_that_slurm_reads_as_a_pattern_is_wrong(
+    data: Path, slurm: StandIns
+) -> None:
+    result = _doctor(data, "--runs", "100%")
+    assert result.code == 1
+    assert "which SLURM reads as a pattern; choose another --runs" in result.out.splitlines()[-1]
+    assert not [call for call in slurm.calls if call.startswith("sbatch")]
+
+
 def test_a_test_job_that_does_not_begin_is_given_up_and_says_why(
     data: Path, slurm: StandIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(errand, "_LOOK_EVERY_S", 0.1)
-    slurm.write("sbatch", "echo 7")
+    slurm.write("sbatch", '[ "$1" = --test-only ] || echo 7')
     _in_queue(slurm, "PENDING")
     result = _doctor(data, "--patience", 1, "--signals")
     assert result.code == 0
@@ -122,7 +192,9 @@ def test_a_test_job_that_does_not_begin_is_given_up_and_says_why(
 def test_a_test_job_that_dies_is_wrong_with_the_last_line_of_its_log(
     data: Path, slurm: StandIns, here: Path
 ) -> None:
-    slurm.write("sbatch", "echo 'bash: python: not found' > ${2%/*}/log; echo 7")
+    log = "${2%/*}/7_0_log.out"
+    died = f"echo 'bash: python: not found' > {log}; echo 7"
+    slurm.write("sbatch", f'[ "$1" = --test-only ] || {{ {died}; }}')
     _in_queue(slurm, "")
     result = _doctor(data)
     assert result.code == 1

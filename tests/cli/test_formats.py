@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from emtnas_hpc.cli.formats import format_duration, format_percent, format_statistic
+from emtnas_hpc.cli.formats import format_duration, format_percent
 
 
 @pytest.mark.parametrize(
@@ -25,9 +25,3 @@ def test_a_duration_is_shown_in_its_two_largest_units(seconds: float, text: str)
 def test_accuracies_are_percent_on_screen() -> None:
     assert format_percent(0.8766) == "87.7 %"
     assert format_percent(math.nan) == "-"
-
-
-def test_a_mean_of_one_has_no_deviation() -> None:
-    assert format_statistic(0.5, 0.25, 100, 1) == "50.0 ±25.0"
-    assert format_statistic(0.5, math.nan, 100, 1) == "50.0"
-    assert format_statistic(math.nan, math.nan, 100, 1) == "-"

@@ -11,7 +11,7 @@ from emtnas_hpc.cli.app import app
 from emtnas_hpc.errors import EmtnasError
 
 COMMANDS = [
-    *("prepare", "run", "retrain", "report", "inspect", "verify"),
+    *("prepare", "run", "retrain", "report", "inspect", "export", "verify"),
     *("launch", "status", "logs", "cancel", "resume", "doctor"),
 ]
 

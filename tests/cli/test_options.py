@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from emtnas_hpc.cli.finding import find_runs
-from emtnas_hpc.cli.options import parse_seeds, prepare_command
+from emtnas_hpc.cli.options import parse_seeds
 
 
 @pytest.mark.parametrize(
@@ -19,13 +19,6 @@ from emtnas_hpc.cli.options import parse_seeds, prepare_command
 )
 def test_a_number_says_how_many_seeds_and_a_list_which(text: str, seeds: tuple[int, ...]) -> None:
     assert parse_seeds(text) == seeds
-
-
-def test_the_command_that_prepares_can_be_pasted_into_a_shell() -> None:
-    command = prepare_command("cifar", ['tasks=["digits"]', "threads=2"], Path("my data"))
-    assert command == (
-        """emtnas-hpc prepare cifar --set 'tasks=["digits"]' --set threads=2 --data 'my data'"""
-    )
 
 
 def test_seeds_are_found_in_the_order_of_their_numbers(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ REFUSED = [
     (["tiny", "--task", "other", *QUICK], "unknown data set 'other'; known are: "),
     (["tiny", "--task", "mnist5k", *QUICK], "--task is 'mnist5k', but the search has digits"),
     (["tiny", "--on", "other", *QUICK], "unknown data set 'other'; known are: "),
-    (["tiny", "--recipe", "best"], "retraining.recipe is 'best', expected 'long' or 'quick' or"),
+    (["tiny", "--recipe", "best"], "retraining.recipe is 'best', expected 'imagenet' or 'long' or"),
     (
         ["tiny", "--set", "search.rmp=0", *QUICK],
         "--set has search, expected settings of",

@@ -217,6 +217,26 @@ def test_watching_repeats_the_table_until_nothing_moves(
     assert "running" not in result.out.rpartition("s/step")[2]
 
 
+def test_watching_does_not_ask_accounts_that_fail_in_every_round(
+    runs: list[RunPaths], stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_ins.write("sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1")
+    runs[3].failed.unlink()
+    looks = iter([None, None, stand_ins.queue])
+
+    def sleep(_seconds: float) -> None:
+        if end := next(looks):
+            end()
+
+    monkeypatch.setattr(status_view, "time", SimpleNamespace(sleep=sleep, strftime=time.strftime))
+    result = run_here("status", "--watch")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.count("s/step") == 4
+    said = "how jobs ended is not known: sacct refused: Slurm accounting storage is disabled"
+    assert result.out.count(said) == 4
+    assert [call.split()[0] for call in stand_ins.calls].count("sacct") == 1
+
+
 @pytest.mark.parametrize("terminal", [False, True])
 def test_ctrl_c_ends_watching_as_it_should(
     runs: list[RunPaths], monkeypatch: pytest.MonkeyPatch, terminal: bool

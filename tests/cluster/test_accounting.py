@@ -1,6 +1,6 @@
 from stand_ins import StandIns
 
-from emtnas_hpc.cluster.accounting import parse_endings, read_endings
+from emtnas_hpc.cluster.accounting import RETRY_S, Accounts, parse_endings, read_endings
 
 
 def test_the_newest_incarnation_of_a_job_counts() -> None:
@@ -15,10 +15,27 @@ def test_all_jobs_are_asked_about_at_once(stand_ins: StandIns) -> None:
 
 
 def test_nobody_is_asked_about_no_job(stand_ins: StandIns) -> None:
-    assert read_endings(set()) == {}
+    accounts = Accounts()
+    assert (accounts.endings(set()), accounts.problem, stand_ins.calls) == ({}, "", [])
 
 
-def test_a_site_without_accounts_has_no_endings(stand_ins: StandIns) -> None:
-    assert read_endings({"1"}) is None
+def test_accounts_that_fail_are_not_asked_again_for_a_while(stand_ins: StandIns) -> None:
+    now = 0.0
+    accounts = Accounts(lambda: now)
     stand_ins.write("sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1")
-    assert read_endings({"1"}) is None
+    for _round in range(3):
+        assert accounts.endings({"1"}) == {}
+        assert accounts.problem == "sacct refused: Slurm accounting storage is disabled"
+    assert len(stand_ins.calls) == 1
+    now = RETRY_S
+    stand_ins.write("sacct", "echo '1|TIMEOUT'")
+    assert (accounts.endings({"1"}), accounts.problem) == ({"1": "TIMEOUT"}, "")
+
+
+def test_what_accounts_said_before_they_failed_is_still_known(stand_ins: StandIns) -> None:
+    accounts = Accounts()
+    stand_ins.write("sacct", "echo '1|TIMEOUT'")
+    accounts.endings({"1"})
+    (stand_ins.folder / "sacct").unlink()
+    assert accounts.endings({"1", "2"}) == {"1": "TIMEOUT"}
+    assert accounts.problem.startswith("there is no command sacct here")

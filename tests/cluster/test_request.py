@@ -5,6 +5,7 @@ import pytest
 from emtnas_hpc.cluster.profile import Profile
 from emtnas_hpc.cluster.request import JobRequest, read_request, write_request
 from emtnas_hpc.errors import InputError
+from emtnas_hpc.search.device_name import ANY_GPU
 from emtnas_hpc.store.paths import JobsPaths
 
 REQUEST = JobRequest(
@@ -34,7 +35,7 @@ def test_a_request_is_read_as_it_was_written(jobs: JobsPaths) -> None:
 
 @pytest.mark.parametrize(
     ("device", "gpus", "chosen"),
-    [("auto", 1, "cuda"), ("auto", 0, "auto"), ("cpu", 1, "cpu"), ("cuda:0", 0, "cuda:0")],
+    [("auto", 1, ANY_GPU), ("auto", 0, "auto"), ("cpu", 1, "cpu"), ("cuda:0", 0, "cuda:0")],
 )
 def test_a_job_that_asks_for_a_gpu_never_falls_silently_to_the_cpu(
     device: str, gpus: int, chosen: str

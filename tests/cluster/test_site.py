@@ -41,7 +41,7 @@ def test_the_settings_that_a_job_depends_on_are_read() -> None:
     assert site.version == "22.05.8"
     assert site.requeues
     assert site.signals_preempted
-    assert site.preempts
+    assert site.preemption == "partition_prio"
     assert site.keeps_accounts
 
 
@@ -52,7 +52,7 @@ def test_a_bare_site_does_nothing_by_itself() -> None:
     )
     assert not site.requeues
     assert not site.signals_preempted
-    assert not site.preempts
+    assert site.preemption == "none"
     assert not site.keeps_accounts
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emtnas_hpc.cluster.doctor.finding import Finding, fine, wrong
-from emtnas_hpc.data import open_prepared, parse_source
+from emtnas_hpc.data import open_data, parse_source
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment import Experiment
 
@@ -17,13 +17,13 @@ def check_data(experiment: Experiment, data: Path, mend: str) -> Iterator[Findin
         data: where prepared data is.
         mend: the command that prepares it.
     """
-    for name in experiment.tasks:
+    for name in experiment.data_sets:
         check = f"data of {name}"
         try:
             source = parse_source(experiment.task[name], f"task.{name}.source")
             folder = data / source.key
             if folder.exists() or source.needs_download:
-                open_prepared(name, experiment.task[name], data, mend=mend)
+                open_data(name, experiment.task[name], data, mend=mend)
                 yield fine(check, f"ready in {folder}")
             else:
                 yield fine(check, "not there yet; needs no download, `launch` makes it ready")

@@ -9,20 +9,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import emtnas_hpc
 from emtnas_hpc.cluster.doctor.probe import LETTER, LOCK
 from emtnas_hpc.cluster.profile import Profile
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
 from emtnas_hpc.cluster.reasons import why_it_waits
 from emtnas_hpc.cluster.scheduler import call
+from emtnas_hpc.cluster.script import Executor, make_executor
 from emtnas_hpc.cluster.surroundings import as_for_sbatch
 from emtnas_hpc.errors import SchedulerError
 from emtnas_hpc.store.durable import make_directory
 from emtnas_hpc.store.lock import exclusive
 from emtnas_hpc.store.refusals import storage_errors
 
+#: Of the listening job: SLURM is asked for SIGUSR2 so long before its limit of a minute.
+LEAD_S = 30
+
 _LOOK_EVERY_S = 0.5
-_LOG = "log"
+_LOGS = "*.out"
 
 
 class Workplace:
@@ -35,8 +38,9 @@ class Workplace:
     def log(self) -> str:
         """What the job said last; empty if nothing."""
         with suppress(OSError):
-            lines = (self.folder / _LOG).read_text(errors="replace").split("\n")
-            return next((line.strip() for line in reversed(lines) if line.strip()), "")
+            logs = (path.read_text(errors="replace") for path in self.folder.glob(_LOGS))
+            lines = [line.strip() for log in logs for line in log.splitlines() if line.strip()]
+            return lines[-1] if lines else ""
         return ""
 
     def answer(self, name: str) -> str | None:
@@ -83,7 +87,7 @@ def run_job(
 
     Args:
         place: where it finds and leaves things.
-        profile: what it asks for, but for its time limit.
+        profile: what it asks for, but for its time limit and its lead time.
         what: `look` or `listen`.
         is_over: asked with the job as the queue has it, None once it is gone.
         minutes: its time limit.
@@ -95,9 +99,11 @@ def run_job(
     Raises:
         SchedulerError: SLURM refuses it, or cannot be asked.
     """
+    asked = profile.model_copy(update={"time": minutes, "lead_time_s": LEAD_S})
+    executor = make_executor(place.folder, asked, f"emtnas-doctor-{what}")
     script = place.folder / f"{what}.sh"
     with storage_errors(script):
-        script.write_text(_script(place.folder, profile, what, minutes))
+        script.write_text(_script(executor, place.folder, what))
     with as_for_sbatch():
         job_id = call("sbatch", "--parsable", str(script)).strip().split(";")[0]
     try:
@@ -114,45 +120,6 @@ def run_job(
             call("scancel", job_id)
 
 
-def _script(folder: Path, profile: Profile, what: str, minutes: int) -> str:
-    options = {
-        "job-name": f"emtnas-doctor-{what}",
-        "partition": profile.partition,
-        "time": str(minutes),
-        "nodes": "1",
-        "ntasks": "1",
-        "cpus-per-task": str(profile.cpus),
-        "mem": f"{profile.memory_mb}M",
-        "output": str(folder / _LOG),
-        "gres": profile.gres,
-        "account": profile.account,
-        "qos": profile.qos,
-        "constraint": profile.constraint,
-        "signal": f"USR2@{LEAD_S}",
-        **{name: value for name, value in profile.sbatch.items() if name != "gres"},
-    }
-    root = Path(emtnas_hpc.__file__).resolve().parents[1]
+def _script(executor: Executor, folder: Path, what: str) -> str:
     probe = ["-u", "-m", "emtnas_hpc.cluster.doctor.probe", str(folder), what]
-    return "\n".join(
-        [
-            "#!/bin/bash",
-            *(
-                _directive(name, value)
-                for name, value in options.items()
-                if value not in ("", False)
-            ),
-            "#SBATCH --no-requeue",
-            *profile.setup,
-            f'export PYTHONPATH={shlex.quote(str(root))}"${{PYTHONPATH:+:$PYTHONPATH}}"',
-            f"srun --cpus-per-task={profile.cpus} {shlex.join([sys.executable, *probe])}",
-            "",
-        ]
-    )
-
-
-#: Of the listening job: SLURM is asked for SIGUSR2 so long before its limit of a minute.
-LEAD_S = 30
-
-
-def _directive(name: str, value: object) -> str:
-    return f"#SBATCH --{name}" + ("" if value is True else f"={value}")
+    return executor.text(shlex.join([sys.executable, *probe]))

@@ -6,19 +6,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from emtnas_hpc.cluster.acceptance import check_acceptance
 from emtnas_hpc.cluster.doctor.data_check import check_data
 from emtnas_hpc.cluster.doctor.errand import LEAD_S, Workplace, run_job, workplace
 from emtnas_hpc.cluster.doctor.finding import Finding, Grade, fine, warning, wrong
 from emtnas_hpc.cluster.doctor.node_checks import check_node
 from emtnas_hpc.cluster.doctor.probe import HEARD, REPORT, describe_python
+from emtnas_hpc.cluster.doctor.profile_check import check_profile
 from emtnas_hpc.cluster.doctor.signals_check import check_signals
 from emtnas_hpc.cluster.doctor.site_checks import check_site
 from emtnas_hpc.cluster.profile import Profile
+from emtnas_hpc.cluster.profiles import shipped_directory
 from emtnas_hpc.cluster.queue import QueuedJob
+from emtnas_hpc.cluster.request import JobRequest
 from emtnas_hpc.cluster.resolving import Wishes, resolve
+from emtnas_hpc.cluster.script import refuse_pattern
 from emtnas_hpc.cluster.site import read_gpu_types, read_partitions, read_site
+from emtnas_hpc.cluster.submission import sbatch_text
 from emtnas_hpc.errors import InputError, SchedulerError, StorageError
 from emtnas_hpc.experiment import Experiment
+from emtnas_hpc.store.paths import seed_run
 
 _COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo", "srun")
 _LISTEN_MIN = 1
@@ -65,17 +72,39 @@ def examine(order: Examination, say: Callable[[str], None]) -> Iterator[Finding]
     try:
         site = read_site()
         yield fine("SLURM", f"{site.version} answers")
-        profile = resolve(order.wishes).profile
-        name = profile.partition.split(",")[0]
-        partition = next(each for each in read_partitions() if each.name == name)
-        yield from check_site(profile, partition, read_gpu_types(name), site)
-        yield from _on_a_node(order, profile, say)
+        resolved = resolve(order.wishes)
+        yield check_profile(resolved.source, shipped_directory())
+        profile = resolved.profile
+        names = profile.partition.split(",")
+        partitions = [each for each in read_partitions() if each.name in names]
+        yield from check_site(profile, partitions, read_gpu_types(profile.partition), site)
+        yield from _submitted(order, profile, say)
     except InputError as error:
         yield Finding("partition", Grade.WRONG, str(error))
     except SchedulerError as error:
         yield Finding("SLURM", Grade.WRONG, str(error))
     except StorageError as error:
         yield Finding("run directory", Grade.WRONG, str(error))
+
+
+def _submitted(
+    order: Examination, profile: Profile, say: Callable[[str], None]
+) -> Iterator[Finding]:
+    """What takes a job: whether SLURM would accept it, and what one of the doctor's finds."""
+    run = seed_run(order.runs, order.experiment.name, 0)
+    request = JobRequest(
+        profile=profile, data=str(order.data.absolute()), device=order.device, mend=order.mend
+    )
+    try:
+        refuse_pattern(order.runs, "choose another --runs directory")
+        remarks = check_acceptance(sbatch_text(run, request))
+    except InputError as error:
+        yield Finding("sbatch", Grade.WRONG, str(error))
+        return
+    yield from (Finding("sbatch", Grade.WARNING, remark) for remark in remarks)
+    if not remarks:
+        yield fine("sbatch", "SLURM accepts such jobs as `launch` submits")
+    yield from _on_a_node(order, profile, say)
 
 
 def _on_a_node(

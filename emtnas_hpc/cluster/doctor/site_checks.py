@@ -1,28 +1,31 @@
 """What SLURM says of itself and of the partition: pure judgements, a finding each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from emtnas_hpc.cluster.doctor.finding import Finding, fine, warning, wrong
 from emtnas_hpc.cluster.minutes import format_limit
 from emtnas_hpc.cluster.profile import Profile
 from emtnas_hpc.cluster.site import Partition, Site
 
+#: What SLURM does with a job that has to make room, by its word for it.
+_BECOMES = {"REQUEUE": "requeued", "CANCEL": "cancelled", "SUSPEND": "suspended"}
+
 
 def check_site(
-    profile: Profile, partition: Partition, gpu_types: Mapping[str, int], site: Site
+    profile: Profile, partitions: Sequence[Partition], gpu_types: Mapping[str, int], site: Site
 ) -> Iterator[Finding]:
     """All that can be said without a job.
 
     Args:
         profile: what jobs ask for.
-        partition: that they go to.
-        gpu_types: of its nodes: by type the most of a node.
+        partitions: that they may go to.
+        gpu_types: of their nodes: by type the most of a node.
         site: settings of the cluster.
     """
-    yield _partition(profile, partition)
+    yield from (_partition(profile, partition) for partition in partitions)
     yield _gpus(profile, gpu_types)
     yield _requeue(site)
-    yield _preemption(partition, site)
+    yield from _preemptions(partitions, site)
     yield _accounting(site)
 
 
@@ -63,13 +66,39 @@ def _requeue(site: Site) -> Finding:
     )
 
 
+def _preemptions(partitions: Sequence[Partition], site: Site) -> Iterator[Finding]:
+    if site.preemption == "none":
+        yield fine("preemption", "no job has to make room for another one")
+    elif site.preemption == "partition_prio":
+        yield from (_preemption(partition, site) for partition in partitions)
+    else:
+        yield warning(
+            "preemption",
+            f"cannot tell whether jobs have to make room: {_preemption_rule(site)}",
+            "ask your site; whatever becomes of a job, it begins again or its spare goes on",
+        )
+
+
+def _preemption_rule(site: Site) -> str:
+    if site.preemption == "qos":
+        return "their QOS decides (preempt/qos)"
+    return f"PreemptType is {site.values.get('PreemptType', 'not told')}"
+
+
 def _preemption(partition: Partition, site: Site) -> Finding:
-    mode = partition.preempt_mode.split(",")[0]
-    if not site.preempts or mode in ("", "OFF"):
-        return fine("preemption", "no job of the partition has to make room for another one")
-    what = {"REQUEUE": "requeued", "CANCEL": "cancelled", "SUSPEND": "suspended"}
+    modes = [mode for mode in partition.preempt_mode.split(",") if mode != "GANG"]
+    mode = modes[0] if modes else ""
+    if mode == "OFF":
+        return fine("preemption", f"no job of {partition.name} has to make room for another one")
+    if mode not in _BECOMES:
+        return warning(
+            "preemption",
+            f"cannot tell what becomes of a job of {partition.name} that has to make room: "
+            f"PreemptMode is {partition.preempt_mode or 'not told'}",
+            "ask your site",
+        )
     grace = f"after {partition.grace_s} s" if partition.grace_s else "at once"
-    found = f"a job that has to make room is {what.get(mode, mode)} {grace}"
+    found = f"a job of {partition.name} that has to make room is {_BECOMES[mode]} {grace}"
     if mode == "SUSPEND":
         return fine("preemption", f"{found}, and goes on later")
     if mode == "CANCEL":

@@ -1,0 +1,105 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import Emtnas
+from fake_slurm import FakeSlurm
+from launches import NAMED, launch, run
+
+from emtnas_hpc.cluster.marks import write_mark
+from emtnas_hpc.cluster.records import read_records
+
+
+def test_a_refusal_on_the_way_keeps_what_was_submitted_and_the_next_launch_adds_the_rest(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path
+) -> None:
+    slurm.accept_only(2)
+    result = launch(emtnas, data, "--seeds", 3)
+    assert result.code == 1
+    assert result.err == (
+        "error: sbatch refused: full; 2 of 3 seeds were submitted; the same command goes on\n"
+    )
+    assert "seed 0: submitted: job 1\ntiny, seed 1: submitted: job 2\n" in result.out
+    assert slurm.jobs == {"1": "", "2": ""}
+    slurm.accept()
+    result = launch(emtnas, data, "--seeds", 3)
+    assert result.code == 0
+    assert "seed 1: spare added: 5" in result.out
+    assert slurm.jobs == {
+        "1": "",
+        "2": "",
+        "3": "",
+        "4": "afterany:1",
+        "5": "afterany:2",
+        "6": "afterany:3",
+    }
+
+
+def test_a_refused_spare_keeps_no_seed_from_its_first_job(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path
+) -> None:
+    slurm.accept_only(4)
+    result = launch(emtnas, data, "--seeds", 3)
+    assert result.code == 0
+    assert result.err.startswith("warning: 2 spares were not submitted (sbatch refused: full); a ")
+    assert slurm.jobs == {"1": "", "2": "", "3": "", "4": "afterany:1"}
+    assert "seed 0: submitted: job 1, 4 behind it\ntiny, seed 1: submitted: job 2\n" in result.out
+
+
+def test_a_seed_that_is_cancelled_while_it_is_launched_stays_cancelled(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def store(*_arguments: object) -> None:
+        write_mark(run(0).cancelled, "by me", "token")
+
+    monkeypatch.setattr("emtnas_hpc.cluster.launching._store_experiment", store)
+    result = launch(emtnas, data)
+    assert "seed 0: left alone, cancelled: by me" in result.out
+    assert slurm.submissions == 0
+    assert run(0).cancelled.exists()
+
+
+KILLED = """\
+import os, sys
+from emtnas_hpc.cluster import submission
+from emtnas_hpc.cli.app import run_command_line
+submission.answered = lambda *_arguments: os.kill(os.getpid(), 9)
+sys.exit(run_command_line(sys.argv[1:]))
+"""
+
+
+def test_a_launch_that_was_killed_before_it_knew_the_jobs_number_is_made_good(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path, environment: dict[str, str]
+) -> None:
+    environment["PATH"] = str(slurm.folder)
+    arguments = ["launch", *NAMED, "--data", str(data)]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], env=environment)
+    assert killed.returncode == -signal.SIGKILL
+    assert list(slurm.jobs) == ["1"]
+    assert [record.open for record in read_records(run(0).jobs)] == [True]
+    result = launch(emtnas, data)
+    assert result.code == 0
+    assert "cancelling what an earlier command left in the queue: job 1" in result.err
+    assert slurm.jobs == {"2": "", "3": "afterany:2"}
+    *others, intent = read_records(run(0).jobs)
+    assert intent.void
+    assert [record.job_id for record in others] == ["2", "3"]
+    leftovers = {path.suffix for path in run(0).jobs.directory.iterdir() if path.is_file()}
+    assert leftovers == {".json", ".toml"}
+
+
+def test_of_two_launches_at_a_time_one_submits(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path, environment: dict[str, str]
+) -> None:
+    environment["PATH"] = str(slurm.folder)
+    command = [sys.executable, "-m", "emtnas_hpc", "launch", *NAMED, "--data", str(data)]
+    both = [
+        subprocess.Popen([*command, "--seeds", "3"], env=environment, stdout=subprocess.PIPE)
+        for _launch in range(2)
+    ]
+    outputs = [process.communicate()[0].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert slurm.submissions == 6
+    assert sorted(output.count(": submitted:") for output in outputs) == [0, 3]

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+from command_line import Emtnas
+from fake_slurm import FakeSlurm
+from launches import launch, run
+
+from emtnas_hpc.cluster.marks import write_mark
+from emtnas_hpc.cluster.request import read_request
+
+
+def test_resume_takes_up_what_was_launched_with_what_it_asked_for(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path
+) -> None:
+    launch(emtnas, data, "--seeds", 2, "--partition", "long", "--time", "50", "--device", "cpu")
+    slurm.end("1", "3")
+    write_mark(run(0).cancelled, "by me", "token")
+    result = emtnas("resume", "tiny/seed-0")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.endswith("tiny, seed 0: submitted: job 5, 6 behind it\n")
+    assert not run(0).cancelled.exists()
+    again = emtnas("resume", "--time", "70")
+    assert "seed 0: left alone, in the queue: job 5 pending, job 6 pending" in again.out
+    slurm.end("2", "4")
+    emtnas("resume", "tiny", "--time", "70")
+    request = read_request(run(1).jobs)
+    assert request is not None
+    assert (request.profile.partition, request.profile.time) == ("long", 70)
+    assert request.device == "cpu"
+
+
+def test_a_run_that_was_never_launched_cannot_be_resumed(
+    emtnas: Emtnas, slurm: FakeSlurm, finished: Path
+) -> None:
+    named = emtnas("resume", "tiny", "--runs", finished)
+    assert named.code == 2
+    assert "tiny/seed-0 was never launched; `emtnas-hpc launch` or `run` goes on" in named.err
+    unnamed = emtnas("resume", "--runs", finished)
+    assert (unnamed.code, slurm.submissions) == (2, 0)
