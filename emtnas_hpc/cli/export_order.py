@@ -9,7 +9,7 @@ from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.export.exporting import Item
 from emtnas_hpc.export.frame import as_option, check_shape, retraining_shape
-from emtnas_hpc.export.retrained import choose, retrainings_of
+from emtnas_hpc.export.retrained import choose, refuse_damaged, retrainings_of
 from emtnas_hpc.export.subject import Subject
 from emtnas_hpc.export.subjects import (
     genotype_subject,
@@ -86,6 +86,7 @@ class ExportOrder:
         if self.task is not None and self.retraining is not None:
             raise InputError("--task and --retraining exclude each other; give one of them")
         paths = RunPaths(directory)
+        refuse_damaged(paths)
         for retrained in choose(retrainings_of(paths), directory, self.task, self.retraining):
             yield Item(retrained_subject(retrained), retrained)
 

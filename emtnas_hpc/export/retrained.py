@@ -47,17 +47,37 @@ class Retrained:
         # An earlier commit would be good enough to go on from, but is not what was measured.
         if found is None or [found[0]] != newest:
             raise DamagedError(
-                f"{self.stage.directory}: the newest commit has no good {WEIGHTS_NAME}; the "
-                "command that made the run makes it anew"
+                f"{self.stage.directory}: the newest commit has no good {WEIGHTS_NAME}; restore it "
+                "from a backup, or move the folder away and let `emtnas-hpc retrain` begin anew"
             )
         return found[1]
 
 
 def retrainings_of(paths: RunPaths) -> list[Retrained]:
     """Every retraining of a run that has a good record, by name."""
-    stages = [stage for stage in paths.stages() if stage != paths.stage("search")]
-    records = ((stage, read_newest(stage, RECORD_NAME, read_retraining)) for stage in stages)
+    records = (
+        (stage, read_newest(stage, RECORD_NAME, read_retraining)) for stage in _stages(paths)
+    )
     return [Retrained(stage, record) for stage, record in records if record is not None]
+
+
+def refuse_damaged(paths: RunPaths) -> None:
+    """Tells a retraining that is damaged from one that was never made.
+
+    Raises:
+        DamagedError: none of a retraining's commits has a good record.
+    """
+    good = {retrained.name for retrained in retrainings_of(paths)}
+    for stage in _stages(paths):
+        if stage.steps() and stage.directory.name not in good:
+            raise DamagedError(
+                f"{stage.directory}: no commit has a good {RECORD_NAME}; restore one from a "
+                "backup, or move the folder away and let `emtnas-hpc retrain` begin anew"
+            )
+
+
+def _stages(paths: RunPaths) -> list[StagePaths]:
+    return [stage for stage in paths.stages() if stage != paths.stage("search")]
 
 
 def choose(

@@ -23,7 +23,12 @@ def refuse_other_files(files: Mapping[Path, bytes]) -> None:
                 same = path.read_bytes() == content
             except FileNotFoundError:
                 continue
-            except (IsADirectoryError, NotADirectoryError):
+            except NotADirectoryError:
+                raise InputError(
+                    f"--output is {str(path.parent)!r}, which is a file or lies in one; expected a "
+                    "directory, there or still to be made"
+                ) from None
+            except IsADirectoryError:
                 same = False
         if not same:
             raise InputError(

@@ -6,7 +6,7 @@ import warnings
 import zlib
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.pictures.crop import Crop, middle, scaled_around_middle
@@ -40,7 +40,9 @@ def decode(picture: Picture, size: int) -> bytes:
             with Image.open(io.BytesIO(content)) as file:
                 seen = _seen(file.convert("RGB"), picture.crop, size)
     except _UNREADABLE as error:
-        raise DataError(f"{picture.path} cannot be read as a picture ({error})") from None
+        # Pillow's own words name an object in memory.
+        reason = "no format that is known" if isinstance(error, UnidentifiedImageError) else error
+        raise DataError(f"{picture.path} cannot be read as a picture ({reason})") from None
     return seen.tobytes()
 
 

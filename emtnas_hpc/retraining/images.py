@@ -1,7 +1,7 @@
 """Where a retraining's mini-batches come from: images on the device, or pictures read meanwhile."""
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -13,8 +13,8 @@ from emtnas_hpc.data import Images, Prepared, Streamed, TaskData
 from emtnas_hpc.data.batches import Batch, DeviceImages, Normalisation, blanked
 from emtnas_hpc.data.crops import draw_crops
 from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
-from emtnas_hpc.data.prepared import mended_by
 from emtnas_hpc.data.streamed import IMAGE_CHANNELS
+from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment import RetrainingSettings
 from emtnas_hpc.pictures.picture import Picture
 from emtnas_hpc.pictures.readers import read_batches
@@ -139,13 +139,25 @@ class StreamedImages:
     ) -> Generator[tuple[_Marked, Tensor], None, None]:
         """Normalised images, (b, h, w, c), beside what their batches are marked with."""
         size, n_readers = self._data.image_size, self._settings.data_workers
-        with mended_by(self._data.mend), closing(read_batches(batches, size, n_readers)) as read:
+        with _restored(), closing(read_batches(batches, size, n_readers)) as read:
             for mark, images in read:
                 rows = np.frombuffer(images, np.uint8).reshape(-1, size, size * IMAGE_CHANNELS)
                 yield mark, self._normalised(self._move(rows))
 
     def _move(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array.copy()).to(self._device, non_blocking=True)
+
+
+@contextmanager
+def _restored() -> Iterator[None]:
+    """Adds what helps where a picture is not what was listed; a new list is another data set."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(
+            f"{error}; put the picture back as it was, and the same command goes on (`prepare` "
+            "lists anew, but what has begun is held to the list that it began with)"
+        ) from None
 
 
 def _chunks(n: int, size: int) -> list[Indices]:

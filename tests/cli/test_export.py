@@ -120,6 +120,13 @@ def test_another_file_of_that_name_is_kept_unless_force_is_given(export, here: P
     assert "class Network" in (here / "out" / f"{NAMES[1]}.py").read_text()
 
 
+def test_an_output_that_is_a_file_is_refused(export, here: Path) -> None:
+    (here / "file").touch()
+    result = export("--output", "file")
+    assert result.code == 2
+    assert "--output is 'file', which is a file or lies in one; expected a directory" in result.err
+
+
 def test_a_retraining_and_a_name_can_be_chosen(export, here: Path) -> None:
     name = "digits-n1-quick+channels=2+epochs=1"
     assert export("--retraining", name).out.startswith(f"out/{NAMES[0]}.py\n")

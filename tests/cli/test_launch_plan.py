@@ -106,7 +106,9 @@ def test_a_transfer_is_planned_by_the_images_that_it_has(
     images, labels = np.zeros((144, 16, 16), np.uint8), np.arange(144) % 10
     splits = {"train": slice(0, 100), "val": slice(100, 144), "test": slice(0, 10)}
     arrays = {f"{split}_images": images[some] for split, some in splits.items()}
-    np.savez(here / "a.npz", **arrays, **{f"{s}_labels": labels[some] for s, some in splits.items()})
+    np.savez(
+        here / "a.npz", **arrays, **{f"{s}_labels": labels[some] for s, some in splits.items()}
+    )
     deep = ("--set", "retraining.normal_cells=[1]")
     transfer = ("--set", 'retraining.transfer=["other"]', "--set", "task.other.source=npz:a.npz")
     [alone] = _planned(emtnas, data, *deep)["seeds"]

@@ -12,9 +12,9 @@ from emtnas_hpc.data import (
     open_for_retraining,
     open_task,
     parse_source,
+    preparation,
     prepare,
 )
-from emtnas_hpc.data import preparation
 from emtnas_hpc.data.listing import Listing
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment import TaskSettings

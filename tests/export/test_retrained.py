@@ -7,7 +7,7 @@ import pytest
 
 from emtnas_hpc.errors import DamagedError, InputError
 from emtnas_hpc.export.exporting import load_plain
-from emtnas_hpc.export.retrained import Retrained, choose, retrainings_of
+from emtnas_hpc.export.retrained import Retrained, choose, refuse_damaged, retrainings_of
 from emtnas_hpc.export.subjects import retrained_subject
 from emtnas_hpc.store.paths import StagePaths
 
@@ -82,6 +82,15 @@ def test_where_there_is_none_it_is_said_what_to_do(task, of_task):
 def test_an_unknown_name_is_answered_with_those_that_are_there(found):
     with pytest.raises(InputError, match="'x', but runs/tiny/seed-0 has again-n1"):
         choose(found, RUN, None, "x")
+
+
+def test_a_damaged_retraining_is_told_from_one_that_was_never_made(copied):
+    refuse_damaged(copied)
+    stage = retrainings_of(copied)[0].stage
+    for step in stage.steps():
+        (stage.commit(step) / "record.json").write_bytes(b"?")
+    with pytest.raises(DamagedError, match=r"no commit has a good record\.json; restore one"):
+        refuse_damaged(copied)
 
 
 def test_damaged_weights_are_not_replaced_by_those_of_an_earlier_commit(copied):

@@ -188,7 +188,7 @@ def test_a_broken_picture_ends_it_in_one_line_that_names_the_file(
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"error: {broken} cannot be read as a picture (")
-    assert "make it anew with: emtnas-hpc prepare" in last
+    assert "put the picture back as it was, and the same command goes on" in last
     broken.write_bytes(content)
     assert retraining.run().returncode == 0
 

@@ -73,13 +73,15 @@ def test_test_pictures_show_their_middle_in_order(streamed: Streamed) -> None:
 
 
 @pytest.mark.parametrize("n_readers", [0, 1])
-def test_a_picture_that_is_gone_is_named_with_the_command_that_lists_anew(
+def test_a_picture_that_is_gone_is_named_and_to_be_put_back(
     streamed: Streamed, tmp_path: Path, make_pictures: Callable[..., Path], n_readers: int
 ) -> None:
     folder = make_pictures(tmp_path / "pictures")
     (folder / "train/n0000/03.JPEG").unlink()
     images = streamed_images(replace(streamed, folder=folder), n_readers)
-    with pytest.raises(DataError, match=r"03\.JPEG cannot be read \(No such .*\); make it anew"):
+    with pytest.raises(
+        DataError, match=r"03\.JPEG cannot be read \(No such .*\); put the picture back"
+    ):
         list(images.training(BATCHES, np.random.default_rng(0)))
 
 
