@@ -6,6 +6,8 @@ from pathlib import Path
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.store.paths import JobsPaths, RunPaths
 
+_MOST_HINTS = 3
+
 
 def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
     """The run directories of one seed each that the arguments mean, in natural order.
@@ -49,7 +51,17 @@ def _find(argument: str, runs: Path) -> list[Path]:
         for pattern in ("seed-*", "*/seed-*"):
             if found := _runs_among(candidate, pattern):
                 return found
-    raise InputError(f"no run {argument!r}, neither as a folder nor in {runs}")
+    raise InputError(
+        f"no run {argument!r}, neither as a folder nor in {runs}{_hint(argument, runs)}"
+    )
+
+
+def _hint(argument: str, runs: Path) -> str:
+    """The runs of that experiment with overrides, which are a part of a folder's name."""
+    name = argument.partition("/")[0]
+    alike = sorted(path.parent.name for path in runs.glob("*/seed-*"))
+    meant = [each for each in dict.fromkeys(alike) if each.startswith(f"{name}+")]
+    return f"; did you mean {' or '.join(meant[:_MOST_HINTS])}?" if meant else ""
 
 
 def _runs_among(folder: Path, pattern: str) -> list[Path]:

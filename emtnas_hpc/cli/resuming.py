@@ -5,7 +5,7 @@ from itertools import groupby
 from pathlib import Path
 
 from emtnas_hpc.cli.finding import find_runs
-from emtnas_hpc.cli.launching import carry_out, make_seeds
+from emtnas_hpc.cli.launching import carry_out, make_seeds, say
 from emtnas_hpc.cluster.launching import Seed
 from emtnas_hpc.cluster.proposal import Proposal, propose
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
@@ -35,26 +35,27 @@ def resume_runs(
     Raises:
         EmtnasError: something is refused; before SLURM is asked to submit, nothing is changed.
     """
-    known = _known(find_runs(arguments, runs), all_are_meant=bool(arguments))
+    known = _known(find_runs(arguments, runs), say_of_others=bool(arguments))
     queue = read_queue()
     groups = groupby(known, key=lambda each: (each[0].jobs.lock, each[1].experiment, each[2]))
     proposals = [_propose(list(group), wishes, queue) for _key, group in groups]
     carry_out(proposals, resuming=True, dry_run=dry_run, as_json=as_json)
 
 
-def _known(directories: Sequence[Path], *, all_are_meant: bool) -> list[Known]:
-    known = []
+def _known(directories: Sequence[Path], *, say_of_others: bool) -> list[Known]:
+    known, others = [], []
     for directory in directories:
         run = RunPaths(directory)
         request, stored = read_request(run.jobs), read_stored(run)
         if request and stored:
             known.append((run, stored, request))
-        elif all_are_meant:
-            raise InputError(
-                f"{directory} was never launched; `emtnas-hpc launch` or `run` goes on with it"
-            )
+        else:
+            others.append(directory)
     if not known:
-        raise InputError("none of these runs was ever launched; `emtnas-hpc launch` launches one")
+        what = f"{others[0]} was never" if len(others) == 1 else "none of these runs was ever"
+        raise InputError(f"{what} launched; `emtnas-hpc launch` or `run` goes on with it")
+    for directory in others if say_of_others else ():
+        say(f"{directory} was never launched, and is left alone")
     return known
 
 

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 from command_line import Emtnas
@@ -33,6 +34,30 @@ def test_a_run_that_was_never_launched_cannot_be_resumed(
 ) -> None:
     named = emtnas("resume", "tiny", "--runs", finished)
     assert named.code == 2
-    assert "tiny/seed-0 was never launched; `emtnas-hpc launch` or `run` goes on" in named.err
+    assert "none of these runs was ever launched; `emtnas-hpc launch` or `run` goes" in named.err
     unnamed = emtnas("resume", "--runs", finished)
     assert (unnamed.code, slurm.submissions) == (2, 0)
+
+
+def test_of_an_experiment_only_what_was_launched_is_resumed(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path
+) -> None:
+    launch(emtnas, data, "--seeds", 2, "--partition", "long")
+    write_mark(run(1).cancelled, "by me", "token")
+    for job in list(slurm.jobs):
+        slurm.end(job)
+    shutil.rmtree(run(0).jobs.directory)
+    result = emtnas("resume", "tiny")
+    assert result.code == 0
+    assert "tiny/seed-0 was never launched, and is left alone\n" in result.err
+    assert "tiny, seed 1: submitted" in result.out
+
+
+def test_a_name_without_what_was_overridden_is_answered_with_the_whole_name(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path
+) -> None:
+    Path("runs/tiny+rmp=0.1/seed-0/search/000001").mkdir(parents=True)
+    for command in ("status", "cancel", "logs", "resume"):
+        result = emtnas(command, "tiny")
+        assert result.code == 2
+        assert result.err.endswith("nor in runs; did you mean tiny+rmp=0.1?\n")
