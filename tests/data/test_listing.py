@@ -1,5 +1,6 @@
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,13 +11,19 @@ from emtnas_hpc.errors import DataError
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder() -> Iterator[Path]:
+    """Where anybody may look; what pytest makes is closed to everybody but its owner."""
+    with tempfile.TemporaryDirectory(prefix="pictures-") as place:
+        yield filled(Path(place))
+
+
+def filled(place: Path) -> Path:
     for part, names in (("train", ("10.JPEG", "2.JPEG", "9.png")), ("val", ("v.jpg",))):
         for label in ("dog", "cat"):
-            (tmp_path / part / label).mkdir(parents=True)
+            (place / part / label).mkdir(parents=True)
             for name in names:
-                (tmp_path / part / label / name).write_text(name * 2)
-    return tmp_path
+                (place / part / label / name).write_text(name * 2)
+    return place
 
 
 def test_classes_and_pictures_are_taken_in_the_order_of_their_names(folder: Path) -> None:
@@ -96,8 +103,7 @@ def few_rights(folder: Path) -> Iterator[None]:
     """Root may do everything; for anybody else permissions count as they are."""
     is_root = os.geteuid() == 0
     if is_root:
-        for path in (folder, *folder.parents[:2]):
-            path.chmod(0o755)
+        folder.chmod(0o755)
         os.seteuid(65534)
     yield
     if is_root:

@@ -134,7 +134,7 @@ def test_cut_inside_its_epochs_it_ends_in_the_bits_of_an_uninterrupted_one(
     retraining = Retraining(tmp_path, data, environment, 2)
     rng = random.Random(name)
     n_cut = 0
-    while n_cut < 4:
+    while n_cut < 2:
         with retraining.start() as process:
             if rng.random() < 0.6:
                 # A step of some starts is let through, or nothing would ever be done.
