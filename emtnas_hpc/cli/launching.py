@@ -11,7 +11,7 @@ from emtnas_hpc.agenda.remaining import stages_left
 from emtnas_hpc.agenda.transfers import open_transfers
 from emtnas_hpc.cli.launch_view import print_json, print_launched, print_proposals
 from emtnas_hpc.cli.named_experiment import Folders, Named, load_named
-from emtnas_hpc.cli.seed_job import done_elsewhere, reusable, said_of
+from emtnas_hpc.cli.seed_order import done_elsewhere, reusable, said_of
 from emtnas_hpc.cluster.launching import Launched, Seed
 from emtnas_hpc.cluster.launching import launch as submit_seeds
 from emtnas_hpc.cluster.profiles import Resolved

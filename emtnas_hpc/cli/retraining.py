@@ -9,9 +9,9 @@ from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.display import open_display
 from emtnas_hpc.cli.events import Who
 from emtnas_hpc.cli.failures import describe_failure
+from emtnas_hpc.cli.listeners import listeners_of
 from emtnas_hpc.cli.retrain_order import Refused, RetrainOrder, Work
 from emtnas_hpc.cli.retraining_rows import read_record, retrainings_table, summary_of
-from emtnas_hpc.cli.running import listeners_of
 from emtnas_hpc.cli.screen import open_screen
 from emtnas_hpc.errors import EmtnasError
 from emtnas_hpc.runner.interruption import StopRequest

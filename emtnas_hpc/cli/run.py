@@ -42,7 +42,8 @@ def run(
     Ctrl-C stops in good order; the same command goes on.
     """
     # Imported here, so that --help needs none of it.
-    from emtnas_hpc.cli.running import RunOrder, run_seeds
+    from emtnas_hpc.cli.run_order import RunOrder
+    from emtnas_hpc.cli.running import run_seeds
 
     order = RunOrder(
         experiment,

@@ -17,7 +17,7 @@ GENERATION_S = _PAPER_S / _PAPER_GENERATIONS
 #: of a cell's width, and for every unit of its width. Of a task's supernet, and of one network.
 _SUPERNET, _NETWORK = (249.2, 6052.0), (17.4, 344.0)
 #: Multiply-adds for every pixel, likewise for every square of C and for every unit of it: so many
-#: for a normal cell a stage, and those of all the rest.
+#: for a normal cell in every stack, and those of all the rest.
 _MACS = ((27.0, 20.1), (217.1, 128.3))
 #: What a strided stem has more of them than a plain one, likewise; pixels are those behind it.
 _STRIDED = (27.0, 189.0)
@@ -108,6 +108,6 @@ def _numbers(fitted: tuple[float, float], channels: int, normal_cells: int) -> f
 
 def _widths(channels: int, normal_cells: int) -> list[int]:
     """Of every cell."""
-    stages = [channels * 2**stage for stage in range(_REDUCTIONS + 1)]
-    normal = [width for width in stages for _cell in range(normal_cells)]
-    return [*normal, *stages[1:]]
+    stacks = [channels * 2**stack for stack in range(_REDUCTIONS + 1)]
+    normal = [width for width in stacks for _cell in range(normal_cells)]
+    return [*normal, *stacks[1:]]

@@ -10,7 +10,7 @@ from command_line import Emtnas
 
 from emtnas_hpc.cli.app import app
 from emtnas_hpc.cli.named_experiment import load_named
-from emtnas_hpc.cli.running import RunOrder
+from emtnas_hpc.cli.run_order import RunOrder
 
 #: Every option of `run` with a value that is not its default.
 OPTIONS = {

@@ -17,7 +17,7 @@ from emtnas_hpc.store.paths import RunPaths
 
 
 @dataclass(frozen=True)
-class SeedJob:
+class SeedOrder:
     """One seed of an experiment.
 
     Attributes:
@@ -30,7 +30,7 @@ class SeedJob:
     request: SearchRequest
     who: Who
 
-    def elsewhere(self, runs: Path, plan: SearchPlan | None) -> "SeedJob | None":
+    def elsewhere(self, runs: Path, plan: SearchPlan | None) -> "SeedOrder | None":
         """The same in the directory of another name where its search is finished, if there is one.
 
         Args:
