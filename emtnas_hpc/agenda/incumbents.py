@@ -1,13 +1,13 @@
 """Which architectures a search hands on to retraining."""
 
-from emtnas_hpc.errors import DamagedError, InputError
+from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.history import FILE_NAME, History, read_history
 from emtnas_hpc.retraining.order import Origin, RetrainingOrder
 from emtnas_hpc.search.stage import SearchStage
 from emtnas_hpc.space.architecture import Architecture, decode
 from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.reading import read_newest
+from emtnas_hpc.store.reading import read_committed
 
 
 def run_orders(paths: RunPaths, experiment: Experiment) -> list[RetrainingOrder]:
@@ -45,12 +45,7 @@ def finished_history(paths: RunPaths) -> History:
         InputError: it is not finished: its incumbents may still change.
         DamagedError: no commit has it good.
     """
-    stage = paths.stage(SearchStage.name)
-    history = read_newest(stage, FILE_NAME, read_history)
-    if history is None and stage.steps():
-        raise DamagedError(
-            f"{stage.directory}: no commit has a good {FILE_NAME}; restore one from a backup"
-        )
+    history = read_committed(paths.stage(SearchStage.name), FILE_NAME, read_history)
     reached = history.generation if history else 0
     if history is None or reached < history.header.n_generations:
         wanted = f" of {history.header.n_generations}" if history else ""

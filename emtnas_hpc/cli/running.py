@@ -4,10 +4,10 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
-from emtnas_hpc.agenda.remaining import stages_of
+from emtnas_hpc.agenda.remaining import stages_left, stages_of
 from emtnas_hpc.agenda.session import carry_on
 from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.children import run_in_children
@@ -21,6 +21,7 @@ from emtnas_hpc.cli.run_order import RunOrder
 from emtnas_hpc.cli.seed_order import SeedOrder
 from emtnas_hpc.cli.stdout import ReaderLeft
 from emtnas_hpc.cli.tables import print_report
+from emtnas_hpc.cluster.marks import read_mark
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome
@@ -82,10 +83,21 @@ def _run_or_say(
 
 
 def _run_seed(request: SearchRequest, listener: Listener, stop: StopRequest) -> int:
+    for text in _marks(request):
+        listener(Event(request.seed, "message", text=text))
     if carry_on(request, listeners_of(request.seed, listener), stop) is Outcome.MORE:
         return exit_codes.STOPPED
     listener(Event(request.seed, "message", text=_finished(request.experiment)))
     return exit_codes.DONE
+
+
+def _marks(request: SearchRequest) -> Iterator[str]:
+    """What keeps jobs from a run, but not whoever asks for it here."""
+    paths = request.paths
+    for mark in (paths.cancelled, paths.failed):
+        reason = read_mark(mark)
+        if reason is not None and stages_left(paths, request.experiment, request.seed):
+            yield f"no job goes on with it, since it is marked as {mark.name} ({reason}); this does"
 
 
 def _finished(experiment: Experiment) -> str:

@@ -5,14 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from emtnas_hpc.agenda.remaining import stages_of
-from emtnas_hpc.errors import DamagedError
 from emtnas_hpc.experiment import Experiment, StoredExperiment
 from emtnas_hpc.history import FILE_NAME
 from emtnas_hpc.history.progress import SearchProgress, read_progress
 from emtnas_hpc.history.retraining import RECORD_NAME
 from emtnas_hpc.history.retraining_progress import read_retraining_progress
 from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.reading import read_newest
+from emtnas_hpc.store.reading import read_committed
 
 SEARCH = "search"
 
@@ -64,11 +63,7 @@ def read_search(paths: RunPaths) -> SearchProgress | None:
     Raises:
         DamagedError: no commit can be read.
     """
-    stage = paths.stage(SEARCH)
-    progress = read_newest(stage, FILE_NAME, read_progress)
-    if progress is None and stage.steps():
-        raise DamagedError(f"no commit has a good {FILE_NAME}; `emtnas-hpc run` says what is wrong")
-    return progress
+    return read_committed(paths.stage(SEARCH), FILE_NAME, read_progress)
 
 
 def stage_names(
@@ -114,11 +109,8 @@ def read_retraining_stage(
     Raises:
         DamagedError: no commit can be read.
     """
-    stage = paths.stage(name)
-    progress = read_newest(stage, RECORD_NAME, read_retraining_progress)
+    progress = read_committed(paths.stage(name), RECORD_NAME, read_retraining_progress)
     if progress is None:
-        if stage.steps():
-            raise DamagedError(f"{name}: no commit has a good {RECORD_NAME}")
         return retraining_ahead(name, experiment)
     accuracy = progress.test_accuracy
     return StageProgress(

@@ -9,7 +9,7 @@ from emtnas_hpc.errors import DamagedError, InputError
 from emtnas_hpc.history.retraining import RECORD_NAME, Retraining, read_retraining
 from emtnas_hpc.retraining.stage import WEIGHTS_NAME
 from emtnas_hpc.store.paths import RunPaths, StagePaths
-from emtnas_hpc.store.reading import read_newest
+from emtnas_hpc.store.reading import read_committed, read_newest
 
 T = TypeVar("T")
 
@@ -67,13 +67,8 @@ def refuse_damaged(paths: RunPaths) -> None:
     Raises:
         DamagedError: none of a retraining's commits has a good record.
     """
-    good = {retrained.name for retrained in retrainings_of(paths)}
     for stage in _stages(paths):
-        if stage.steps() and stage.directory.name not in good:
-            raise DamagedError(
-                f"{stage.directory}: no commit has a good {RECORD_NAME}; restore one from a "
-                "backup, or move the folder away and let `emtnas-hpc retrain` begin anew"
-            )
+        read_committed(stage, RECORD_NAME, read_retraining)
 
 
 def _stages(paths: RunPaths) -> list[StagePaths]:

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emtnas_hpc.errors import DamagedError, InputError
+from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.export.exporting import load_plain
 from emtnas_hpc.export.retrained import Retrained, retrainings_of
@@ -18,7 +18,7 @@ from emtnas_hpc.search.run_directory import read_stored
 from emtnas_hpc.space.architecture import Architecture, decode
 from emtnas_hpc.space.genotype import format_genotype
 from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.reading import read_newest
+from emtnas_hpc.store.reading import read_committed
 
 if TYPE_CHECKING:
     from torch import nn  # noqa: TID251 - a run is looked at without it
@@ -181,14 +181,5 @@ def load_run(directory: str | Path) -> Run:
             "experiment.toml"
         )
     retrainings = tuple(RunRetraining(each) for each in retrainings_of(paths))
-    return Run(paths.directory, stored.experiment, stored.seed, retrainings, _history_of(paths))
-
-
-def _history_of(paths: RunPaths) -> History | None:
-    stage = paths.stage("search")
-    history = read_newest(stage, FILE_NAME, read_history)
-    if history is None and stage.steps():
-        raise DamagedError(
-            f"{stage.directory}: no commit has a good {FILE_NAME}; restore one from a backup"
-        )
-    return history
+    history = read_committed(paths.stage("search"), FILE_NAME, read_history)
+    return Run(paths.directory, stored.experiment, stored.seed, retrainings, history)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from emtnas_hpc.errors import DamagedError, InputError
+from emtnas_hpc.errors import InputError
 from emtnas_hpc.history import FILE_NAME, History, read_history
 from emtnas_hpc.runner.attempts import AttemptRecord
 from emtnas_hpc.runner.provenance import condition_changes
@@ -13,7 +13,7 @@ from emtnas_hpc.space.architecture import decode
 from emtnas_hpc.space.counts import count_macs, count_parameters
 from emtnas_hpc.space.genotype import format_genotype
 from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.reading import read_newest
+from emtnas_hpc.store.reading import read_committed
 
 
 @dataclass(frozen=True)
@@ -83,13 +83,10 @@ def newest_history(directory: Path) -> History:
         InputError: nothing has been committed yet.
         DamagedError: no commit has it good.
     """
-    stage = RunPaths(directory).stage("search")
-    history = read_newest(stage, FILE_NAME, read_history)
-    if history is not None:
-        return history
-    if stage.steps():
-        raise DamagedError(f"no commit has a good {FILE_NAME}; `emtnas-hpc run` says what is wrong")
-    raise InputError("nothing has been committed yet")
+    history = read_committed(RunPaths(directory).stage("search"), FILE_NAME, read_history)
+    if history is None:
+        raise InputError("nothing has been committed yet")
+    return history
 
 
 def result_of(history: History, directory: Path, attempts: Iterable[AttemptRecord]) -> SeedResult:

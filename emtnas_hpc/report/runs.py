@@ -17,8 +17,8 @@ from emtnas_hpc.report.data_sets import Source, data_set
 from emtnas_hpc.report.figures.trace import Trace, trace_of
 from emtnas_hpc.runner.attempts import AttemptRecord, read_attempts
 from emtnas_hpc.runner.provenance import committed
-from emtnas_hpc.store.paths import RunPaths, StagePaths
-from emtnas_hpc.store.reading import read_newest
+from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.reading import read_committed
 
 
 @dataclass(frozen=True)
@@ -147,15 +147,9 @@ def _retrainings(paths: RunPaths, problems: list[str]) -> Iterable[Retraining]:
         if stage == paths.stage("search"):
             continue
         try:
-            record = _record(stage)
+            record = read_committed(stage, RECORD_NAME, read_retraining)
         except EmtnasError as error:
             problems.append(f"{stage.directory}: {error}")
             continue
         if record is not None:
             yield record
-        elif stage.steps():
-            problems.append(f"{stage.directory}: no commit has a good {RECORD_NAME}")
-
-
-def _record(stage: StagePaths) -> Retraining | None:
-    return read_newest(stage, RECORD_NAME, read_retraining)

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from emtnas_hpc.errors import DamagedError
 from emtnas_hpc.store.manifest import Damage, find_damage, read_manifest
 from emtnas_hpc.store.paths import StagePaths
+from emtnas_hpc.store.refusals import shown
 from emtnas_hpc.store.run_store import Commit
 
 T = TypeVar("T")
@@ -30,6 +32,33 @@ def read_newest(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T | 
         except FileNotFoundError:
             continue
     return None
+
+
+def read_committed(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T | None:
+    """The same, but None means only that nothing has been committed yet.
+
+    Raises:
+        DamagedError: there are commits, and none has the file good; it tells of the newest.
+    """
+    content = read_newest(stage, file, read)
+    if content is None and (steps := stage.steps()):
+        newest = stage.commit(steps[-1])
+        raise DamagedError(
+            f"no commit has a good {file}; the newest, {shown(newest)}: {_why_not(newest, file)}; "
+            f"restore a commit from a backup, or move {shown(stage.directory)} away to begin anew"
+        )
+    return content
+
+
+def _why_not(directory: Path, file: str) -> str:
+    try:
+        manifest = read_manifest(directory)
+        damage = (
+            [manifest] if isinstance(manifest, Damage) else find_damage(directory, manifest, [file])
+        )
+    except OSError as error:
+        return error.strerror or str(error)
+    return str(damage[0]) if damage else "replaced meanwhile: try again"
 
 
 def _readable(stage: StagePaths, file: str) -> Iterator[Commit]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from command_line import TINY, TINY_SETTINGS, Emtnas, Start, snapshot
 
+from emtnas_hpc.cluster.marks import write_mark
 from emtnas_hpc.store.claim import take
 from emtnas_hpc.store.owner import this_process
 from emtnas_hpc.store.paths import RunPaths
@@ -119,6 +120,19 @@ def test_a_finished_run_says_so_and_is_left_as_it_is(
     after = snapshot(runs)
     assert before == {name: after[name] for name in before}
     assert all("attempts/" in name for name in {*after} - {*before})
+
+
+def test_a_seed_that_was_cancelled_is_carried_on_here_and_that_is_said(
+    emtnas: Emtnas, here: Path, data: Path
+) -> None:
+    paths = RunPaths(here / "runs/tiny/seed-0")
+    write_mark(paths.cancelled, "by ada on login1", "token")
+    first = emtnas("run", *TINY, "--name", "tiny", "--data", data)
+    said = "seed 0: no job goes on with it, since it is marked as cancelled (by ada on login1)"
+    assert first.code == 0
+    assert said in first.err
+    again = emtnas("run", *TINY, "--name", "tiny", "--data", data)
+    assert again.err == "seed 0: finished, 2 generations\n"
 
 
 def test_what_calls_itself_a_later_generation_of_a_finished_run_is_named_and_set_aside(

@@ -82,7 +82,9 @@ def test_a_record_that_is_damaged_is_a_problem_of_that_stage_alone(tmp_path: Pat
     directory = _make(tmp_path, ALL)
     next((directory / FIRST).rglob("record.json")).write_text("noise")
     sight = _look(directory)
-    assert sight.problems == (f"{FIRST}: no commit has a good record.json",)
+    (problem,) = sight.problems
+    assert problem.startswith("no commit has a good record.json; the newest, ")
+    assert f"{directory / FIRST}/" in problem
     assert [stage.finished for stage in sight.stages] == [True, False, True]
     assert not sight.evidence.finished
 

@@ -89,7 +89,7 @@ def test_a_damaged_retraining_is_told_from_one_that_was_never_made(copied):
     stage = retrainings_of(copied)[0].stage
     for step in stage.steps():
         (stage.commit(step) / "record.json").write_bytes(b"?")
-    with pytest.raises(DamagedError, match=r"no commit has a good record\.json; restore one"):
+    with pytest.raises(DamagedError, match=r"no commit has a good record\.json; the newest, "):
         refuse_damaged(copied)
 
 

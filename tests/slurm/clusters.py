@@ -118,6 +118,12 @@ class Cluster:
             self.attempt(*command)
         return not self.queue()
 
+    def wait_for_task(self, job_id: str) -> int:
+        """Waits until a job's first step has begun; returns the process id of its program."""
+        conf = f"SLURM_CONF={self.environment['SLURM_CONF']}"
+        signs = (conf, f"SLURM_JOB_ID={job_id}", "SLURM_STEP_ID=0")
+        return wait_for(lambda: _with_environment(*signs), "a step", tell=self.tell)[0][0]
+
     def daemon(self, name: str) -> int:
         """The process id of a daemon: slurmctld, slurmdbd, slurmd-n1, ..."""
         return int((self.root / "pid" / name).read_text().split()[0])
@@ -168,13 +174,18 @@ def _is_alive(pid: int) -> bool:
 
 def processes(root: Path) -> list[str]:
     """The programs of this cluster that run, daemons and jobs."""
-    sign = f"SLURM_CONF={root}/etc/slurm.conf".encode()
+    return [program for _, program in _with_environment(f"SLURM_CONF={root}/etc/slurm.conf")]
+
+
+def _with_environment(*entries: str) -> list[tuple[int, str]]:
+    """The number and the program of every process that was started with all of them."""
+    signs = {entry.encode() for entry in entries}
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             environment = (process / "environ").read_bytes().split(b"\0")
-            if sign in environment:
-                found.append((process / "comm").read_text().strip())
+            if signs <= set(environment):
+                found.append((int(process.name), (process / "comm").read_text().strip()))
         except OSError:
             continue
     return found

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from emtnas_hpc.errors import DamagedError
 from emtnas_hpc.store.manifest import MANIFEST
 from emtnas_hpc.store.paths import RunPaths, StagePaths
-from emtnas_hpc.store.reading import read_newest
+from emtnas_hpc.store.reading import read_committed, read_newest
+from emtnas_hpc.store.refusals import shown
 from emtnas_hpc.store.run_store import RunStore
 
 Write = Callable[[int], Callable[[Path], None]]
@@ -69,3 +71,42 @@ def test_a_reader_that_loses_all_commits_finds_those_that_came_meanwhile(
         return path.read_text()
 
     assert read_newest(stage, "state.txt", read) == "state 5"
+
+
+def test_before_the_first_commit_there_is_nothing_to_be_damaged(stage: StagePaths) -> None:
+    assert read_committed(stage, "state.txt", Path.read_text) is None
+
+
+def test_where_none_is_good_the_newest_is_named_with_what_is_wrong(
+    commits: RunStore, stage: StagePaths
+) -> None:
+    for step in stage.steps():
+        (stage.commit(step) / "state.txt").write_text("rubbish")
+    with pytest.raises(DamagedError) as refused:
+        read_committed(stage, "state.txt", Path.read_text)
+    line = str(refused.value)
+    assert line.startswith(
+        f"no commit has a good state.txt; the newest, {shown(stage.commit(3))}: "
+    )
+    assert "found 7 bytes" in line
+    assert f"move {shown(stage.directory)} away to begin anew" in line
+
+
+def test_where_none_can_be_opened_the_reason_of_the_system_is_told(
+    commits: RunStore, stage: StagePaths
+) -> None:
+    for step in stage.steps():
+        (stage.commit(step) / MANIFEST).unlink()
+        (stage.commit(step) / MANIFEST).symlink_to(MANIFEST)
+    with pytest.raises(DamagedError, match=r"000003'?: Too many levels of symbolic links"):
+        read_committed(stage, "state.txt", Path.read_text)
+
+
+def test_commits_that_are_gone_whenever_they_are_opened_are_not_called_damaged(
+    commits: RunStore, stage: StagePaths
+) -> None:
+    def read(path: Path) -> str:
+        raise FileNotFoundError(path)
+
+    with pytest.raises(DamagedError, match=r"000003'?: replaced meanwhile: try again"):
+        read_committed(stage, "state.txt", read)
