@@ -1,6 +1,7 @@
 """Experiments as they were typed, under the names that their run directories get."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from emtnas_hpc.experiment import (
     Typed,
     experiments_of,
     load_experiment,
+    named_with,
     read_study,
     rename,
     run_name,
@@ -42,14 +44,16 @@ def load_named(experiment: str, overrides: Sequence[str], name: str | None) -> t
         InputError: one of the three is refused, or two experiments come to one folder.
     """
     all_typed = experiments_of(experiment, overrides)
-    if name is not None and read_study(experiment) is not None:
+    is_study = read_study(experiment) is not None
+    if name is not None and is_study:
         raise InputError(
             f"--name is {name!r}, but {experiment} is a study, whose experiments have names of "
             "their own; leave --name out"
         )
     found: dict[str, Named] = {}
     for typed in all_typed:
-        named = _load(typed, name)
+        with named_with(experiment, typed) if is_study else nullcontext():
+            named = _load(typed, name)
         known = found.setdefault(named.experiment.name, named)
         if known.experiment != named.experiment:
             raise InputError(

@@ -6,7 +6,7 @@ from emtnas_hpc.experiment.naming import recipe_label, rename, retraining_name, 
 from emtnas_hpc.experiment.presets import preset_names, study_names
 from emtnas_hpc.experiment.settings import Experiment, RetrainingSettings, TaskSettings
 from emtnas_hpc.experiment.stored import StoredExperiment, dump_stored, parse_stored
-from emtnas_hpc.experiment.studies import Typed, experiments_of, read_study
+from emtnas_hpc.experiment.studies import Typed, experiments_of, named_with, read_study
 
 __all__ = [
     "Experiment",
@@ -20,6 +20,7 @@ __all__ = [
     "experiments_of",
     "identify",
     "load_experiment",
+    "named_with",
     "parse_stored",
     "preset_names",
     "read_study",

@@ -1,7 +1,8 @@
 """Studies: several experiments under one name, such as all that fill one table of the paper."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,10 @@ def read_study(name: str) -> tuple[Typed, ...] | None:
         return None
     entries = table["experiments"]
     if set(table) != {"experiments"} or not isinstance(entries, list) or not entries:
-        raise InputError(f"{path}: a study has tables [[experiments]] and nothing else")
+        raise InputError(
+            f"{path}: a study is one or more tables [[experiments]], in two brackets each, and "
+            "nothing else"
+        )
     return tuple(_entry(path, n, entry) for n, entry in enumerate(entries, start=1))
 
 
@@ -67,12 +71,26 @@ def experiments_of(name: str, overrides: Sequence[str]) -> tuple[Typed, ...]:
         return (Typed(name, tuple(overrides)),)
     everywhere = [override for override in overrides if not _tasks_of(override)]
     plain = [Typed(each.experiment, (*each.overrides, *everywhere)) for each in study]
-    tasks = [data_sets_named(each.experiment, each.overrides) for each in plain]
+    tasks = [_data_sets_named(name, each) for each in plain]
     _refuse_strangers(overrides, list(dict.fromkeys(task for some in tasks for task in some)))
     return tuple(
         Typed(each.experiment, (*each.overrides, *_about(overrides, own)))
         for each, own in zip(plain, tasks, strict=True)
     )
+
+
+@contextmanager
+def named_with(study: str, typed: Typed) -> Iterator[None]:
+    """What is refused of one experiment of a study is told with the names of both."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{study}, {typed}: {error}") from error
+
+
+def _data_sets_named(study: str, typed: Typed) -> tuple[str, ...]:
+    with named_with(study, typed):
+        return data_sets_named(typed.experiment, typed.overrides)
 
 
 def _about(overrides: Iterable[str], tasks: Sequence[str]) -> list[str]:

@@ -156,6 +156,11 @@ def test_who_asks_for_a_name_gets_a_search_of_that_name(
             "leave --name out",
         ),
         (
+            ("run", "table3", "--set", "search.rmp=2"),
+            "table3, cifar10-single --set search.rmp=2: search.rmp is 2, expected a number from "
+            "0 to 1",
+        ),
+        (
             ("retrain", "table3", "--random", 3),
             "table3 is a study, expected one experiment; its experiments are: cifar10-single, "
             "cifar100-single, cifar",

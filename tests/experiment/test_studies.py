@@ -73,12 +73,19 @@ def test_an_experiment_beside_its_study_is_found_from_everywhere(study: Path) ->
     assert read_study(str(study)) == (Typed(str(study.parent / "mine.toml")),)
 
 
+def test_an_experiment_that_cannot_be_read_is_told_with_its_study(study: Path) -> None:
+    study.write_text(f'{STUDY}\n[[experiments]]\npreset = "cifra"\n')
+    with pytest.raises(InputError) as caught:
+        experiments_of(str(study), [])
+    assert str(caught.value).startswith(f"{study}, cifra: ")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("experiments = []", "a study has tables [[experiments]] and nothing else"),
-        ("experiments = 3", "a study has tables [[experiments]] and nothing else"),
-        (f"threads = 2\n{STUDY}", "a study has tables [[experiments]] and nothing else"),
+        ("experiments = []", "a study is one or more tables [[experiments]]"),
+        ("experiments = 3", "a study is one or more tables [[experiments]]"),
+        (f"threads = 2\n{STUDY}", "a study is one or more tables [[experiments]]"),
         ("experiments = [3]", 'experiment 1 is 3, expected preset = "cifar" and, if need be, '),
         ("[[experiments]]\nset = []", "experiment 1 is {'set': []}, expected preset = "),
         (f'{STUDY}\n[[experiments]]\npreset = "a"\nseeds = 5', "experiment 3 is {'preset': 'a', "),
