@@ -3,11 +3,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 import emtnas_hpc
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+if TYPE_CHECKING:
+    from emtnas_hpc.store.paths import RunPaths
 
 # The same examples every time, and none fails because the machine is busy.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
@@ -54,6 +60,23 @@ def make_pictures() -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory that is filled by whoever needs a data set first."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def whole_run(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> "RunPaths":
+    """A run that came to its end without a stop, with retrainings of both tasks, one and two
+    normal cells deep. Not to be written to."""
+    from whole_runs import Told, request_of, run
+
+    request = request_of(tmp_path_factory.mktemp("whole") / "tiny" / "seed-0", shared_data)
+    run(request, Told())
+    return request.paths
 
 
 @pytest.fixture

@@ -7,14 +7,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-# `whole_runs` has the smallest run with retrainings.
-sys.path.insert(0, str(Path(__file__).parents[1] / "agenda"))
 
-from whole_runs import TINY, Told, run
-
-from emtnas_hpc.data import REGISTRY
-from emtnas_hpc.experiment.loading import build_experiment
-from emtnas_hpc.search.session import SearchRequest
 from emtnas_hpc.store.paths import RunPaths
 
 
@@ -28,13 +21,8 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
-    """A finished run with retrainings of both tasks, one and two normal cells deep."""
-    directory = tmp_path_factory.mktemp("whole")
-    experiment = build_experiment(TINY, REGISTRY)
-    paths = RunPaths(directory / "runs" / "tiny" / "seed-0")
-    run(SearchRequest(experiment, 0, paths, directory / "data", "cpu", "mend it"), Told())
-    return paths
+def whole(whole_run: RunPaths) -> RunPaths:
+    return whole_run
 
 
 @pytest.fixture

@@ -3,12 +3,16 @@
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from emtnas_hpc.agenda.session import carry_on
+from emtnas_hpc.data import REGISTRY
+from emtnas_hpc.experiment.loading import build_experiment
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress
 from emtnas_hpc.search.session import Listeners, SearchRequest
+from emtnas_hpc.store.paths import RunPaths
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -32,6 +36,13 @@ TINY: dict[str, Any] = {
 LABEL = "quick+channels=2+epochs=1+batch_size=128+part_batches=6"
 #: In the order in which they are done; two steps each.
 RETRAININGS = [f"{task}-n{n}-{LABEL}" for task in ("digits", "again") for n in (1, 2)]
+
+
+def request_of(directory: Path, data: Path, **sections: dict[str, Any]) -> SearchRequest:
+    """The request of the tiny run in a directory, with sections changed."""
+    table = {**TINY, **{name: {**TINY[name], **sections[name]} for name in sections}}
+    experiment = build_experiment(table, REGISTRY)
+    return SearchRequest(experiment, 0, RunPaths(directory), data, "cpu", "mend it")
 
 
 class Told:
