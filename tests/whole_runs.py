@@ -27,13 +27,13 @@ TINY: dict[str, Any] = {
         "normal_cells": [1, 2],
         "channels": 2,
         "epochs": 1,
-        "batch_size": 128,
-        "part_batches": 6,
+        "batch_size": 256,
+        "part_batches": 3,
     },
     "run": {"commit_interval_s": 0.0},
 }
 
-LABEL = "quick+channels=2+epochs=1+batch_size=128+part_batches=6"
+LABEL = "quick+channels=2+epochs=1+batch_size=256+part_batches=3"
 #: In the order in which they are done; two steps each.
 RETRAININGS = [f"{task}-n{n}-{LABEL}" for task in ("digits", "again") for n in (1, 2)]
 

@@ -109,7 +109,7 @@ def test_a_run_that_is_finished_is_left_as_it_is(copy: Copy) -> None:
 def test_other_retraining_settings_make_other_folders_and_touch_nothing_else(copy: Copy) -> None:
     request, told = copy(retraining={"normal_cells": [1], "cutout": 2}), Told()
     assert run(request, told) is Outcome.DONE
-    label = "quick+channels=2+epochs=1+batch_size=128+cutout=2+part_batch-"
+    label = "quick+channels=2+epochs=1+batch_size=256+cutout=2+part_batch-"
     assert [stage[: len(stage) - 8] for stage in told.stages] == [
         f"digits-n1-{label}",
         f"again-n1-{label}",

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = (
-    # Many, so that a search is under way whenever a test gets round to a signal.
-    "search.generations=40",
+    # Enough for a search to be under way whenever a test gets round to a signal.
+    "search.generations=16",
     "search.population=2",
     "supernet.channels=2",
     "training.batch_size=16",

@@ -33,7 +33,7 @@ def test_another_depth_and_other_settings_make_another_retraining(copied, data_d
         device="cpu",
         progress=told.append,
     )
-    assert found.name == "digits-n1-quick+channels=2+epochs=2+batch_size=128+part_batches=6"
+    assert found.name == "digits-n1-quick+channels=2+epochs=2+batch_size=256+part_batches=3"
     assert [summary["epoch"] for summary in told] == [1, 1, 2, 2]
     assert found.test is not None
     assert told[-1]["test_accuracy"] == found.test.accuracy

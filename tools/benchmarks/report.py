@@ -8,13 +8,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.report_runs import make_runs
+from benchmarks.report_runs import PRESETS, make_runs
 from benchmarks.rows import Row
 from benchmarks.settings import Settings
 from benchmarks.timing import Time, median
 
-_GENERATIONS, _SEEDS = 100, 4
-_QUICK_GENERATIONS, _QUICK_SEEDS = 3, 1
+#: Generations, seeds, and of which experiments.
+_WHOLE, _QUICK = (100, 4, PRESETS), (3, 1, PRESETS[-4:])
 FORMATS = ("screen", "markdown", "latex", "csv", "json")
 #: ms for a text format, ms for figures and page and all of these, MB.
 TARGET_MS, TARGET_ALL_MS, TARGET_MB = 10_000, 60_000, 1000
@@ -23,11 +23,9 @@ TARGET_MS, TARGET_ALL_MS, TARGET_MB = 10_000, 60_000, 1000
 def measure(settings: Settings) -> list[Row]:
     """Times the command over Table 2's runs and baselines: every text format, and all files."""
     directory = Path(tempfile.mkdtemp(prefix="bench-", dir=settings.directory))
-    generations, seeds = _GENERATIONS, _SEEDS
-    if settings.quick:
-        generations, seeds = _QUICK_GENERATIONS, _QUICK_SEEDS
+    generations, seeds, presets = _QUICK if settings.quick else _WHOLE
     try:
-        n_runs = len(make_runs(directory, generations, seeds))
+        n_runs = len(make_runs(directory, generations, seeds, presets))
         what = f"report, {n_runs} runs of {generations} generations"
         wanted = [(name, ["--format", name], TARGET_MS) for name in FORMATS]
         output = ["--output", str(directory / "report")]

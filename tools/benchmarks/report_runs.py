@@ -1,6 +1,7 @@
 """Run directories of the paper's scale, made by the tests' fake trainer at full length."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 _TESTS = Path(__file__).parents[2] / "tests"
@@ -20,8 +21,10 @@ PRESETS = (
 )
 
 
-def make_runs(runs: Path, generations: int, seeds: int = N_SEEDS) -> list[Path]:
-    """All combinations and baselines of Table 2; each is retrained on each of its tasks.
+def make_runs(
+    runs: Path, generations: int, seeds: int = N_SEEDS, presets: Sequence[str] = PRESETS
+) -> list[Path]:
+    """All combinations and baselines of Table 2, or some; each is retrained on each of its tasks.
 
     Weights are holes in files: they have their size and take no room.
     """
@@ -34,6 +37,6 @@ def make_runs(runs: Path, generations: int, seeds: int = N_SEEDS) -> list[Path]:
             runs, preset, length, seed=seed, retrained=Retrained((2,), epochs_in_all=600),
             weights=_WEIGHTS,
         )
-        for preset in PRESETS
+        for preset in presets
         for seed in range(seeds)
     ]  # fmt: skip

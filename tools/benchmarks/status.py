@@ -10,28 +10,30 @@ from pathlib import Path
 
 from benchmarks.rows import Row
 from benchmarks.settings import Settings
-from benchmarks.status_runs import N_RUNS, SHOWN, make_runs
+from benchmarks.status_runs import SHOWN, make_runs
 from benchmarks.timing import Time, median
 
 TARGET_MS = 2000
+_RUNS, _QUICK_RUNS = 200, 20
 
 
 def measure(settings: Settings) -> list[Row]:
     """Times the command over run directories of finished searches with four retrainings each."""
     directory = Path(tempfile.mkdtemp(prefix="bench-", dir=settings.directory))
     try:
-        lines = list(make_runs(directory / "runs"))
+        n_runs = _QUICK_RUNS if settings.quick else _RUNS
+        lines = list(make_runs(directory / "runs", n_runs))
         calls = _write_commands(directory / "commands", lines)
-        times = [_time(directory) for _repetition in range(max(settings.repetitions, 1))]
+        times = [_time(directory, n_runs) for _repetition in range(max(settings.repetitions, 1))]
         n_calls = len(calls.read_text().splitlines()) // len(times)
         wall, cpu = median(times)
-        what = f"status, {N_RUNS} runs, {n_calls} calls of SLURM"
+        what = f"status, {n_runs} runs, {n_calls} calls of SLURM"
         return [Row(what, "ms", 1e3 * wall, 1e3 * cpu, 1, TARGET_MS)]
     finally:
         shutil.rmtree(directory)
 
 
-def _time(directory: Path) -> Time:
+def _time(directory: Path, n_runs: int) -> Time:
     path = f"{directory / 'commands'}{os.pathsep}{os.environ['PATH']}"
     command = [sys.executable, "-m", "emtnas_hpc", "status", "--runs", directory / "runs"]
     wall, cpu = time.perf_counter(), _children_s()
@@ -39,8 +41,8 @@ def _time(directory: Path) -> Time:
         command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True
     )
     found = Time(time.perf_counter() - wall, _children_s() - cpu)
-    if done.stderr or done.stdout.count(SHOWN) != N_RUNS:
-        raise RuntimeError(f"status did not show {N_RUNS} runs: {done.stderr}")
+    if done.stderr or done.stdout.count(SHOWN) != n_runs:
+        raise RuntimeError(f"status did not show {n_runs} runs: {done.stderr}")
     return found
 
 

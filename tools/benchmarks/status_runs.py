@@ -12,7 +12,6 @@ from emtnas_hpc.runner.attempts import Attempt
 from emtnas_hpc.store.paths import RunPaths, seed_run
 
 _TESTS = Path(__file__).parents[2] / "tests"
-N_RUNS = 200
 _N_SEEDS = 5
 #: The last of four retrainings is half done.
 _NORMAL_CELLS, _EPOCHS, _HALF = (2, 3), 600, 300
@@ -22,10 +21,10 @@ SHOWN = f"cifar100-n3 {_HALF}/{_EPOCHS}"
 _STARTS, _COMMITS = 6, 50
 
 
-def make_runs(runs: Path) -> Iterator[str]:
-    """Makes the directories; of every other one yields a job that runs, as squeue shows it."""
+def make_runs(runs: Path, n_runs: int) -> Iterator[str]:
+    """Makes so many directories; of every other one yields a job that runs, as squeue shows it."""
     models = _make_models(runs.with_name("models"))
-    for n in range(N_RUNS):
+    for n in range(n_runs):
         name = f"search-{n // _N_SEEDS}"
         run = seed_run(runs, name, n % _N_SEEDS)
         shutil.copytree(models[n % _N_SEEDS], run.directory)
