@@ -1,3 +1,4 @@
+import gc
 import os
 import subprocess
 import sys
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 # The same examples every time, and none fails because the machine is busy.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")
+
+# torch's many objects outlive every test: to look through them again and again takes a tenth of
+# the time of all.
+gc.set_threshold(100_000, 50, 100)
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,12 @@ def part_of(module: Path) -> str:
     return relative.parts[0].removesuffix(".py")
 
 
+@cache
 def imports(module: Path):
+    return tuple(_imports(module))
+
+
+def _imports(module: Path):
     for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

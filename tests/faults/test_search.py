@@ -159,15 +159,3 @@ def test_a_stopped_process_whose_run_was_taken_over_leaves_without_writing(
     assert "was taken over" in err
     assert search.times() == before
     assert differences(whole, search, environment) == ""
-
-
-def test_after_a_killed_process_the_next_one_goes_on_at_once(
-    whole, tmp_path, data, environment, start_python
-):
-    search = Search(tmp_path, data, environment)
-    first = search.start(start_python)
-    wait_for_generation(first, 2)
-    first.kill()
-    first.communicate()
-    assert search.run().returncode == 0
-    assert differences(whole, search, environment) == ""

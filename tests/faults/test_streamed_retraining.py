@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,6 +106,21 @@ def wait_for_a_step(process):
             return
 
 
+def is_cut(retraining, number, send, moment_s):
+    """Starts it and sends a signal after its first step; whether there is work left."""
+    with retraining.start() as process:
+        # What it has committed is gone on from.
+        wait_for_a_step(process)
+        readers = wait_for_readers(process)
+        time.sleep(moment_s)
+        send(process.pid, number)
+        _out, err = process.communicate()
+    assert process.returncode in (0, 4, -signal.SIGKILL), err
+    while any(map(lives, readers)):
+        time.sleep(0.01)
+    return process.returncode != 0
+
+
 @pytest.fixture(scope="module")
 def module_environment():
     return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -132,28 +148,13 @@ def test_cut_inside_its_epochs_it_ends_in_the_bits_of_an_uninterrupted_one(
     whole, data, tmp_path, environment, name, number, send
 ):
     retraining = Retraining(tmp_path, data, environment, 2)
-    rng = random.Random(name)
-    n_cut = 0
-    while n_cut < 2:
-        with retraining.start() as process:
-            if rng.random() < 0.6:
-                # A step of some starts is let through, or nothing would ever be done.
-                wait_for_a_step(process)
-            readers = wait_for_readers(process)
-            # The first one at once, so that the fastest machine is not done before it.
-            time.sleep(rng.uniform(0, 0.1) if n_cut else 0)
-            if any(map(lives, readers)):
-                send(process.pid, number)
-                n_cut += 1
-            _out, err = process.communicate()
-        assert process.returncode in (0, 4, -signal.SIGKILL), err
-        while any(map(lives, readers)):
-            time.sleep(0.01)
-        if process.returncode == 0:
-            break
+    moments = random.Random(name)
+    while not is_cut(retraining, number, send, moments.uniform(0, 0.1)):
+        # It was done before the signal came.
+        shutil.rmtree(retraining.directory)
+    assert retraining.steps()[-1] < N_STEPS
     done = retraining.run()
     assert done.returncode == 0, done.stderr
-    assert n_cut
     compared = emtnas(environment, "verify", whole.directory, retraining.directory)
     assert compared.returncode == 0, compared.stdout
     assert f"equal bit for bit at step {N_STEPS}" in compared.stdout
