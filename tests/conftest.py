@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")
 
-# torch's many objects outlive every test: to look through them again and again takes a tenth of
-# the time of all.
+# torch's many objects outlive every test: looking through them less often saves several percent.
 gc.set_threshold(100_000, 50, 100)
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -65,6 +64,17 @@ def make_pictures() -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Two cores are shared by all workers of a test run."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

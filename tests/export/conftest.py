@@ -1,10 +1,8 @@
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -12,12 +10,8 @@ from emtnas_hpc.store.paths import RunPaths
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two cores are shared by all workers of a test run."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _alone(one_thread: None) -> None:
+    """Every test here computes."""
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,15 @@
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from emtnas_hpc import Run, load_run
 from emtnas_hpc.store.paths import RunPaths
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two cores are shared by all workers of a test run."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _alone(one_thread: None) -> None:
+    """Every test here computes."""
 
 
 @pytest.fixture(scope="session")
