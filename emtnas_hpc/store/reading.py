@@ -41,24 +41,27 @@ def read_committed(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T
         DamagedError: there are commits, and none has the file good; it tells of the newest.
     """
     content = read_newest(stage, file, read)
-    if content is None and (steps := stage.steps()):
-        newest = stage.commit(steps[-1])
-        raise DamagedError(
-            f"no commit has a good {file}; the newest, {shown(newest)}: {_why_not(newest, file)}; "
-            f"restore a commit from a backup, or move {shown(stage.directory)} away to begin anew"
-        )
-    return content
+    if content is not None or not (steps := stage.steps()):
+        return content
+    newest = stage.commit(steps[-1])
+    if not (why := _why_not(newest, file)):
+        # The first one came while we looked.
+        return read_newest(stage, file, read)
+    raise DamagedError(
+        f"no commit has a good {file}; the newest, {shown(newest)}: {why}; "
+        f"restore a commit from a backup, or move {shown(stage.directory)} away to begin anew"
+    )
 
 
 def _why_not(directory: Path, file: str) -> str:
+    """What is wrong with a file of a commit; empty if nothing is."""
     try:
         manifest = read_manifest(directory)
-        damage = (
-            [manifest] if isinstance(manifest, Damage) else find_damage(directory, manifest, [file])
-        )
+        if isinstance(manifest, Damage):
+            return str(manifest)
+        return "; ".join(map(str, find_damage(directory, manifest, [file])))
     except OSError as error:
         return error.strerror or str(error)
-    return str(damage[0]) if damage else "replaced meanwhile: try again"
 
 
 def _readable(stage: StagePaths, file: str) -> Iterator[Commit]:
