@@ -8,14 +8,13 @@ import pytest
 
 T = TypeVar("T")
 
-_PAUSE_S = 0.1
-
 
 def wait_for(
     condition: Callable[[], T],
     what: str,
     within_s: float = 180.0,
     tell: Callable[[], str] = lambda: "",
+    pause_s: float = 0.1,
 ) -> T:
     """Returns what the condition returns, once that is true.
 
@@ -24,12 +23,13 @@ def wait_for(
         what: is being waited for, to say so when the time is over.
         within_s: far more seconds than it should take: a busy machine is no failure.
         tell: describes the world for whoever reads of the failure.
+        pause_s: seconds between two looks.
     """
     deadline = time.monotonic() + within_s
     while not (found := condition()):
         if time.monotonic() > deadline:
             pytest.fail(f"waited {within_s:.0f} s in vain: {what}\n{tell()}", pytrace=True)
-        time.sleep(_PAUSE_S)
+        time.sleep(pause_s)
     return found
 
 

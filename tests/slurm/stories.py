@@ -1,8 +1,10 @@
 """What the tests tell: a seed is launched, something happens to it, and it ends as it should."""
 
 import os
+import re
 import signal
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from clusters import Cluster, Job
 from deadlines import wait_for
@@ -12,8 +14,8 @@ from emtnas_hpc.runner.attempts import AttemptRecord, read_attempts
 from emtnas_hpc.store.owner import Owner, read_owner
 from emtnas_hpc.store.paths import RunPaths
 
-#: The second for a moment only, while SLURM sends it a signal.
-AT_WORK = ("RUNNING", "SIGNALING")
+#: The second for a moment only, while SLURM sends it a signal; the third until its processes ended.
+AT_WORK = ("RUNNING", "SIGNALING", "COMPLETING")
 ALL_GPUS = ("--nodes=2", "--gpus-per-node=2")
 
 
@@ -83,12 +85,28 @@ class Story:
         starts = self.starts()
         return [event for start in starts for event in start.events if event["event"] == kind]
 
+    def send(self, name: str, job: str, *options: str) -> None:
+        """Sends a signal through SLURM; returns once the process that owns the run has got it.
+
+        Args:
+            name: of the signal, as scancel takes it.
+            job: of that process.
+            options: of scancel.
+        """
+        owner = self.owner()
+        self.cluster.run("scancel", *options, f"--signal={name}", job)
+        number = signal.Signals[f"SIG{name}"]
+        wait_for(
+            lambda: _is_pending(owner.pid, number) or self.events("signal"), name, tell=self.tell
+        )
+        return job
+
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Sends a signal to the process that owns the run, and to no other."""
         os.kill(self.owner().pid, number)
 
     def wait_for_job_to_leave(self, job_id: str) -> None:
-        """Waits until a job that runs does not any more."""
+        """Waits until a job that runs does not any more, and its processes have ended."""
         what = f"the end of {job_id}"
         wait_for(lambda: self.cluster.job(job_id).state not in AT_WORK, what, tell=self.tell)
 
@@ -116,3 +134,13 @@ class Story:
     def tell(self) -> str:
         """What there is to know, for whoever reads of a failure."""
         return f"{self.cluster.tell()}\n{self.search.tell()}"
+
+
+def _is_pending(pid: int, number: signal.Signals) -> bool:
+    """Whether it waits until that process wakes up."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    sets = re.findall(r"^(?:Sig|Shd)Pnd:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return any(int(pending, 16) >> (number - 1) & 1 for pending in sets)

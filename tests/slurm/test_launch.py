@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from clusters import Cluster
 from deadlines import wait_for
+from pace import asleep
+from stories import Story
 from tiny import Reference, Search, assert_equal_runs, emtnas
 
 from emtnas_hpc.cluster.records import read_records
@@ -31,13 +33,16 @@ def recorded(search: Search, seed: int) -> list[str]:
 
 
 def test_five_seeds_end_as_in_the_foreground_and_are_submitted_once(
-    cluster: Cluster, search: Search, reference: Reference
+    story: Story, cluster: Cluster, search: Search, reference: Reference
 ) -> None:
     search = replace(search, generations=3)
     command = ("launch", *search.arguments(), "--seeds", 5, "--partition", "gpu")
+    # None is to be done before it is launched again.
+    hog = story.hog()
     assert emtnas(*command).returncode == 0
     again = emtnas(*command)
     assert again.stdout.count(": left alone, in the queue: ") == 5, again.stdout
+    cluster.run("scancel", hog)
     for seed in range(5):
         # One that begins submits no spare where one waits already.
         assert len(recorded(search, seed)) == 2
@@ -116,17 +121,16 @@ def test_what_no_node_can_give_is_refused_and_what_is_down_is_waited_for(
 
 
 def test_a_cancelled_search_is_taken_up_by_resume_and_ends_as_if_nothing_had_happened(
-    cluster: Cluster, search: Search, reference: Reference
+    story: Story,
 ) -> None:
-    assert emtnas("launch", *search.arguments(), "--partition", "gpu").returncode == 0
-    wait_for(lambda: search.generation(0) >= 2, "generation 2", tell=search.tell)
-    assert emtnas("cancel", "tiny", "--runs", search.runs).returncode == 0
-    assert cluster.queue() == []
-    assert not search.is_done(0)
-    done = emtnas("resume", "--runs", search.runs)
+    story.launch()
+    with asleep(story):
+        assert emtnas("cancel", "tiny", "--runs", story.search.runs).returncode == 0
+    assert story.cluster.queue() == []
+    assert not story.search.is_done(0)
+    done = emtnas("resume", "--runs", story.search.runs)
     assert done.returncode == 0, done.stderr
-    wait_for(lambda: search.is_done(0), "the end", tell=search.tell)
-    assert_equal_runs(search.run(0), reference.of(search, 0))
+    story.assert_ends_as_if_nothing_had_happened()
 
 
 def test_a_path_with_spaces_and_quotes_is_no_obstacle(

@@ -2,6 +2,7 @@
 
 import pytest
 from clusters import NO_REQUEUE
+from pace import asleep
 from stories import Story
 
 pytestmark = [pytest.mark.slurm, pytest.mark.site(NO_REQUEUE)]
@@ -9,19 +10,19 @@ pytestmark = [pytest.mark.slurm, pytest.mark.site(NO_REQUEUE)]
 
 def test_a_job_may_ask_for_what_the_site_does_not_do_by_itself(story: Story) -> None:
     story.launch()
-    story.wait_for_generation(1)
-    job = story.job()
-    story.cluster.run("scancel", "--signal=USR2", job.job_id)
+    with asleep(story):
+        job = story.job()
+        story.send("USR2", job.job_id)
     story.assert_ends_as_if_nothing_had_happened()
     assert story.cluster.job(job.job_id).restarts == 1
 
 
 def test_where_a_requeue_is_refused_the_spare_goes_on(story: Story) -> None:
     story.launch()
-    story.wait_for_generation(1)
-    job = story.job()
-    story.cluster.run("scontrol", "update", f"JobId={job.job_id}", "Requeue=0")
-    story.cluster.run("scancel", "--signal=USR2", job.job_id)
+    with asleep(story):
+        job = story.job()
+        story.cluster.run("scontrol", "update", f"JobId={job.job_id}", "Requeue=0")
+        story.send("USR2", job.job_id)
     story.assert_ends_as_if_nothing_had_happened()
     assert story.cluster.job(job.job_id).state == "FAILED"
     assert story.starts()[1].provenance["job_id"] != job.job_id

@@ -1,10 +1,8 @@
 """A node falls silent: SLURM gives its job to another one while the old process still writes."""
 
-import os
-import signal
-
 import pytest
 from deadlines import wait_for
+from pace import asleep
 from stories import Story
 
 pytestmark = pytest.mark.slurm
@@ -12,14 +10,12 @@ pytestmark = pytest.mark.slurm
 
 def test_a_process_on_a_lost_node_cannot_harm_its_successor(story: Story) -> None:
     story.launch()
-    story.wait_for_generation(1)
-    first, job = story.owner(), story.job()
-    story.cluster.kill(f"slurmd-{job.nodes}")
     # It would be done before SLURM has seen that the node is gone; it is to wake up in between.
-    story.kill(signal.SIGSTOP)
-    wait_for(lambda: story.owner().token != first.token, "another owner", tell=story.tell)
-    assert story.owner().job_id == first.job_id
-    os.kill(first.pid, signal.SIGCONT)
+    with asleep(story):
+        first, job = story.owner(), story.job()
+        story.cluster.kill(f"slurmd-{job.nodes}")
+        wait_for(lambda: story.owner().token != first.token, "another owner", tell=story.tell)
+        assert story.owner().job_id == first.job_id
     story.assert_ends_as_if_nothing_had_happened()
     assert story.cluster.job(job.job_id).nodes != job.nodes
     old, new = story.starts()

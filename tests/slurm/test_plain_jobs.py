@@ -1,42 +1,36 @@
 """A search in a batch script of one line, without any of our commands for SLURM."""
 
-import os
 import shlex
-import signal
 import sys
-from pathlib import Path
 
 import pytest
-from clusters import Cluster
 from deadlines import wait_for
-from tiny import Reference, Search, assert_equal_runs
+from pace import asleep
+from stories import Story
 
 pytestmark = pytest.mark.slurm
 
 
-def submit(cluster: Cluster, search: Search, logs: Path) -> str:
-    command = (sys.executable, "-m", "emtnas_hpc", "run", *search.arguments())
-    return cluster.submit(f"srun {shlex.join(command)}", "--gpus=1", logs=logs)
+def submit(story: Story) -> str:
+    command = (sys.executable, "-m", "emtnas_hpc", "run", *story.search.arguments())
+    logs = story.search.runs.parent
+    return story.cluster.submit(f"srun {shlex.join(command)}", "--gpus=1", logs=logs)
 
 
-def test_a_requeued_search_ends_as_if_nothing_had_happened(
-    cluster: Cluster, search: Search, reference: Reference, tmp_path: Path
-) -> None:
-    job = submit(cluster, search, tmp_path)
-    wait_for(lambda: search.generation(0) >= 2, "generation 2", tell=search.tell)
-    cluster.run("scontrol", "requeue", job)
-    wait_for(lambda: cluster.job(job).restarts, "a requeue", tell=cluster.tell)
-    wait_for(lambda: search.is_done(0), "the end", tell=search.tell)
-    assert_equal_runs(search.run(0), reference.of(search, 0))
+def test_a_requeued_search_ends_as_if_nothing_had_happened(story: Story) -> None:
+    job = submit(story)
+    with asleep(story):
+        story.cluster.run("scontrol", "requeue", job)
+        wait_for(lambda: story.cluster.job(job).restarts, "a requeue", tell=story.tell)
+    story.assert_ends_as_if_nothing_had_happened()
+    assert len(story.starts()) == 2
 
 
-def test_a_killed_search_is_ended_by_the_next_job(
-    cluster: Cluster, search: Search, reference: Reference, tmp_path: Path
-) -> None:
-    job = submit(cluster, search, tmp_path)
-    wait_for(lambda: search.generation(0) >= 2, "generation 2", tell=search.tell)
-    os.kill(search.pid(0), signal.SIGKILL)
-    wait_for(lambda: cluster.job(job).state == "FAILED", "its end", tell=cluster.tell)
-    submit(cluster, search, tmp_path)
-    wait_for(lambda: search.is_done(0), "the end", tell=search.tell)
-    assert_equal_runs(search.run(0), reference.of(search, 0))
+def test_a_killed_search_is_ended_by_the_next_job(story: Story) -> None:
+    job = submit(story)
+    with asleep(story):
+        story.kill()
+    wait_for(lambda: story.cluster.job(job).state == "FAILED", "its end", tell=story.tell)
+    submit(story)
+    story.assert_ends_as_if_nothing_had_happened()
+    assert len(story.starts()) == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from clusters import NO_USER_SIGNAL
 from deadlines import wait_for
-from pace import drowsy
+from pace import asleep, drowsy
 from stories import Story
 from tiny import assert_equal_runs
 
@@ -38,8 +38,8 @@ def wait_for_state(story: Story, job: str, state: str) -> None:
 
 def test_told_to_stop_it_commits_and_puts_itself_back_into_the_queue(story: Story) -> None:
     job = submit(story)
-    story.wait_for_generation(2)
-    story.cluster.run("scancel", "--batch", "--signal=USR2", job)
+    with asleep(story):
+        story.send("USR2", job, "--batch")
     assert_ends(story)
     assert story.cluster.job(job).restarts == 1
     assert len(story.starts()) == 2
@@ -73,8 +73,8 @@ def test_preempted_by_sigterm_it_is_requeued(story: Story) -> None:
 def test_a_seed_a_task_of_an_array_each_requeued_for_itself(story: Story) -> None:
     seeds = [replace(story, seed=seed) for seed in range(2)]
     array = submit(story, "--array=0-1")
-    seeds[1].wait_for_generation(2)
-    story.cluster.run("scancel", "--batch", "--signal=USR2", f"{array}_1")
+    with asleep(seeds[1]):
+        seeds[1].send("USR2", f"{array}_1", "--batch")
     for seed in seeds:
         assert_ends(seed)
     assert [len(seed.starts()) for seed in seeds] == [1, 2]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from deadlines import after, wait_for
-from pace import drowsy
+from pace import asleep, drowsy
 from stories import Story
 
 from emtnas_hpc.runner.attempts import ENDS
@@ -22,10 +22,11 @@ FORKING = Path(__file__).with_name("forking")
 def test_a_signal_to_make_room_at_a_random_moment(story: Story, generation: int) -> None:
     story.launch()
     story.wait_for_generation(generation)
+    job = story.job()
     moment = random.uniform(0, 2)
     wait_for(after(moment), f"{moment:.3f} s")
-    job = story.job()
-    story.cluster.run("scancel", "--signal=USR2", job.job_id)
+    # Where the machine is fast it comes after the end, and is refused.
+    story.cluster.attempt("scancel", "--signal=USR2", job.job_id)
     story.assert_ends_as_if_nothing_had_happened()
     assert len(story.starts()) <= 2, moment
 
@@ -53,28 +54,31 @@ def test_a_signal_during_start_up(story: Story) -> None:
 
 def test_sigterm_alone_stops_nothing(story: Story) -> None:
     story.launch()
-    story.wait_for_generation(1)
-    story.cluster.run("scancel", "--signal=TERM", story.job().job_id)
+    with asleep(story):
+        story.send("TERM", story.job().job_id)
     story.assert_ends_as_if_nothing_had_happened()
     [start] = story.starts()
-    assert [event["signal"] for event in story.events("signal")] == ["SIGTERM"]
+    assert {event["signal"] for event in story.events("signal")} - {"SIGCONT"} == {"SIGTERM"}
     assert start.events[-1]["event"] == "finished"
 
 
 def test_a_requeue_by_hand(story: Story) -> None:
     story.launch()
-    story.wait_for_generation(1)
-    job = story.job()
-    story.cluster.run("scontrol", "requeue", job.job_id)
+    with drowsy(story):
+        story.wait_for_generation(1)
+        job = story.job()
+        story.cluster.run("scontrol", "requeue", job.job_id)
+        story.wait_for_job_to_leave(job.job_id)
     story.assert_ends_as_if_nothing_had_happened()
     assert story.cluster.job(job.job_id).restarts == 1
+    assert len(story.starts()) == 2
 
 
 def test_a_killed_process_is_followed_by_the_spare(story: Story) -> None:
     story.launch()
-    story.wait_for_generation(1)
-    job = story.job()
-    story.kill()
+    with asleep(story):
+        job = story.job()
+        story.kill()
     story.assert_ends_as_if_nothing_had_happened()
     assert story.cluster.job(job.job_id).state == "FAILED"
     assert story.starts()[1].provenance["job_id"] != job.job_id
@@ -100,11 +104,11 @@ def test_children_of_the_job_stay_out_of_it(story: Story, monkeypatch: pytest.Mo
     monkeypatch.setenv("PYTHONPATH", str(FORKING), prepend=os.pathsep)
     monkeypatch.setenv("FORK_FOR", str(story.run.attempts))
     story.launch()
-    story.wait_for_generation(1)
     child = int(wait_for(lambda: _read(story.run.attempts / "child"), "a child", tell=story.tell))
-    parent = story.owner()
-    job = story.job()
-    story.cluster.run("scancel", "--signal=USR2", job.job_id)
+    with asleep(story):
+        parent = story.owner()
+        job = story.job()
+        story.send("USR2", job.job_id)
     story.assert_ends_as_if_nothing_had_happened()
     assert child != parent.pid
     # One of them asked for a requeue, and SLURM agreed.

@@ -11,7 +11,6 @@ from pathlib import Path
 from clusters import tail
 
 from emtnas_hpc.runner.attempts import read_attempts
-from emtnas_hpc.store.owner import read_owner
 from emtnas_hpc.store.paths import RunPaths
 
 #: What is found for both tasks is trained anew, where a test wants that.
@@ -104,12 +103,6 @@ class Search:
             event for start in starts for event in start.events if event["event"] == "finished"
         )
         return len({event["stage"] for event in ended}) == N_STAGES
-
-    def pid(self, seed: int) -> int:
-        """The process that owns the run; fails the test if there is none."""
-        owner = read_owner(self.run(seed).owner)
-        assert owner, f"nobody owns {self.run(seed).directory}\n{self.tell()}"
-        return owner.pid
 
     def tell(self) -> str:
         """What happened to the runs: attempts and logs."""

@@ -14,6 +14,8 @@ def fork_when_begun(attempts: Path) -> None:
     while not list(attempts.glob("*.jsonl")):
         time.sleep(0.1)
     if os.fork() == 0:
+        # Else a program that was just being started would seem to write for as long as this lives.
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         live(attempts)
 
 
