@@ -110,9 +110,13 @@ class Story:
         what = f"the end of {job_id}"
         wait_for(lambda: self.cluster.job(job_id).state not in AT_WORK, what, tell=self.tell)
 
-    def preempt(self) -> str:
-        """Submits a job that takes all GPUs; returns its id once it runs."""
-        urgent = self.hog("sleep 1")
+    def preempt(self) -> None:
+        """Takes all GPUs for a second."""
+        self.occupy("sleep 1")
+
+    def occupy(self, script: str = "sleep 1000") -> str:
+        """Takes all GPUs; returns the id of the job that does, once it runs."""
+        urgent = self.hog(script)
         wait_for(
             lambda: self.cluster.job(urgent).state != "PENDING", "the urgent job", tell=self.tell
         )

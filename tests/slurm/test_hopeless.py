@@ -16,7 +16,7 @@ def test_a_crash_loop_ends_after_three_starts_and_status_has_its_last_words(
     shutil.copytree(story.search.data, own_data)
     story = story.of(data=own_data)
     # So that it begins only after its data is gone.
-    hog = story.hog()
+    hog = story.occupy()
     story.launch()
     shutil.rmtree(own_data)
     # Of these data sets every job would make what is missing.

@@ -38,7 +38,7 @@ def test_five_seeds_end_as_in_the_foreground_and_are_submitted_once(
     search = replace(search, generations=3)
     command = ("launch", *search.arguments(), "--seeds", 5, "--partition", "gpu")
     # None is to be done before it is launched again.
-    hog = story.hog()
+    hog = story.occupy()
     assert emtnas(*command).returncode == 0
     again = emtnas(*command)
     assert again.stdout.count(": left alone, in the queue: ") == 5, again.stdout

@@ -19,7 +19,7 @@ def measure_crash_loop(cluster: Cluster, search: Search) -> float:
     search = replace(search, data=own_data)
     story = Story(cluster, search, Reference(search.runs, search.data))
     # So that it begins only after its data is gone, which it would otherwise make anew.
-    hog = story.hog()
+    hog = story.occupy()
     story.launch()
     shutil.rmtree(own_data)
     own_data.write_text("no directory\n")
