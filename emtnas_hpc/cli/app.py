@@ -95,7 +95,17 @@ def run_command_line(arguments: list[str]) -> int:
 def _usage(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else app.info.name
-    return f"{error.format_message().rstrip('.')}; {command} --help says more"
+    return f"{error.format_message().rstrip('.')}{_of_sbatch(error)}; {command} --help says more"
+
+
+def _of_sbatch(error: TyperException) -> str:
+    """How to say it, if it is an option of sbatch that was typed as if it were ours."""
+    context = getattr(error, "ctx", None)
+    option = str(getattr(error, "option_name", ""))
+    takes_them = context and any(each.name == "sbatch" for each in context.command.params)
+    if not takes_them or not option.startswith("--"):
+        return ""
+    return f"; what sbatch knows is given as --sbatch {option.removeprefix('--')}=VALUE"
 
 
 def _complain(message: str, exit_code: int, debug: bool) -> int:

@@ -17,6 +17,7 @@ from launches import NAMED, launch
         (("--sbatch", "array=0-4"), "--sbatch: sbatch: expected no array here: a job sets it"),
         (("--seeds", "none"), "--seeds is 'none', expected a number (5) or a list"),
         (("--device", "gpu"), "--device is 'gpu', expected auto, cpu, cuda or cuda:N"),
+        (("--account", "me"), "No such option: --account; what sbatch knows is given as --sbatch "),
         (("--runs", "50%"), "50%/tiny/seed-0 has '%' in its path, which SLURM reads as a"),
         (("--set", "search.rmp=2"), "search.rmp is 2, expected a number from 0 to 1"),
     ],
