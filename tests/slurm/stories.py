@@ -93,13 +93,15 @@ class Story:
             job: of that process.
             options: of scancel.
         """
-        owner = self.owner()
+        owner, number = self.owner(), signal.Signals[f"SIG{name}"]
+
+        def n_heard() -> int:
+            return sum(event["signal"] == number.name for event in self.events("signal"))
+
+        before = n_heard()
         self.cluster.run("scancel", *options, f"--signal={name}", job)
-        number = signal.Signals[f"SIG{name}"]
-        wait_for(
-            lambda: _is_pending(owner.pid, number) or self.events("signal"), name, tell=self.tell
-        )
-        return job
+        # One that sleeps has not heard it yet, but will before all else when it wakes up.
+        wait_for(lambda: _is_pending(owner.pid, number) or n_heard() > before, name, tell=self.tell)
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Sends a signal to the process that owns the run, and to no other."""
