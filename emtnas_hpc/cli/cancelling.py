@@ -11,7 +11,7 @@ from emtnas_hpc.cluster.sight import Sight, look_at_all
 from emtnas_hpc.cluster.state import State, judge_seed
 from emtnas_hpc.errors import OwnedError
 from emtnas_hpc.store.owner import Owner, this_process
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.paths import RunPaths, jobs_lock, launched_runs
 
 
 def cancel_runs(find: Callable[[], Sequence[Path]]) -> int:
@@ -40,8 +40,8 @@ def cancel_runs(find: Callable[[], Sequence[Path]]) -> int:
 
 def with_deleted(directories: Sequence[Path], experiments: Iterable[Path]) -> list[Path]:
     """Adds runs that only their jobs tell of: somebody deleted the directories."""
-    told = (jobs for folder in experiments for jobs in sorted(folder.glob("jobs/seed-*")))
-    return list(dict.fromkeys([*directories, *(jobs.parents[1] / jobs.name for jobs in told)]))
+    launched = (run.directory for folder in experiments for run in launched_runs(folder))
+    return list(dict.fromkeys([*directories, *launched]))
 
 
 def _look(directories: Sequence[Path], me: Owner) -> tuple[list[Sight], list[Sight]]:
@@ -73,7 +73,7 @@ def _call_off(experiment: Path, find: Callable[[], Sequence[Path]], me: Owner) -
         _mark(sights, me)
         return [sight.paths for sight in sights]
 
-    cancel_jobs(RunPaths(experiment / "seed-0").jobs.lock, mark, _say)
+    cancel_jobs(jobs_lock(experiment), mark, _say)
     for sight in sights:
         done = sight.evidence.finished
         print(f"{sight.paths.directory}: {'done before, left as it is' if done else 'cancelled'}")

@@ -1,10 +1,10 @@
 """From what a user calls a run to run directories."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.store.paths import JobsPaths, RunPaths
+from emtnas_hpc.store.paths import JobsPaths, RunPaths, runs_below, runs_of
 
 _MOST_HINTS = 3
 
@@ -21,7 +21,7 @@ def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
         InputError: there is no run by that name, or none at all.
     """
     if not arguments:
-        found = _runs_among(runs, "*/seed-*")
+        found = _in_order(runs_below(runs))
         if not found:
             raise InputError(
                 f"no runs in {runs}; start one with `emtnas-hpc run`, or say --runs DIR"
@@ -48,9 +48,8 @@ def _find(argument: str, runs: Path) -> list[Path]:
         # Whose experiment.toml is gone is still told by its commits.
         if paths.experiment.is_file() or paths.stages():
             return [candidate]
-        for pattern in ("seed-*", "*/seed-*"):
-            if found := _runs_among(candidate, pattern):
-                return found
+        if found := _in_order(runs_of(candidate)) or _in_order(runs_below(candidate)):
+            return found
     raise InputError(
         f"no run {argument!r}, neither as a folder nor in {runs}{_hint(argument, runs)}"
     )
@@ -59,17 +58,17 @@ def _find(argument: str, runs: Path) -> list[Path]:
 def _hint(argument: str, runs: Path) -> str:
     """The runs of that experiment with overrides, which are a part of a folder's name."""
     name = argument.partition("/")[0]
-    alike = sorted(path.parent.name for path in runs.glob("*/seed-*"))
+    alike = (run.directory.parent.name for run in runs_below(runs))
     meant = [each for each in dict.fromkeys(alike) if each.startswith(f"{name}+")]
     return f"; did you mean {' or '.join(meant[:_MOST_HINTS])}?" if meant else ""
 
 
-def _runs_among(folder: Path, pattern: str) -> list[Path]:
+def _in_order(runs: Iterable[RunPaths]) -> list[Path]:
+    """Their directories, seed 10 after seed 9."""
     # What SLURM is told of an experiment's seeds lies in folders of the same names.
-    found = (path for path in folder.glob(pattern) if not JobsPaths(path).request.exists())
-    return sorted(found, key=_natural)
+    found = (run for run in runs if not JobsPaths(run.directory).request.exists())
+    return [run.directory for run in sorted(found, key=_order)]
 
 
-def _natural(path: Path) -> tuple[str, int]:
-    number = path.name.removeprefix("seed-")
-    return str(path.parent), int(number) if number.isdigit() else -1
+def _order(run: RunPaths) -> tuple[str, int]:
+    return str(run.directory.parent), int(run.seed) if run.seed.isdigit() else -1

@@ -38,7 +38,7 @@ def print_run(directory: Path, *, as_json: bool, pictures: Path | None = None) -
     """
     retrainings = read_retrainings(directory)
     # The run of an architecture from elsewhere has no search.
-    searched = bool(RunPaths(directory).stage("search").steps()) or not retrainings
+    searched = bool(RunPaths(directory).search.steps()) or not retrainings
     history = newest_history(directory) if searched else None
     drawn = []
     if pictures is not None:

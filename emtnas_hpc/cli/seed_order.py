@@ -13,7 +13,7 @@ from emtnas_hpc.experiment import Experiment, rename
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import read_stored
 from emtnas_hpc.search.session import SearchRequest
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.paths import RunPaths, runs_below
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def done_elsewhere(own: RunPaths, runs: Path, experiment: Experiment, seed: int)
     """
     if os.path.lexists(own.directory):
         return None
-    candidates = map(RunPaths, sorted(runs.glob(f"*/seed-{seed}")))
+    candidates = runs_below(runs, seed)
     return next((paths for paths in candidates if _is_done(paths, experiment, seed)), None)
 
 

@@ -15,7 +15,7 @@ def compare_runs(a: Path, b: Path) -> int:
     runs, both = (RunPaths(a), RunPaths(b)), f"{a} and {b}"
     codes = []
     # Runs of architectures from elsewhere have no search.
-    if any(run.stage("search").steps() for run in runs) or not common_retrainings(*runs):
+    if any(run.search.steps() for run in runs) or not common_retrainings(*runs):
         codes.append(_say(compare_newest(*runs), both))
     for name, comparison in compare_retrainings(*runs):
         codes.append(_say(comparison, f"{name} of {both}", "step"))

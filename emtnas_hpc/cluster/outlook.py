@@ -9,9 +9,10 @@ from emtnas_hpc.cluster.measuring import measure_commits, measure_pace, measure_
 from emtnas_hpc.cluster.plan import Limits, Measure, SeedPlan, disk_need, plan_seed
 from emtnas_hpc.cluster.profile import Profile
 from emtnas_hpc.cluster.sight import Sight
-from emtnas_hpc.cluster.stages import SEARCH, work_ahead
+from emtnas_hpc.cluster.stages import work_ahead
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.assembly import SearchPlan
+from emtnas_hpc.store.paths import SEARCH
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from emtnas_hpc.cluster.plan import Measure, SeedPlan, warnings
 from emtnas_hpc.cluster.profiles import Resolved
 from emtnas_hpc.cluster.queue import QueuedJob
 from emtnas_hpc.cluster.sight import Sight, look
-from emtnas_hpc.cluster.stages import SEARCH
 from emtnas_hpc.cluster.submission import sbatch_text
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.session import SearchRequest
 from emtnas_hpc.store.owner import this_process
+from emtnas_hpc.store.paths import SEARCH
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from emtnas_hpc.cluster.records import read_records
 from emtnas_hpc.cluster.request import read_request
 from emtnas_hpc.cluster.server_clock import server_now
 from emtnas_hpc.cluster.stages import (
-    SEARCH,
     StageProgress,
     read_retraining_stage,
     read_search,
@@ -29,7 +28,7 @@ from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.history.progress import SearchProgress
 from emtnas_hpc.search.run_directory import read_stored
 from emtnas_hpc.store.owner import Owner, read_owner
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.paths import SEARCH, RunPaths
 from emtnas_hpc.store.takeover import Verdict, judge, observe
 
 T = TypeVar("T")

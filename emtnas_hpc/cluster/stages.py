@@ -10,10 +10,8 @@ from emtnas_hpc.history import FILE_NAME
 from emtnas_hpc.history.progress import SearchProgress, read_progress
 from emtnas_hpc.history.retraining import RECORD_NAME
 from emtnas_hpc.history.retraining_progress import read_retraining_progress
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.paths import SEARCH, RunPaths
 from emtnas_hpc.store.reading import read_committed
-
-SEARCH = "search"
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def read_search(paths: RunPaths) -> SearchProgress | None:
     Raises:
         DamagedError: no commit can be read.
     """
-    return read_committed(paths.stage(SEARCH), FILE_NAME, read_progress)
+    return read_committed(paths.search, FILE_NAME, read_progress)
 
 
 def stage_names(
@@ -78,8 +76,7 @@ def stage_names(
     """
     if stored is not None and not stored.signatures:
         # Made for architectures from elsewhere: nothing is searched there.
-        there = [stage for stage in paths.stages() if stage != paths.stage(SEARCH)]
-        return [f"retraining/{stage.directory.name}" for stage in there] or [SEARCH]
+        return [stage.name for stage in paths.retrainings()] or [SEARCH]
     return stages_of(experiment) if experiment else [SEARCH]
 
 

@@ -11,10 +11,11 @@ from emtnas_hpc.cluster.measuring import measure_stages
 from emtnas_hpc.cluster.plan import Measure, SeedPlan, plan_seed, warnings
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
 from emtnas_hpc.cluster.sight import Sight, look_at_all
-from emtnas_hpc.cluster.stages import SEARCH, Ahead, work_ahead
+from emtnas_hpc.cluster.stages import Ahead, work_ahead
 from emtnas_hpc.cluster.state import Standing, State, judge_seed
 from emtnas_hpc.errors import SchedulerError
 from emtnas_hpc.store.owner import this_process
+from emtnas_hpc.store.paths import SEARCH
 
 
 @dataclass(frozen=True)

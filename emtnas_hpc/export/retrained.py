@@ -56,7 +56,7 @@ class Retrained:
 def retrainings_of(paths: RunPaths) -> list[Retrained]:
     """Every retraining of a run that has a good record, by name."""
     records = (
-        (stage, read_newest(stage, RECORD_NAME, read_retraining)) for stage in _stages(paths)
+        (stage, read_newest(stage, RECORD_NAME, read_retraining)) for stage in paths.retrainings()
     )
     return [Retrained(stage, record) for stage, record in records if record is not None]
 
@@ -67,12 +67,8 @@ def refuse_damaged(paths: RunPaths) -> None:
     Raises:
         DamagedError: none of a retraining's commits has a good record.
     """
-    for stage in _stages(paths):
+    for stage in paths.retrainings():
         read_committed(stage, RECORD_NAME, read_retraining)
-
-
-def _stages(paths: RunPaths) -> list[StagePaths]:
-    return [stage for stage in paths.stages() if stage != paths.stage("search")]
 
 
 def choose(

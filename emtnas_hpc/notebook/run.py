@@ -181,5 +181,5 @@ def load_run(directory: str | Path) -> Run:
             "experiment.toml"
         )
     retrainings = tuple(RunRetraining(each) for each in retrainings_of(paths))
-    history = read_committed(paths.stage("search"), FILE_NAME, read_history)
+    history = read_committed(paths.search, FILE_NAME, read_history)
     return Run(paths.directory, stored.experiment, stored.seed, retrainings, history)

@@ -83,7 +83,7 @@ def newest_history(directory: Path) -> History:
         InputError: nothing has been committed yet.
         DamagedError: no commit has it good.
     """
-    history = read_committed(RunPaths(directory).stage("search"), FILE_NAME, read_history)
+    history = read_committed(RunPaths(directory).search, FILE_NAME, read_history)
     if history is None:
         raise InputError("nothing has been committed yet")
     return history

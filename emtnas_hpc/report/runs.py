@@ -101,7 +101,7 @@ def read_run(directory: Path, problems: list[str]) -> Run:
     retrainings = tuple(_retrainings(paths, problems))
     stored = _stored(paths, problems)
     history = None
-    if not retrainings or paths.stage("search").steps():
+    if not retrainings or paths.search.steps():
         history = newest_history(directory)
     if history is not None and not paths.experiment.exists():
         problems.append(
@@ -143,9 +143,7 @@ def _sources(stored: StoredExperiment) -> tuple[Source, ...]:
 
 
 def _retrainings(paths: RunPaths, problems: list[str]) -> Iterable[Retraining]:
-    for stage in paths.stages():
-        if stage == paths.stage("search"):
-            continue
+    for stage in paths.retrainings():
         try:
             record = read_committed(stage, RECORD_NAME, read_retraining)
         except EmtnasError as error:

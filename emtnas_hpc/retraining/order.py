@@ -15,6 +15,7 @@ from emtnas_hpc.experiment import (
 from emtnas_hpc.experiment.recipes import RECIPE_SETTINGS
 from emtnas_hpc.space.architecture import Architecture
 from emtnas_hpc.space.genotype import format_genotype
+from emtnas_hpc.store.paths import retraining_stage
 
 #: Of a task's settings, those that decide which images a network sees beside the files themselves.
 #: A stem that is plain is left out. Where images are streamed, their size is not in their digest.
@@ -78,7 +79,7 @@ class RetrainingOrder:
     @property
     def stage_name(self) -> str:
         """Of its stage."""
-        return f"retraining/{self.name}"
+        return retraining_stage(self.name)
 
     @property
     def _image_settings(self) -> tuple[str, ...]:

@@ -5,13 +5,10 @@ from itertools import pairwise
 from typing import Any
 
 from emtnas_hpc.runner.attempts import AttemptRecord
+from emtnas_hpc.store.paths import SEARCH
 
 #: Equal bits are promised where all of these are equal.
 CONDITIONS = ("device_model", "cpu_capability", "torch", "numpy", "threads")
-
-
-#: A run's other stages are its retrainings.
-SEARCH = "search"
 
 
 def committed(

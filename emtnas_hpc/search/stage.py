@@ -24,6 +24,7 @@ from emtnas_hpc.runner.stage import Interrupted
 from emtnas_hpc.search.bookkeeping import TaskOutcome, record_generation, summarise
 from emtnas_hpc.search.stopwatch import Stopwatch
 from emtnas_hpc.search.task_trainer import TaskTrainer
+from emtnas_hpc.store.paths import SEARCH
 
 #: Told what begins: a phase, and the task that it concerns ("" for all).
 PhaseListener = Callable[[str, str], None]
@@ -41,7 +42,7 @@ class SearchStage:
         clock: seconds, for the accounting of time.
     """
 
-    name = "search"
+    name = SEARCH
 
     def __init__(
         self,

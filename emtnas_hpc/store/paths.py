@@ -29,6 +29,11 @@ from emtnas_hpc.store.refusals import storage_errors
 
 AsideReason = Literal["damaged", "stranger"]
 
+#: The stage that a run begins with; its others are retrainings.
+SEARCH = "search"
+
+_RETRAINING = "retraining"
+_SEED = "seed-"
 _ATTEMPT = re.compile(r"(\d{4,})-([0-9a-z]+)\.jsonl")
 _COMMIT = re.compile(r"\d{6,}")
 _RECORD = re.compile(r"[0-9a-f]{8}\.json")
@@ -40,6 +45,12 @@ class StagePaths:
     """The directory of one stage: its commits and what surrounds them."""
 
     directory: Path
+
+    @property
+    def name(self) -> str:
+        """What attempts, and all who speak of it, call the stage."""
+        name = self.directory.name
+        return name if name == SEARCH else retraining_stage(name)
 
     @property
     def identity(self) -> Path:
@@ -83,7 +94,7 @@ class JobsPaths:
     @property
     def lock(self) -> Path:
         """One for all seeds of an experiment."""
-        return self.directory.parent / "lock"
+        return jobs_lock(self.directory.parents[1])
 
     @property
     def request(self) -> Path:
@@ -118,6 +129,11 @@ class RunPaths:
     """The directory of one run: one seed of one experiment."""
 
     directory: Path
+
+    @property
+    def seed(self) -> str:
+        """Its number, as the directory's name has it."""
+        return self.directory.name.removeprefix(_SEED)
 
     @property
     def experiment(self) -> Path:
@@ -169,17 +185,51 @@ class RunPaths:
         """The directory of a stage: `search`, or `retraining/<what>`."""
         return StagePaths(self.directory / name)
 
+    @property
+    def search(self) -> StagePaths:
+        """The directory of the search."""
+        return self.stage(SEARCH)
+
+    def retrainings(self) -> list[StagePaths]:
+        """The retrainings that have a directory, by name."""
+        folder = self.directory / _RETRAINING
+        found = (StagePaths(folder / name) for name in sorted(_names(folder)))
+        return [stage for stage in found if stage.directory.is_dir()]
+
     def stages(self) -> list[StagePaths]:
-        """The stages that have a directory: the search, then the retrainings by name."""
-        retrainings = self.directory / "retraining"
-        candidates = [self.directory / "search"]
-        candidates += [retrainings / name for name in sorted(_names(retrainings))]
-        return [StagePaths(directory) for directory in candidates if directory.is_dir()]
+        """The stages that have a directory: the search, then the retrainings."""
+        return [self.search] * self.search.directory.is_dir() + self.retrainings()
+
+
+def retraining_stage(name: str) -> str:
+    """The name of the stage that a retraining is."""
+    return f"{_RETRAINING}/{name}"
 
 
 def seed_run(runs: Path, name: str, seed: int) -> RunPaths:
     """The run directory of one seed of the experiment of that name."""
-    return RunPaths(runs / name / f"seed-{seed}")
+    return RunPaths(runs / name / f"{_SEED}{seed}")
+
+
+def runs_of(experiment: Path) -> list[RunPaths]:
+    """The run directories in an experiment's folder, by name."""
+    return [RunPaths(path) for path in sorted(experiment.glob(f"{_SEED}*"))]
+
+
+def runs_below(runs: Path, seed: int | None = None) -> list[RunPaths]:
+    """Those of all experiments in a directory of runs, or of one seed of each."""
+    which = "*" if seed is None else seed
+    return [RunPaths(path) for path in sorted(runs.glob(f"*/{_SEED}{which}"))]
+
+
+def launched_runs(experiment: Path) -> list[RunPaths]:
+    """The runs of an experiment that SLURM was told of, be they deleted or not."""
+    return [RunPaths(experiment / told.name) for told in sorted(experiment.glob(f"jobs/{_SEED}*"))]
+
+
+def jobs_lock(experiment: Path) -> Path:
+    """Held while somebody submits or cancels jobs of an experiment."""
+    return experiment / "jobs" / "lock"
 
 
 def temporary_name(path: Path, token: str) -> Path:

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from emtnas_hpc.errors import StorageError
-from emtnas_hpc.store.paths import RunPaths, find_temporaries, seed_run
+from emtnas_hpc.store.paths import (
+    RunPaths,
+    find_temporaries,
+    launched_runs,
+    runs_below,
+    runs_of,
+    seed_run,
+)
 
 
 def test_every_file_of_a_run_has_its_documented_name(tmp_path: Path) -> None:
@@ -69,6 +76,8 @@ def test_stages_are_the_search_and_then_the_retrainings(tmp_path: Path) -> None:
         run.stage(name).directory.mkdir(parents=True)
     names = [str(stage.directory.relative_to(tmp_path)) for stage in run.stages()]
     assert names == ["search", "retraining/a-n2", "retraining/b-n2"]
+    assert [stage.name for stage in run.stages()] == names
+    assert [run.stage(name) for name in names] == run.stages() == [run.search, *run.retrainings()]
 
 
 def test_temporary_names_tell_whose_they_are(tmp_path: Path) -> None:
@@ -92,3 +101,19 @@ def test_a_directory_that_cannot_be_listed_is_a_storage_error(
 
 def test_a_seed_has_its_own_directory_under_the_experiments_name(tmp_path: Path) -> None:
     assert seed_run(tmp_path, "cifar+rmp=0.1", 3).directory == tmp_path / "cifar+rmp=0.1/seed-3"
+
+
+def test_runs_are_found_by_experiment_and_by_seed(tmp_path: Path) -> None:
+    runs = [seed_run(tmp_path, name, seed) for name in ("a", "b") for seed in (0, 1)]
+    for run in runs:
+        run.directory.mkdir(parents=True)
+    assert runs_below(tmp_path) == runs
+    assert runs_below(tmp_path, 1) == [runs[1], runs[3]]
+    assert runs_of(tmp_path / "b") == runs[2:]
+    assert [run.seed for run in runs_of(tmp_path / "b")] == ["0", "1"]
+
+
+def test_a_deleted_run_is_still_known_by_what_slurm_was_told_of_it(tmp_path: Path) -> None:
+    run = seed_run(tmp_path, "a", 4)
+    run.jobs.directory.mkdir(parents=True)
+    assert launched_runs(tmp_path / "a") == [run]

@@ -9,6 +9,7 @@ from emtnas_hpc.history.retraining import Retraining
 from emtnas_hpc.report.experiments import Experiment, seed_of
 from emtnas_hpc.report.runs import Run
 from emtnas_hpc.runner.provenance import condition_changes
+from emtnas_hpc.store.paths import retraining_stage
 
 #: Recorded at every start, and how a note calls it.
 CONDITIONS = (
@@ -52,7 +53,7 @@ def stage_of(retraining: Retraining) -> str:
     """The stage that a retraining is, by the name that attempts know."""
     header = retraining.header
     name = retraining_name(header.task, header.found_on, header.shape.n_normal, header.recipe)
-    return f"retraining/{name}"
+    return retraining_stage(name)
 
 
 def values_of(name: str, conditions: Iterable[Mapping[str, Any]]) -> list[str]:

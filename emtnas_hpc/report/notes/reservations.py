@@ -12,7 +12,7 @@ from emtnas_hpc.report.notes.conditions import CONDITIONS, listed, retraining_co
 from emtnas_hpc.report.paper import paper_images, paper_settings
 from emtnas_hpc.report.quantities import incumbents_retrainings
 from emtnas_hpc.report.runs import Run
-from emtnas_hpc.runner.provenance import SEARCH
+from emtnas_hpc.store.paths import SEARCH
 
 
 def reservations(layout: Layout, family: Family, used: Collection[str] = ()) -> Iterator[str]:
