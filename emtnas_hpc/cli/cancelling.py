@@ -2,13 +2,11 @@
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cluster.cancelling import cancel_jobs, mark_cancelled
 from emtnas_hpc.cluster.sight import Sight, look_at_all
-from emtnas_hpc.cluster.state import State, judge_seed
 from emtnas_hpc.errors import OwnedError
 from emtnas_hpc.store.owner import Owner, this_process
 from emtnas_hpc.store.paths import RunPaths, jobs_lock, launched_runs
@@ -47,15 +45,12 @@ def with_deleted(directories: Sequence[Path], experiments: Iterable[Path]) -> li
 def _look(directories: Sequence[Path], me: Owner) -> tuple[list[Sight], list[Sight]]:
     """The runs to be called off, and those that are searched in the foreground."""
     sights = look_at_all(directories, me)
-    by_hand = [sight for sight in sights if _is_in_foreground(sight)]
+    by_hand = [sight for sight in sights if _is_searched_by_hand(sight)]
     return [sight for sight in sights if sight not in by_hand or sight.evidence.records], by_hand
 
 
-def _is_in_foreground(sight: Sight) -> bool:
-    owner = sight.evidence.owner
-    unmarked = replace(sight.evidence, cancelled=None, failed=None)
-    in_foreground = owner is not None and not owner.job_id
-    return in_foreground and judge_seed(unmarked).state is State.RUNNING
+def _is_searched_by_hand(sight: Sight) -> bool:
+    return sight.evidence.in_foreground and not sight.evidence.finished
 
 
 def _mark(sights: Iterable[Sight], me: Owner) -> None:

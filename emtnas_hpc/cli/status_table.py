@@ -84,7 +84,7 @@ def _name(seed: SeedStatus) -> str:
 
 
 def _cells(seed: SeedStatus) -> dict[str, str]:
-    last = seed.sight.evidence.last
+    silent_s = seed.sight.evidence.silent_s
     return {
         "stage": " ".join(_stage(seed)),
         "true %": ", ".join(_percents(accuracies(seed))) or "-",
@@ -93,7 +93,7 @@ def _cells(seed: SeedStatus) -> dict[str, str]:
         "left": ", ".join(_left(seed, format_duration)),
         "jobs": str(seed.n_jobs),
         "req.": str(seed.n_requeues),
-        "heard": _roughly(last.silent_s) if last else "-",
+        "heard": "-" if silent_s is None else _roughly(silent_s),
     }
 
 
@@ -115,9 +115,8 @@ def _stage(seed: SeedStatus) -> tuple[str, str]:
     """The stage under way without the label of its recipe, and how far it is."""
     stage = seed.sight.under_way
     short = _WITHOUT_RECIPE.match(stage.name)
-    return short[
-        1
-    ] if short else stage.name, f"{stage.step}/{'?' if stage.n_steps is None else stage.n_steps}"
+    n_steps = "?" if stage.n_steps is None else stage.n_steps
+    return short[1] if short else stage.name, f"{stage.step}/{n_steps}"
 
 
 def _left(seed: SeedStatus, shown: Callable[[float], str]) -> list[str]:

@@ -93,7 +93,6 @@ def _values(overview: Overview) -> dict[str, Any]:
 
 def _seed_values(seed: SeedStatus) -> dict[str, Any]:
     job = seed.standing.job
-    last = seed.sight.evidence.last
     return {
         "directory": seed.sight.paths.directory,
         "state": seed.standing.state.value,
@@ -111,7 +110,7 @@ def _seed_values(seed: SeedStatus) -> dict[str, Any]:
         "n_jobs_left": seed.plan.n_jobs if seed.plan else None,
         "n_jobs": seed.n_jobs,
         "n_requeues": seed.n_requeues,
-        "heartbeat_age_s": last.silent_s if last else None,
+        "heartbeat_age_s": seed.sight.evidence.silent_s,
         "job": {"id": job.job_id, "state": job.state, "reason": job.reason, "nodes": job.nodes}
         if job
         else None,

@@ -127,8 +127,7 @@ class _Course:
         """Marks the run as failed if this start's exception was one too many."""
         with self._stop.deferred():
             try:
-                living = self._living_owner()
-                if reason := reason_to_give_up(read_attempts(self._run), living):
+                if reason := reason_to_give_up(read_attempts(self._run), self._known_owner()):
                     self._give_up(reason)
             except EmtnasError as error:
                 say(str(error))
@@ -159,6 +158,13 @@ class _Course:
         if owner.job_id and self._is_gone(owner.job_id):
             return None
         return owner.token
+
+    def _known_owner(self) -> str | None:
+        # A record that cannot be understood must not keep jobs coming for ever: each fails at it.
+        try:
+            return self._living_owner()
+        except OwnedError:
+            return None
 
     def _is_gone(self, job_id: str) -> bool | None:
         return gone_jobs(predecessors(self._job, self._records()))(job_id)

@@ -6,7 +6,7 @@ from enum import Enum
 
 from emtnas_hpc.cluster.queue import QueuedJob
 from emtnas_hpc.cluster.records import JobRecord
-from emtnas_hpc.cluster.state import SILENCE_S, Evidence
+from emtnas_hpc.cluster.state import Evidence
 
 
 class Action(Enum):
@@ -41,9 +41,8 @@ class Decision:
 def decide(seed: Evidence, n_spares: int, *, resuming: bool = False) -> Decision:
     """Decides by the first rule that applies; a job of an unanswered intent is always called off.
 
-    1. What is finished is left alone.
-    2. What a process in the foreground carries is left alone; one that cannot be seen from here
-       counts as long as it shows signs of life, and after what the queue says.
+    1. What a process in the foreground carries is left alone.
+    2. What is finished is left alone; its jobs may still be at more than is asked for now.
     3. What was called off is left alone by `launch`, and taken up by `resume`.
     4. What was given up is taken up; what is left of its jobs would find the mark and leave.
     5. What is in the queue is left alone, but for spares that are missing.
@@ -55,12 +54,11 @@ def decide(seed: Evidence, n_spares: int, *, resuming: bool = False) -> Decision
         resuming: whether marks are to be taken away.
     """
     orphans, jobs = _split(seed)
+    if seed.in_foreground:
+        return Decision(Action.LEAVE, "running", f"by {seed.owner}", orphans)
     if seed.finished:
-        return Decision(Action.LEAVE, "done", call_off=orphans)
-    in_foreground = _in_foreground(seed)
-    marked = seed.cancelled is not None or seed.failed is not None
-    if in_foreground and (seed.owner_lives or marked):
-        return Decision(Action.LEAVE, "running", in_foreground, orphans)
+        state = "in the queue" if jobs else "done"
+        return Decision(Action.LEAVE, state, _listed(jobs), orphans)
     if seed.cancelled is not None and not resuming:
         why = f"{seed.cancelled}; `emtnas-hpc resume` takes it up".removeprefix("; ")
         return Decision(Action.LEAVE, "cancelled", why, orphans)
@@ -69,8 +67,6 @@ def decide(seed: Evidence, n_spares: int, *, resuming: bool = False) -> Decision
             return Decision(Action.SUBMIT, state, mark, (*orphans, *jobs), n_spares=n_spares)
     if jobs:
         return _in_queue(jobs, orphans, n_spares)
-    if in_foreground:
-        return Decision(Action.LEAVE, "running", in_foreground, orphans)
     began = seed.last is not None or any(record.job_id for record in seed.records)
     state = "stopped" if began else "new"
     return Decision(Action.SUBMIT, state, call_off=orphans, n_spares=n_spares)
@@ -94,15 +90,10 @@ def _split(seed: Evidence) -> tuple[tuple[QueuedJob, ...], tuple[QueuedJob, ...]
 
 
 def _in_queue(jobs: Sequence[QueuedJob], orphans: tuple[QueuedJob, ...], n_spares: int) -> Decision:
-    listed = ", ".join(f"job {job.job_id} {job.state.lower()}" for job in jobs)
     missing = max(0, 1 + n_spares - len(jobs))
     action = Action.TOP_UP if missing else Action.LEAVE
-    return Decision(action, "in the queue", listed, orphans, jobs[-1].job_id, missing)
+    return Decision(action, "in the queue", _listed(jobs), orphans, jobs[-1].job_id, missing)
 
 
-def _in_foreground(seed: Evidence) -> str:
-    """Who carries it, if that is no job and may be alive; empty if nobody does."""
-    if seed.owner is None or seed.owner.job_id or seed.owner_lives is False:
-        return ""
-    heard = seed.last is not None and seed.last.silent_s <= SILENCE_S
-    return f"by {seed.owner}" if seed.owner_lives or heard else ""
+def _listed(jobs: Sequence[QueuedJob]) -> str:
+    return ", ".join(f"job {job.job_id} {job.state.lower()}" for job in jobs)

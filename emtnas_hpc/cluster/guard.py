@@ -6,7 +6,9 @@ from enum import Enum
 from itertools import pairwise, takewhile
 from typing import Any
 
+from emtnas_hpc.cluster.minutes import format_minutes
 from emtnas_hpc.runner.attempts import ENDS, AttemptRecord, Event
+from emtnas_hpc.store.paths import SEARCH
 
 #: So many starts in a row that count against a run end it.
 N_STRIKES = 3
@@ -92,15 +94,20 @@ def _reached_its_limit(attempt: AttemptRecord) -> bool:
 def _limit_reason(attempt: AttemptRecord) -> str:
     limit_s = float(attempt.provenance.get("time_left_s") or 0.0)
     lead_s = float(attempt.provenance.get("lead_time_s") or 0.0)
-    limit = f"the limit is {_minutes(limit_s)}, of which {_minutes(lead_s)} are lead time"
+    limit = (
+        f"the limit is {format_minutes(limit_s)}, of which {format_minutes(lead_s)} are lead time"
+    )
     abandoned = _first(attempt, Event.ABANDONED)
     if not abandoned or not abandoned.get("seconds"):
-        return f"no generation ended before the time limit; {limit}"
-    return f"one generation takes more than {_minutes(abandoned['seconds'])}, {limit}"
+        return f"no {_step(attempt)} ended before the time limit; {limit}"
+    return f"one {_step(attempt)} takes more than {format_minutes(abandoned['seconds'])}, {limit}"
 
 
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+def _step(attempt: AttemptRecord) -> str:
+    """What a step of the stage under way is called."""
+    stages = (event["stage"] for event in reversed(attempt.events) if event.get("stage"))
+    stage = next(stages, SEARCH)
+    return "generation" if stage == SEARCH else f"step of {stage}"
 
 
 def _requeued(attempt: AttemptRecord, after: AttemptRecord | None) -> bool:

@@ -1,4 +1,4 @@
-"""Time limits as SLURM writes them, in whole minutes."""
+"""Time limits as SLURM writes them, in whole minutes, and what is set beside them."""
 
 import re
 
@@ -33,3 +33,12 @@ def format_limit(minutes: int) -> str:
     days, rest = divmod(minutes, 24 * 60)
     clock = f"{rest // 60:02d}:{rest % 60:02d}:00"
     return f"{days}-{clock}" if days else clock
+
+
+def format_minutes(seconds: float) -> str:
+    """`90 s`, `14 min` or `14 min 20 s`: a duration to be compared with a limit."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from emtnas_hpc.cluster.minutes import format_minutes
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -132,9 +134,9 @@ def warnings(
     if any(plan.left and not plan.per_job for plan in plans):
         least = math.ceil((pace.value + limits.lead_time_s) / 60)
         return [
-            f"one generation takes {_minutes(pace.value)} ({pace.origin}), but a limit of "
-            f"{_minutes(limits.limit_s)} less {limits.lead_time_s:.0f} s of lead time holds only "
-            f"{_minutes(limits.usable_s)}: ask for at least --time {least}"
+            f"one generation takes {format_minutes(pace.value)} ({pace.origin}), but a limit of "
+            f"{format_minutes(limits.limit_s)} less {format_minutes(limits.lead_time_s)} of lead "
+            f"time holds only {format_minutes(limits.usable_s)}: ask for at least --time {least}"
         ]
     most = max((plan.n_jobs or 0 for plan in plans), default=0)
     if most > 1 + spares > 2:
@@ -144,7 +146,3 @@ def warnings(
             "launch again when those have ended"
         ]
     return []
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -91,14 +91,16 @@ def look(directory: Path, me: Owner, now: float, asked: Experiment | None = None
     paths, problems = RunPaths(directory), _Problems()
     progress = problems.unless(read_search, paths)
     stages = _stages(paths, progress, asked, problems)
-    starts = problems.unless(read_starts, paths, now) or Starts(None, {})
+    # The owner first: whoever takes the run meanwhile is then no owner without a start.
     owner = problems.unless(read_owner, paths.owner)
+    starts = problems.unless(read_starts, paths, now) or Starts(None, {})
     evidence = Evidence(
         finished=all(stage.finished for stage in stages),
         cancelled=problems.unless(read_mark, paths.cancelled),
         failed=problems.unless(read_mark, paths.failed),
         owner=owner,
         owner_lives=_lives(owner, me) if owner else None,
+        owner_silent_s=starts.silences.get(owner.token) if owner else None,
         last=starts.last,
         records=tuple(problems.unless(read_records, paths.jobs) or ()),
     )

@@ -3,14 +3,14 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from emtnas_hpc.cluster.state import ENDS, LastStart
+from emtnas_hpc.cluster.state import UNFINISHED_ENDS, LastStart
 from emtnas_hpc.runner.attempts import Event, parse_line
 from emtnas_hpc.store.paths import RunPaths
 from emtnas_hpc.store.refusals import storage_errors
 
-_END = re.compile("|".join(f'"{kind}"' for kind in ENDS).encode())
+_END = re.compile("|".join(f'"{kind}"' for kind in UNFINISHED_ENDS).encode())
 _WARNING = re.compile(f'"{Event.NO_GPU}"'.encode())
 
 #: Why a start stopped that heard no signal, as what follows `by`.
@@ -25,11 +25,13 @@ class Starts:
         last: the newest; None if it never began.
         restarts: by the id of every job that has begun, how often SLURM had requeued it.
         warning: of the newest start, about where it runs; empty if it had none.
+        silences: by the token of every start, seconds since its last sign of life.
     """
 
     last: LastStart | None
     restarts: Mapping[str, int]
     warning: str = ""
+    silences: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_starts(paths: RunPaths, now: float) -> Starts:
@@ -43,27 +45,27 @@ def read_starts(paths: RunPaths, now: float) -> Starts:
         StorageError: the file system refused.
     """
     restarts: dict[str, int] = {}
+    silences: dict[str, float] = {}
     text = b""
-    heartbeat: float | None = None
     attempts = paths.find_attempts()
     for found in attempts:
         with storage_errors(found.path, "read"), found.path.open("rb") as file:
             text = file.read() if found is attempts[-1] else file.readline()
-            heartbeat = os.fstat(file.fileno()).st_mtime
+            silences[found.token] = max(0.0, now - os.fstat(file.fileno()).st_mtime)
         first = parse_line(text.partition(b"\n")[0])
         if job_id := first.get("job_id"):
             count = int(first.get("restart_count") or 0)
             restarts[job_id] = max(count, restarts.get(job_id, 0))
-    if heartbeat is None:
+    if not attempts:
         return Starts(None, restarts)
-    last = _last_start(text, max(0.0, now - heartbeat))
-    return Starts(last, restarts, _warning(text))
+    last = _last_start(text, silences[attempts[-1].token])
+    return Starts(last, restarts, _warning(text), silences)
 
 
 def _last_start(text: bytes, silent_s: float) -> LastStart:
     # It may tell more after its end, so the newest of the ends is looked for backwards.
     events = (parse_line(line) for line in reversed(_lines_with(_END, text)))
-    end = next((event for event in events if event.get("event") in ENDS), {})
+    end = next((event for event in events if event.get("event") in UNFINISHED_ENDS), {})
     told = (end.get(key) for key in ("error", "signal", "reason"))
     detail = next((str(value) for value in told if value), "")
     return LastStart(end.get("event"), _REASONS.get(detail, detail), silent_s)

@@ -53,11 +53,13 @@ class Evidence:
     """What is known of a seed.
 
     Attributes:
-        finished: whether its last generation is committed.
+        finished: whether no stage has work left.
         cancelled: the text of that mark, None without it.
         failed: likewise.
         owner: the process that its directory names as its owner.
         owner_lives: as far as this machine can see; None where it cannot.
+        owner_silent_s: since the owner's last sign of life, by the file server's clock; None where
+            it has given none. Others may have begun after it, seen that it lives, and left.
         last: its newest start, if it ever began.
         records: of its jobs.
         jobs: those of them that are in the queue; None where the queue cannot be asked.
@@ -69,6 +71,7 @@ class Evidence:
     failed: str | None = None
     owner: Owner | None = None
     owner_lives: bool | None = None
+    owner_silent_s: float | None = None
     last: LastStart | None = None
     records: Sequence[JobRecord] = ()
     jobs: Sequence[QueuedJob] | None = ()
@@ -79,6 +82,32 @@ class Evidence:
         """Id of the job that was submitted last; None for an intent without an answer."""
         known = [record for record in self.records if not record.void]
         return known[-1].job_id if known else None
+
+    @property
+    def of_foreground(self) -> bool:
+        """Whether its owner is a process in the foreground, dead or alive."""
+        return self.owner is not None and not self.owner.job_id
+
+    @property
+    def in_foreground(self) -> bool:
+        """Whether a process in the foreground carries it.
+
+        One that cannot be seen from here does so as long as it shows signs of life.
+        """
+        alive = self.owner_is_heard if self.owner_lives is None else self.owner_lives
+        return self.of_foreground and alive
+
+    @property
+    def silent_s(self) -> float | None:
+        """Since the last sign of life of its owner, or else of its newest start."""
+        if self.owner_silent_s is None and self.last is not None:
+            return self.last.silent_s
+        return self.owner_silent_s
+
+    @property
+    def owner_is_heard(self) -> bool:
+        """Whether its owner has just shown that it lives."""
+        return self.owner_silent_s is not None and self.owner_silent_s <= SILENCE_S
 
 
 @dataclass(frozen=True)
@@ -94,28 +123,28 @@ def judge_seed(seed: Evidence) -> Standing:
     """The state of a seed, by the first rule that applies.
 
     1. What is finished is done.
-    2. A process in the foreground that is seen to live carries it.
+    2. A process in the foreground carries it, whatever mark it has: no process there heeds one.
     3. A mark counts whatever the queue says.
     4. A job in the queue carries it: one that runs before one that waits.
-    5. A process in the foreground of another machine carries it while it shows signs of life.
+    5. A process in the foreground carried it, and is gone.
     6. Without the queue nothing more can be said of a seed that has jobs.
     7. Nobody carries it: how its newest start ended tells what it is.
     """
     if seed.finished:
         return Standing(State.DONE)
-    in_foreground = seed.owner is not None and not seed.owner.job_id
-    if in_foreground and seed.owner_lives:
-        return _in_foreground(seed)
+    if seed.in_foreground:
+        return Standing(State.RUNNING, f"in the foreground: {_process(seed)}")
     if seed.cancelled is not None:
         return Standing(State.CANCELLED, _with_jobs(seed.cancelled, seed.jobs or ()))
     if seed.failed is not None:
         return Standing(State.FAILED, _with_jobs(seed.failed, seed.jobs or ()))
     if seed.jobs:
-        return _carried(seed.jobs, seed.last)
-    if in_foreground:
-        return _in_foreground(seed)
+        return _carried(seed, seed.jobs)
+    if seed.of_foreground:
+        gone = "is gone" if seed.owner_lives is False else "shows no sign of life"
+        return Standing(State.LOST, f"{_process(seed)} {gone}; the same command goes on")
     if seed.jobs is None and seed.records:
-        return _unseen(seed.last)
+        return _unseen(seed)
     return _left_alone(seed)
 
 
@@ -136,38 +165,42 @@ def _with_jobs(mark: str, jobs: Sequence[QueuedJob]) -> str:
     return f"{mark} (still in the queue: {ids})"
 
 
-def _carried(jobs: Sequence[QueuedJob], last: LastStart | None) -> Standing:
+def _carried(seed: Evidence, jobs: Sequence[QueuedJob]) -> Standing:
     job = carrier(jobs)
     if job.state == "PENDING":
         state = State.REQUEUED if job.restarts else State.QUEUED
         return Standing(state, f"job {job.job_id} {why_it_waits(job)}", job)
     if job.state == "RUNNING":
-        silent = last is not None and last.end is None and last.silent_s > SILENCE_S
+        silence = _silence(seed, job)
+        silent = silence is not None and silence > SILENCE_S
         reason = f"job {job.job_id} on {job.nodes} shows no sign of life" if silent else ""
         return Standing(State.RUNNING, reason, job)
     return Standing(State.RUNNING, f"job {job.job_id} is {job.state.lower()}", job)
 
 
-def _in_foreground(seed: Evidence) -> Standing:
-    process = f"process {seed.owner.pid} on {seed.owner.host}" if seed.owner else "its process"
-    if seed.owner_lives or (seed.owner_lives is None and not _is_silent(seed.last)):
-        return Standing(State.RUNNING, f"in the foreground: {process}")
-    gone = "is gone" if seed.owner_lives is False else "shows no sign of life"
-    return Standing(State.LOST, f"{process} {gone}; the same command goes on")
+def _silence(seed: Evidence, job: QueuedJob) -> float | None:
+    """Seconds since the last sign of life of a job that runs, as far as is known."""
+    owner = seed.owner
+    if owner is not None and (owner.job_id, owner.restart_count) == (job.job_id, job.restarts):
+        return seed.owner_silent_s
+    # It does not own the run yet; then it is the newest start, unless that is over.
+    return seed.last.silent_s if seed.last is not None and seed.last.end is None else None
 
 
-def _unseen(last: LastStart | None) -> Standing:
-    if last is not None and last.end is None and not _is_silent(last):
+def _process(seed: Evidence) -> str:
+    return f"process {seed.owner.pid} on {seed.owner.host}" if seed.owner else "its process"
+
+
+def _unseen(seed: Evidence) -> Standing:
+    last = seed.last
+    begins = last is not None and last.end is None and last.silent_s <= SILENCE_S
+    if seed.owner_is_heard or begins:
         return Standing(State.RUNNING, "it lives; SLURM cannot be asked")
     return Standing(State.UNKNOWN, "SLURM cannot be asked about its jobs")
 
 
-def _is_silent(last: LastStart | None) -> bool:
-    return last is None or last.silent_s > SILENCE_S
-
-
 #: Events that a start may end with unfinished: the state that it leaves, and what is said of it.
-ENDS: Mapping[str, tuple[State, str]] = {
+UNFINISHED_ENDS: Mapping[str, tuple[State, str]] = {
     Event.STOPPED: (State.STOPPED, "by {detail}"),
     Event.ABANDONED: (State.STOPPED, "by {detail}"),
     Event.SUPERSEDED: (State.STOPPED, "another process took it over and left it"),
@@ -179,8 +212,8 @@ ENDS: Mapping[str, tuple[State, str]] = {
 def _left_alone(seed: Evidence) -> Standing:
     mend = "`resume` goes on" if seed.records else "the same command goes on"
     lost = _lost_job(seed)
-    if seed.last is not None and seed.last.end is not None and seed.last.end in ENDS:
-        state, text = ENDS[seed.last.end]
+    if seed.last is not None and seed.last.end is not None and seed.last.end in UNFINISHED_ENDS:
+        state, text = UNFINISHED_ENDS[seed.last.end]
         said = text.format(detail=seed.last.detail or "itself")
         return Standing(state, "; ".join(part for part in (said, lost, mend) if part))
     if seed.last is None and not seed.records:

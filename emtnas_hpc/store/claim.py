@@ -133,7 +133,7 @@ def _standing(paths: RunPaths, take_over: bool) -> Owner | None:
 def _owned(paths: RunPaths, owner: Owner) -> OwnedError:
     return OwnedError(
         f"{shown(paths.directory)} is owned by {owner}; "
-        "wait for it, stop it, or pass --take-over if it is dead"
+        "wait for it, stop it, or, if it is dead, pass --take-over to `run` or `retrain`"
     )
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
@@ -86,10 +86,13 @@ def read_owner(path: Path) -> Owner | None:
     except OSError as error:
         raise storage_error(path, error, "read") from error
     try:
-        return Owner(**json.loads(text))
+        table = json.loads(text)
+        # A later version may know more of a process.
+        return Owner(**{name: table[name] for name in _FIELDS if name in table})
     except (ValueError, TypeError) as error:
         raise OwnedError(
-            f"{shown(path)} is not an owner record; if no process uses the run, pass --take-over"
+            f"{shown(path)} is not an owner record; if no process uses the run, "
+            "`emtnas-hpc run` (or `retrain`) takes it with --take-over"
         ) from error
 
 
@@ -129,3 +132,6 @@ def _pid_namespace() -> str:
         return str((_PROC / "self/ns/pid").readlink())
     except OSError:
         return ""
+
+
+_FIELDS = tuple(field.name for field in fields(Owner))

@@ -16,6 +16,7 @@ from emtnas_hpc.data import REGISTRY
 from emtnas_hpc.errors import (
     EmtnasError,
     InputError,
+    OwnedError,
     SchedulerError,
     StorageError,
     SupersededError,
@@ -316,6 +317,19 @@ def test_the_start_after_three_that_vanished_marks_the_run(launched: Launched) -
     with pytest.raises(EmtnasError, match="the run is given up: 3 starts in a row"):
         launched.start()
     assert "vanished without a signal" in launched.run.failed.read_text()
+    assert not launched.spare_waits
+
+
+def test_an_owner_record_that_cannot_be_understood_does_not_keep_a_hopeless_run_going(
+    launched: Launched,
+) -> None:
+    launched.run.owner.write_text("noise")
+    for _ in range(3):
+        assert not launched.run.failed.exists()
+        with pytest.raises(OwnedError, match="is not an owner record"):
+            launched.start()
+    assert launched.events() == ["failed", "gave_up"]
+    assert "OwnedError: " in launched.run.failed.read_text()
     assert not launched.spare_waits
 
 

@@ -5,7 +5,7 @@ import pytest
 from emtnas_hpc.cluster.decision import Action, decide, own_jobs
 from emtnas_hpc.cluster.queue import QueuedJob
 from emtnas_hpc.cluster.records import JobRecord
-from emtnas_hpc.cluster.state import SILENCE_S, Evidence, LastStart
+from emtnas_hpc.cluster.state import SILENCE_S, Evidence, LastStart, judge_seed
 from emtnas_hpc.store.owner import Owner, this_process
 
 MAIN = JobRecord("a", "job-a", 1.0, None, "1")
@@ -45,8 +45,17 @@ def test_a_job_of_an_unanswered_intent_is_called_off_and_never_adopted() -> None
 
 
 def test_a_finished_seed_is_left_alone_whatever_else_is_there() -> None:
-    decision = decide(replace(carried(), finished=True, cancelled="by me", failed="no"), 1)
-    assert (decision.action, decision.state) == (Action.LEAVE, "done")
+    decision = decide(Evidence(finished=True, cancelled="by me", failed="no"), 1)
+    assert (decision.action, decision.state, decision.why) == (Action.LEAVE, "done", "")
+
+
+def test_jobs_that_are_at_more_than_is_asked_for_are_named_and_get_no_spare() -> None:
+    """All that is asked for now is there; what they were launched for before may not be."""
+    decision = decide(replace(carried(), finished=True), 5)
+    assert (decision.action, decision.state) == (Action.LEAVE, "in the queue")
+    assert (decision.why, decision.call_off) == ("job 1 running, job 2 pending", ())
+    orphaned = decide(Evidence(finished=True, records=(INTENT,), jobs=(ORPHAN,)), 1)
+    assert (orphaned.state, orphaned.call_off) == ("done", (ORPHAN,))
 
 
 def test_a_cancelled_seed_is_left_alone_by_launch_and_taken_up_by_resume() -> None:
@@ -86,8 +95,32 @@ def owner(job_id: str | None = None) -> Owner:
 def test_a_process_in_the_foreground_keeps_its_seed_while_it_may_be_alive(
     lives: bool | None, silent_s: float, action: Action
 ) -> None:
-    evidence = Evidence(owner=owner(), owner_lives=lives, last=LastStart(None, "", silent_s))
+    evidence = Evidence(owner=owner(), owner_lives=lives, owner_silent_s=silent_s)
     assert decide(evidence, 1).action is action
+
+
+def test_a_process_in_the_foreground_keeps_its_seed_though_a_later_start_went_away() -> None:
+    left = LastStart("left", "is owned", 5 * SILENCE_S)
+    evidence = Evidence(owner=owner(), owner_silent_s=5.0, last=left)
+    assert decide(evidence, 1).action is Action.LEAVE
+    # Nor does the sign of life of another keep it.
+    left = LastStart("left", "is owned", 5.0)
+    evidence = Evidence(owner=owner(), owner_silent_s=5 * SILENCE_S, last=left)
+    assert decide(evidence, 1).action is Action.SUBMIT
+
+
+@pytest.mark.parametrize("mark", [{}, {"failed": "three crashes"}, {"cancelled": "by me"}])
+@pytest.mark.parametrize("jobs", [(), (WAITING,)])
+@pytest.mark.parametrize("lives", [True, None, False])
+@pytest.mark.parametrize("silent_s", [5.0, 5 * SILENCE_S])
+def test_what_is_left_to_the_foreground_is_what_is_shown_to_run_there(
+    mark: dict[str, str], jobs: tuple[QueuedJob, ...], lives: bool | None, silent_s: float
+) -> None:
+    known = Evidence(owner=owner(), owner_lives=lives, owner_silent_s=silent_s, **mark)  # type: ignore[arg-type]
+    last = LastStart(None, "", silent_s)
+    seed = replace(known, last=last, records=(MAIN, SPARE), jobs=jobs)
+    shown = judge_seed(seed).reason.startswith("in the foreground")
+    assert (decide(seed, 1, resuming=True).state == "running") == shown
 
 
 @pytest.mark.parametrize("mark", [{"failed": "three crashes"}, {"cancelled": "by me"}])
@@ -96,14 +129,13 @@ def test_a_process_in_the_foreground_keeps_its_seed_while_it_may_be_alive(
 def test_a_process_in_the_foreground_keeps_its_seed_whatever_mark_it_carries(
     mark: dict[str, str], resuming: bool, lives: bool | None
 ) -> None:
-    last = LastStart(None, "", SILENCE_S - 1)
-    evidence = Evidence(owner=owner(), owner_lives=lives, last=last, **mark)  # type: ignore[arg-type]
+    evidence = Evidence(owner=owner(), owner_lives=lives, owner_silent_s=SILENCE_S - 1, **mark)  # type: ignore[arg-type]
     decision = decide(evidence, 1, resuming=resuming)
     assert (decision.action, decision.state) == (Action.LEAVE, "running")
 
 
 def test_an_owner_in_a_job_counts_by_the_queue_alone() -> None:
-    evidence = Evidence(owner=owner("7"), owner_lives=None, last=LastStart(None, "", 0.0))
+    evidence = Evidence(owner=owner("7"), owner_silent_s=0.0, last=LastStart(None, "", 0.0))
     assert decide(evidence, 1).action is Action.SUBMIT
 
 

@@ -84,6 +84,17 @@ def test_what_is_said_of_the_limit_names_how_long_a_generation_lasted() -> None:
     )
 
 
+def test_a_step_of_a_retraining_is_not_called_a_generation() -> None:
+    name = "retraining/digits-n1-quick"
+    resumed: Event = {"event": "resumed", "stage": name, "step": 3}
+    signal = _signal("SIGUSR2", 100.0)
+    abandoned: Event = {"event": "abandoned", "stage": name, "step": 4, "seconds": 420.0}
+    [ending] = endings([_start(resumed, signal, abandoned)])
+    assert ending.reason.startswith(f"one step of {name} takes more than 7 min, the limit is ")
+    [ending] = endings([_start(resumed, signal, STOPPED)])
+    assert ending.reason.startswith(f"no step of {name} ended before the time limit; ")
+
+
 def test_a_start_that_never_came_to_a_generation_names_the_limit_only() -> None:
     [ending] = endings([_start(_signal("SIGUSR2", 100.0), STOPPED)])
     assert ending.reason == (

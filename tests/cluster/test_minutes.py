@@ -1,6 +1,6 @@
 import pytest
 
-from emtnas_hpc.cluster.minutes import format_limit, parse_limit
+from emtnas_hpc.cluster.minutes import format_limit, format_minutes, parse_limit
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,18 @@ def test_anything_else_is_refused(text: str) -> None:
 def test_a_limit_is_shown_as_slurm_shows_it(minutes: int, text: str) -> None:
     assert format_limit(minutes) == text
     assert parse_limit(text) == minutes
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (119.4, "119 s"),
+        (119.6, "2 min"),
+        (840.0, "14 min"),
+        (845.0, "14 min 05 s"),
+        (36_000.0, "600 min"),
+    ],
+)
+def test_what_is_compared_with_a_limit_is_shown_in_minutes(seconds: float, text: str) -> None:
+    assert format_minutes(seconds) == text

@@ -41,9 +41,16 @@ def test_a_generation_that_no_job_holds_is_warned_of() -> None:
     plan = plan_seed(0, 300, pace.value, limits)
     assert (plan.per_job, plan.n_jobs) == (0, None)
     assert warnings(pace, limits, [plan], 1) == [
-        "one generation takes 14 min (measured in seed-0), but a limit of 10 min less 120 s of "
+        "one generation takes 14 min (measured in seed-0), but a limit of 10 min less 2 min of "
         "lead time holds only 8 min: ask for at least --time 16"
     ]
+
+
+def test_the_two_durations_that_a_warning_compares_are_never_shown_as_equal() -> None:
+    limits, pace = Limits(960, 120), Measure(845, "measured in seed-0")
+    [line] = warnings(pace, limits, [plan_seed(0, 300, pace.value, limits)], 1)
+    assert line.startswith("one generation takes 14 min 05 s (measured in seed-0), ")
+    assert "holds only 14 min:" in line
 
 
 def test_the_limit_that_a_warning_asks_for_is_enough() -> None:

@@ -34,6 +34,14 @@ def test_the_newest_start_counts_with_its_age_by_the_file_servers_clock(run: Run
     assert read_starts(run, 990.0).last == LastStart(None, "", 0.0)
 
 
+def test_every_start_has_its_own_last_sign_of_life(run: RunPaths) -> None:
+    os.utime(_start(run, "a", "started"), (1005.0, 1005.0))
+    _start(run, "b", "left")
+    starts = read_starts(run, 1010.0)
+    assert starts.silences == {"a": 5.0, "b": 10.0}
+    assert starts.last == LastStart("left", "SIGUSR2", 10.0)
+
+
 def test_what_a_start_tells_after_its_end_does_not_hide_the_end(run: RunPaths) -> None:
     _start(run, "a", "started", "stopped", "spare_cancelled")
     assert read_starts(run, 1000.0).last == LastStart("stopped", "SIGUSR2", 0.0)

@@ -17,8 +17,11 @@ SILENT = LastStart(None, "", 500.0)
 STOPPED = LastStart("stopped", "SIGUSR2", 500.0)
 FAILED = LastStart("failed", "RuntimeError: out of memory", 500.0)
 
+#: It watched the owner, and went; its file is the newest, and tells nothing of the owner.
+LEFT = LastStart("left", "is owned by process 42", 900.0)
+
 LAUNCHED = Evidence(records=(RECORD,))
-IN_FOREGROUND = Evidence(owner=OWNER, last=ALIVE)
+IN_FOREGROUND = Evidence(owner=OWNER, owner_silent_s=5.0, last=ALIVE)
 
 
 def _judged(evidence: Evidence) -> tuple[str, str]:
@@ -55,6 +58,22 @@ def test_a_job_that_runs_but_is_silent_says_so() -> None:
     assert _judged(replace(seed, last=STOPPED)) == ("running", "")
 
 
+def test_a_job_that_owns_the_run_is_judged_by_its_own_signs_of_life() -> None:
+    owner = replace(OWNER, job_id="12")
+    hangs = replace(LAUNCHED, jobs=(RUNNING,), owner=owner, owner_silent_s=500.0, last=LEFT)
+    assert _judged(hangs) == ("running", "job 12 on n1 shows no sign of life")
+    assert _judged(replace(hangs, owner_silent_s=5.0, last=SILENT)) == ("running", "")
+
+
+@pytest.mark.parametrize("job", [replace(RUNNING, job_id="13"), replace(RUNNING, restarts=1)])
+def test_a_job_that_has_just_begun_is_not_judged_by_the_owner_that_it_will_supersede(
+    job: QueuedJob,
+) -> None:
+    dead = replace(OWNER, job_id="12")
+    begins = replace(LAUNCHED, jobs=(job,), owner=dead, owner_silent_s=500.0, last=ALIVE)
+    assert _judged(begins) == ("running", "")
+
+
 def test_a_job_that_waits_says_why_and_whether_it_has_begun_before() -> None:
     seed = replace(LAUNCHED, jobs=(WAITING,))
     assert _judged(seed) == ("queued", "job 12 waits for free nodes")
@@ -78,7 +97,7 @@ def test_of_several_jobs_the_one_that_will_begin_first_carries() -> None:
 
 
 def test_a_process_in_the_foreground_of_this_machine_runs_or_is_gone() -> None:
-    alive = replace(IN_FOREGROUND, owner_lives=True, last=SILENT)
+    alive = replace(IN_FOREGROUND, owner_lives=True, owner_silent_s=500.0)
     assert _judged(alive) == ("running", "in the foreground: process 42 on laptop")
     assert judge_seed(replace(alive, cancelled="by me")).state is State.RUNNING
     dead = replace(IN_FOREGROUND, owner_lives=False)
@@ -87,10 +106,27 @@ def test_a_process_in_the_foreground_of_this_machine_runs_or_is_gone() -> None:
 
 def test_one_of_another_machine_runs_while_it_shows_signs_of_life() -> None:
     assert judge_seed(IN_FOREGROUND).state is State.RUNNING
-    silent = replace(IN_FOREGROUND, last=SILENT)
+    silent = replace(IN_FOREGROUND, owner_silent_s=500.0)
     said = "process 42 on laptop shows no sign of life; the same command goes on"
     assert _judged(silent) == ("lost", said)
-    assert judge_seed(replace(IN_FOREGROUND, last=None)).state is State.LOST
+    assert judge_seed(replace(IN_FOREGROUND, owner_silent_s=None)).state is State.LOST
+
+
+def test_one_of_another_machine_is_not_lost_because_a_later_start_went_away() -> None:
+    assert judge_seed(replace(IN_FOREGROUND, last=LEFT)).state is State.RUNNING
+
+
+def test_what_was_heard_last_is_of_the_owner_where_there_is_one() -> None:
+    assert replace(IN_FOREGROUND, last=LEFT).silent_s == 5.0
+    assert Evidence(last=LEFT).silent_s == 900.0
+    assert Evidence().silent_s is None
+
+
+def test_one_of_another_machine_runs_whatever_mark_or_queue_says() -> None:
+    for mark in ({"cancelled": "by me"}, {"failed": "three crashes"}):
+        assert judge_seed(replace(IN_FOREGROUND, **mark)).state is State.RUNNING
+    seed = replace(IN_FOREGROUND, records=(RECORD,), jobs=(WAITING,))
+    assert _judged(seed) == ("running", "in the foreground: process 42 on laptop")
 
 
 def test_without_the_queue_a_seed_that_has_jobs_is_known_to_run_only_while_it_lives() -> None:
@@ -98,6 +134,8 @@ def test_without_the_queue_a_seed_that_has_jobs_is_known_to_run_only_while_it_li
     assert _judged(unasked) == ("running", "it lives; SLURM cannot be asked")
     for last in (SILENT, STOPPED, None):
         assert _judged(replace(unasked, last=last))[0] == "unknown"
+    heard = replace(unasked, owner_silent_s=5.0, last=LEFT)
+    assert _judged(heard) == ("running", "it lives; SLURM cannot be asked")
 
 
 @pytest.mark.parametrize(

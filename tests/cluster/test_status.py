@@ -10,6 +10,7 @@ from stand_ins import StandIns, leave_owner, queue_line, record_job
 from emtnas_hpc.cluster.state import State
 from emtnas_hpc.cluster.status import Overview, SeedStatus, survey
 from emtnas_hpc.runner.attempts import Attempt
+from emtnas_hpc.store.owner import read_owner
 from emtnas_hpc.store.paths import RunPaths
 
 
@@ -166,6 +167,32 @@ def test_the_foreground_is_shown_as_well(tmp_path: Path, stand_ins: StandIns) ->
     assert _one(_survey(run)).standing.state is State.LOST
     leave_owner(run, host="elsewhere")
     assert "on elsewhere" in _one(_survey(run)).standing.reason
+
+
+def test_a_job_that_watched_the_foreground_of_another_machine_does_not_hide_that_it_lives(
+    tmp_path: Path, stand_ins: StandIns
+) -> None:
+    run = _run(tmp_path, 0, until=2)
+    leave_owner(run, host="elsewhere")
+    owner = read_owner(run.owner)
+    assert owner is not None
+    Attempt(run, owner.token, {}).close()
+    stand_ins.queue()
+    record_job(run, "1")
+    _start(run, "1", end="left")
+    first, newest = (found.path for found in run.find_attempts())
+    _age(newest, 900.0)
+    standing = _one(_survey(run)).standing
+    assert standing.state is State.RUNNING
+    assert standing.reason.startswith("in the foreground: process ")
+    os.utime(newest)
+    _age(first, 900.0)
+    assert _one(_survey(run)).standing.state is State.LOST
+
+
+def _age(path: Path, seconds: float) -> None:
+    at = path.stat().st_mtime - seconds
+    os.utime(path, (at, at))
 
 
 def test_a_damaged_run_is_named_and_the_others_are_shown(

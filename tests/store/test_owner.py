@@ -44,6 +44,13 @@ def test_a_record_of_an_older_version_names_no_machine(tmp_path: Path) -> None:
     assert read_owner(tmp_path / "owner") == replace(me, machine_id="")
 
 
+def test_what_a_later_version_adds_to_a_record_is_passed_over(tmp_path: Path) -> None:
+    me = this_process()
+    record = {**json.loads(me.to_text()), "color": 3}
+    (tmp_path / "owner").write_text(json.dumps(record))
+    assert read_owner(tmp_path / "owner") == me
+
+
 def test_every_start_has_its_own_token() -> None:
     assert this_process().token != this_process().token
 
@@ -62,7 +69,7 @@ def test_a_record_that_makes_no_sense_is_refused_with_the_way_out(
     tmp_path: Path, text: str
 ) -> None:
     (tmp_path / "owner").write_text(text)
-    with pytest.raises(OwnedError, match="--take-over"):
+    with pytest.raises(OwnedError, match=r"`emtnas-hpc run` \(or `retrain`\) .*--take-over"):
         read_owner(tmp_path / "owner")
 
 
