@@ -26,14 +26,15 @@ def run_orders(paths: RunPaths, experiment: Experiment) -> list[RetrainingOrder]
             experiment=experiment.name,
             seed=history.header.seed,
             threads=experiment.threads,
-            architecture=incumbent(history, found_on)[0],
-            origin=incumbent(history, found_on)[1],
+            architecture=architecture,
+            origin=origin,
             task=task,
             images=experiment.task[task],
             n_normal=n_normal,
             settings=settings,
         )
         for found_on, task in experiment.retrained
+        for architecture, origin in [incumbent(history, found_on)]
         for n_normal in settings.normal_cells
     ]
 

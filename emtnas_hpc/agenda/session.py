@@ -11,8 +11,12 @@ from emtnas_hpc.retraining.plan import RetrainingPlan
 from emtnas_hpc.runner.attempts import Event
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome
-from emtnas_hpc.runner.terms import Terms
-from emtnas_hpc.search.run_directory import read_stored, store_retraining
+from emtnas_hpc.runner.terms import Reason, Terms
+from emtnas_hpc.search.run_directory import (
+    read_stored,
+    store_what_may_change,
+    with_what_may_change,
+)
 from emtnas_hpc.search.session import (
     Listeners,
     SearchRequest,
@@ -21,6 +25,7 @@ from emtnas_hpc.search.session import (
     open_session,
     search_left,
 )
+from emtnas_hpc.store.claim import take
 from emtnas_hpc.store.durable import write_file
 
 
@@ -43,20 +48,23 @@ def carry_on(
         OwnedError: another process is at it.
         EmtnasError: of the store; what was committed stands.
     """
+    terms = terms or Terms()
     search = search_left(request, listeners.say)
     if search is None:
         left = _left(request, run_orders(request.paths, request.experiment), listeners)
         if not left:
+            _say_what_is_asked(request, listeners, terms)
             return Outcome.DONE
-        with open_session(request, listeners, terms or Terms()) as session:
-            store_retraining(request.paths, request.experiment, session.opened.claim)
+        with open_session(request, listeners, terms) as session:
+            store_what_may_change(request.paths, request.experiment, session.opened.claim)
             return _continue_retrainings(session, left, stop)
     open_transfers(request, listeners.say)
-    with open_session(request, listeners, terms or Terms()) as session:
+    with open_session(request, listeners, terms) as session:
         if continue_search(session, search, stop) is Outcome.MORE:
             return Outcome.MORE
         orders = run_orders(request.paths, request.experiment)
-        return _continue_retrainings(session, _left(request, orders, listeners), stop)
+        left = _left(request, orders, listeners)
+        return _continue_retrainings(session, left, stop, has_worked=True)
 
 
 def carry_on_retrainings(
@@ -97,25 +105,56 @@ def _left(
     return [plan for plan in plans if plan is not None]
 
 
+def _say_what_is_asked(request: SearchRequest, listeners: Listeners, terms: Terms) -> None:
+    """In the experiment.toml of a run that has all of it, and may ask for more: a job would go on.
+
+    One that asks for just that is only read.
+    """
+    stored, asked = read_stored(request.paths), request.experiment
+    if stored is None or with_what_may_change(stored.experiment, asked) == stored.experiment:
+        return
+    claim = take(
+        request.paths,
+        terms.me,
+        say=listeners.say,
+        take_over=request.take_over,
+        job_is_gone=terms.job_is_gone,
+    )
+    try:
+        store_what_may_change(request.paths, asked, claim)
+    finally:
+        claim.release()
+
+
 def _continue_retrainings(
-    session: Session, plans: Sequence[RetrainingPlan], stop: StopRequest
+    session: Session,
+    plans: Sequence[RetrainingPlan],
+    stop: StopRequest,
+    *,
+    has_worked: bool = False,
 ) -> Outcome:
+    """Carries one after the other on; `has_worked` says whether this start has made a step."""
     for plan in plans:
-        if stop.requested or _out_of_time(session):
+        if stop.requested or _is_to_stop(session, has_worked):
             return Outcome.MORE
         signature = store_identity(session.opened.paths, plan, session.opened.claim)
         stage = plan.stage(session.device, session.listeners.phase)
         if session.carry_on(stage, signature, stop) is Outcome.MORE:
             return Outcome.MORE
+        has_worked = True
     return Outcome.DONE
 
 
-def _out_of_time(session: Session) -> bool:
-    """Whether not even a commit fits any more; what the first step takes nobody knows yet."""
+def _is_to_stop(session: Session, has_worked: bool) -> bool:
+    """Whether it was called off, or no commit fits any more; what a step takes nobody knows yet.
+
+    A start without a step is never out of time: the next one would not get any further.
+    """
     reason = session.terms.reason_to_stop(0.0)
-    if reason:
-        session.opened.attempt.event(Event.STOPPED, reason=reason)
-    return reason is not None
+    if reason is None or (reason is Reason.DEADLINE and not has_worked):
+        return False
+    session.opened.attempt.event(Event.STOPPED, reason=reason)
+    return True
 
 
 def _say_what_it_is_for(session: Session) -> None:

@@ -12,20 +12,21 @@ from emtnas_hpc.agenda.transfers import open_transfers
 from emtnas_hpc.cli.launch_view import print_json, print_launched, print_proposals
 from emtnas_hpc.cli.named_experiment import Folders, Named, load_named
 from emtnas_hpc.cli.seed_order import done_elsewhere, reusable, said_of
-from emtnas_hpc.cluster.launching import Launched, Seed
+from emtnas_hpc.cluster.launching import UNREADABLE, Launched, Seed
 from emtnas_hpc.cluster.launching import launch as submit_seeds
 from emtnas_hpc.cluster.profiles import Resolved
-from emtnas_hpc.cluster.proposal import Proposal, propose
+from emtnas_hpc.cluster.proposal import Proposal, SeedProposal, propose
 from emtnas_hpc.cluster.queue import read_queue
 from emtnas_hpc.cluster.request import JobRequest
 from emtnas_hpc.cluster.resolving import Wishes, resolve
 from emtnas_hpc.cluster.submission import refuse_path
-from emtnas_hpc.errors import DataError
+from emtnas_hpc.errors import DataError, EmtnasError
 from emtnas_hpc.experiment import Experiment, rename
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import refuse_other_settings
 from emtnas_hpc.search.session import SearchRequest, plan_search
 from emtnas_hpc.store.paths import RunPaths, seed_run
+from emtnas_hpc.store.refusals import shown
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,11 @@ def make_seeds(
 def carry_out(
     proposals: Sequence[Proposal], *, resuming: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Shows what is proposed, and does it unless this is a dry run."""
+    """Shows what is proposed, and does it unless this is a dry run.
+
+    Raises:
+        EmtnasError: something is refused, or a seed could not be read; all others are carried on.
+    """
     if not as_json:
         print_proposals(proposals, with_script=dry_run)
     launched: list[Launched] = []
@@ -158,6 +163,21 @@ def carry_out(
         _print(proposals, [each for each in launched if each.jobs], dry_run, as_json)
         raise
     _print(proposals, launched, dry_run, as_json)
+    rows = [row for proposal in proposals for row in proposal.seeds] if dry_run else launched
+    _refuse_unreadable(rows)
+
+
+def _refuse_unreadable(rows: Sequence[SeedProposal | Launched]) -> None:
+    """Says in a line each which seeds were not submitted since they could not be read."""
+    lines = [
+        f"{shown(row.seed.run.directory)} is left alone: {row.decision.why}"
+        for row in rows
+        if row.decision.state == UNREADABLE
+    ]
+    for line in lines[:-1]:
+        say(f"error: {line}")
+    if lines:
+        raise EmtnasError(lines[-1])
 
 
 def _print(

@@ -1,16 +1,19 @@
 """What `resume` does: as `launch`, but from what the run directories say."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
 from emtnas_hpc.cli.finding import find_runs
 from emtnas_hpc.cli.launching import carry_out, make_seeds, say
-from emtnas_hpc.cluster.launching import Seed
+from emtnas_hpc.cluster.decision import Action
+from emtnas_hpc.cluster.launching import Seed, judge, see
+from emtnas_hpc.cluster.profiles import Layer, Resolved, stack
 from emtnas_hpc.cluster.proposal import Proposal, propose
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
 from emtnas_hpc.cluster.request import JobRequest, read_request
-from emtnas_hpc.cluster.resolving import Wishes, resolve
+from emtnas_hpc.cluster.resolving import STANDING, Wishes, resolve
 from emtnas_hpc.cluster.submission import refuse_path
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment import StoredExperiment
@@ -37,8 +40,16 @@ def resume_runs(
     """
     known = _known(find_runs(arguments, runs), say_of_others=bool(arguments))
     queue = read_queue()
-    groups = groupby(known, key=lambda each: (each[0].jobs.lock, each[1].experiment, each[2]))
-    proposals = [_propose(list(group), wishes, queue) for _key, group in groups]
+    by_request = groupby(known, key=lambda each: (each[0].jobs.lock, each[1].experiment, each[2]))
+    groups = [list(group) for _key, group in by_request]
+    proposals = []
+    for group in groups:
+        try:
+            proposals.append(_propose(group, wishes, queue))
+        except InputError as error:
+            if len(groups) == 1:
+                raise
+            raise InputError(f"{group[0][0].directory}: {error}") from None
     carry_out(proposals, resuming=True, dry_run=dry_run, as_json=as_json)
 
 
@@ -61,10 +72,23 @@ def _known(directories: Sequence[Path], *, say_of_others: bool) -> list[Known]:
 
 def _propose(group: Sequence[Known], wishes: Wishes, queue: Sequence[QueuedJob]) -> Proposal:
     _run, stored, standing = group[0]
-    resolved = resolve(wishes, standing.profile, standing.filled)
-    request = standing.model_copy(update={"profile": resolved.profile, "filled": resolved.filled})
     runs = {each.seed: run for run, each, _request in group}
     for run in runs.values():
         refuse_path(run)
-    seeds: list[Seed] = make_seeds(stored.experiment, runs, request)
+    seeds = make_seeds(stored.experiment, runs, standing)
+    resolved = _resolve(wishes, standing, seeds, queue)
+    request = standing.model_copy(update={"profile": resolved.profile, "filled": resolved.filled})
+    seeds = [replace(seed, request=request) for seed in seeds]
     return propose(stored.experiment, resolved, seeds, queue, resuming=True)
+
+
+def _resolve(
+    wishes: Wishes, standing: JobRequest, seeds: Sequence[Seed], queue: Sequence[QueuedJob]
+) -> Resolved:
+    """What the jobs ask for; that the site has it no longer matters only if there are to be any."""
+    sights = zip(seeds, see(seeds, queue), strict=True)
+    is_left = all(judge(*each, resuming=True).action is Action.LEAVE for each in sights)
+    if is_left and wishes == Wishes():
+        asked = stack([Layer(standing.profile.model_dump(), STANDING)])
+        return replace(asked, filled=standing.filled)
+    return resolve(wishes, standing.profile, standing.filled)

@@ -32,7 +32,7 @@ from emtnas_hpc.runner.attempts import Attempt, Event, read_attempts
 from emtnas_hpc.runner.interruption import Heard, StopRequest
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.session import end_recorded
-from emtnas_hpc.runner.terms import Terms
+from emtnas_hpc.runner.terms import Reason, Terms
 from emtnas_hpc.search.run_directory import read_stored
 from emtnas_hpc.search.session import SearchRequest
 from emtnas_hpc.store.owner import Owner, read_owner, this_process
@@ -225,9 +225,9 @@ class _Course:
             self._reason_to_stop,
         )
 
-    def _reason_to_stop(self, next_s: float) -> str | None:
+    def _reason_to_stop(self, next_s: float) -> Reason | None:
         if self._run.cancelled.exists():
-            return "cancelled"
+            return Reason.CANCELLED
         if self._limit.fits(next_s) and self._spare:
             self._spare.look_after()
-        return None if self._limit.fits(next_s) else "deadline"
+        return None if self._limit.fits(next_s) else Reason.DEADLINE

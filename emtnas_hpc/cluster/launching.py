@@ -17,10 +17,14 @@ from emtnas_hpc.cluster.settling import settle
 from emtnas_hpc.cluster.sight import Sight, look
 from emtnas_hpc.cluster.submission import submit
 from emtnas_hpc.cluster.this_job import gone_jobs
-from emtnas_hpc.errors import InputError, SchedulerError
+from emtnas_hpc.errors import EmtnasError, InputError, SchedulerError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.assembly import SearchPlan
-from emtnas_hpc.search.run_directory import read_stored, store_experiment, with_retraining
+from emtnas_hpc.search.run_directory import (
+    read_stored,
+    store_experiment,
+    with_what_may_change,
+)
 from emtnas_hpc.store.claim import take
 from emtnas_hpc.store.durable import sync_directory
 from emtnas_hpc.store.lock import exclusive
@@ -31,6 +35,9 @@ from emtnas_hpc.store.refusals import shown, storage_errors
 Say = Callable[[str], None]
 
 _PATIENCE_S = 60.0
+
+#: The state of a seed that cannot be judged, in the words of a decision.
+UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,31 @@ def see(seeds: Sequence[Seed], queue: Sequence[QueuedJob]) -> list[Sight]:
     return [_see(seed, me, queue) for seed in seeds]
 
 
+def judge(seed: Seed, sight: Sight, *, resuming: bool) -> Decision:
+    """As `decide`, but a seed that could not be read is not submitted: its jobs could not either.
+
+    Args:
+        seed: which.
+        sight: what is known of it.
+        resuming: whether marks are to be taken away.
+    """
+    decision = decide(sight.evidence, seed.request.profile.spares, resuming=resuming)
+    problems = _lasting_problems(seed.run, sight) if decision.action is Action.SUBMIT else []
+    return Decision(Action.LEAVE, UNREADABLE, problems[0]) if problems else decision
+
+
+def _lasting_problems(run: RunPaths, sight: Sight) -> list[str]:
+    """Those that are not over once the request of its jobs is written anew."""
+    if not sight.problems:
+        return []
+    try:
+        read_request(run.jobs)
+        of_request = ""
+    except EmtnasError as error:
+        of_request = str(error)
+    return [line for line in sight.problems if line != of_request]
+
+
 def launch(
     seeds: Sequence[Seed], say: Say, launched: list[Launched], *, resuming: bool = False
 ) -> None:
@@ -102,12 +134,15 @@ def launch(
     _refuse_twice(seeds)
     with ExitStack() as locks:
         # In one order everywhere: two launches must not wait for each other.
-        for lock in sorted({seed.run.jobs.lock for seed in seeds}):
-            locks.enter_context(_jobs_lock(lock, say))
+        alone = {
+            lock: locks.enter_context(_jobs_lock(lock, say))
+            for lock in sorted({seed.run.jobs.lock for seed in seeds})
+        }
         queue = read_queue()
         try:
             for seed in seeds:
-                launched.append(_begin(seed, queue, resuming, say))
+                is_alone = alone[seed.run.jobs.lock]
+                launched.append(_begin(seed, queue, resuming, say, alone=is_alone))
         except SchedulerError as error:
             n_begun = sum(bool(each.jobs) for each in launched)
             so_far = f"{n_begun} of {len(seeds)} seeds were submitted; the same command goes on"
@@ -122,14 +157,17 @@ def _refuse_twice(seeds: Sequence[Seed]) -> None:
         raise InputError(f"{shown(directory)} is there {times} times, expected every run once")
 
 
-def _begin(seed: Seed, queue: Sequence[QueuedJob], resuming: bool, say: Say) -> Launched:
+def _begin(
+    seed: Seed, queue: Sequence[QueuedJob], resuming: bool, say: Say, *, alone: bool
+) -> Launched:
     me = this_process()
-    evidence = _see(seed, me, queue).evidence
-    decision = decide(evidence, seed.request.profile.spares, resuming=resuming)
-    settle(seed.run, evidence.records, decision.call_off, say)
+    sight = _see(seed, me, queue)
+    evidence, decision = sight.evidence, judge(seed, sight, resuming=resuming)
+    if decision.state == UNREADABLE:
+        return Launched(seed, decision)
+    settle(seed.run, evidence.records, decision.call_off, say, alone=alone)
     if decision.action is not Action.SUBMIT:
-        if seed.plan is not None and not evidence.finished:
-            restate(seed.run, seed.plan, me, say)
+        restate(seed.run, seed.experiment, me, say)
         return Launched(seed, decision)
     _store_experiment(seed, me, say)
     # All of that may have taken minutes, and `cancel` does not wait for ever.
@@ -184,7 +222,7 @@ def _store_experiment(seed: Seed, me: Owner, say: Say) -> None:
     stored = read_stored(seed.run)
     if seed.plan is None:
         return
-    if stored and with_retraining(stored.experiment, seed.experiment) == stored.experiment:
+    if stored and with_what_may_change(stored.experiment, seed.experiment) == stored.experiment:
         return
     claim = take(seed.run, me, say=say, job_is_gone=gone_jobs())
     try:
@@ -202,10 +240,9 @@ def _clear_mark(path: Path, text: str | None) -> None:
 
 
 @contextmanager
-def _jobs_lock(lock: Path, say: Say) -> Iterator[None]:
+def _jobs_lock(lock: Path, say: Say) -> Iterator[bool]:
     def waiting() -> None:
         say(f"another launch, resume or cancel is at {shown(lock.parent)}; waiting for it")
 
-    # A file system without locks has nobody to wait for: there we rely on the records.
-    with exclusive(lock, waiting, patience_s=_PATIENCE_S):
-        yield
+    with exclusive(lock, waiting, patience_s=_PATIENCE_S) as alone:
+        yield alone

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from emtnas_hpc.agenda.transfers import TrainingImages, open_transfers
 from emtnas_hpc.cluster.acceptance import check_acceptance
-from emtnas_hpc.cluster.decision import Action, Decision, decide
-from emtnas_hpc.cluster.launching import Seed, see
+from emtnas_hpc.cluster.decision import Action, Decision
+from emtnas_hpc.cluster.launching import UNREADABLE, Seed, judge, see
 from emtnas_hpc.cluster.outlook import Knowledge, learn
 from emtnas_hpc.cluster.plan import Measure, SeedPlan, warnings
 from emtnas_hpc.cluster.profiles import Resolved
@@ -99,9 +99,8 @@ def propose(
     search = next((seed.plan for seed in seeds if seed.plan), None)
     transfers = _transfers(experiment, seeds[0]) if search else {}
     known = learn(experiment, resolved.profile, search, transfers, [*sights, *_siblings(sights)])
-    spares = resolved.profile.spares
     rows = tuple(
-        _row(seed, sight, decide(sight.evidence, spares, resuming=resuming), known)
+        _row(seed, sight, judge(seed, sight, resuming=resuming), known)
         for seed, sight in zip(seeds, sights, strict=True)
     )
     proposal = Proposal(experiment, resolved, known.pace, known.commits[SEARCH], rows, ())
@@ -133,7 +132,8 @@ def with_room(proposals: Sequence[Proposal]) -> list[Proposal]:
 
 def _row(seed: Seed, sight: Sight, decision: Decision, known: Knowledge) -> SeedProposal:
     ahead = known.outlook(sight)
-    rests = decision.action is Action.LEAVE and sight.evidence.cancelled is not None
+    stopped = sight.evidence.cancelled is not None or decision.state == UNREADABLE
+    rests = decision.action is Action.LEAVE and stopped
     disk = 0.0 if rests else ahead.disk_bytes
     return SeedProposal(seed, decision, ahead.plan, ahead.guessed, ahead.guessed_s, disk)
 

@@ -1,4 +1,4 @@
-"""Other retrainings asked of a run that is left alone: stored for its jobs, or said to be not."""
+"""Something else asked of a run that is left alone: stored for its jobs, or said to be not."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,8 +7,11 @@ from emtnas_hpc.cluster.this_job import gone_jobs
 from emtnas_hpc.errors import OwnedError, SupersededError
 from emtnas_hpc.experiment import Experiment, difference
 from emtnas_hpc.experiment.identity import flatten
-from emtnas_hpc.search.assembly import SearchPlan
-from emtnas_hpc.search.run_directory import read_stored, store_experiment, with_retraining
+from emtnas_hpc.search.run_directory import (
+    read_stored,
+    store_what_may_change,
+    with_what_may_change,
+)
 from emtnas_hpc.store.claim import take
 from emtnas_hpc.store.owner import Owner, read_owner
 from emtnas_hpc.store.paths import RunPaths
@@ -16,14 +19,14 @@ from emtnas_hpc.store.refusals import shown
 from emtnas_hpc.store.takeover import Verdict, judge, observe
 
 
-def restate(run: RunPaths, plan: SearchPlan, me: Owner, say: Callable[[str], None]) -> None:
-    """Stores which retrainings a run is asked for now, which its jobs read when they start.
+def restate(run: RunPaths, experiment: Experiment, me: Owner, say: Callable[[str], None]) -> None:
+    """Stores what may change of what a run is asked for; its jobs read that when they start.
 
     Somebody who owns the run has read it: then nothing is stored, and that is said.
 
     Args:
         run: its directory; one that says nothing of itself yet is left so.
-        plan: what is asked for.
+        experiment: what is asked for.
         me: this process.
         say: told in a single line what was stored, or was not.
 
@@ -34,26 +37,26 @@ def restate(run: RunPaths, plan: SearchPlan, me: Owner, say: Callable[[str], Non
     stored = read_stored(run)
     if stored is None:
         return
-    asked = with_retraining(stored.experiment, plan.experiment)
+    asked = with_what_may_change(stored.experiment, experiment)
     if asked == stored.experiment:
         return
     what = difference(_legible(stored.experiment), _legible(asked))
-    if _store(run, plan, me, say):
-        say(f"{shown(run.directory)} will be carried on with what is asked for now: {what}")
+    if _store(run, experiment, me, say):
+        say(f"{shown(run.directory)} is asked for something else from now on: {what}")
     else:
         say(
-            f"{shown(run.directory)} is under way with other retrainings than asked for: {what}; "
+            f"{shown(run.directory)} is under way with something else than asked for: {what}; "
             "launch again when its jobs have ended"
         )
 
 
-def _store(run: RunPaths, plan: SearchPlan, me: Owner, say: Callable[[str], None]) -> bool:
+def _store(run: RunPaths, experiment: Experiment, me: Owner, say: Callable[[str], None]) -> bool:
     try:
         if not _is_free(run, me):
             return False
         claim = take(run, me, say=say, job_is_gone=gone_jobs())
         try:
-            store_experiment(run, plan, claim)
+            store_what_may_change(run, experiment, claim)
         finally:
             claim.release()
     except (OwnedError, SupersededError):

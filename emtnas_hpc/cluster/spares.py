@@ -78,9 +78,8 @@ def keep_spare(run: RunPaths, request: JobRequest, me: ThisJob, say: Say) -> str
     """
     with exclusive(run.jobs.lock, lambda: None, patience_s=_PATIENCE_S) as alone:
         records, queue = _with_me(run, me), read_queue()
-        if alone:
-            # Without locks such a record may be one that is just being answered.
-            settle(run, records, _orphans(records, queue), say, patience_s=_ORPHANS_S)
+        orphans = _orphans(records, queue)
+        settle(run, records, orphans, say, alone=alone, patience_s=_ORPHANS_S)
         if run.cancelled.exists() or _waiting(_known(records), queue, me):
             return ""
         # Imports submitit.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from emtnas_hpc.cluster.state import UNFINISHED_ENDS, LastStart
 from emtnas_hpc.runner.attempts import Event, parse_line
+from emtnas_hpc.runner.terms import Reason
 from emtnas_hpc.store.paths import RunPaths
 from emtnas_hpc.store.refusals import storage_errors
 
@@ -14,7 +15,7 @@ _END = re.compile("|".join(f'"{kind}"' for kind in UNFINISHED_ENDS).encode())
 _WARNING = re.compile(f'"{Event.NO_GPU}"'.encode())
 
 #: Why a start stopped that heard no signal, as what follows `by`.
-_REASONS = {"deadline": "its time limit", "cancelled": "`cancel`"}
+_REASONS: Mapping[str, str] = {Reason.DEADLINE: "its time limit", Reason.CANCELLED: "`cancel`"}
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from emtnas_hpc.runner.attempts import Attempt
 from emtnas_hpc.store.owner import Owner, this_process
 from emtnas_hpc.store.takeover import JobIsGone
 
+
+class Reason(StrEnum):
+    """Why a start stops that heard no signal. Attempts hold these words."""
+
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+
+
 #: Told how many seconds the next step and its commit will take; says why to stop before it, if so.
-ReasonToStop = Callable[[float], str | None]
+ReasonToStop = Callable[[float], Reason | None]
 
 
 def no_reason(_next_s: float) -> None:

@@ -97,27 +97,32 @@ def store_experiment(paths: RunPaths, plan: SearchPlan, claim: Claim) -> str:
         claim.check()
         write_file(paths.experiment, dump_stored(stored), claim.token)
     else:
-        store_retraining(paths, plan.experiment, claim)
+        store_what_may_change(paths, plan.experiment, claim)
     return stored.signatures[SearchStage.name]
 
 
-def store_retraining(paths: RunPaths, experiment: Experiment, claim: Claim) -> None:
-    """Says which retrainings the run is asked for now: no search's identity, so it may change."""
+def store_what_may_change(paths: RunPaths, experiment: Experiment, claim: Claim) -> None:
+    """Says which retrainings the run is asked for now, and how it is carried out."""
     stored = read_stored(paths)
     if stored is None:
         return
-    changed = replace(stored, experiment=with_retraining(stored.experiment, experiment))
+    changed = replace(stored, experiment=with_what_may_change(stored.experiment, experiment))
     if changed == stored:
         return
     claim.check()
     write_file(paths.experiment, dump_stored(changed), claim.token)
 
 
-def with_retraining(stored: Experiment, asked: Experiment) -> Experiment:
-    """What is stored, with the retrainings that are asked for, and images of their transfers."""
+def with_what_may_change(stored: Experiment, asked: Experiment) -> Experiment:
+    """What is stored, with all that is asked for now and is no part of the search's identity.
+
+    That is which retrainings, with the images of their transfers, and how it is all carried out.
+    """
     own = {name: stored.task[name] for name in stored.tasks}
     others = {name: images for name, images in asked.task.items() if name not in own}
-    return stored.model_copy(update={"retraining": asked.retraining, "task": {**others, **own}})
+    return stored.model_copy(
+        update={"retraining": asked.retraining, "run": asked.run, "task": {**others, **own}}
+    )
 
 
 def is_finished(paths: RunPaths, experiment: Experiment, seed: int) -> bool:

@@ -11,16 +11,18 @@ from emtnas_hpc.agenda.incumbents import finished_history, incumbent, run_orders
 from emtnas_hpc.agenda.remaining import stages_left, stages_of
 from emtnas_hpc.agenda.session import carry_on_retrainings
 from emtnas_hpc.agenda.verification import common_retrainings, compare_retrainings
-from emtnas_hpc.errors import DamagedError, DataError, InputError
+from emtnas_hpc.errors import DamagedError, DataError, InputError, OwnedError
 from emtnas_hpc.experiment import TaskSettings
 from emtnas_hpc.history.retraining import Retraining, read_retraining
 from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome
-from emtnas_hpc.runner.terms import Terms
+from emtnas_hpc.runner.terms import Reason, Terms
 from emtnas_hpc.search.run_directory import read_stored
 from emtnas_hpc.search.session import SearchRequest
 from emtnas_hpc.search.verification import compare_newest
+from emtnas_hpc.store.claim import take
+from emtnas_hpc.store.owner import this_process
 from emtnas_hpc.store.paths import RunPaths
 
 Copy = Callable[..., SearchRequest]
@@ -143,16 +145,44 @@ def test_a_retraining_answers_for_its_own_conditions_not_for_those_of_the_search
     assert all("torch 1.0 -> " in line for line in said)
 
 
-def test_a_run_remembers_which_retrainings_it_was_last_asked_for(
+def test_a_run_remembers_which_retrainings_it_was_last_asked_for_and_how_it_is_carried_out(
     tmp_path: Path, request_in: Callable[..., SearchRequest]
 ) -> None:
     first = request_in(tmp_path / "seed-0", retraining={"normal_cells": [3]})
     assert run(first, stopping_at("search", 1)) is Outcome.MORE
     assert read_stored(first.paths).experiment == first.experiment
-    last, told = request_in(tmp_path / "seed-0", retraining={"normal_cells": [1]}), Told()
+    told = Told()
+    changed = {"retraining": {"normal_cells": [1]}, "run": {"keep_commits": 3}}
+    last = request_in(tmp_path / "seed-0", **changed)
     assert run(last, told) is Outcome.DONE
     assert told.stages == ["search", f"digits-n1-{LABEL}", f"again-n1-{LABEL}"]
     assert read_stored(last.paths).experiment == last.experiment
+
+
+def test_a_run_that_has_all_that_is_asked_for_now_asks_for_no_more(
+    copy: Copy, request_in: Callable[..., SearchRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = copy(retraining={"normal_cells": [1, 2, 3]})
+    assert run(more, stopping_at(f"digits-n3-{LABEL}", 1)) is Outcome.MORE
+    assert stages_left(more.paths, read_stored(more.paths).experiment, 0)
+    less = request_in(more.paths.directory, retraining={"normal_cells": [1]})
+    less = replace(less, data_dir=less.data_dir / "gone")
+    monkeypatch.setattr("emtnas_hpc.search.session.prepare_device", pytest.fail)  # imports torch
+    assert run(less, Told()) is Outcome.DONE
+    stored = read_stored(more.paths)
+    assert stored.experiment == less.experiment
+    assert stages_left(more.paths, stored.experiment, 0) == ()
+    assert not more.paths.owner.exists()
+
+
+def test_who_asks_a_run_for_less_that_somebody_carries_on_is_refused(copy: Copy) -> None:
+    request = copy(retraining={"normal_cells": [1]})
+    before = request.paths.experiment.read_bytes()
+    claim = take(request.paths, this_process(), say=pytest.fail)
+    with pytest.raises(OwnedError, match="is owned by"):
+        run(request, Told())
+    claim.release()
+    assert request.paths.experiment.read_bytes() == before
 
 
 def test_a_retraining_of_its_own_changes_nothing_that_the_run_is_asked_for(copy: Copy) -> None:
@@ -218,13 +248,44 @@ def test_the_stages_that_are_left_are_told_by_name(
     assert stages_left(request.paths, experiment, 0) == ()
 
 
-def test_a_stage_that_there_is_no_time_for_is_not_begun(copy: Copy) -> None:
+def only_after(stage: str, step: int, told: Told) -> Terms:
+    """Terms by which there is no time left from the end of a step on."""
+
+    def reason(_next_s: float) -> Reason | None:
+        return Reason.DEADLINE if (stage, step) in told.steps else None
+
+    return Terms(reason_to_stop=reason)
+
+
+@pytest.mark.parametrize("ended", ["search", RETRAININGS[0]])
+def test_a_stage_that_there_is_no_time_left_for_is_not_begun(
+    tmp_path: Path, request_in: Callable[..., SearchRequest], ended: str
+) -> None:
+    request, told = request_in(tmp_path / "seed-0"), Told()
+    assert run(request, told, terms=only_after(ended, 2, told)) is Outcome.MORE
+    assert told.steps[-1] == (ended, 2)
+    last = read_attempts(request.paths)[-1].events[-1]
+    assert (last["event"], last["reason"]) == ("stopped", "deadline")
+
+
+def test_every_start_makes_a_step_however_little_time_there_is(copy: Copy) -> None:
+    """Else a job whose limit is too short would be requeued for ever."""
+    request = copy()
+    remove(request.paths, RETRAININGS[0])
+    terms = Terms(reason_to_stop=lambda _next_s: Reason.DEADLINE)
+    for outcome, step in ((Outcome.MORE, 1), (Outcome.DONE, 2)):
+        told = Told()
+        assert run(request, told, terms=terms) is outcome
+        assert told.steps == [(RETRAININGS[0], step)]
+
+
+def test_a_run_that_is_called_off_begins_no_stage(copy: Copy) -> None:
     request, told = copy(), Told()
     remove(request.paths, RETRAININGS[0])
-    terms = Terms(reason_to_stop=lambda _next_s: "deadline")
+    terms = Terms(reason_to_stop=lambda _next_s: Reason.CANCELLED)
     assert run(request, told, terms=terms) is Outcome.MORE
     assert told.steps == []
-    assert read_attempts(request.paths)[-1].events[-1]["reason"] == "deadline"
+    assert read_attempts(request.paths)[-1].events[-1]["reason"] == "cancelled"
 
 
 def test_what_an_unfinished_search_has_found_so_far_is_not_retrained(

@@ -1,11 +1,13 @@
-"""Other retrainings asked of a run whose jobs are in the queue."""
+"""Something else asked of a run that is launched, or is done."""
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import Emtnas, snapshot
 from fake_slurm import FakeSlurm
-from launches import launch, run
+from launches import NAMED, launch, run
 
 from emtnas_hpc.cluster.marks import write_mark
 from emtnas_hpc.search.run_directory import read_stored
@@ -29,10 +31,58 @@ def test_jobs_that_wait_are_told_by_the_directory(
     assert "left alone, in the queue" in result.out
     assert (result.code, result.err) == (
         0,
-        "runs/tiny/seed-0 will be carried on with what is asked for now: retraining.normal_cells "
-        "is nothing there, 1 here\n",
+        "runs/tiny/seed-0 is asked for something else from now on: retraining.normal_cells is "
+        "nothing there, 1 here\n",
     )
     assert (slurm.submissions, stored_depths(), run().owner.exists()) == (2, (1,), False)
+
+
+def test_jobs_are_told_how_the_run_is_carried_out_now(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path
+) -> None:
+    launch(emtnas, data)
+    result = launch(emtnas, data, "--set", "run.commit_interval_s=5")
+    assert result.err.endswith("from now on: run.commit_interval_s is 60.0 there, 5.0 here\n")
+    slurm.end("1", "2")
+    assert launch(emtnas, data, "--set", "run.commit_interval_s=7").code == 0
+    stored = read_stored(run())
+    assert stored is not None
+    assert (stored.experiment.run.commit_interval_s, slurm.submissions) == (7, 4)
+
+
+@pytest.fixture
+def on_own_images(emtnas: Emtnas, here: Path) -> tuple[str, ...]:
+    """How a search on images of one's own is called, which is finished."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, n in (("train", 60), ("val", 48), ("test", 9)):
+        arrays[f"{split}_images"] = rng.integers(0, 256, (n, 8, 8), np.uint8)
+        arrays[f"{split}_labels"] = np.arange(n) % 3
+    np.savez(here / "mine.npz", **arrays)
+    arguments = ("--set", 'task.digits.source="npz:mine.npz"')
+    result = emtnas("run", *NAMED, *arguments)
+    assert result.code == 0, result.err
+    return arguments
+
+
+@pytest.mark.parametrize("data_is_there", [True, False], ids=["data", "no data"])
+def test_a_run_that_has_all_that_is_asked_for_now_asks_for_no_more(
+    emtnas: Emtnas, slurm: FakeSlurm, on_own_images: tuple[str, ...], data_is_there: bool
+) -> None:
+    data = Path("data")
+    assert launch(emtnas, data, *on_own_images, *ASKED).code == 0
+    slurm.end("1", "2")
+    if not data_is_there:
+        shutil.rmtree("data")
+        Path("mine.npz").unlink()
+    result = launch(emtnas, data, *on_own_images)
+    assert "seed 0: left alone, done" in result.out
+    assert (result.code, stored_depths()) == (0, ())
+    assert result.err.endswith(
+        "runs/tiny/seed-0 is asked for something else from now on: retraining.normal_cells is 1 "
+        "there, nothing here\n"
+    )
+    assert "seed 0: left alone, done" in emtnas("resume", "tiny/seed-0").out
 
 
 def test_a_spare_is_added_to_jobs_that_are_told(
@@ -56,7 +106,7 @@ def test_whoever_is_at_it_goes_on_as_it_began_which_is_said(
     result = launch(emtnas, data, *ASKED)
     assert (result.code, result.err) == (
         0,
-        "runs/tiny/seed-0 is under way with other retrainings than asked for: "
+        "runs/tiny/seed-0 is under way with something else than asked for: "
         "retraining.normal_cells is nothing there, 1 here; launch again when its jobs have "
         "ended\n",
     )

@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from fake_slurm import FakeSlurm
 from launches import NAMED, launch, run
 
 from emtnas_hpc.cluster.marks import write_mark
-from emtnas_hpc.cluster.records import read_records
+from emtnas_hpc.cluster.records import new_record, read_records, write_record
 
 
 def test_a_refusal_on_the_way_keeps_what_was_submitted_and_the_next_launch_adds_the_rest(
@@ -88,6 +89,37 @@ def test_a_launch_that_was_killed_before_it_knew_the_jobs_number_is_made_good(
     assert [record.job_id for record in others] == ["2", "3"]
     leftovers = {path.suffix for path in run(0).jobs.directory.iterdir() if path.is_file()}
     assert leftovers == {".json", ".toml"}
+
+
+@pytest.mark.parametrize("minutes", [0, 9])
+def test_without_locks_only_an_old_submission_counts_as_one_whose_author_died(
+    emtnas: Emtnas,
+    slurm: FakeSlurm,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    minutes: int,
+) -> None:
+    def refuse(_descriptor: int, _how: int) -> None:
+        raise OSError(95, "not supported")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    assert launch(emtnas, data).code == 0
+    slurm.end("2")
+    slurm.start("1")
+    # The job has just submitted its spare, and has not yet heard of its number.
+    intent = new_record(run(), "1")
+    write_record(run().jobs, intent)
+    with (slurm.folder / "queue").open("a") as queue:
+        queue.write(f"9|{intent.name}|PENDING|None|0|N/A|N/A|afterany:1||gpu|\n")
+    pickle = run().jobs.directory / "9.pkl"
+    pickle.touch()
+    record = run().jobs.record(intent.intent)
+    os.utime(record, (record.stat().st_atime, record.stat().st_mtime - 60 * minutes))
+    result = launch(emtnas, data)
+    assert result.code == 0, result.err
+    assert ("9" in slurm.jobs) == (minutes == 0)
+    assert read_records(run().jobs)[-1].void == (minutes != 0)
+    assert pickle.exists()
 
 
 def test_of_two_launches_at_a_time_one_submits(

@@ -53,6 +53,38 @@ def test_of_an_experiment_only_what_was_launched_is_resumed(
     assert "tiny, seed 1: submitted" in result.out
 
 
+PARTITIONS_NOW = "echo 'PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP'"
+
+
+def test_a_run_that_needs_no_job_may_have_asked_for_what_the_site_has_no_longer(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path, finished: Path
+) -> None:
+    for name, partition in (("done", "long"), ("tiny", "gpu")):
+        assert launch(emtnas, data, "--name", name, "--partition", partition).code == 0
+    slurm.end("1", "2", "3", "4")
+    shutil.copytree(finished / "tiny/seed-0/search", "runs/done/seed-0/search")
+    slurm.write("scontrol", PARTITIONS_NOW)
+    result = emtnas("resume")
+    assert (result.code, result.err) == (0, "")
+    assert "done, seed 0: left alone, done\ntiny, seed 0: submitted: job 5, 6" in result.out
+    mistyped = emtnas("resume", "done", "--time", "soon")
+    assert (mistyped.code, mistyped.out) == (2, "")
+
+
+def test_of_several_runs_the_one_whose_jobs_the_site_has_no_room_for_is_named(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path
+) -> None:
+    for name, partition in (("tiny", "gpu"), ("other", "long")):
+        assert launch(emtnas, data, "--name", name, "--partition", partition).code == 0
+    slurm.end("1", "2", "3", "4")
+    slurm.write("scontrol", PARTITIONS_NOW)
+    result = emtnas("resume")
+    assert (result.code, slurm.submissions) == (2, 4)
+    assert result.err.startswith("error: runs/other/seed-0: no partition 'long' (as launched) on")
+    alone = emtnas("resume", "other")
+    assert alone.err.startswith("error: no partition 'long' (as launched) on")
+
+
 def test_a_name_without_what_was_overridden_is_answered_with_the_whole_name(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:

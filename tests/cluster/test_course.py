@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from stand_ins import StandIns, leave_owner, queue_line, record_job
 
+from emtnas_hpc.agenda.session import carry_on
 from emtnas_hpc.cluster import course
 from emtnas_hpc.cluster.job import SeedJob
 from emtnas_hpc.cluster.profile import Profile
@@ -27,7 +28,7 @@ from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress
 from emtnas_hpc.runner.terms import Terms
 from emtnas_hpc.search.run_directory import store_experiment
-from emtnas_hpc.search.session import Listeners, SearchRequest, plan_search, run_search
+from emtnas_hpc.search.session import Listeners, SearchRequest, plan_search
 from emtnas_hpc.search.verification import compare_newest
 from emtnas_hpc.store.claim import take
 from emtnas_hpc.store.owner import read_owner, this_process
@@ -141,7 +142,7 @@ def test_a_job_carries_a_seed_to_the_end_of_the_foreground_and_cancels_its_spare
     alone = dataclasses.replace(launched.search, paths=RunPaths(tmp_path / "alone"))
     quiet = Listeners(lambda _: None, lambda _phase, _task: None, lambda _: None)
     with StopRequest() as stop:
-        assert run_search(alone, quiet, stop) is Outcome.DONE
+        assert carry_on(alone, quiet, stop) is Outcome.DONE
     assert compare_newest(launched.run, alone.paths).difference is None
 
 

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +76,24 @@ def test_a_waiting_job_whose_id_was_never_recorded_is_called_off_and_never_adopt
         ("9", False),
         (None, True),
     ]
+
+
+@pytest.mark.parametrize("minutes", [0, 9])
+def test_without_locks_a_waiting_job_is_called_off_only_once_its_author_must_be_dead(
+    run: RunPaths, sbatch: StandIns, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    def refuse(_descriptor: int, _how: int) -> None:
+        raise OSError(95, "not supported")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    me, intent = record_job(run, "7"), record_job(run, None, "7")
+    line = queue_line(intent, "PENDING", "Dependency").replace("None|", "8|", 1)
+    sbatch.queue(queue_line(me, "RUNNING"), line)
+    record = run.jobs.record(intent.intent)
+    os.utime(record, (record.stat().st_atime, record.stat().st_mtime - 60 * minutes))
+    keep_spare(run, lambda _: None)
+    assert ("scancel 8" in sbatch.calls) == (minutes == 9)
+    assert read_records(run.jobs)[-1].void == (minutes == 9)
 
 
 def test_a_job_whose_own_number_was_never_recorded_records_it_and_lives(

@@ -11,7 +11,7 @@ from emtnas_hpc.errors import DamagedError, StoppedError, StorageError, Supersed
 from emtnas_hpc.runner.attempts import Attempt, read_attempts
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress, run
-from emtnas_hpc.runner.terms import ReasonToStop, no_reason
+from emtnas_hpc.runner.terms import Reason, ReasonToStop, no_reason
 from emtnas_hpc.store.claim import Claim, take
 from emtnas_hpc.store.manifest import MANIFEST
 from emtnas_hpc.store.owner import this_process
@@ -207,7 +207,7 @@ def test_steps_that_a_stop_waits_for_are_not_committed_early(bench: Bench) -> No
 
 def test_a_reason_to_stop_is_heard_of_after_a_step_which_is_committed(bench: Bench) -> None:
     stage = CountingStage(3)
-    outcome = bench.run(stage, commit_interval_s=60, reason_to_stop=lambda _: "deadline")
+    outcome = bench.run(stage, commit_interval_s=60, reason_to_stop=lambda _: Reason.DEADLINE)
     assert outcome is Outcome.MORE
     assert bench.events == [("started", 0), ("committed", 1), ("stopped", 1)]
     assert read_attempts(bench.paths)[-1].events[-1]["reason"] == "deadline"
@@ -215,8 +215,8 @@ def test_a_reason_to_stop_is_heard_of_after_a_step_which_is_committed(bench: Ben
 
 def test_every_start_does_a_step_whatever_the_reason_to_stop(bench: Bench) -> None:
     for _ in range(2):
-        assert bench.run(CountingStage(3), reason_to_stop=lambda _: "deadline") is Outcome.MORE
-    assert bench.run(CountingStage(3), reason_to_stop=lambda _: "deadline") is Outcome.DONE
+        assert bench.run(CountingStage(3), reason_to_stop=lambda _: Reason.DEADLINE) is Outcome.MORE
+    assert bench.run(CountingStage(3), reason_to_stop=lambda _: Reason.DEADLINE) is Outcome.DONE
     assert bench.events[-1] == ("finished", 3)
 
 

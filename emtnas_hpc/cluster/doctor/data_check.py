@@ -28,5 +28,5 @@ def check_data(experiment: Experiment, data: Path, mend: str) -> Iterator[Findin
             else:
                 yield fine(check, "not there yet; needs no download, `launch` makes it ready")
         except InputError as error:
-            found, _, advice = str(error).rpartition("; ")
+            found, _, advice = str(error).partition("; ")
             yield wrong(check, found, advice)
