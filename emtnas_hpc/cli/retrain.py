@@ -17,6 +17,7 @@ from emtnas_hpc.search.device_name import check_device_name
 
 
 def retrain(
+    context: typer.Context,
     run: Annotated[
         list[str],
         typer.Argument(
@@ -87,4 +88,4 @@ def retrain(
         check_device_name(device),
         take_over,
     )
-    return retrain_all(order, as_json=json_)
+    return retrain_all(order, as_json=json_, debug=bool(context.obj))

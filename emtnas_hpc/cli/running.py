@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -13,9 +12,9 @@ from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cli.children import run_in_children
 from emtnas_hpc.cli.display import open_display
 from emtnas_hpc.cli.events import Event, Listener, of_experiment
-from emtnas_hpc.cli.failures import describe_failure
 from emtnas_hpc.cli.listeners import listeners_of
 from emtnas_hpc.cli.named_experiment import load_named
+from emtnas_hpc.cli.one_of_several import run_or_say
 from emtnas_hpc.cli.placing import place_all, refuse_unwritable
 from emtnas_hpc.cli.run_order import RunOrder
 from emtnas_hpc.cli.seed_order import SeedOrder
@@ -72,14 +71,11 @@ def _run_one_by_one(jobs: Sequence[SeedOrder], listener: Listener, *, debug: boo
 def _run_or_say(
     request: SearchRequest, listener: Listener, stop: StopRequest, *, debug: bool
 ) -> int:
-    try:
-        return _run_seed(request, listener, stop)
-    except Exception as error:  # noqa: BLE001 - as a child of its own would do
-        if debug:
-            traceback.print_exc()
-        line, code = describe_failure(error)
-        listener(Event(request.seed, "message", text=f"error: {line}"))
-        return code
+    return run_or_say(
+        lambda: _run_seed(request, listener, stop),
+        lambda line: listener(Event(request.seed, "message", text=f"error: {line}")),
+        debug=debug,
+    )
 
 
 def _run_seed(request: SearchRequest, listener: Listener, stop: StopRequest) -> int:

@@ -122,11 +122,6 @@ class Table:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
 
-    @property
-    def has_runs(self) -> bool:
-        """Whether any value in it is ours."""
-        return any(entry.sample is not None for row in self.rows for entry in row.entries)
-
     def name_of(self, row: Row) -> str:
         """A row in words: its labels without those that are there to compare with others."""
         return " ".join(

@@ -67,32 +67,6 @@ class Listeners:
     say: Callable[[str], None]
 
 
-def run_search(
-    request: SearchRequest,
-    listeners: Listeners,
-    stop: StopRequest,
-    terms: Terms | None = None,
-) -> Outcome:
-    """Begins or continues a search; one that is finished needs neither its data nor torch.
-
-    Args:
-        request: what and where.
-        listeners: told what happens.
-        stop: looked at between batches.
-        terms: of whoever starts it; by default those of the foreground.
-
-    Raises:
-        InputError: data or device are not there, or the run directory belongs to other settings.
-        OwnedError: another process is at it.
-        EmtnasError: of the store; what was committed stands.
-    """
-    plan = search_left(request, listeners.say)
-    if plan is None:
-        return Outcome.DONE
-    with open_session(request, listeners, terms or Terms()) as session:
-        return continue_search(session, plan, stop)
-
-
 def search_left(request: SearchRequest, say: Callable[[str], None]) -> SearchPlan | None:
     """The plan of a search that has work left; None for a finished one, whose data may be gone.
 

@@ -3,10 +3,15 @@ import json
 import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import TINY, Emtnas, Start, snapshot
 
+from emtnas_hpc.agenda.session import carry_on_retrainings
+from emtnas_hpc.cli import retraining
+from emtnas_hpc.runner.loop import Outcome
+from emtnas_hpc.search.session import SearchRequest
 from emtnas_hpc.space.architecture import decode
 from emtnas_hpc.space.genotype import format_genotype
 from emtnas_hpc.store.paths import RunPaths
@@ -147,8 +152,8 @@ def test_a_retraining_that_is_stopped_goes_on(
         if "step 2/500" in line:
             break
     process.send_signal(signal.SIGTERM)
-    _out, err = process.communicate()
-    assert process.returncode == 4
+    out, err = process.communicate()
+    assert (process.returncode, out) == (4, "")
     assert err.splitlines()[-1] == "stopped with work left; the same command goes on"
     (stage,) = RunPaths(runs / "tiny/seed-0").stages()[1:]
     assert stage.steps()[-1] >= 2
@@ -163,7 +168,51 @@ def test_a_run_whose_search_is_not_finished_keeps_no_other_one_from_its_retraini
     assert result.code == 2
     (line,) = (line for line in result.err.splitlines() if line.startswith("error: "))
     assert "seed-0: the search has reached generation 0" in line
-    assert list((runs / "tiny/seed-1/retraining").iterdir())
+    _heading, _rule, verdict = result.out.splitlines()
+    assert verdict.split()[:3] == ["runs/tiny/seed-1", f"digits-n1-{LABEL}", "1/1"]
+
+
+@pytest.fixture
+def seed_0_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_or_carry_on(request: SearchRequest, *others: Any) -> Outcome:
+        if request.seed == 0:
+            raise RuntimeError("CUDA out of memory")
+        return carry_on_retrainings(request, *others)
+
+    monkeypatch.setattr(retraining, "carry_on_retrainings", fail_or_carry_on)
+
+
+@pytest.mark.usefixtures("seed_0_fails")
+def test_a_run_that_fails_as_nobody_foresaw_keeps_no_other_one_from_its_retraining(
+    emtnas: Emtnas, runs: Path, data: Path
+) -> None:
+    result = emtnas("retrain", "tiny", *QUICK, "--data", data, "--json")
+    assert result.code == 1
+    (line,) = (line for line in result.err.splitlines() if line.startswith("error: "))
+    assert line == (
+        "error: runs/tiny/seed-0: unexpected RuntimeError: CUDA out of memory; "
+        "emtnas-hpc --debug shows where"
+    )
+    (verdict,) = json.loads(result.out)
+    assert verdict["run"] == "runs/tiny/seed-1"
+
+
+@pytest.mark.usefixtures("seed_0_fails")
+def test_where_one_run_among_several_fails_is_shown_on_demand(
+    emtnas: Emtnas, runs: Path, data: Path
+) -> None:
+    result = emtnas("retrain", "tiny", *QUICK, "--data", data, "--debug")
+    assert "Traceback (most recent call last)" in result.err
+    assert "in fail_or_carry_on" in result.err
+
+
+@pytest.mark.usefixtures("seed_0_fails")
+def test_a_retraining_that_fails_alone_has_no_verdict(
+    emtnas: Emtnas, runs: Path, data: Path
+) -> None:
+    result = emtnas("retrain", "tiny/seed-0", *QUICK, "--data", data)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("error: unexpected RuntimeError: CUDA out of memory; ")
 
 
 def test_the_architecture_from_elsewhere_can_be_drawn(

@@ -4,7 +4,9 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from emtnas_hpc.experiment.settings import SearchSettings
 from emtnas_hpc.history import Header, History, TaskHeader
@@ -97,7 +99,7 @@ def commit_search(
     seed: int = 0,
     generations: int = 5,
     until: int | None = None,
-    **settings: object,
+    **settings: Any,
 ) -> History:
     """A run directory such as a search leaves it, made by a fake trainer."""
     paths = RunPaths(directory)
@@ -107,7 +109,7 @@ def commit_search(
     history = stage.start()
     for step in range(1, (until or generations) + 1):
         history = stage.advance(history, lambda: False)
-        store.commit(step, lambda folder, state=history: stage.save(state, folder))
+        store.commit(step, partial(stage.save, history))
         store.prune(step)
     claim.release()
     return history

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from emtnas_hpc.agenda.session import carry_on
 from emtnas_hpc.errors import DamagedError, DataError, InputError
 from emtnas_hpc.experiment import dump_stored
 from emtnas_hpc.runner.attempts import read_attempts
@@ -13,7 +14,7 @@ from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.search.device import choose_device
 from emtnas_hpc.search.run_directory import read_stored
-from emtnas_hpc.search.session import Listeners, SearchRequest, run_search
+from emtnas_hpc.search.session import Listeners, SearchRequest
 from emtnas_hpc.search.verification import compare_newest, repeat_newest
 from emtnas_hpc.store.manifest import read_manifest
 from emtnas_hpc.store.paths import RunPaths
@@ -49,7 +50,7 @@ def request_of(experiment_of, data_dir, tmp_path):
 def search(request, told=None):
     told = told or Told()
     with StopRequest() as stop:
-        return run_search(request, told.listeners, stop)
+        return carry_on(request, told.listeners, stop)
 
 
 def search_until(request, generation):

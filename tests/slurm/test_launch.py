@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_five_seeds_end_as_in_the_foreground_and_are_submitted_once(
         # One that begins submits no spare where one waits already.
         assert len(recorded(search, seed)) == 2
     for seed in range(5):
-        wait_for(lambda seed=seed: search.is_done(seed), "the end", tell=search.tell)
+        wait_for(partial(search.is_done, seed), "the end", tell=search.tell)
         assert_equal_runs(search.run(seed), reference.of(search, seed))
     wait_for(lambda: not cluster.queue(), "a queue without spares", tell=cluster.tell)
     assert emtnas(*command).stdout.count(": left alone, done") == 5

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from clusters import KEEPER, Cluster, processes
@@ -73,7 +74,7 @@ def heeds_ctrl_c() -> Iterator[None]:
 @pytest.mark.parametrize("daemon", ["munged", "mariadbd", "slurmctld"])
 def test_an_interrupted_up_ends_what_it_has_started(root: Path, daemon: str) -> None:
     command = [sys.executable, str(TOOL), "up", "--root", str(root), *PORTS]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as starting:
+    with subprocess.Popen(command, stderr=PIPE, text=True) as starting:
         assert starting.stderr
         next(line for line in starting.stderr if f"{daemon} is ready" in line)
         starting.send_signal(signal.SIGINT)
@@ -83,7 +84,7 @@ def test_an_interrupted_up_ends_what_it_has_started(root: Path, daemon: str) -> 
 
 def test_down_ends_an_up_that_was_killed(root: Path) -> None:
     command = [sys.executable, str(TOOL), "up", "--root", str(root), *PORTS]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as starting:
+    with subprocess.Popen(command, stderr=PIPE, text=True) as starting:
         assert starting.stderr
         next(line for line in starting.stderr if "slurmdbd is ready" in line)
         starting.kill()
@@ -114,8 +115,8 @@ def test_a_cluster_ends_with_its_session_however_that_ends() -> None:
         "print(Clusters().of(NO_ACCOUNTING).root, flush=True)\n"
         "sys.stdin.read()"
     )
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) as session:
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, text=True, stdin=PIPE, stdout=PIPE) as session:
         assert session.stdout
         root = Path(session.stdout.readline().strip())
         assert "slurmctld" in processes(root)
@@ -144,8 +145,7 @@ def test_two_clusters_live_side_by_side(cluster: Cluster, root: Path, tmp_path: 
 def test_a_cluster_ends_too_with_a_session_that_ended_while_it_came_up() -> None:
     root = Path(tempfile.mkdtemp(prefix="slurm-"))
     command = [sys.executable, str(KEEPER), str(root), *PORTS, "--no-accounting"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, **pipes) as keeper:
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=subprocess.DEVNULL) as keeper:
         # As the kernel does to both when a session is killed.
         assert keeper.stdin
         assert keeper.stdout

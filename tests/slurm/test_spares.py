@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,5 +65,5 @@ def test_a_refused_spare_keeps_no_seed_from_the_queue(
     assert done.returncode == 0, done.stderr
     assert "warning: 3 spares were not submitted (sbatch refused: QOSMax" in done.stderr
     for seed in range(3):
-        wait_for(lambda seed=seed: search.is_done(seed), "the end", tell=search.tell)
+        wait_for(partial(search.is_done, seed), "the end", tell=search.tell)
     wait_for(lambda: not cluster.queue(), "a queue without spares", tell=cluster.tell)

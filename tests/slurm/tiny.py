@@ -91,7 +91,7 @@ class Search:
 
     def epoch(self, seed: int) -> int:
         """The newest epoch of the first retraining that was committed, 0 before the first."""
-        _, *retrainings = self.run(seed).stages() or [None]
+        retrainings = self.run(seed).retrainings()
         return max(retrainings[0].steps(), default=0) if retrainings else 0
 
     def is_done(self, seed: int) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from typing import Any
 
 from benchmarks.rows import Row
 from benchmarks.settings import Settings
@@ -93,7 +94,7 @@ def _ratio(
     )
 
 
-def _ask(worker: Connection, work: str, subject: Subject, individual: int):
+def _ask(worker: Connection, work: str, subject: Subject, individual: int) -> Any:
     worker.send((work, subject, individual))
     return worker.recv()
 

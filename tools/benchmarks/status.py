@@ -35,7 +35,7 @@ def measure(settings: Settings) -> list[Row]:
 
 def _time(directory: Path, n_runs: int) -> Time:
     path = f"{directory / 'commands'}{os.pathsep}{os.environ['PATH']}"
-    command = [sys.executable, "-m", "emtnas_hpc", "status", "--runs", directory / "runs"]
+    command = [sys.executable, "-m", "emtnas_hpc", "status", "--runs", str(directory / "runs")]
     wall, cpu = time.perf_counter(), _children_s()
     done = subprocess.run(
         command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def _commit_and_resume(
 
     commits, resumes = [], []
     for step in range(1, 1 + max(repetitions, 2)):
-        commits.append(timed(lambda step=step: store.commit(step, write)))
+        commits.append(timed(partial(store.commit, step, write)))
         store.prune(step)
         resumes.append(timed(resume))
     newest = store.newest(say=_ignore)

@@ -112,7 +112,7 @@ class Bench:
             masks = draw_masks(self._shape, len(images), DROPOUT, 0.0, self._masks)
             optimizer.zero_grad()
             logits = reference(images, masks)
-            F.cross_entropy(logits, targets).backward()
+            torch.autograd.backward(F.cross_entropy(logits, targets))
             optimizer.step()
             (logits.argmax(dim=1) == targets).sum().item()
 
@@ -128,7 +128,7 @@ class Bench:
         network = self._trained(subject, architecture).network
         path = network.path(architecture)
         sizes = chunk_sizes(len(images), CHUNK, "running")
-        chunks = list(zip(images.split(sizes), targets.split(sizes), strict=True))
+        chunks = list(zip(torch.split(images, sizes), torch.split(targets, sizes), strict=True))
         return lambda: count_hits(network, path, chunks, batch_norm.running).item()
 
 

@@ -15,7 +15,7 @@ def test_data_is_ready_or_made_ready_or_missing(tmp_path: Path) -> None:
     ready, later, missing = check_data(experiment, tmp_path, "PREPARE")
     assert (ready.grade, ready.check) == (Grade.FINE, "data of digits")
     assert (later.grade, "needs no download" in str(later)) == (Grade.FINE, True)
-    assert (missing.grade, str(missing).endswith("PREPARE")) == (Grade.WRONG, True)
+    assert (missing.grade, missing.advice) == (Grade.WRONG, "make it anew with: PREPARE")
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -26,3 +26,11 @@ def test_damaged_data_is_wrong_also_where_it_needs_no_download(tmp_path: Path) -
     next(tmp_path.glob("*/train_images.npy")).unlink()
     (finding,) = check_data(experiment, tmp_path, "PREPARE")
     assert finding.grade is Grade.WRONG
+
+
+def test_a_message_without_advice_is_what_was_found(tmp_path: Path) -> None:
+    settings = ('tasks=["mine"]', 'task.mine.source="nonsense"', "task.mine.padding=0")
+    experiment = load_experiment("cifar", settings, registry=REGISTRY)
+    (finding,) = check_data(experiment, tmp_path, "PREPARE")
+    assert finding.found.startswith("task.mine.source is 'nonsense', expected ")
+    assert (finding.advice, str(finding)) == ("", finding.found)
