@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -103,9 +103,15 @@ def _of_sbatch(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     option = str(getattr(error, "option_name", ""))
     takes_them = context and any(each.name == "sbatch" for each in context.command.params)
-    if not takes_them or not option.startswith("--"):
+    if not takes_them or not option.startswith("--") or option in _own_options(context):
         return ""
     return f"; what sbatch knows is given as --sbatch {option.removeprefix('--')}=VALUE"
+
+
+def _own_options(context: Any) -> set[str]:
+    """Those of all our commands."""
+    commands = context.find_root().command.commands.values()
+    return {name for command in commands for each in command.params for name in each.opts}
 
 
 def _complain(message: str, exit_code: int, debug: bool) -> int:

@@ -27,7 +27,8 @@ def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
                 f"no runs in {runs}; start one with `emtnas-hpc run`, or say --runs DIR"
             )
         return found
-    return [directory for argument in arguments for directory in _find(argument, runs)]
+    found = (directory for argument in arguments for directory in _find(argument, runs))
+    return list(dict.fromkeys(found))
 
 
 def find_run(argument: str, runs: Path) -> Path:
@@ -43,7 +44,8 @@ def find_run(argument: str, runs: Path) -> Path:
 
 
 def _find(argument: str, runs: Path) -> list[Path]:
-    for candidate in (Path(argument), runs / argument):
+    # A folder of that name that happens to lie here is not what was meant.
+    for candidate in (runs / argument, Path(argument)):
         paths = RunPaths(candidate)
         # Whose experiment.toml is gone is still told by its commits.
         if paths.experiment.is_file() or paths.stages():

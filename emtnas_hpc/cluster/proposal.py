@@ -172,9 +172,13 @@ def _room_warning(sharing: Iterable[Proposal]) -> list[str]:
     if free >= needed or not any(proposal.submitted for proposal in together):
         return []
     return [
-        f"{place} has {free / 1e9:.1f} GB left, and these runs will take up to "
-        f"{needed / 1e9:.1f} GB more: make room"
+        f"{place} has {_size(free)} left, and these runs will take up to {_size(needed)} more: "
+        "make room"
     ]
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
 
 
 def _place(proposal: Proposal) -> Path:

@@ -18,6 +18,7 @@ from launches import NAMED, launch
         (("--seeds", "none"), "--seeds is 'none', expected a number (5) or a list"),
         (("--device", "gpu"), "--device is 'gpu', expected auto, cpu, cuda or cuda:N"),
         (("--account", "me"), "No such option: --account; what sbatch knows is given as --sbatch "),
+        (("--take-over",), "No such option: --take-over; emtnas-hpc launch --help says more"),
         (("--runs", "50%"), "50%/tiny/seed-0 has '%' in its path, which SLURM reads as a"),
         (("--set", "search.rmp=2"), "search.rmp is 2, expected a number from 0 to 1"),
     ],

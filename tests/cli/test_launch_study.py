@@ -100,7 +100,7 @@ def test_room_that_all_experiments_need_together_is_missed_once(
     # Enough for each of them, and not for both.
     [[warning], none] = launched(max(needed))
     assert none == []
-    assert "GB left, and these runs will take up to" in warning
+    assert " MB left, and these runs will take up to " in warning
     shown = emtnas("launch", study, "--data", data, "--dry-run").out
     assert shown.count(": make room") == 1
 
