@@ -152,6 +152,8 @@ def _sbatch_values(text: str) -> tuple[dict[str, Any], str]:
         return {"sbatch": {name: value if equals else True}}, origin
     if known == "setup":
         raise InputError("--sbatch setup=... is no option of sbatch; write it into a profile")
+    if not equals:
+        raise InputError(f"--sbatch is {text!r}, expected a value too: --sbatch {name}=VALUE")
     return {known: _as_field(known, value, text)}, origin
 
 

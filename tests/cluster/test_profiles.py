@@ -138,6 +138,8 @@ def test_memory_may_be_typed_as_slurm_writes_it(text: str, gigabytes: float) -> 
     ("text", "message"),
     [
         ("mem=much", "--sbatch is 'mem=much', expected a number there"),
+        ("qos", "--sbatch is 'qos', expected a value too: --sbatch qos=VALUE"),
+        ("mem", "--sbatch is 'mem', expected a value too: --sbatch mem=VALUE"),
         ("cpus-per-task=few", "--sbatch is 'cpus-per-task=few', expected a number there"),
         ("=5", "--sbatch is '=5', expected an option of sbatch such as qos=long"),
         ("array=0-4", "--sbatch: sbatch: expected no array here: a job sets it itself"),
