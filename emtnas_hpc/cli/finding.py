@@ -27,8 +27,8 @@ def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
                 f"no runs in {runs}; start one with `emtnas-hpc run`, or say --runs DIR"
             )
         return found
-    found = (directory for argument in arguments for directory in _find(argument, runs))
-    return list(dict.fromkeys(found))
+    meant = (directory for argument in arguments for directory in _find(argument, runs))
+    return list(dict.fromkeys(meant))
 
 
 def find_run(argument: str, runs: Path) -> Path:

@@ -31,6 +31,7 @@ _STYLES = {
     State.DONE: "bold green",
     State.FAILED: "bold red",
     State.LOST: "bold red",
+    State.UNREADABLE: "bold red",
     State.CANCELLED: "dim",
     State.STOPPED: "yellow",
 }

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -104,6 +104,8 @@ def look(directory: Path, me: Owner, now: float, asked: Experiment | None = None
         last=starts.last,
         records=tuple(problems.unless(read_records, paths.jobs) or ()),
     )
+    # Before the request of its jobs is read: that is no obstacle, a launch writes it anew.
+    evidence = replace(evidence, unreadable=next(iter(problems.lines), ""))
     has_jobs = evidence.records and not evidence.finished
     limits = problems.unless(_limits, paths) if has_jobs else None
     lines = tuple(problems.lines)

@@ -25,6 +25,7 @@ class State(Enum):
     CANCELLED = "cancelled"
     DONE = "done"
     LOST = "lost"
+    UNREADABLE = "unreadable"
     UNKNOWN = "unknown"
 
     @property
@@ -64,6 +65,8 @@ class Evidence:
         records: of its jobs.
         jobs: those of them that are in the queue; None where the queue cannot be asked.
         endings: how jobs that left the queue ended, by job id, as far as the accounts know.
+        unreadable: what of it could not be read and stays so whatever is submitted, in a line;
+            empty where all was read.
     """
 
     finished: bool = False
@@ -76,6 +79,7 @@ class Evidence:
     records: Sequence[JobRecord] = ()
     jobs: Sequence[QueuedJob] | None = ()
     endings: Mapping[str, str] = field(default_factory=dict)
+    unreadable: str = ""
 
     @property
     def newest_job(self) -> str | None:
@@ -126,9 +130,10 @@ def judge_seed(seed: Evidence) -> Standing:
     2. A process in the foreground carries it, whatever mark it has: no process there heeds one.
     3. A mark counts whatever the queue says.
     4. A job in the queue carries it: one that runs before one that waits.
-    5. A process in the foreground carried it, and is gone.
-    6. Without the queue nothing more can be said of a seed that has jobs.
-    7. Nobody carries it: how its newest start ended tells what it is.
+    5. Without the queue nothing more can be said of a seed that its jobs carried.
+    6. Nobody is known to carry it, but not all of it could be read: nothing goes on by itself.
+    7. A process in the foreground carried it, and is gone.
+    8. Nobody carries it: how its newest start ended tells what it is.
     """
     if seed.finished:
         return Standing(State.DONE)
@@ -140,11 +145,13 @@ def judge_seed(seed: Evidence) -> Standing:
         return Standing(State.FAILED, _with_jobs(seed.failed, seed.jobs or ()))
     if seed.jobs:
         return _carried(seed, seed.jobs)
+    if seed.jobs is None and seed.records and not seed.of_foreground:
+        return _unseen(seed)
+    if seed.unreadable:
+        return Standing(State.UNREADABLE, seed.unreadable)
     if seed.of_foreground:
         gone = "is gone" if seed.owner_lives is False else "shows no sign of life"
         return Standing(State.LOST, f"{_process(seed)} {gone}; the same command goes on")
-    if seed.jobs is None and seed.records:
-        return _unseen(seed)
     return _left_alone(seed)
 
 

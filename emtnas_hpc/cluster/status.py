@@ -48,7 +48,7 @@ class Overview:
 
     Attributes:
         seeds: each of them.
-        problems: what could not be read or asked, in single lines.
+        problems: what could not be read or asked, in single lines; not what a seed's state says.
         remark: what the table has to leave out, in a line; may be empty.
     """
 
@@ -71,14 +71,14 @@ def survey(directories: Sequence[Path], accounts: Accounts | None = None) -> Ove
     """
     accounts = accounts or Accounts()
     sights = look_at_all(directories, this_process())
-    problems = [f"{s.paths.directory}: {line}" for s in sights for line in s.problems]
+    unasked = ""
     queue: list[QueuedJob] | None = []
     if any(sight.evidence.records for sight in sights):
         try:
             queue = read_queue()
         except SchedulerError as error:
             queue = None
-            problems.append(f"{error}; states are those of the run directories")
+            unasked = f"{error}; states are those of the run directories"
     sights = [_joined(sight, queue) for sight in sights]
     standings = [judge_seed(sight.evidence) for sight in sights]
     left = _left_the_queue(sights, standings)
@@ -86,7 +86,17 @@ def survey(directories: Sequence[Path], accounts: Accounts | None = None) -> Ove
         standings = [judge_seed(replace(sight.evidence, endings=endings)) for sight in sights]
     rows = _rows(sights, standings)
     remark = f"how jobs ended is not known: {accounts.problem}" if left and accounts.problem else ""
-    return Overview(rows, (*problems, *_hopeless(rows)), remark)
+    problems = (*_unsaid(rows), *([unasked] if unasked else []), *_hopeless(rows))
+    return Overview(rows, problems, remark)
+
+
+def _unsaid(rows: Iterable[SeedStatus]) -> Iterable[str]:
+    """What could not be read of a seed, but for what its state says already."""
+    for row in rows:
+        said = row.standing.reason if row.standing.state is State.UNREADABLE else ""
+        for line in row.sight.problems:
+            if line != said:
+                yield f"{row.sight.paths.directory}: {line}"
 
 
 def _hopeless(rows: Iterable[SeedStatus]) -> Iterable[str]:

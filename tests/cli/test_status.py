@@ -199,6 +199,22 @@ def test_a_damaged_run_is_named_and_its_state_still_shown(
     assert _rows(result.out)[1][:4] == ["fake/seed-1", "running", "search", "0/?"]
 
 
+def test_a_damaged_run_that_nobody_carries_is_unreadable_and_does_not_go_on(
+    emtnas: Emtnas, runs: list[RunPaths], stand_ins: StandIns
+) -> None:
+    stand_ins.queue()
+    for state in runs[1].directory.rglob("state.h5"):
+        state.write_bytes(b"noise")
+    result = emtnas("status", "fake/seed-1")
+    assert (result.code, result.err) == (0, "")
+    assert _rows(result.out)[0][:3] == ["fake/seed-1", "unreadable", "search"]
+    assert "fake/seed-1 unreadable: no commit has a good state.h5; " in result.out
+    assert "goes on" not in result.out
+    (seed,) = json.loads(emtnas("status", "fake/seed-1", "--json").out)["seeds"]
+    assert seed["state"] == "unreadable"
+    assert seed["reason"].startswith("no commit has a good state.h5; ")
+
+
 def test_watching_repeats_the_table_until_nothing_moves(
     runs: list[RunPaths], stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,6 +176,40 @@ def test_a_run_that_never_began_says_so() -> None:
     assert _judged(Evidence()) == ("stopped", "has not begun; `launch` or `run` begins it")
 
 
+@pytest.mark.parametrize(
+    "seed",
+    [
+        Evidence(),
+        Evidence(last=STOPPED),
+        replace(LAUNCHED, last=FAILED),
+        replace(LAUNCHED, last=SILENT),
+        replace(IN_FOREGROUND, owner_lives=False),
+        replace(IN_FOREGROUND, owner_silent_s=500.0, records=(RECORD,), jobs=None),
+    ],
+)
+def test_what_nobody_carries_is_unreadable_where_not_all_of_it_could_be_read(
+    seed: Evidence,
+) -> None:
+    assert _judged(replace(seed, unreadable="no good commit")) == ("unreadable", "no good commit")
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        Evidence(finished=True),
+        IN_FOREGROUND,
+        replace(LAUNCHED, cancelled="by me"),
+        replace(LAUNCHED, failed="3 starts without progress"),
+        replace(LAUNCHED, jobs=(RUNNING,), last=ALIVE),
+        replace(LAUNCHED, jobs=(WAITING,)),
+        replace(LAUNCHED, jobs=None),
+        replace(LAUNCHED, jobs=None, last=ALIVE),
+    ],
+)
+def test_what_is_known_of_a_seed_holds_though_not_all_of_it_could_be_read(seed: Evidence) -> None:
+    assert judge_seed(replace(seed, unreadable="no good commit")) == judge_seed(seed)
+
+
 def test_only_what_somebody_carries_moves() -> None:
     moving = {state for state in State if state.moves}
     assert moving == {State.QUEUED, State.RUNNING, State.REQUEUED, State.UNKNOWN}

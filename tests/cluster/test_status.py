@@ -204,9 +204,58 @@ def test_a_damaged_run_is_named_and_the_others_are_shown(
     owned.owner.write_text("noise")
     overview = _survey(damaged, owned, good)
     assert [seed.sight.generation for seed in overview.seeds] == [0, 2, 2]
-    first, second = overview.problems
-    assert first.startswith(f"{damaged.directory}: no commit has a good state.h5; ")
-    assert second.startswith(f"{owned.directory}: {owned.owner} is not an owner record")
+    first, second, third = (seed.standing for seed in overview.seeds)
+    assert [first.state, second.state] == [State.UNREADABLE, State.UNREADABLE]
+    assert first.reason.startswith("no commit has a good state.h5; ")
+    assert second.reason.startswith(f"{owned.owner} is not an owner record")
+    assert third.state is State.STOPPED
+    assert overview.problems == ()
+
+
+@pytest.mark.parametrize("damaged", ["cancelled", "failed", "jobs"])
+def test_a_mark_or_a_job_record_that_cannot_be_read_makes_a_run_unreadable(
+    tmp_path: Path, stand_ins: StandIns, damaged: str
+) -> None:
+    stand_ins.queue()
+    run = _run(tmp_path, 0, until=2)
+    record_job(run, "1")
+    if damaged == "jobs":
+        path = next(run.jobs.directory.glob("*.json"))
+        path.write_text("noise")
+    else:
+        path = getattr(run, damaged)
+        path.mkdir()
+    overview = _survey(run)
+    standing = _one(overview).standing
+    assert standing.state is State.UNREADABLE
+    assert str(path) in standing.reason
+    assert overview.problems == ()
+
+
+def test_every_problem_of_a_run_is_told_once(tmp_path: Path, stand_ins: StandIns) -> None:
+    run = _run(tmp_path, 0, until=2)
+    for state in run.directory.rglob("state.h5"):
+        state.write_bytes(b"noise")
+    run.owner.write_text("noise")
+    overview = _survey(run)
+    assert _one(overview).standing.reason.startswith("no commit has a good state.h5; ")
+    (other,) = overview.problems
+    assert other.startswith(f"{run.directory}: {run.owner} is not an owner record")
+
+
+def test_a_request_that_cannot_be_read_is_told_and_is_no_obstacle(
+    tmp_path: Path, stand_ins: StandIns
+) -> None:
+    stand_ins.queue()
+    run = _run(tmp_path, 0, until=2)
+    record_job(run, "1")
+    run.jobs.request.write_text("noise")
+    overview = _survey(run)
+    standing = _one(overview).standing
+    assert standing.state is State.LOST
+    assert standing.reason.endswith("`resume` goes on")
+    (problem,) = overview.problems
+    assert "is not the request of a run" in problem
 
 
 def test_looking_changes_nothing(tmp_path: Path, stand_ins: StandIns) -> None:
