@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cluster.cancelling import cancel_jobs, mark_cancelled
+from emtnas_hpc.cluster.records import read_records
 from emtnas_hpc.cluster.sight import Sight, look_at_all
-from emtnas_hpc.errors import OwnedError
+from emtnas_hpc.errors import EmtnasError, OwnedError
 from emtnas_hpc.store.owner import Owner, this_process
 from emtnas_hpc.store.paths import RunPaths, jobs_lock, launched_runs
 
@@ -19,7 +21,8 @@ def cancel_runs(find: Callable[[], Sequence[Path]]) -> int:
         find: their directories; asked again with the lock, since a `launch` may be adding some.
 
     Returns:
-        The exit code; that of an owned run if one is searched in the foreground.
+        The exit code; that of a failure if one could not be called off, else that of an owned run
+        if one is searched in the foreground.
 
     Raises:
         OwnedError: a `launch` or `resume` does not end; the marks stand, no job was cancelled.
@@ -28,11 +31,15 @@ def cancel_runs(find: Callable[[], Sequence[Path]]) -> int:
     me = this_process()
     called_off, by_hand = _look(find(), me)
     # All marks before the first job is ended: an end may be the beginning of another job.
-    _mark(called_off, me)
-    for experiment in dict.fromkeys(sight.paths.directory.parent for sight in called_off):
-        _call_off(experiment, find, me)
+    for sight in called_off:
+        with suppress(EmtnasError):  # said at the second try, with the lock
+            _mark(sight, me)
+    experiments = dict.fromkeys(sight.paths.directory.parent for sight in called_off)
+    complete = [_call_off(experiment, find, me) for experiment in experiments]
     for sight in by_hand:
         print(_how_to_stop(sight), file=sys.stderr)
+    if not all(complete):
+        return exit_codes.FAILED
     return OwnedError.exit_code if by_hand else exit_codes.DONE
 
 
@@ -46,32 +53,56 @@ def _look(directories: Sequence[Path], me: Owner) -> tuple[list[Sight], list[Sig
     """The runs to be called off, and those that are searched in the foreground."""
     sights = look_at_all(directories, me)
     by_hand = [sight for sight in sights if _is_searched_by_hand(sight)]
-    return [sight for sight in sights if sight not in by_hand or sight.evidence.records], by_hand
+    launched = [each for each in sights if each not in by_hand or each.paths.jobs.records()]
+    return launched, by_hand
 
 
 def _is_searched_by_hand(sight: Sight) -> bool:
     return sight.evidence.in_foreground and not sight.evidence.finished
 
 
-def _mark(sights: Iterable[Sight], me: Owner) -> None:
-    for sight in sights:
-        if not sight.evidence.finished:
-            mark_cancelled(sight.paths, me)
+def _is_ours_to_end(sight: Sight) -> bool:
+    """Whether `launch` began it, or a job that somebody wrote by hand carries it."""
+    jobs, seen = sight.paths.jobs, sight.evidence
+    by_own_job = seen.owner is not None and not seen.of_foreground and seen.owner_lives is not False
+    return bool(jobs.records()) or jobs.request.exists() or by_own_job
 
 
-def _call_off(experiment: Path, find: Callable[[], Sequence[Path]], me: Owner) -> None:
-    sights: list[Sight] = []
+def _mark(sight: Sight, me: Owner) -> str:
+    """Sets the mark of a run that has something to call off, and says what becomes of the run."""
+    if sight.evidence.finished:
+        return "done before, left as it is"
+    # `launch` leaves alone what has the mark, and `resume` what was never launched: it would stick.
+    if not _is_ours_to_end(sight):
+        return "never launched, left as it is"
+    mark_cancelled(sight.paths, me)
+    return "cancelled"
+
+
+def _call_off(experiment: Path, find: Callable[[], Sequence[Path]], me: Owner) -> bool:
+    """Whether all runs of the experiment could be called off."""
+    outcomes: dict[RunPaths, str] = {}
+    failed = []
 
     def mark() -> list[RunPaths]:
         found = [directory for directory in find() if directory.parent == experiment]
-        sights.extend(_look(found, me)[0])
-        _mark(sights, me)
-        return [sight.paths for sight in sights]
+        for sight in _look(found, me)[0]:
+            outcome = "not cancelled"
+            try:
+                outcome = _mark(sight, me)
+                # Which jobs are its own cannot be told if one record is damaged.
+                read_records(sight.paths.jobs)
+            except EmtnasError as error:
+                _say(f"error: {sight.paths.directory}: {outcome}, its jobs left alone: {error}")
+                failed.append(sight)
+            else:
+                outcomes[sight.paths] = outcome
+        return list(outcomes)
 
     cancel_jobs(jobs_lock(experiment), mark, _say)
-    for sight in sights:
-        done = sight.evidence.finished
-        print(f"{sight.paths.directory}: {'done before, left as it is' if done else 'cancelled'}")
+    for run, outcome in outcomes.items():
+        print(f"{run.directory}: {outcome}")
+    return not failed
 
 
 def _say(message: str) -> None:

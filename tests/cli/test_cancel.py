@@ -95,14 +95,78 @@ def test_a_search_in_the_foreground_is_left_alone_and_how_to_stop_it_is_said(
     assert read_mark(mine.cancelled) is None
 
 
-def test_a_stopped_run_without_jobs_is_marked_without_slurm(
+def test_a_run_that_was_never_launched_is_left_as_it_is_without_slurm(
     emtnas: Emtnas, here: Path, stand_ins: StandIns
 ) -> None:
     run = RunPaths(Path("runs/fake/seed-0"))
     commit_search(run.directory, until=2)
-    assert emtnas("cancel", "fake").code == 0
+    result = emtnas("cancel", "fake")
+    assert (result.code, result.err) == (0, "")
+    assert result.out == "runs/fake/seed-0: never launched, left as it is\n"
+    assert read_mark(run.cancelled) is None
+    assert stand_ins.calls == []
+
+
+def test_a_launched_run_whose_jobs_were_never_recorded_is_marked_without_slurm(
+    emtnas: Emtnas, here: Path, stand_ins: StandIns
+) -> None:
+    run = RunPaths(Path("runs/fake/seed-0"))
+    commit_search(run.directory, until=2)
+    run.jobs.directory.mkdir(parents=True)
+    run.jobs.request.touch()
+    assert emtnas("cancel", "runs/fake/seed-0").code == 0
     assert read_mark(run.cancelled)
     assert stand_ins.calls == []
+
+
+def test_a_run_in_a_job_that_was_written_by_hand_is_marked(
+    emtnas: Emtnas, here: Path, stand_ins: StandIns
+) -> None:
+    run = RunPaths(Path("runs/fake/seed-0"))
+    commit_search(run.directory, until=2)
+    leave_owner(run, job_id="5")
+    assert emtnas("cancel", "fake").out == "runs/fake/seed-0: cancelled\n"
+    assert read_mark(run.cancelled)
+
+
+def test_a_launch_of_a_run_that_was_not_launched_before_is_caught_if_it_comes_between(
+    emtnas: Emtnas, here: Path, stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunPaths(Path("runs/fake/seed-0"))
+    commit_search(run.directory, until=2)
+
+    def launch() -> None:
+        stand_ins.queue(queue_line(record_job(run, "5"), "PENDING"))
+
+    monkeypatch.setattr("emtnas_hpc.cluster.cancelling.exclusive", _after(launch))
+    result = emtnas("cancel", "fake")
+    assert (result.code, result.out) == (0, "runs/fake/seed-0: cancelled\n")
+    assert read_mark(run.cancelled)
+    assert (stand_ins.folder / "queue").read_text() == ""
+
+
+def test_a_seed_whose_mark_cannot_be_read_is_named_and_the_others_are_called_off(
+    emtnas: Emtnas, runs: list[RunPaths], stand_ins: StandIns
+) -> None:
+    runs[0].cancelled.mkdir()
+    result = emtnas("cancel", "fake")
+    assert result.code == 1
+    assert result.out.splitlines() == [f"runs/fake/seed-{seed}: cancelled" for seed in (1, 2)]
+    assert "error: runs/fake/seed-0: not cancelled, its jobs left alone: cannot read" in result.err
+    assert [c for c in stand_ins.calls if "scancel" in c] == ["scancel 21 22", "scancel 11 12"]
+
+
+def test_a_seed_with_a_damaged_record_is_marked_and_named_and_the_others_are_called_off(
+    emtnas: Emtnas, runs: list[RunPaths], stand_ins: StandIns
+) -> None:
+    runs[1].jobs.record("00000000").write_text("{")
+    result = emtnas("cancel", "fake")
+    assert result.code == 1
+    assert result.out.splitlines() == [f"runs/fake/seed-{seed}: cancelled" for seed in (0, 2)]
+    assert "error: runs/fake/seed-1: cancelled, its jobs left alone: " in result.err
+    assert "00000000.json is not the record of a job" in result.err
+    assert all(read_mark(run.cancelled) for run in runs)
+    assert [c for c in stand_ins.calls if "scancel" in c] == ["scancel 20 22", "scancel 10 12"]
 
 
 def test_a_scheduler_that_is_down_is_an_error_but_the_marks_stand(
