@@ -27,8 +27,7 @@ def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
                 f"no runs in {runs}; start one with `emtnas-hpc run`, or say --runs DIR"
             )
         return found
-    meant = (directory for argument in arguments for directory in _find(argument, runs))
-    return list(dict.fromkeys(meant))
+    return [directory for argument in arguments for directory in _find(argument, runs)]
 
 
 def find_run(argument: str, runs: Path) -> Path:

@@ -29,11 +29,6 @@ def test_seeds_are_found_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert find_runs(["b", "a"], tmp_path) == [tmp_path / names[i] for i in (2, 3, 0, 1)]
 
 
-def test_a_run_that_is_named_twice_is_found_once(tmp_path: Path) -> None:
-    (tmp_path / "a/seed-1").mkdir(parents=True)
-    assert find_runs(["a", "a"], tmp_path) == [tmp_path / "a/seed-1"]
-
-
 def test_a_folder_that_lies_here_does_not_hide_a_run_of_that_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
