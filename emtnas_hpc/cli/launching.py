@@ -12,13 +12,14 @@ from emtnas_hpc.agenda.transfers import open_transfers
 from emtnas_hpc.cli.launch_view import print_json, print_launched, print_proposals
 from emtnas_hpc.cli.named_experiment import Folders, Named, load_named
 from emtnas_hpc.cli.seed_order import done_elsewhere, reusable, said_of
-from emtnas_hpc.cluster.launching import UNREADABLE, Launched, Seed
+from emtnas_hpc.cluster.launching import Launched, Seed
 from emtnas_hpc.cluster.launching import launch as submit_seeds
 from emtnas_hpc.cluster.profiles import Resolved
 from emtnas_hpc.cluster.proposal import Proposal, SeedProposal, propose
 from emtnas_hpc.cluster.queue import read_queue
 from emtnas_hpc.cluster.request import JobRequest
 from emtnas_hpc.cluster.resolving import Wishes, resolve
+from emtnas_hpc.cluster.state import State
 from emtnas_hpc.cluster.submission import refuse_path
 from emtnas_hpc.errors import DataError, EmtnasError
 from emtnas_hpc.experiment import Experiment, rename
@@ -172,7 +173,7 @@ def _refuse_unreadable(rows: Sequence[SeedProposal | Launched]) -> None:
     lines = [
         f"{shown(row.seed.run.directory)} is left alone: {row.decision.why}"
         for row in rows
-        if row.decision.state == UNREADABLE
+        if row.decision.state == State.UNREADABLE.value
     ]
     for line in lines[:-1]:
         say(f"error: {line}")

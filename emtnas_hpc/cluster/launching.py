@@ -15,9 +15,10 @@ from emtnas_hpc.cluster.restating import restate
 from emtnas_hpc.cluster.server_clock import server_now
 from emtnas_hpc.cluster.settling import settle
 from emtnas_hpc.cluster.sight import Sight, look
+from emtnas_hpc.cluster.state import State
 from emtnas_hpc.cluster.submission import submit
 from emtnas_hpc.cluster.this_job import gone_jobs
-from emtnas_hpc.errors import EmtnasError, InputError, SchedulerError
+from emtnas_hpc.errors import InputError, SchedulerError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import (
@@ -35,9 +36,6 @@ from emtnas_hpc.store.refusals import shown, storage_errors
 Say = Callable[[str], None]
 
 _PATIENCE_S = 60.0
-
-#: The state of a seed that cannot be judged, in the words of a decision.
-UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -95,20 +93,9 @@ def judge(seed: Seed, sight: Sight, *, resuming: bool) -> Decision:
         resuming: whether marks are to be taken away.
     """
     decision = decide(sight.evidence, seed.request.profile.spares, resuming=resuming)
-    problems = _lasting_problems(seed.run, sight) if decision.action is Action.SUBMIT else []
-    return Decision(Action.LEAVE, UNREADABLE, problems[0]) if problems else decision
-
-
-def _lasting_problems(run: RunPaths, sight: Sight) -> list[str]:
-    """Those that are not over once the request of its jobs is written anew."""
-    if not sight.problems:
-        return []
-    try:
-        read_request(run.jobs)
-        of_request = ""
-    except EmtnasError as error:
-        of_request = str(error)
-    return [line for line in sight.problems if line != of_request]
+    if decision.action is Action.SUBMIT and sight.evidence.unreadable:
+        return Decision(Action.LEAVE, State.UNREADABLE.value, sight.evidence.unreadable)
+    return decision
 
 
 def launch(
@@ -163,7 +150,7 @@ def _begin(
     me = this_process()
     sight = _see(seed, me, queue)
     evidence, decision = sight.evidence, judge(seed, sight, resuming=resuming)
-    if decision.state == UNREADABLE:
+    if decision.state == State.UNREADABLE.value:
         return Launched(seed, decision)
     settle(seed.run, evidence.records, decision.call_off, say, alone=alone)
     if decision.action is not Action.SUBMIT:

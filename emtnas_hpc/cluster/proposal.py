@@ -8,12 +8,13 @@ from pathlib import Path
 from emtnas_hpc.agenda.transfers import TrainingImages, open_transfers
 from emtnas_hpc.cluster.acceptance import check_acceptance
 from emtnas_hpc.cluster.decision import Action, Decision
-from emtnas_hpc.cluster.launching import UNREADABLE, Seed, judge, see
+from emtnas_hpc.cluster.launching import Seed, judge, see
 from emtnas_hpc.cluster.outlook import Knowledge, learn
 from emtnas_hpc.cluster.plan import Measure, SeedPlan, warnings
 from emtnas_hpc.cluster.profiles import Resolved
 from emtnas_hpc.cluster.queue import QueuedJob
 from emtnas_hpc.cluster.sight import Sight, look
+from emtnas_hpc.cluster.state import State
 from emtnas_hpc.cluster.submission import sbatch_text
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.session import SearchRequest
@@ -132,7 +133,7 @@ def with_room(proposals: Sequence[Proposal]) -> list[Proposal]:
 
 def _row(seed: Seed, sight: Sight, decision: Decision, known: Knowledge) -> SeedProposal:
     ahead = known.outlook(sight)
-    stopped = sight.evidence.cancelled is not None or decision.state == UNREADABLE
+    stopped = sight.evidence.cancelled is not None or decision.state == State.UNREADABLE.value
     rests = decision.action is Action.LEAVE and stopped
     disk = 0.0 if rests else ahead.disk_bytes
     return SeedProposal(seed, decision, ahead.plan, ahead.guessed, ahead.guessed_s, disk)
