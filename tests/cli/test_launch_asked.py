@@ -3,11 +3,11 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from command_line import Emtnas, snapshot
 from fake_slurm import FakeSlurm
 from launches import NAMED, launch, run
+from studies import save_images
 
 from emtnas_hpc.cluster.marks import write_mark
 from emtnas_hpc.search.run_directory import read_stored
@@ -53,12 +53,7 @@ def test_jobs_are_told_how_the_run_is_carried_out_now(
 @pytest.fixture
 def on_own_images(emtnas: Emtnas, here: Path) -> tuple[str, ...]:
     """How a search on images of one's own is called, which is finished."""
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for split, n in (("train", 60), ("val", 48), ("test", 9)):
-        arrays[f"{split}_images"] = rng.integers(0, 256, (n, 8, 8), np.uint8)
-        arrays[f"{split}_labels"] = np.arange(n) % 3
-    np.savez(here / "mine.npz", **arrays)
+    save_images(here / "mine.npz")
     arguments = ("--set", 'task.digits.source="npz:mine.npz"')
     result = emtnas("run", *NAMED, *arguments)
     assert result.code == 0, result.err

@@ -3,11 +3,10 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from command_line import Emtnas, snapshot
 from fake_slurm import FakeSlurm
-from studies import write_study
+from studies import save_images, write_study
 
 
 @pytest.fixture
@@ -59,12 +58,7 @@ def test_two_that_are_equal_there_are_carried_on_once(
 @pytest.fixture
 def renamed(here: Path, emtnas: Emtnas) -> Path:
     """A finished study on images of one's own that are gone; `small` was given another name."""
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for split, n in (("train", 60), ("val", 12), ("test", 9)):
-        arrays[f"{split}_images"] = rng.integers(0, 256, (n, 8, 8), np.uint8)
-        arrays[f"{split}_labels"] = np.arange(n) % 3
-    np.savez(here / "mine.npz", **arrays)
+    save_images(here / "mine.npz")
     write_study(here, 'task.digits.source="npz:mine.npz"')
     result = emtnas("run", "study.toml")
     assert result.code == 0, result.err
