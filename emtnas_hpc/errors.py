@@ -13,6 +13,9 @@ EmtnasError                     exit code 1
 A message is one line: what was found, what was expected, what to do.
 """
 
+from collections.abc import Collection
+from pathlib import Path
+
 
 class EmtnasError(Exception):
     """Base of every foreseen error; `exit_code` is what the command line leaves with."""
@@ -66,3 +69,15 @@ class StoppedError(EmtnasError):
     def __init__(self, signal: str) -> None:
         super().__init__(f"stopped by {signal} before the search went on; the same command goes on")
         self.signal = signal
+
+
+def shown(path: Path | str) -> str:
+    """A path for a one-line message: as it is, or quoted where it would break the line."""
+    text = str(path)
+    return text if text.isprintable() else repr(text)
+
+
+def some(names: Collection[str], at_most: int = 3) -> str:
+    """Names for a one-line message, quoted; of many, the first few and their number."""
+    first = ", ".join(repr(name) for name in list(names)[:at_most])
+    return first if len(names) <= at_most else f"{first}, ... ({len(names):,} of them)"

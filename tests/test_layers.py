@@ -105,7 +105,7 @@ HOMES = {
         "retraining/images.py",
         *("export/plain", "export/exporting.py", "notebook/run.py", "notebook/networks.py"),
     },
-    "PIL": {"pictures/decoding.py", "data/sources/image_folder.py"},
+    "PIL": {"pictures/opening.py", "pictures/decoding.py"},
     "torchvision": {"data/sources/torchvision_sets.py"},
     "medmnist": {"data/sources/medmnist_sets.py", "retraining/auc.py"},
     "sklearn": {"data/sources/package_sets.py"},

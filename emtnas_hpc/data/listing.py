@@ -4,22 +4,29 @@ The images of `val` are the test set, as is usual for ImageNet, whose own test s
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emtnas_hpc.data.folders import (
+    LeftOut,
+    check_looks,
+    class_folders,
+    pictures_below,
+    read_errors,
+    stranger,
+    subfolders,
+)
 from emtnas_hpc.data.images import Split
-from emtnas_hpc.errors import DataError
-from emtnas_hpc.store.refusals import shown
+from emtnas_hpc.data.part_names import part_called
+from emtnas_hpc.errors import DataError, shown
 
 #: The parts of a task, and the folder that each lies in.
 LISTED: dict[Split, str] = {"train": "train", "test": "val"}
 
-_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 _LAYOUT = "expected train/CLASS/*.JPEG and val/CLASS/*.JPEG, the same classes in both"
 
 
@@ -28,7 +35,7 @@ class FileList:
     """The pictures of one part, by class and name.
 
     Attributes:
-        names: of the files, bytes, (n,).
+        names: of the files below the folders of their classes, bytes, (n,).
         sizes: in bytes, int64, (n,).
         labels: numbers of their classes, int64, (n,).
     """
@@ -52,10 +59,12 @@ class Listing:
     Attributes:
         classes: their names, in the order of their numbers.
         files: of each part.
+        notes: lines for the user, of what was left out.
     """
 
     classes: tuple[str, ...]
     files: Mapping[Split, FileList]
+    notes: tuple[str, ...] = ()
 
 
 def list_folder(folder: Path) -> Listing:
@@ -64,44 +73,11 @@ def list_folder(folder: Path) -> Listing:
     Raises:
         DataError: the folder is laid out differently, or cannot be read.
     """
-    classes = class_names(folder)
-    files = {split: list_files(folder / part, classes) for split, part in LISTED.items()}
-    return Listing(classes, files)
-
-
-def class_names(folder: Path) -> tuple[str, ...]:
-    """The names of the classes, in the order of their numbers.
-
-    Raises:
-        DataError: the folder is laid out differently, or cannot be read.
-    """
-    train, val = (_folders(folder, name) for name in LISTED.values())
-    if len(train) < 2:
-        raise DataError(f"{folder / 'train'} has {len(train)} class folders, expected at least 2")
-    if not val:
-        raise DataError(f"{folder / 'val'} has no class folders; {_LAYOUT}")
-    if odd := sorted(set(train) ^ set(val)):
-        there, lacking = ("train", "val") if odd[0] in train else ("val", "train")
-        raise DataError(f"{folder / lacking} has no class {odd[0]!r}, as {there} has; {_LAYOUT}")
-    return train
-
-
-def list_files(folder: Path, classes: tuple[str, ...]) -> FileList:
-    """Lists the pictures of the class folders within `folder`, each sorted by name.
-
-    Raises:
-        DataError: a class has none, or a folder cannot be read.
-    """
-    found = [sorted(_pictures(folder / name)) for name in classes]
-    for name, pictures in zip(classes, found, strict=True):
-        if not pictures:
-            raise DataError(f"{folder / name} has no pictures; {_LAYOUT}")
-    together = [picture for pictures in found for picture in pictures]
-    return FileList(
-        np.array([name for name, _size in together], np.bytes_),
-        np.array([size for _name, size in together], np.int64),
-        np.repeat(np.arange(len(classes)), [len(pictures) for pictures in found]),
-    )
+    left_out = LeftOut()
+    _check_parts(folder, left_out)
+    classes = _class_names(folder, left_out)
+    files = {split: _list_files(folder / part, classes, left_out) for split, part in LISTED.items()}
+    return Listing(classes, files, (*check_looks(classes, folder / "train"), *left_out.notes()))
 
 
 def check_folders(folder: Path) -> None:
@@ -111,47 +87,55 @@ def check_folders(folder: Path) -> None:
         DataError: one is not, or cannot be looked at.
     """
     for name in LISTED.values():
-        with _read_errors(folder / name):
+        with read_errors(folder / name):
             is_there = (folder / name).is_dir()
         if not is_there:
-            raise DataError(f"{folder / name} is missing; {_LAYOUT}")
+            raise DataError(f"{shown(folder / name)} is missing; {_LAYOUT}")
 
 
-def _folders(folder: Path, name: str) -> tuple[str, ...]:
+def _check_parts(folder: Path, left_out: LeftOut) -> None:
+    """Looks for the folders of the parts, and notes which others there are."""
+    with read_errors(folder):
+        names = subfolders(folder, left_out) if folder.is_dir() else []
+    for part in LISTED.values():
+        alike = [name for name in names if part_called(name) == part]
+        if alike and part not in alike:
+            raise DataError(
+                f"{shown(folder / part)} is missing; rename {alike[0]!r} to {part} ({_LAYOUT})"
+            )
     check_folders(folder)
-    with _read_errors(folder / name):
-        paths = [path for path in (folder / name).iterdir() if path.name[0] != "."]
-        folders = [path for path in paths if path.is_dir()]
-    for path in folders:
-        _refuse_name_that_is_no_text(path)
-    return tuple(sorted(path.name for path in folders))
+    left_out.folders += [name for name in names if name not in LISTED.values()]
 
 
-def _refuse_name_that_is_no_text(path: Path) -> None:
-    try:
-        path.name.encode()
-    except UnicodeEncodeError:
+def _class_names(folder: Path, left_out: LeftOut) -> tuple[str, ...]:
+    train, val = (class_folders(folder / name, left_out) for name in LISTED.values())
+    if len(train) < 2:
         raise DataError(
-            f"{shown(path)} has a name that is not UTF-8, expected one that is, as it names a "
-            "class; rename it"
-        ) from None
+            f"{shown(folder / 'train')} has {len(train)} class folders, expected at least 2"
+        )
+    if not val:
+        raise DataError(f"{shown(folder / 'val')} has no class folders; {_LAYOUT}")
+    for name in val:
+        if name not in train:
+            raise DataError(f"{stranger(name, train, folder / 'val')}; {_LAYOUT}")
+    if lacking := [name for name in train if name not in val]:
+        raise DataError(
+            f"{shown(folder / 'val')} has no class {lacking[0]!r}, as train has; {_LAYOUT}"
+        )
+    return train
 
 
-def _pictures(folder: Path) -> Iterator[tuple[bytes, int]]:
-    with _read_errors(folder), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name[0] != "." and Path(entry.name).suffix.lower() in _SUFFIXES:
-                yield os.fsencode(entry.name), _size(entry)
-
-
-def _size(entry: os.DirEntry[str]) -> int:
-    with _read_errors(Path(entry.path)):
-        return entry.stat().st_size
-
-
-@contextmanager
-def _read_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(f"{shown(path)} cannot be read ({error.strerror})") from None
+def _list_files(folder: Path, classes: tuple[str, ...], left_out: LeftOut) -> FileList:
+    """The pictures of the class folders within `folder`, each sorted by name."""
+    found = []
+    for name in classes:
+        pictures = pictures_below(folder / name, left_out)
+        if not pictures:
+            raise DataError(f"{shown(folder / name)} has no pictures; {_LAYOUT}")
+        found.append(sorted((os.fsencode(picture), size) for picture, size in pictures))
+    together = [picture for pictures in found for picture in pictures]
+    return FileList(
+        np.array([name for name, _size in together], np.bytes_),
+        np.array([size for _name, size in together], np.int64),
+        np.repeat(np.arange(len(classes)), [len(pictures) for pictures in found]),
+    )

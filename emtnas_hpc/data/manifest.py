@@ -58,11 +58,14 @@ class Manifest(Contents):
         image_channels: 1 or 3.
         image_size: edge of the square images before pooling.
         multi_label: an image may belong to several classes.
+        conversion: how pixel values were brought to 0..255, in words; empty where they are as in
+            the source, or nobody wrote it down.
     """
 
     image_channels: int
     image_size: int
     multi_label: bool
+    conversion: str = ""
 
 
 class ListingManifest(Contents):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from emtnas_hpc.data.doubts import doubts
 from emtnas_hpc.data.listing import Listing, list_folder
 from emtnas_hpc.data.lock import exclusive
 from emtnas_hpc.data.manifest import (
@@ -33,6 +34,9 @@ from emtnas_hpc.data.writing import check_some, records_of, write_arrays, write_
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment.settings import TaskSettings
 from emtnas_hpc.store.durable import sync_directory
+
+#: Not told from one that is set to it: settings that are stored are all set.
+_UNSET_SIZE = TaskSettings.model_fields["image_size"].default
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,13 @@ def prepare(name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: st
             fault = _fault(data_dir, source)
             if fault is not None:
                 say(f"{name}: preparing {source.text}: {fault.reason}")
-                _build(source, data_dir, say, fault.listing)
+                _build(source, data_dir, lambda line: say(f"{name}: {line}"), fault.listing)
     prepared = open_data(name, task, data_dir, mend=mend)
+    if not source.takes_image_size and task.image_size not in (_UNSET_SIZE, prepared.image_size):
+        say(
+            f"{name}: task.{name}.image_size is {task.image_size} and has no effect on "
+            f"{source.text}, whose images are as they are; task.{name}.pool makes them smaller"
+        )
     say(f"{name}: {prepared.summary}")
     return prepared
 
@@ -169,7 +178,7 @@ def _build(source: Source, data_dir: Path, say: Say, listing: Listing | None) ->
         built.mkdir()
     try:
         if source.is_streamed:
-            write = _listed(source, source.folder(data_dir), listing)
+            write = _listed(source, source.folder(data_dir), listing, say)
         else:
             write = _arrays(source, Workplace(data_dir, scratch, say))
         with storage_errors(workshop):
@@ -185,12 +194,18 @@ def _arrays(source: Source, place: Workplace) -> Callable[[Path], None]:
     made_from = fingerprint(source) or ""
     raw = read_source(source, place)
     splits = complete_splits(raw, source.argument)
-    return lambda built: write_arrays(built, source, made_from, splits, raw.classes)
+    for line in (*raw.notes, *doubts(splits, raw.classes)):
+        place.say(line)
+    return lambda built: write_arrays(built, source, made_from, splits, raw.classes, raw.conversion)
 
 
-def _listed(source: Source, pictures: Path, listing: Listing | None) -> Callable[[Path], None]:
+def _listed(
+    source: Source, pictures: Path, listing: Listing | None, say: Say
+) -> Callable[[Path], None]:
     """Lists a folder of pictures unless that is done; returns what writes the lists."""
     listing = listing or list_folder(pictures)
+    for line in listing.notes:
+        say(line)
     check_some(pictures, listing)
     return lambda built: write_lists(built, source, listing)
 

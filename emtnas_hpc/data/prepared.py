@@ -73,10 +73,11 @@ class Prepared:
     def summary(self) -> str:
         """What there is, in a line for the user."""
         n_images, size = self.manifest.n_images, self.manifest.image_size
+        converted = f"; {self.manifest.conversion}" if self.manifest.conversion else ""
         return (
             f"{n_images['train']:,} training, {n_images['val']:,} validation and "
             f"{n_images['test']:,} test images of {size}x{size}x{self.image_channels}, "
-            f"{self.n_classes} classes, in {self.folder}"
+            f"{self.n_classes} classes, in {self.folder}{converted}"
         )
 
     def n_images(self, split: Split) -> int:

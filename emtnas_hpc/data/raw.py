@@ -19,12 +19,17 @@ class RawData:
         val: the images to validate on.
         test: the images to test on.
         classes: names of the classes, in the order of their numbers.
+        conversion: how pixel values were brought to 0..255, in words; empty where they are as in
+            the source.
+        notes: lines for the user, of what was left out or taken for something else.
     """
 
     train: Images
     val: Images | None
     test: Images | None
     classes: tuple[str, ...]
+    conversion: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

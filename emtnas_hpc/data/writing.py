@@ -34,6 +34,7 @@ def write_arrays(
     made_from: str,
     splits: Mapping[Split, Images],
     classes: tuple[str, ...],
+    conversion: str,
 ) -> None:
     """Writes images and labels of every split."""
     arrays = {
@@ -51,6 +52,7 @@ def write_arrays(
         image_channels=train.images.shape[3],
         image_size=train.images.shape[1],
         multi_label=train.multi_label,
+        conversion=conversion,
     )
     write_manifest(folder, manifest)
     sync_directory(folder)

@@ -1,22 +1,16 @@
 """From a picture's file to the bytes of a square RGB image."""
 
-import io
-import struct
-import warnings
-import zlib
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from emtnas_hpc.errors import DataError
-from emtnas_hpc.pictures.crop import Crop, middle, scaled_around_middle
+from emtnas_hpc.errors import DataError, shown
+from emtnas_hpc.pictures.crop import middle, scaled_around_middle
+from emtnas_hpc.pictures.opening import EIGHT_BITS, depth_of, on_white, opened
 from emtnas_hpc.pictures.picture import Picture
 
-#: What Pillow raises on files that are no picture, cut off, or damaged inside.
-_UNREADABLE = (
-    *(OSError, EOFError, ValueError, SyntaxError, IndexError, struct.error, zlib.error),
-    Image.DecompressionBombError,
-)
+#: Pixels that a picture may have once it is scaled; a thread of pixels would become a wall.
+_MOST_PIXELS = 2**28
 
 
 def decode(picture: Picture, size: int) -> bytes:
@@ -30,39 +24,43 @@ def decode(picture: Picture, size: int) -> bytes:
         Rows of pixels, `size * size * 3` bytes.
 
     Raises:
-        DataError: the file is missing, has changed, or is no picture.
+        DataError: the file is missing, has changed, is no picture, or one of more than 8 bits.
     """
     content = _read(picture)
-    try:
-        with warnings.catch_warnings():
-            # Of odd metadata; what cannot be decoded is an error.
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content)) as file:
-                seen = _seen(file.convert("RGB"), picture.crop, size)
-    except _UNREADABLE as error:
-        # Pillow's own words name an object in memory.
-        reason = "no format that is known" if isinstance(error, UnidentifiedImageError) else error
-        raise DataError(f"{picture.path} cannot be read as a picture ({reason})") from None
-    return seen.tobytes()
+    with opened(picture.path, content) as file:
+        depth = depth_of(file, picture.path)
+        if depth != EIGHT_BITS:
+            # Their range could only be found by reading all pictures.
+            raise DataError(
+                f"{shown(picture.path)} has {depth} values, expected pictures of 8 bits; convert "
+                "all of them by one rule, or prepare the folder as images:DIR, which finds one"
+            )
+        return _seen(on_white(file, "RGB")[0], picture, size).tobytes()
 
 
 def _read(picture: Picture) -> bytes:
     try:
         content = Path(picture.path).read_bytes()
     except OSError as error:
-        raise DataError(f"{picture.path} cannot be read ({error.strerror})") from None
+        raise DataError(f"{shown(picture.path)} cannot be read ({error.strerror})") from None
     if len(content) != picture.n_bytes:
         raise DataError(
-            f"{picture.path} has {len(content)} bytes, expected {picture.n_bytes} as when it was "
-            "listed"
+            f"{shown(picture.path)} has {len(content)} bytes, expected {picture.n_bytes} as when "
+            "it was listed"
         )
     return content
 
 
-def _seen(whole: Image.Image, crop: Crop | None, size: int) -> Image.Image:
-    bilinear = Image.Resampling.BILINEAR
+def _seen(whole: Image.Image, picture: Picture, size: int) -> Image.Image:
+    bilinear, crop = Image.Resampling.BILINEAR, picture.crop
     if crop is None:
-        scaled = whole.resize(scaled_around_middle(whole.width, whole.height, size), bilinear)
-        return scaled.crop(middle(scaled.width, scaled.height, size, size))
+        width, height = scaled_around_middle(whole.width, whole.height, size)
+        if width * height > _MOST_PIXELS:
+            raise DataError(
+                f"{shown(picture.path)} is {whole.width} x {whole.height}, too long and narrow to "
+                "be scaled"
+            )
+        scaled = whole.resize((width, height), bilinear)
+        return scaled.crop(middle(width, height, size, size))
     seen = whole.crop(crop.box(whole.width, whole.height)).resize((size, size), bilinear)
     return seen.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if crop.flip else seen

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from emtnas_hpc.errors import StorageError
+from emtnas_hpc.errors import shown as shown
 
 #: What to do about the refusals that say what is wrong.
 _ADVICE = {
@@ -16,12 +17,6 @@ _ADVICE = {
     errno.EACCES: "check the permissions of the directory",
     errno.EPERM: "check the permissions of the directory",
 }
-
-
-def shown(path: Path) -> str:
-    """A path for a one-line message: as it is, or quoted where it would break the line."""
-    text = str(path)
-    return text if text.isprintable() else repr(text)
 
 
 def storage_error(

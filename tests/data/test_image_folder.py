@@ -57,11 +57,13 @@ def test_a_picture_is_turned_upright_as_its_camera_says(folder: Path) -> None:
     assert upright.tolist() == [0] * 4 + [255] * 4
 
 
-def test_files_that_are_no_pictures_and_hidden_ones_are_ignored(folder: Path) -> None:
+def test_files_that_are_no_pictures_are_counted_and_hidden_ones_ignored(folder: Path) -> None:
     (folder / "train/cats/notes.txt").write_text("not a picture")
     (folder / "train/cats/._1.png").write_text("not a picture either")
     (folder / "train/.cache").mkdir()
-    assert len(read_image_folder(folder, 8).train) == 6
+    raw = read_image_folder(folder, 8)
+    assert len(raw.train) == 6
+    assert raw.notes == ("1 file left out: 1 .txt",)
 
 
 def test_a_folder_without_train_is_refused(tmp_path: Path) -> None:
@@ -75,10 +77,24 @@ def test_a_single_class_is_refused(tmp_path: Path) -> None:
         read_image_folder(tmp_path, 8)
 
 
-def test_a_class_without_pictures_is_named(folder: Path) -> None:
-    save(folder / "test/cats/1.png", Image.new("L", (8, 8)))
-    with pytest.raises(DataError, match="test/dogs has no pictures"):
+def test_a_class_without_training_pictures_is_named(folder: Path) -> None:
+    (folder / "train/eels").mkdir()
+    (folder / "train/eels/1.dcm").write_text("x")
+    with pytest.raises(
+        DataError, match=r"train/eels has no pictures, .*; 1 file left out: 1 \.dcm"
+    ):
         read_image_folder(folder, 8)
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_test_set_may_lack_a_class_which_is_said(folder: Path, made: bool) -> None:
+    save(folder / "test/cats/1.png", Image.new("L", (8, 8)))
+    if made:
+        (folder / "test/dogs").mkdir()
+    raw = read_image_folder(folder, 8)
+    assert raw.test is not None
+    assert raw.test.labels.tolist() == [0]
+    assert raw.notes == ("test has no pictures of 1 of 2 classes: 'dogs'",)
 
 
 def test_a_class_that_training_does_not_know_is_named(folder: Path) -> None:

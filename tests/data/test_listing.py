@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.data.listing import class_names, list_files, list_folder
+from emtnas_hpc.data.listing import list_folder
 from emtnas_hpc.errors import DataError
 
 
@@ -27,9 +27,9 @@ def filled(place: Path) -> Path:
 
 
 def test_classes_and_pictures_are_taken_in_the_order_of_their_names(folder: Path) -> None:
-    classes = class_names(folder)
-    files = list_files(folder / "train", classes)
-    assert classes == ("cat", "dog")
+    listing = list_folder(folder)
+    files = listing.files["train"]
+    assert listing.classes == ("cat", "dog")
     assert files.names.tolist() == [b"10.JPEG", b"2.JPEG", b"9.png"] * 2
     assert files.sizes.tolist() == [14, 12, 10] * 2
     assert files.labels.tolist() == [0, 0, 0, 1, 1, 1]
@@ -37,16 +37,18 @@ def test_classes_and_pictures_are_taken_in_the_order_of_their_names(folder: Path
 
 def test_names_that_are_no_text_are_listed_as_they_are(folder: Path) -> None:
     (folder / "train/cat" / os.fsdecode(b"\xff\xfe.JPEG")).write_text("x")
-    files = list_files(folder / "train", ("cat", "dog"))
+    files = list_folder(folder).files["train"]
     assert os.fsencode(files.name(3)) == b"\xff\xfe.JPEG"
 
 
-def test_files_that_are_no_pictures_and_hidden_ones_are_ignored(folder: Path) -> None:
+def test_files_that_are_no_pictures_are_counted_and_hidden_ones_ignored(folder: Path) -> None:
     (folder / "train/cat/notes.txt").write_text("x")
     (folder / "train/cat/.hidden.JPEG").write_text("x")
     (folder / "train/.cache").mkdir()
-    assert class_names(folder) == ("cat", "dog")
-    assert len(list_files(folder / "train", ("cat", "dog"))) == 6
+    listing = list_folder(folder)
+    assert listing.classes == ("cat", "dog")
+    assert len(listing.files["train"]) == 6
+    assert listing.notes == ("1 file left out: 1 .txt",)
 
 
 def flatten(folder: Path) -> None:
@@ -69,7 +71,10 @@ def empty(folder: Path) -> None:
         (flatten, "val has no class folders; expected train/CLASS/*.JPEG and val/CLASS/*.JPEG"),
         (lambda f: shutil.rmtree(f / "val/cat"), "val has no class 'cat', as train has; expected"),
         (lambda f: shutil.rmtree(f / "train/cat"), "train has 1 class folders, expected at least"),
-        (lambda f: (f / "val/eel").mkdir(), "train has no class 'eel', as val has; expected"),
+        (
+            lambda f: (f / "val/eel").mkdir(),
+            "val/eel is a class that train has not; expected 'cat', 'dog'; expected",
+        ),
         (empty, "val/dog has no pictures; expected train/CLASS"),
     ],
 )

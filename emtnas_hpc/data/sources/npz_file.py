@@ -1,12 +1,16 @@
 """A user's own arrays in one `.npz` file, or one in MedMNIST's layout, which is the same.
 
 Keys: `train_images`, `train_labels`, and if there are any `val_images`, `val_labels`,
-`test_images`, `test_labels`; others are ignored. Images are uint8, (n, h, w) or (n, h, w, c) with
-h == w and c either 1 or 3; labels are integers 0..k-1, (n,) or (n, 1).
+`test_images`, `test_labels`. Names that mean the same, such as `x_valid` or `y_test`, are taken for
+them; what else there is, is left out; both are said. Images are uint8, (n, h, w) or (n, h, w, c)
+with h == w and c either 1 or 3; labels are integers 0..k-1, (n,) or (n, 1).
 """
 
+import re
 import zipfile
 import zlib
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,10 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emtnas_hpc.data.images import SPLITS, Images, Split
+from emtnas_hpc.data.part_names import parts_called
 from emtnas_hpc.data.raw import RawData
-from emtnas_hpc.errors import DataError
+from emtnas_hpc.errors import DataError, some
 
 Arrays = dict[str, NDArray[Any]]
+
+_KINDS = {
+    "images": frozenset({"images", "image", "imgs", "img", "x", "data"}),
+    "labels": frozenset({"labels", "label", "y", "targets", "target"}),
+}
 
 _SINGLE_ARRAY = b"\x93NUMPY"
 _ARCHIVE = (b"PK\x03\x04", b"PK\x05\x06")
@@ -37,17 +47,20 @@ def read_npz(path: Path, classes: tuple[str, ...] = (), multi_label: bool = Fals
     Raises:
         DataError: the first thing that is wrong, by file and key.
     """
-    arrays = _load(path)
+    arrays, notes = _load(path)
     sets = {split: _labelled(path, arrays, split, multi_label) for split in SPLITS}
     train = sets["train"]
     if train is None:
-        raise DataError(f"{path} has no train_images and train_labels, which it must have")
+        raise DataError(
+            f"{path} has no train_images and train_labels, which it must have"
+            f"{'; '.join(('', *notes))}"
+        )
     names = classes or _classes_of(path, train.labels)
     for split, images in sets.items():
         if images is not None:
             _check_labels(path, split, images.labels, len(names))
             _check_like_train(path, split, images, train)
-    return RawData(train, sets["val"], sets["test"], names)
+    return RawData(train, sets["val"], sets["test"], names, notes=notes)
 
 
 def npz_fingerprint(path: Path) -> str | None:
@@ -59,25 +72,48 @@ def npz_fingerprint(path: Path) -> str | None:
     return f"{state.st_size} bytes, {state.st_mtime_ns} ns"
 
 
-def _load(path: Path) -> Arrays:
+def _load(path: Path) -> tuple[Arrays, tuple[str, ...]]:
+    """The arrays by the names that they should have, and what is to be said of their own."""
     if not path.is_file():
         raise DataError(f"{path} is missing, expected an .npz file with train_images, train_labels")
-    wanted = [f"{split}_{what}" for split in SPLITS for what in ("images", "labels")]
     key, arrays = "the list of its arrays", {}
+    notes: tuple[str, ...] = ()
     try:
         # numpy leaves a path's file open when the archive turns out to be none.
         with path.open("rb") as file:
             _refuse_what_is_no_archive(path, file)
             archive = np.load(file, allow_pickle=False)
             with archive:
-                for key in filter(archive.files.__contains__, wanted):
-                    arrays[key] = archive[key]
+                called, notes = _called(path, archive.files)
+                for name, key in called.items():
+                    arrays[name] = archive[key]
     except _UNREADABLE as error:
         raise DataError(
             f"{path} is damaged or no .npz file: {key} cannot be read ({_reason(error)})"
         ) from None
     _refuse_what_is_no_array(path, arrays)
-    return arrays
+    return arrays, notes
+
+
+def _called(path: Path, keys: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Which array of a file is meant by each name, and what is to be said of it."""
+    called: dict[str, str] = {}
+    for kind, words in _KINDS.items():
+        of_kind = [key for key in keys if words & {*_words(key)} and len(_words(key)) == 2]
+        found = parts_called(of_kind, str(path), partial(_other_word, words))
+        called |= {f"{split}_{kind}": found[split] for split in SPLITS if split in found}
+    renamed = [f"{key} is read as {name}" for name, key in called.items() if key != name]
+    left_out = sorted(set(keys) - set(called.values()))
+    n = f"{len(left_out)} {'array' if len(left_out) == 1 else 'arrays'}"
+    return called, (*renamed, *([f"{n} left out: {some(left_out)}"] if left_out else []))
+
+
+def _words(key: str) -> list[str]:
+    return re.split(r"[^a-z]+", key.lower())
+
+
+def _other_word(words: frozenset[str], key: str) -> str:
+    return next((word for word in _words(key) if word not in words), "")
 
 
 def _refuse_what_is_no_archive(path: Path, file: BinaryIO) -> None:
@@ -125,7 +161,7 @@ def _labelled(path: Path, arrays: Arrays, split: Split, multi_label: bool) -> Im
 
 def _pixels(where: str, images: NDArray[Any]) -> NDArray[np.uint8]:
     if images.dtype != np.uint8:
-        raise DataError(f"{where} is {images.dtype}, expected uint8, 0 to 255")
+        raise DataError(f"{where} is {images.dtype}, expected uint8, 0 to 255; {_mend(images)}")
     shaped = images[..., np.newaxis] if images.ndim == 3 else images
     if shaped.ndim != 4 or shaped.shape[3] not in (1, 3) or 0 in shaped.shape:
         raise DataError(
@@ -135,6 +171,25 @@ def _pixels(where: str, images: NDArray[Any]) -> NDArray[np.uint8]:
     if shaped.shape[1] != shaped.shape[2]:
         raise DataError(f"{where} are {shaped.shape[1]}x{shaped.shape[2]}, expected square images")
     return shaped
+
+
+def _mend(images: NDArray[Any]) -> str:
+    """How images of another type become uint8 without being destroyed."""
+    if images.dtype == np.bool_:
+        return "write 255 * x.astype('uint8')"
+    if not np.issubdtype(images.dtype, np.number) or not images.size or images.dtype.kind == "c":
+        return "write numbers"
+    lowest, highest = images.min(), images.max()
+    if images.dtype.kind == "f" and not (np.isfinite(lowest) and np.isfinite(highest)):
+        return "give its pixels that are not finite a value first"
+    if images.dtype.kind == "f" and lowest >= 0 and highest <= 1:
+        return "write (255 * x).round().astype('uint8')"
+    if lowest >= 0 and highest <= 255:
+        return "write x.round().astype('uint8')"
+    return (
+        f"its values reach from {lowest:g} to {highest:g}: bring one range, the same for all "
+        "arrays, to 0 to 255, then write x.round().astype('uint8')"
+    )
 
 
 def _class_numbers(where: str, labels: NDArray[Any]) -> NDArray[np.int64]:

@@ -47,6 +47,11 @@ class Source:
         return self.kind in ("torchvision", "medmnist")
 
     @property
+    def takes_image_size(self) -> bool:
+        """Whether its pictures are scaled to `image_size`."""
+        return self.kind in ("images", "imagenet")
+
+    @property
     def is_streamed(self) -> bool:
         """Whether its images are read from the user's own files whenever they are needed."""
         return self.kind == "imagenet"
