@@ -48,9 +48,11 @@ class LeftOut:
         """Lines for the user."""
         lines = []
         if n := self.files.total():
-            lines.append(f"{n:,} {'file' if n == 1 else 'files'} left out: {_by_suffix(self.files)}")
+            lines.append(
+                f"{n:,} {'file' if n == 1 else 'files'} left out: {_by_suffix(self.files)}"
+            )
         if self.stray:
-            lines.append(f"{_pictures(self.stray)} left out that lie in no class's folder")
+            lines.append(f"{_pictures(self.stray)} left out, in no folder of a class")
         if self.deeper:
             lines.append(f"{_pictures(self.deeper)} read from folders within those of the classes")
         if n := len(self.folders):

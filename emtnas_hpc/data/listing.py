@@ -75,9 +75,9 @@ def list_folder(folder: Path) -> Listing:
     """
     left_out = LeftOut()
     _check_parts(folder, left_out)
-    classes = _class_names(folder, left_out)
+    classes, looks = _class_names(folder, left_out)
     files = {split: _list_files(folder / part, classes, left_out) for split, part in LISTED.items()}
-    return Listing(classes, files, (*check_looks(classes, folder / "train"), *left_out.notes()))
+    return Listing(classes, files, (*looks, *left_out.notes()))
 
 
 def check_folders(folder: Path) -> None:
@@ -107,7 +107,8 @@ def _check_parts(folder: Path, left_out: LeftOut) -> None:
     left_out.folders += [name for name in names if name not in LISTED.values()]
 
 
-def _class_names(folder: Path, left_out: LeftOut) -> tuple[str, ...]:
+def _class_names(folder: Path, left_out: LeftOut) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The classes, and what is to be said of their looks."""
     train, val = (class_folders(folder / name, left_out) for name in LISTED.values())
     if len(train) < 2:
         raise DataError(
@@ -115,6 +116,7 @@ def _class_names(folder: Path, left_out: LeftOut) -> tuple[str, ...]:
         )
     if not val:
         raise DataError(f"{shown(folder / 'val')} has no class folders; {_LAYOUT}")
+    looks = check_looks(train, folder / "train")
     for name in val:
         if name not in train:
             raise DataError(f"{stranger(name, train, folder / 'val')}; {_LAYOUT}")
@@ -122,7 +124,7 @@ def _class_names(folder: Path, left_out: LeftOut) -> tuple[str, ...]:
         raise DataError(
             f"{shown(folder / 'val')} has no class {lacking[0]!r}, as train has; {_LAYOUT}"
         )
-    return train
+    return train, looks
 
 
 def _list_files(folder: Path, classes: tuple[str, ...], left_out: LeftOut) -> FileList:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from emtnas_hpc.data.listing import list_folder
+from emtnas_hpc.data.writing import records_of
 from emtnas_hpc.errors import DataError
 
 
@@ -125,3 +126,15 @@ def test_a_folder_that_may_not_be_read_is_named(
     request.getfixturevalue("few_rights")
     with pytest.raises(DataError, match=rf"/{shut} cannot be read \(Permission denied\)"):
         list_folder(folder)
+
+
+def test_a_list_of_the_usual_layout_is_the_same_for_ever(folder: Path) -> None:
+    records = {name: each.sha256[:12] for name, each in records_of(list_folder(folder)).items()}
+    assert records == {
+        "train_names.npy": "f2bed51d0734",
+        "train_sizes.npy": "6eceb228e176",
+        "train_labels.npy": "7a1fcdc5fc33",
+        "test_names.npy": "bee1ab15c95e",
+        "test_sizes.npy": "ec9f53692b98",
+        "test_labels.npy": "edf57b3e7cc4",
+    }

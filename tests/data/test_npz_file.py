@@ -180,3 +180,56 @@ def test_labels_of_several_classes_must_be_zeros_and_ones_in_as_many_columns(
     np.savez(npz, **{**arrays, "test_labels": arrays["test_labels"] * 2})
     with pytest.raises(DataError, match="test_labels has shape"):
         read_npz(npz, ("a", "b", "c"), multi_label=True)
+
+
+@pytest.mark.parametrize(
+    "keys", [("valid_images", "valid_labels"), ("x_dev", "y_dev"), ("Validation.X", "Validation.y")]
+)
+def test_other_names_of_arrays_are_understood_and_said(
+    npz: Path, arrays: Arrays, keys: tuple[str, str]
+) -> None:
+    images, labels = keys
+    arrays[images], arrays[labels] = arrays.pop("val_images"), arrays.pop("val_labels")
+    np.savez(npz, **arrays)
+    raw = read_npz(npz)
+    assert raw.val is not None
+    assert np.array_equal(raw.val.images[..., 0], arrays[images])
+    assert raw.notes == (f"{images} is read as val_images", f"{labels} is read as val_labels")
+
+
+def test_arrays_that_are_not_read_are_said(npz: Path, arrays: Arrays) -> None:
+    np.savez(npz, **arrays, train_official_index=np.arange(60), masks=np.zeros(3))
+    assert read_npz(npz).notes == ("2 arrays left out: 'masks', 'train_official_index'",)
+
+
+def test_two_arrays_for_one_part_are_refused_naming_both(npz: Path, arrays: Arrays) -> None:
+    np.savez(npz, **arrays, x_train=arrays["train_images"])
+    with pytest.raises(DataError, match="has 'train_images' and 'x_train', which both mean train"):
+        read_npz(npz)
+
+
+def test_a_file_without_training_images_is_told_what_it_has(npz: Path, arrays: Arrays) -> None:
+    np.savez(npz, x=arrays["train_images"], y=arrays["train_labels"])
+    with pytest.raises(DataError, match=r"which it must have; 2 arrays left out: 'x', 'y'"):
+        read_npz(npz)
+
+
+@pytest.mark.parametrize(
+    ("change", "mend"),
+    [
+        (lambda x: x / 255, r"float64, .*; write \(255 \* x\)\.round\(\)\.astype\('uint8'\)"),
+        (lambda x: x / 1.0, r"float64, .*; write x\.round\(\)\.astype\('uint8'\)"),
+        (lambda x: x > 9, r"bool, .*; write 255 \* x\.astype\('uint8'\)"),
+        (lambda x: x.astype(np.uint16) * 16, r"uint16, .*; its values reach from 0 to 4080: bring"),
+        (lambda x: x - 300.0, r"float64, .*; its values reach from -300 to -45: bring one range"),
+        (lambda x: x / np.float32(0), r"float32, .*; give its pixels that are not finite a value"),
+    ],
+)
+def test_images_of_another_type_are_refused_with_what_to_write(
+    npz: Path, arrays: Arrays, change: Callable[[Any], Any], mend: str
+) -> None:
+    with np.errstate(all="ignore"):
+        arrays["train_images"] = change(arrays["train_images"])
+    np.savez(npz, **arrays)
+    with pytest.raises(DataError, match=f"train_images is {mend}"):
+        read_npz(npz)

@@ -63,11 +63,14 @@ def read_image_folder(folder: Path, image_size: int) -> RawData:
         DataError: a folder is missing or empty, a picture cannot be read, or some have more bits
             than others.
     """
+    # Its library is needed by nobody who only opens data.
+    from emtnas_hpc.pictures.opening import TRANSPARENT
+
     left_out = LeftOut()
     parts = _parts(folder, left_out)
     classes = class_folders(folder / parts["train"], left_out)
     _check_classes(folder / parts["train"], classes, left_out)
-    notes = [f"{parts[s]} is read as {s}" for s in SPLITS if s in parts and parts[s] != s]
+    notes = [f"{shown(parts[s])} is read as {s}" for s in SPLITS if s in parts and parts[s] != s]
     notes += check_looks(classes, folder / parts["train"])
     pictures: dict[Split, list[_Listed]] = {}
     for split in (split for split in SPLITS if split in parts):
@@ -80,8 +83,10 @@ def read_image_folder(folder: Path, image_size: int) -> RawData:
     }
     notes += left_out.notes()
     notes += [f"{n:,} {'picture' if n == 1 else 'pictures'} {what}" for what, n in oddities.items()]
+    ground = ["transparent pixels over white"] if TRANSPARENT in oddities else []
+    converted = ", ".join([*filter(None, [conversion.text]), *ground])
     return RawData(
-        sets["train"], sets.get("val"), sets.get("test"), classes, conversion.text, tuple(notes)
+        sets["train"], sets.get("val"), sets.get("test"), classes, converted, tuple(notes)
     )
 
 
@@ -91,8 +96,9 @@ def folder_fingerprint(folder: Path) -> str | None:
     Raises:
         DataError: the folder cannot be looked through.
     """
-    if not folder.exists():
-        return None
+    with read_errors(folder):
+        if not folder.exists():
+            return None
     digest, left_out, n = hashlib.sha256(), LeftOut(), 0
     for part in _parts(folder, left_out).values():
         for name in class_folders(folder / part, left_out):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from emtnas_hpc.data.images import SPLITS, Images, Split
 from emtnas_hpc.data.part_names import parts_called
 from emtnas_hpc.data.raw import RawData
-from emtnas_hpc.errors import DataError, some
+from emtnas_hpc.errors import DataError, shown, some
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -102,7 +102,7 @@ def _called(path: Path, keys: Iterable[str]) -> tuple[dict[str, str], tuple[str,
         of_kind = [key for key in keys if words & {*_words(key)} and len(_words(key)) == 2]
         found = parts_called(of_kind, str(path), partial(_other_word, words))
         called |= {f"{split}_{kind}": found[split] for split in SPLITS if split in found}
-    renamed = [f"{key} is read as {name}" for name, key in called.items() if key != name]
+    renamed = [f"{shown(key)} is read as {name}" for name, key in called.items() if key != name]
     left_out = sorted(set(keys) - set(called.values()))
     n = f"{len(left_out)} {'array' if len(left_out) == 1 else 'arrays'}"
     return called, (*renamed, *([f"{n} left out: {some(left_out)}"] if left_out else []))
