@@ -31,7 +31,7 @@ from emtnas_hpc.data.splits import complete_splits
 from emtnas_hpc.data.streamed import check_streamed_settings, open_streamed
 from emtnas_hpc.data.task_data import TaskData
 from emtnas_hpc.data.writing import check_some, records_of, write_arrays, write_lists
-from emtnas_hpc.errors import DataError
+from emtnas_hpc.errors import DataError, shown
 from emtnas_hpc.experiment.settings import TaskSettings
 from emtnas_hpc.store.durable import sync_directory
 
@@ -193,7 +193,7 @@ def _arrays(source: Source, place: Workplace) -> Callable[[Path], None]:
     # Before reading: a file that changes meanwhile must look changed the next time.
     made_from = fingerprint(source) or ""
     raw = read_source(source, place)
-    splits = complete_splits(raw, source.argument)
+    splits = complete_splits(raw, shown(source.argument))
     for line in (*raw.notes, *doubts(splits, raw.classes)):
         place.say(line)
     return lambda built: write_arrays(built, source, made_from, splits, raw.classes, raw.conversion)

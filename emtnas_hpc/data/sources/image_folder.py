@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from emtnas_hpc.data.raw import RawData
 from emtnas_hpc.errors import DataError, shown, some
 
 _EXPECTED = "expected a folder of pictures for each class"
+_N_TRIED = 3
 
 
 @dataclass(frozen=True)
@@ -126,10 +128,11 @@ def _parts(folder: Path, left_out: LeftOut) -> dict[Split, str]:
 
 def _hint(folder: Path, names: list[str]) -> str:
     """What to do about a folder without train."""
-    for name in names:
-        inner = subfolders(folder / name, LeftOut())
-        if "train" in map(part_called, inner):
-            return f"; there is one in {shown(folder / name)}: name that folder as the source"
+    # One that was unpacked into a folder of its own; many folders are rather the classes.
+    for name in names[:_N_TRIED]:
+        with suppress(DataError):
+            if "train" in map(part_called, subfolders(folder / name, LeftOut())):
+                return f"; there is one in {shown(folder / name)}: name that folder as the source"
     if len(names) > 1 and not any(map(part_called, names)):
         return f"; if {some(names)} are the classes, move their folders into train"
     return ""
