@@ -47,6 +47,7 @@ _UPRIGHT = {
 _PHOTOMETRIC, _SAMPLE_FORMAT = 262, 339
 _WHITE_IS_ZERO, _SIGNED = 0, 2
 _TIFF = (b"II*\0", b"MM\0*")
+_LFS = b"vers"
 
 SEVERAL_FRAMES = "with several frames, of which the first is read"
 UPPER_BITS = "of 16 bits in colour, of which the upper 8 are read"
@@ -133,7 +134,7 @@ def depth_of(picture: Image.Image, path: str | Path) -> str:
     depth = "16-bit" if mode == "I" and kind in ("PNG", "PPM") else _DEEP_MODES[mode]
     if kind in _SCALED_FORMATS and mode != "F":
         depth = f"{depth} {kind}"
-    return f"{depth} white-is-zero" if _tag(picture, _PHOTOMETRIC) == _WHITE_IS_ZERO else depth
+    return f"{depth} white-is-zero" if _is_white_zero(picture) else depth
 
 
 def square_of_8_bits(path: Path, mode: str, size: int) -> tuple[NDArray[np.uint8], set[str]]:
@@ -167,9 +168,13 @@ def square_of_range(
     with opened(path) as picture:
         said = _oddities(picture)
         transparent, unsigned = _transparent(picture), _is_unsigned(picture)
+        # Of 8 bits Pillow turns it round itself.
+        inverted = _is_white_zero(picture)
         values = _deep_values(_upright(picture, said), unsigned)
         # A range of a single value is black; that nothing is to be seen is said of the whole set.
         scaled = (values - lowest) * (255 / (highest - lowest or 1.0))
+        if inverted:
+            scaled = 255 - scaled
         if (values == transparent).any():
             scaled[values == transparent] = 255
             said.add(TRANSPARENT)
@@ -210,6 +215,10 @@ def _is_unsigned(picture: Image.Image) -> bool:
     return (picture.mode, picture.format) == ("I", "TIFF") and _tag(
         picture, _SAMPLE_FORMAT
     ) != _SIGNED
+
+
+def _is_white_zero(picture: Image.Image) -> bool:
+    return _tag(picture, _PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
 def _transparent(picture: Image.Image) -> float:
@@ -260,6 +269,8 @@ def _reason(error: Exception, start: bytes) -> str:
         # Pillow's own words name an object in memory.
         if start in _TIFF:
             return "a TIFF with values of a kind that is not known; convert it to PNG"
+        if start == _LFS:
+            return "it seems to be a pointer of Git LFS; fetch the file itself with git lfs pull"
         return "no format that is known"
     if isinstance(error, Image.DecompressionBombError):
         return "more than 178 million pixels; scale it down"

@@ -140,6 +140,14 @@ def test_a_tiff_of_a_kind_that_is_not_known_is_refused_with_what_to_do(tmp_path:
         read_image_folder(tmp_path, SIZE)
 
 
+def test_a_tiff_whose_white_is_0_is_turned_round(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        values = np.tile(np.arange(0, 800, 100, dtype="<u2"), (SIZE, 1))
+        save(tmp_path / f"train/{name}/0.tif", tiff(values, 1, photometric=0))
+    images = read_image_folder(tmp_path, SIZE).train.images
+    assert images[0, 0, :, 0].tolist() == [255, 219, 182, 146, 109, 73, 36, 0]
+
+
 def cross() -> np.ndarray:
     inside = np.zeros((SIZE, SIZE), np.uint8)
     inside[3:5] = inside[:, 3:5] = 255
@@ -242,6 +250,14 @@ def test_exif_that_is_nonsense_says_nothing_of_a_picture(tmp_path: Path, exif: b
     for name in ("a", "b"):
         save(tmp_path / f"train/{name}/0.jpg", Image.new("L", (8, 8), 50), exif=exif)
     assert read_image_folder(tmp_path, SIZE).train.images.min() == 50
+
+
+def test_a_pointer_of_git_lfs_is_told_to_be_fetched(tmp_path: Path) -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    for name in ("a", "b"):
+        save(tmp_path / f"train/{name}/0.png", pointer)
+    with pytest.raises(DataError, match=r"0\.png .* pointer of Git LFS; .* git lfs pull"):
+        read_image_folder(tmp_path, SIZE)
 
 
 def test_a_picture_that_is_too_large_is_refused_by_file(tmp_path: Path) -> None:

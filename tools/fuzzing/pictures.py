@@ -43,11 +43,13 @@ class _Made:
 
     Attributes:
         n_pictures: that must be read, or one of them named in a refusal.
+        is_deep: whether its pictures have more than 8 bits.
         is_plain: whether nothing was done that may be refused.
         closed: what may not be read, with its mode before.
     """
 
     n_pictures: int = 0
+    is_deep: bool = False
     is_plain: bool = True
     closed: dict[Path, int] = field(default_factory=dict)
 
@@ -110,6 +112,9 @@ def _check_arrays(data: Prepared, made: _Made, lines: list[str]) -> None:
         for label in set(images.labels.tolist()):
             of_class = images.images[images.labels == label]
             assert doubted or of_class.min() < of_class.max(), f"{split}: class {label} is flat"
+            share = np.bincount(of_class.reshape(-1)).max() / of_class.size
+            # Every picture is of noise; in bits alone, half of it is of one value.
+            assert doubted or not made.is_deep or share < 0.6, f"{split}: {share:.0%} is one value"
     _check_number(n, made, lines)
 
 
@@ -138,6 +143,7 @@ def _fill(rng: random.Random, folder: Path, streamed: bool) -> _Made:
     if {"Äpfel", "A\u0308pfel"} <= set(classes):
         made.is_plain = False
     depth = rng.choice([None] * (40 if streamed else 6) + [*DEEP])
+    made.is_deep = depth is not None
     if streamed and depth:
         made.is_plain = False
     for part in _drawn_parts(rng, streamed, made):
@@ -190,6 +196,8 @@ def _add_oddity(rng: random.Random, folder: Path, made: _Made) -> None:
     place = rng.choice([folder, *below])
     entry = place / rng.choice(("0000.png", "odd.jpg", "odd", "odd.txt"))
     kind = rng.randrange(9)
+    if os.path.lexists(entry):
+        return
     if kind < 2:
         (place / rng.choice(_OTHER_FILES)).write_bytes(b"x")
         return
@@ -199,10 +207,10 @@ def _add_oddity(rng: random.Random, folder: Path, made: _Made) -> None:
     elif kind == 3:
         os.mkfifo(entry)
     elif kind == 4:
-        entry.mkdir()
+        entry.mkdir(exist_ok=True)
     elif kind == 5:
         within = Path(os.fsdecode(os.fsencode(place) + b"/" + _NOT_TEXT))
-        within.mkdir()
+        within.mkdir(exist_ok=True)
     elif kind == 6:
         made.closed[place] = place.stat().st_mode
         place.chmod(rng.choice((0, 0o111, 0o444)))
