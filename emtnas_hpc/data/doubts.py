@@ -1,6 +1,7 @@
 """What is wrong with finished images although every file could be read: there is nothing to see."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,24 @@ _FEW_LEVELS = 16
 _NEARLY_ALL = 0.99
 _N_SHOWN = 3
 
+#: Pixels that are looked at together; counting them takes eight bytes each.
+_AT_ONCE = 2**22
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Of the images of a class.
+
+    Attributes:
+        counts: of pixels of each level, (256,).
+        each_is_flat: whether every image has a single value.
+        contents: a digest of each image.
+    """
+
+    counts: NDArray[np.int64]
+    each_is_flat: bool
+    contents: frozenset[int]
+
 
 def doubts(splits: Mapping[Split, Images], classes: tuple[str, ...]) -> tuple[str, ...]:
     """Lines that warn of splits and classes in which nothing, or no difference, is to be seen."""
@@ -23,24 +42,23 @@ def doubts(splits: Mapping[Split, Images], classes: tuple[str, ...]) -> tuple[st
 
 
 def _of_split(split: Split, images: Images, classes: tuple[str, ...]) -> Iterator[str]:
-    members = {name: _of_class(images, label) for label, name in enumerate(classes)}
-    found = {name: text for name, some in members.items() if len(some) and (text := _dull(some))}
-    if found:
-        shown = ", ".join(f"{name!r} ({text})" for name, text in list(found.items())[:_N_SHOWN])
-        dots = ", ..." if len(found) > _N_SHOWN else ""
+    seen = {name: facts for label, name in enumerate(classes) if (facts := _look(images, label))}
+    dull = {name: text for name, facts in seen.items() if (text := _dull(facts))}
+    if dull:
+        shown = ", ".join(f"{name!r} ({text})" for name, text in list(dull.items())[:_N_SHOWN])
+        dots = ", ..." if len(dull) > _N_SHOWN else ""
         yield (
-            f"WARNING: in {split} hardly anything is to be seen of {len(found)} of {len(classes)} "
+            f"WARNING: in {split} hardly anything is to be seen of {len(dull)} of {len(classes)} "
             f"classes: {shown}{dots}; look at the pictures and at their range"
         )
     if images.multi_label:
         return
     # Equal images of one class are nothing odd, the same images in two classes are.
-    contents = {name: frozenset(map(_digest, some)) for name, some in members.items() if len(some)}
     first: dict[frozenset[int], str] = {}
     twins = [
-        (first[content], name)
-        for name, content in contents.items()
-        if first.setdefault(content, name) != name
+        (first[facts.contents], name)
+        for name, facts in seen.items()
+        if first.setdefault(facts.contents, name) != name
     ]
     if twins:
         one, other = twins[0]
@@ -50,28 +68,32 @@ def _of_split(split: Split, images: Images, classes: tuple[str, ...]) -> Iterato
         )
 
 
-def _of_class(images: Images, label: int) -> NDArray[np.uint8]:
+def _look(images: Images, label: int) -> _Facts | None:
+    """What the images of a class are, looked at some at a time; None without any."""
     chosen = images.labels[:, label] == 1 if images.multi_label else images.labels == label
-    return images.take(chosen).images
+    members = np.flatnonzero(chosen)
+    counts, each_is_flat = np.zeros(256, np.int64), True
+    contents: set[int] = set()
+    at_once = max(1, _AT_ONCE // max(1, images.images[:1].size))
+    for start in range(0, len(members), at_once):
+        flat = images.images[members[start : start + at_once]]
+        flat = flat.reshape(len(flat), -1)
+        counts += np.bincount(flat.reshape(-1), minlength=256)
+        each_is_flat = each_is_flat and bool((flat.min(axis=1) == flat.max(axis=1)).all())
+        contents.update(hash(image.tobytes()) for image in flat)
+    return _Facts(counts, each_is_flat, frozenset(contents)) if len(members) else None
 
 
-def _digest(image: NDArray[np.uint8]) -> int:
-    return hash(image.tobytes())
-
-
-def _dull(images: NDArray[np.uint8]) -> str:
+def _dull(facts: _Facts) -> str:
     """Why the images of a class show nothing, or nothing in words."""
-    counts = np.bincount(images.reshape(-1), minlength=256)
-    levels = np.flatnonzero(counts)
+    levels = np.flatnonzero(facts.counts)
     if len(levels) == 1:
         return f"all pixels are {levels[0]}"
-    within = np.convolve(counts, np.ones(_FEW_LEVELS, np.int64), "valid") / images.size
+    within = np.convolve(facts.counts, np.ones(_FEW_LEVELS, np.int64), "valid")
+    within = within / facts.counts.sum()
     lowest = int(within.argmax())
     if within[lowest] >= _NEARLY_ALL:
         some = levels[(levels >= lowest) & (levels < lowest + _FEW_LEVELS)]
         between = f"are {some[0]}" if len(some) == 1 else f"lie from {some[0]} to {some[-1]}"
         return f"{np.floor(1000 * within[lowest]) / 10:g} % of all pixels {between} of 255"
-    flat = images.reshape(len(images), -1)
-    if (flat.min(axis=1) == flat.max(axis=1)).all():
-        return "each image is of one value"
-    return ""
+    return "each image is of one value" if facts.each_is_flat else ""

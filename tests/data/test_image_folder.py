@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +130,16 @@ def test_the_fingerprint_changes_with_any_picture_and_is_none_without_a_folder(
     (folder / "train/cats/0.png").rename(folder / "train/cats/00.png")
     assert len({before, changed, folder_fingerprint(folder)}) == 3
     assert folder_fingerprint(folder / "nowhere") is None
+
+
+def test_the_fingerprint_of_the_usual_layout_is_the_same_for_ever(tmp_path: Path) -> None:
+    for number, part in enumerate(("train", "val", "test")):
+        for name in ("dog", "Cat", "cat 2"):
+            for file in ("10.png", "2.PNG", "a b.jpg", ".hidden.png", "x.txt"):
+                path = tmp_path / part / name / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(file * (number + 1))
+                os.utime(path, ns=(0, 10**18 + number))
+    assert folder_fingerprint(tmp_path) == (
+        "c4985722481a47d983982401b39c9d1d460818fa8ee3a3c78d61b9ca23040800"
+    )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from emtnas_hpc.data import (
     REGISTRY,
@@ -193,3 +194,23 @@ def test_a_relative_folder_begins_in_the_data_directory_and_names_one_list(tmp_p
     assert relative.key != absolute.key
     assert relative.key.startswith("imagenet-b-")
     assert not relative.needs_download
+
+
+def test_what_is_left_out_of_a_folder_is_said_when_it_is_listed(
+    data_dir: Path, lines: list[str]
+) -> None:
+    (data_dir / "imagenet/train/n0000/notes.txt").write_text("x")
+    (data_dir / "imagenet/test").mkdir()
+    prepared(data_dir, lines)
+    assert lines[1:3] == [
+        "imagenet: 1 file left out: 1 .txt",
+        "imagenet: 1 folder left out: 'test'",
+    ]
+
+
+def test_a_picture_of_16_bits_is_refused_when_it_is_listed_with_what_to_do(data_dir: Path) -> None:
+    path = data_dir / "imagenet/train/n0000/00.png"
+    Image.fromarray(np.full((70, 70), 3000, np.uint16)).save(path)
+    (data_dir / "imagenet/train/n0000/00.JPEG").unlink()
+    with pytest.raises(DataError, match=r"00\.png has 16-bit values, expected .*images:DIR"):
+        prepared(data_dir)
