@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -144,6 +145,27 @@ def test_an_image_folder_is_prepared_and_prepared_again_when_a_picture_changes(
     Image.new("L", (16, 16), 99).save(tmp_path / "pictures/train/dogs/0.png")
     changed = open_task("mine", task, data_dir, say=lines.append, mend=MEND)
     assert changed.digest != prepared.digest
+
+
+def test_images_outlive_a_folder_that_is_cleared(
+    tmp_path: Path, data_dir: Path, lines: list[str]
+) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "pictures"
+    for name in ("cats", "dogs"):
+        for n in range(10):
+            path = folder / f"train/{name}/{n}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (16, 16), n).save(path)
+    task = TaskSettings(source=f"images:{folder}", image_size=8)
+    digest = run(task, data_dir, lines).digest
+    for path in folder.glob("train/*/*"):
+        path.unlink()
+    assert run(task, data_dir, lines).digest == digest
+    for path in (folder / "train", folder):
+        shutil.rmtree(path)
+        assert run(task, data_dir, lines).digest == digest
 
 
 @pytest.mark.parametrize("setting", ["mean", "std"])

@@ -98,11 +98,8 @@ def folder_fingerprint(folder: Path) -> str | None:
     Raises:
         DataError: the folder cannot be looked through.
     """
-    with read_errors(folder):
-        if not folder.exists():
-            return None
     digest, left_out, n = hashlib.sha256(), LeftOut(), 0
-    for part in _parts(folder, left_out).values():
+    for part in parts_called(_folders(folder, left_out), shown(folder)).values():
         for name in class_folders(folder / part, left_out):
             for picture, size in pictures_below(folder / part / name, left_out):
                 path = folder / part / name / picture
@@ -115,15 +112,22 @@ def folder_fingerprint(folder: Path) -> str | None:
 
 def _parts(folder: Path, left_out: LeftOut) -> dict[Split, str]:
     """The folder of each part, by name."""
-    with read_errors(folder):
-        if folder.exists() and not folder.is_dir():
-            raise DataError(f"{shown(folder)} is a file, expected a folder with train in it")
-        names = subfolders(folder, left_out) if folder.exists() else []
+    names = _folders(folder, left_out)
     parts = parts_called(names, shown(folder))
     if "train" not in parts:
         raise DataError(f"{shown(folder / 'train')} is missing, {_EXPECTED}{_hint(folder, names)}")
     left_out.folders += sorted(set(names) - set(parts.values()))
     return parts
+
+
+def _folders(folder: Path, left_out: LeftOut) -> list[str]:
+    """The names of the folders in a folder; none where it is gone."""
+    with read_errors(folder):
+        if not folder.exists():
+            return []
+        if not folder.is_dir():
+            raise DataError(f"{shown(folder)} is a file, expected a folder with train in it")
+    return subfolders(folder, left_out)
 
 
 def _hint(folder: Path, names: list[str]) -> str:
