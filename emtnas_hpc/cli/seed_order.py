@@ -1,6 +1,5 @@
 """One seed of what a user asks to run, in the directory that it is carried on in."""
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import read_stored
 from emtnas_hpc.search.session import SearchRequest
 from emtnas_hpc.store.paths import RunPaths, runs_below
+from emtnas_hpc.store.refusals import is_there
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class SeedOrder:
 
 def reusable(own: RunPaths, runs: Path, plan: SearchPlan) -> RunPaths | None:
     """Where this search is finished, unless its own directory is there."""
-    return None if os.path.lexists(own.directory) else finished_elsewhere(runs, plan)
+    return None if is_there(own.directory) else finished_elsewhere(runs, plan)
 
 
 def done_elsewhere(own: RunPaths, runs: Path, experiment: Experiment, seed: int) -> RunPaths | None:
@@ -58,7 +58,7 @@ def done_elsewhere(own: RunPaths, runs: Path, experiment: Experiment, seed: int)
 
     The digests of the data cannot be compared: that it came from the same source has to do.
     """
-    if os.path.lexists(own.directory):
+    if is_there(own.directory):
         return None
     candidates = runs_below(runs, seed)
     return next((paths for paths in candidates if _is_done(paths, experiment, seed)), None)
@@ -70,7 +70,7 @@ def _is_done(paths: RunPaths, experiment: Experiment, seed: int) -> bool:
         if stored is None or _sources(stored.experiment) != _sources(experiment):
             return False
         return not stages_left(paths, rename(experiment, paths.directory.parent.name), seed)
-    except (EmtnasError, OSError):
+    except EmtnasError:
         return False
 
 

@@ -19,7 +19,7 @@ from emtnas_hpc.cluster.submission import sbatch_text
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.session import SearchRequest
 from emtnas_hpc.store.owner import this_process
-from emtnas_hpc.store.paths import SEARCH
+from emtnas_hpc.store.paths import SEARCH, runs_of
 
 
 @dataclass(frozen=True)
@@ -158,9 +158,9 @@ def _plan_warnings(proposal: Proposal, known: Knowledge) -> list[str]:
 def _siblings(sights: Sequence[Sight]) -> list[Sight]:
     """The seeds of the same folder that were not asked for; they may have measured something."""
     known = {sight.paths.directory for sight in sights}
-    others = sorted(set(sights[0].paths.directory.parent.glob("seed-*")) - known)
+    there = {run.directory for run in runs_of(sights[0].paths.directory.parent)}
     me = this_process()
-    return [look(directory, me, 0.0) for directory in others]
+    return [look(directory, me, 0.0) for directory in sorted(there - known)]
 
 
 def _room_warning(sharing: Iterable[Proposal]) -> list[str]:

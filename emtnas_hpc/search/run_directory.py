@@ -17,7 +17,7 @@ from emtnas_hpc.store.claim import Claim
 from emtnas_hpc.store.durable import write_file
 from emtnas_hpc.store.manifest import Manifest, find_all_damage, read_manifest, short
 from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.refusals import storage_errors
+from emtnas_hpc.store.refusals import read_if_there
 
 
 def refuse_other_settings(paths: RunPaths, plan: SearchPlan) -> StoredExperiment | None:
@@ -46,8 +46,7 @@ def refuse_other_settings(paths: RunPaths, plan: SearchPlan) -> StoredExperiment
 def _refuse_other_commits(paths: RunPaths, plan: SearchPlan) -> None:
     """Commits outlive an experiment.toml that was deleted, and carry its signature."""
     stage, asked = paths.stage(SearchStage.name), plan.identity.signature
-    with storage_errors(stage.directory, "read"):
-        manifests = [read_manifest(stage.commit(step)) for step in stage.steps()]
+    manifests = [read_manifest(stage.commit(step)) for step in stage.steps()]
     there = {manifest.signature for manifest in manifests if isinstance(manifest, Manifest)}
     if manifests and not there:
         raise DamagedError(
@@ -67,13 +66,13 @@ def read_stored(paths: RunPaths) -> StoredExperiment | None:
 
     Raises:
         InputError: the file is there but cannot be understood.
+        StorageError: it cannot be read.
     """
-    try:
-        text = paths.experiment.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    content = read_if_there(paths.experiment)
+    if content is None:
         return None
-    except OSError as error:
-        raise InputError(f"{paths.experiment} cannot be read: {error.strerror}") from None
+    try:
+        text = content.decode()
     except UnicodeDecodeError as error:
         raise InputError(f"{paths.experiment} cannot be read: {error}") from None
     return parse_stored(text, str(paths.experiment))

@@ -49,7 +49,7 @@ def test_a_commit_that_its_owner_deletes_meanwhile_is_no_damage(stage, folder, m
     running, further = stage("run", 2), stage("further", 3)
     real = shutil.copytree
 
-    def copy_while_the_owner_goes_on(source, target):
+    def copy_while_the_owner_goes_on(source, target, **_options):
         if source == running.commit(1):
             real(further.commit(3), running.commit(3))
             if moment == "while":
