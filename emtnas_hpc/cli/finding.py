@@ -39,10 +39,12 @@ def find_run(argument: str, runs: Path) -> Path:
 
     Raises:
         InputError: there is none, or several.
+        StorageError: it cannot be looked into.
     """
     found = _find(argument, runs)
     if len(found) > 1:
         raise InputError(f"{argument} is {len(found)} runs, expected one, such as {found[0]}")
+    RunPaths(found[0]).refuse_shut()
     return found[0]
 
 

@@ -173,7 +173,7 @@ def _write(report: Report, chosen: ReportFormat | None, directory: Path) -> Iter
     for text_format in (f for f in _SUFFIXES if chosen in (None, f)):
         path = directory / f"report.{_SUFFIXES[text_format]}"
         with storage_errors(path, advice=_ADVICE):
-            path.write_text(_render(report, text_format), encoding="utf-8")
+            path.write_bytes(_render(report, text_format).encode(errors="replace"))
         yield path
     if chosen in (None, ReportFormat.HTML):
         # Matplotlib takes a second to import, and only this needs it.

@@ -89,6 +89,12 @@ def look(directory: Path, me: Owner, now: float, asked: Experiment | None = None
         asked: what the run is to be carried on with; None for what it says itself.
     """
     paths, problems = RunPaths(directory), _Problems()
+    problems.unless(paths.refuse_shut)
+    if problems.lines:
+        [shut] = problems.lines
+        records = tuple(problems.unless(read_records, paths.jobs) or ())
+        evidence = Evidence(records=records, unreadable=shut)
+        return Sight(paths, evidence, problems=tuple(problems.lines))
     progress = problems.unless(read_search, paths)
     stages = _stages(paths, progress, asked, problems)
     # What cannot be read may ask for more than is known to be done.

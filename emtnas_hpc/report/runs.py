@@ -104,6 +104,7 @@ def read_run(directory: Path, problems: list[str]) -> Run:
         StorageError: the search cannot be read, and there is no retraining that can.
     """
     paths = RunPaths(directory)
+    paths.refuse_shut()
     retrainings = tuple(_retrainings(paths, problems))
     history = _history(paths, problems, is_needed=not retrainings)
     stored = _stored(paths, problems, is_needed=history is not None)

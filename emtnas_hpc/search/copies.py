@@ -15,7 +15,7 @@ from typing import TypeVar
 from emtnas_hpc.errors import DamagedError, InputError, StorageError
 from emtnas_hpc.store.manifest import find_all_damage
 from emtnas_hpc.store.paths import RunPaths, StagePaths
-from emtnas_hpc.store.refusals import is_there, storage_error, storage_errors
+from emtnas_hpc.store.refusals import is_there, names_in, storage_error, storage_errors
 
 T = TypeVar("T")
 
@@ -147,6 +147,7 @@ def _copy(stage: StagePaths, step: int, target: Path | None) -> CommitCopy:
         if target is not None:
             shutil.rmtree(target, ignore_errors=True)
             _copy_files(commit, target)
+        names_in(target or commit)
         damage = find_all_damage(target or commit)
     except StorageError:
         if step in stage.steps():

@@ -65,17 +65,18 @@ def read_stored(paths: RunPaths) -> StoredExperiment | None:
     """The experiment that a run directory says it is of; None if it says nothing yet.
 
     Raises:
-        InputError: the file is there but cannot be understood.
+        DamagedError: the file is there but cannot be understood.
         StorageError: it cannot be read.
     """
     content = read_if_there(paths.experiment)
     if content is None:
         return None
     try:
-        text = content.decode()
+        return parse_stored(content.decode(), str(paths.experiment))
     except UnicodeDecodeError as error:
-        raise InputError(f"{paths.experiment} cannot be read: {error}") from None
-    return parse_stored(text, str(paths.experiment))
+        raise DamagedError(f"{paths.experiment} cannot be read: {error}") from None
+    except InputError as error:
+        raise DamagedError(str(error)) from None
 
 
 def store_experiment(paths: RunPaths, plan: SearchPlan, claim: Claim) -> str:

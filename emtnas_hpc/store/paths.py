@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Literal
 
 from emtnas_hpc.errors import StorageError
-from emtnas_hpc.store.refusals import is_folder, names_in
+from emtnas_hpc.store.refusals import enter, is_folder, names_in
 
 AsideReason = Literal["damaged", "stranger"]
 
@@ -130,6 +130,15 @@ class RunPaths:
     """The directory of one run: one seed of one experiment."""
 
     directory: Path
+
+    def refuse_shut(self) -> None:
+        """Refuses a directory that cannot be looked into; one that is missing may still be made.
+
+        Raises:
+            StorageError: naming the reason.
+        """
+        if names_in(self.directory):
+            enter(self.directory)
 
     @property
     def seed(self) -> str:

@@ -103,6 +103,16 @@ def names_in(folder: Path) -> list[str]:
             return []
 
 
+def enter(folder: Path) -> None:
+    """Refuses a folder that may be listed, but not entered.
+
+    Raises:
+        StorageError: naming it.
+    """
+    with storage_errors(folder, "read"):
+        os.stat(os.path.join(folder, "."))  # noqa: PTH116, PTH118 - a Path drops the dot
+
+
 def is_there(path: Path) -> bool:
     """Whether there is a file or folder; of a link, what it leads to.
 
