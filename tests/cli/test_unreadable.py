@@ -183,7 +183,7 @@ def test_a_run_that_is_refused_beside_one_that_is_trained_is_a_failure_and_no_ba
     shutil.rmtree(shared / COMMIT)
     result = _run(emtnas, data, "retrain")
     assert result.code == 1
-    assert "the search has reached generation 1 of 2" in result.err
+    assert "the search has reached generation 0, and" in result.err
     assert "runs/tiny/seed-1" in result.out
 
 
