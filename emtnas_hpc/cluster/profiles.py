@@ -87,7 +87,8 @@ def named_layer(name: str) -> Layer:
         hint = f"did you mean {close[0]}? " if close else ""
         looked = "" if path is None else f", looked for {path.absolute()}"
         raise InputError(
-            f"no profile or TOML file {name!r}{looked}; {hint}profiles are: {', '.join(known) or 'none'} "
+            f"no profile or TOML file {name!r}{looked}; {hint}profiles are: "
+            f"{', '.join(known) or 'none'} "
             f"(yours are looked for in {user_directory()}; one to copy is "
             f"{shipped_directory() / 'example-2080ti.toml'})"
         )
