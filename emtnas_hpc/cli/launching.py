@@ -20,7 +20,7 @@ from emtnas_hpc.cluster.request import JobRequest
 from emtnas_hpc.cluster.resolving import Wishes, resolve
 from emtnas_hpc.cluster.state import State
 from emtnas_hpc.cluster.submission import refuse_path
-from emtnas_hpc.errors import DamagedError, DataError, EmtnasError, StorageError
+from emtnas_hpc.errors import DamagedError, DataError, EmtnasError, StorageError, StoredError
 from emtnas_hpc.experiment import Experiment, rename
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import refuse_other_settings
@@ -142,7 +142,7 @@ def make_seeds(
         return [Seed(run, experiment, None, request) for run in runs.values()]
     plans = {seed: replace(plan, seed=seed) for seed in runs}
     for seed, run in runs.items():
-        with suppress(StorageError, DamagedError):
+        with suppress(StorageError, DamagedError, StoredError):
             refuse_other_settings(run, plans[seed])
     return [Seed(run, experiment, plans[seed], request) for seed, run in runs.items()]
 

@@ -12,7 +12,7 @@ from emtnas_hpc.cli.listeners import listeners_of
 from emtnas_hpc.cli.named_experiment import Folders
 from emtnas_hpc.cli.run_order import RunOrder
 from emtnas_hpc.cli.seed_order import SeedOrder, has_work, said_of
-from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError
+from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, StoredError
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import refuse_other_settings
 from emtnas_hpc.search.session import SearchRequest, plan_search
@@ -53,7 +53,7 @@ def _place(seeds: Sequence[SeedOrder], order: RunOrder, listener: Listener) -> l
     placed = _placed(seeds, order, plan, tell)
     for seed in placed:
         # One that cannot be read is refused by its own start, and keeps no other from its search.
-        with suppress(StorageError, DamagedError):
+        with suppress(StorageError, DamagedError, StoredError):
             refuse_other_settings(seed.request.paths, replace(plan, seed=seed.request.seed))
     return placed
 

@@ -7,7 +7,7 @@ from emtnas_hpc.agenda.remaining import stages_left
 from emtnas_hpc.agenda.reuse import finished_elsewhere
 from emtnas_hpc.cli.events import Who
 from emtnas_hpc.cli.named_experiment import Named
-from emtnas_hpc.errors import DamagedError, EmtnasError, StorageError
+from emtnas_hpc.errors import DamagedError, EmtnasError, StorageError, StoredError
 from emtnas_hpc.experiment import Experiment, rename
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import read_stored
@@ -68,7 +68,7 @@ def has_work(paths: RunPaths, experiment: Experiment, seed: int) -> bool:
     """Whether a stage is left to be done; of what cannot be read nobody can tell, and none is."""
     try:
         return bool(stages_left(paths, experiment, seed))
-    except (StorageError, DamagedError):
+    except (StorageError, DamagedError, StoredError):
         return False
 
 

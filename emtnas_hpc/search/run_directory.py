@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from emtnas_hpc.errors import DamagedError, InputError
+from emtnas_hpc.errors import DamagedError, InputError, StoredError
 from emtnas_hpc.experiment import (
     Experiment,
     StoredExperiment,
@@ -65,7 +65,7 @@ def read_stored(paths: RunPaths) -> StoredExperiment | None:
     """The experiment that a run directory says it is of; None if it says nothing yet.
 
     Raises:
-        DamagedError: the file is there but cannot be understood.
+        StoredError: the file is there but cannot be understood.
         StorageError: it cannot be read.
     """
     content = read_if_there(paths.experiment)
@@ -74,9 +74,7 @@ def read_stored(paths: RunPaths) -> StoredExperiment | None:
     try:
         return parse_stored(content.decode(), str(paths.experiment))
     except UnicodeDecodeError as error:
-        raise DamagedError(f"{paths.experiment} cannot be read: {error}") from None
-    except InputError as error:
-        raise DamagedError(str(error)) from None
+        raise StoredError(f"{paths.experiment} cannot be read: {error}") from None
 
 
 def store_experiment(paths: RunPaths, plan: SearchPlan, claim: Claim) -> str:
