@@ -29,7 +29,8 @@ def report(
     """The paper's tables with your runs in them, also while searches run.
 
     Test accuracies are those of retrained networks. A search by itself says how it went on
-    validation images, with a supernet's weights: that ranks nothing.
+    validation images, with a supernet's weights: that ranks nothing. A run that may not be read
+    is named on stderr and left out.
     """
     from emtnas_hpc.cli.finding import find_runs
     from emtnas_hpc.cli.reporting import ReportRequest, choose_format, make_report
