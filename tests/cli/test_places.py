@@ -157,7 +157,7 @@ def test_a_tilde_is_the_home_wherever_a_path_is_typed(
     assert emtnas("report", "~/runs/tiny", "--output=~/report").code == 0
     assert emtnas("inspect", "~/runs/tiny/seed-0", "--svg=~/cells").code == 0
     assert emtnas("export", "~/runs/tiny/seed-0", "--untrained", "--output=~/networks").code == 0
-    assert sorted(path.name for path in home.iterdir()) == ["cells", "networks", "report", "runs"]
+    assert {"cells", "networks", "report"} < {path.name for path in home.iterdir()}
     for words, missing in (
         (("run", "~/x.toml"), "x.toml"),
         (("retrain", "--file=~/genotype"), "genotype"),
