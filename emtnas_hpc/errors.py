@@ -2,7 +2,8 @@
 
 EmtnasError                     exit code 1
 ├── InputError                  2   a setting, file or argument that cannot be used
-│   └── DataError               2   a data set that is missing or damaged
+│   ├── DataError               2   a data set that is missing or damaged
+│   └── StoredError             2   an experiment.toml that cannot be understood
 ├── OwnedError                  3   another process holds the run directory
 ├── SupersededError             3   another process has taken the run directory from us
 ├── DamagedError                1   what is stored cannot be trusted, or does not fit
@@ -31,6 +32,10 @@ class InputError(EmtnasError):
 
 class DataError(InputError):
     """A data set is missing, damaged, or not what its settings say."""
+
+
+class StoredError(InputError):
+    """What a run directory says it is for cannot be understood."""
 
 
 class OwnedError(EmtnasError):

@@ -7,7 +7,7 @@ from emtnas_hpc.experiment import rename
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import is_finished, read_stored
 from emtnas_hpc.search.stage import SearchStage
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.paths import RunPaths, runs_below
 
 
 def finished_elsewhere(runs: Path, plan: SearchPlan) -> RunPaths | None:
@@ -21,7 +21,7 @@ def finished_elsewhere(runs: Path, plan: SearchPlan) -> RunPaths | None:
         plan: one seed with its data.
     """
     signature = plan.identity.signature
-    candidates = map(RunPaths, sorted(runs.glob(f"*/seed-{plan.seed}")))
+    candidates = runs_below(runs, plan.seed)
     return next((paths for paths in candidates if _is_it(paths, plan, signature)), None)
 
 
@@ -39,5 +39,5 @@ def _is_it(paths: RunPaths, plan: SearchPlan, signature: str) -> bool:
             and stored.identity.signature == signature
             and is_finished(paths, experiment, plan.seed)
         )
-    except (EmtnasError, OSError):
+    except EmtnasError:
         return False

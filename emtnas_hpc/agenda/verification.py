@@ -1,10 +1,8 @@
 """Are the retrainings of two runs equal, bit for bit."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
-from emtnas_hpc.search.copies import copy_newest_common
+from emtnas_hpc.search.copies import copy_newest_common, folder_for_copies, is_owned
 from emtnas_hpc.search.environment import prepare_environment
 from emtnas_hpc.search.verification import Comparison
 from emtnas_hpc.store.paths import RunPaths
@@ -23,8 +21,9 @@ def compare_retrainings(a: RunPaths, b: RunPaths) -> Iterator[tuple[str, Compari
         DamagedError: one of the commits is damaged.
     """
     for name in common_retrainings(a, b):
-        with tempfile.TemporaryDirectory() as folder:
-            copies = copy_newest_common(a.stage(name), b.stage(name), Path(folder))
+        with folder_for_copies() as folder:
+            owned = (is_owned(a), is_owned(b))
+            copies = copy_newest_common(a.stage(name), b.stage(name), folder, owned=owned)
             prepare_environment()
             from emtnas_hpc.retraining.comparison import retraining_differences
 

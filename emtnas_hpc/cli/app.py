@@ -1,5 +1,6 @@
 """The console script: dispatch, and one line for whatever goes wrong."""
 
+import os
 import sys
 import traceback
 from typing import Annotated, Any
@@ -63,6 +64,8 @@ def _global_options(
 
 def main() -> None:
     """Runs the command line and leaves with its exit code."""
+    if sys.stderr is None:  # closed: what goes there must not end up among the results
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     sys.exit(run_command_line(sys.argv[1:]))
 
 

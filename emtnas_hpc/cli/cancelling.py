@@ -9,9 +9,10 @@ from emtnas_hpc.cli import exit_codes
 from emtnas_hpc.cluster.cancelling import cancel_jobs, mark_cancelled
 from emtnas_hpc.cluster.records import read_records
 from emtnas_hpc.cluster.sight import Sight, look_at_all
-from emtnas_hpc.errors import EmtnasError, OwnedError
+from emtnas_hpc.errors import EmtnasError, OwnedError, StorageError
 from emtnas_hpc.store.owner import Owner, this_process
 from emtnas_hpc.store.paths import RunPaths, jobs_lock, launched_runs
+from emtnas_hpc.store.refusals import is_there
 
 
 def cancel_runs(find: Callable[[], Sequence[Path]]) -> int:
@@ -29,32 +30,58 @@ def cancel_runs(find: Callable[[], Sequence[Path]]) -> int:
         SchedulerError: SLURM cannot be asked, or has not ended all jobs; the marks stand.
     """
     me = this_process()
-    called_off, by_hand = _look(find(), me)
+    shut = {directory: why for directory in find() if (why := _why_shut(directory))}
+    for directory, why in shut.items():
+        _say(f"error: {directory}: not cancelled, its jobs left alone: {why}")
+
+    def find_open() -> list[Path]:
+        return [directory for directory in find() if directory not in shut]
+
+    called_off, by_hand = _look(find_open(), me)
     # All marks before the first job is ended: an end may be the beginning of another job.
     for sight in called_off:
         with suppress(EmtnasError):  # said at the second try, with the lock
             _mark(sight, me)
     experiments = dict.fromkeys(sight.paths.directory.parent for sight in called_off)
-    complete = [_call_off(experiment, find, me) for experiment in experiments]
+    complete = [_call_off(experiment, find_open, me) for experiment in experiments]
     for sight in by_hand:
         print(_how_to_stop(sight), file=sys.stderr)
-    if not all(complete):
+    if shut or not all(complete):
         return exit_codes.FAILED
     return OwnedError.exit_code if by_hand else exit_codes.DONE
 
 
 def with_deleted(directories: Sequence[Path], experiments: Iterable[Path]) -> list[Path]:
     """Adds runs that only their jobs tell of: somebody deleted the directories."""
-    launched = (run.directory for folder in experiments for run in launched_runs(folder))
+    launched: list[Path] = []
+    for folder in experiments:
+        with suppress(StorageError):  # each run of it says so by itself
+            launched += [run.directory for run in launched_runs(folder)]
     return list(dict.fromkeys([*directories, *launched]))
+
+
+def _why_shut(directory: Path) -> str:
+    """Why a run cannot be looked into; empty if it can."""
+    try:
+        RunPaths(directory).refuse_shut()
+    except StorageError as error:
+        return str(error)
+    return ""
 
 
 def _look(directories: Sequence[Path], me: Owner) -> tuple[list[Sight], list[Sight]]:
     """The runs to be called off, and those that are searched in the foreground."""
     sights = look_at_all(directories, me)
     by_hand = [sight for sight in sights if _is_searched_by_hand(sight)]
-    launched = [each for each in sights if each not in by_hand or each.paths.jobs.records()]
-    return launched, by_hand
+    return [each for each in sights if each not in by_hand or _has_jobs(each.paths)], by_hand
+
+
+def _has_jobs(run: RunPaths) -> bool:
+    """Whether there are records of jobs; where nobody can tell, calling them off says why."""
+    try:
+        return bool(run.jobs.records())
+    except StorageError:
+        return True
 
 
 def _is_searched_by_hand(sight: Sight) -> bool:
@@ -65,7 +92,7 @@ def _is_ours_to_end(sight: Sight) -> bool:
     """Whether `launch` began it, or a job that somebody wrote by hand carries it."""
     jobs, seen = sight.paths.jobs, sight.evidence
     by_own_job = seen.owner is not None and not seen.of_foreground and seen.owner_lives is not False
-    return bool(jobs.records()) or jobs.request.exists() or by_own_job
+    return bool(jobs.records()) or is_there(jobs.request) or by_own_job
 
 
 def _mark(sight: Sight, me: Owner) -> str:
@@ -99,7 +126,11 @@ def _call_off(experiment: Path, find: Callable[[], Sequence[Path]], me: Owner) -
                 outcomes[sight.paths] = outcome
         return list(outcomes)
 
-    cancel_jobs(jobs_lock(experiment), mark, _say)
+    try:
+        cancel_jobs(jobs_lock(experiment), mark, _say)
+    except StorageError as error:
+        _say(f"error: {experiment}: its jobs are left alone: {error}")
+        return False
     for run, outcome in outcomes.items():
         print(f"{run.directory}: {outcome}")
     return not failed

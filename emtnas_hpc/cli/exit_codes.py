@@ -26,6 +26,12 @@ MEANINGS = {
 
 
 def combine(codes: Sequence[int]) -> int:
-    """Of several seeds: the code of the first that failed, else that of stopped ones, else 0."""
+    """Of several seeds: the code of the first that failed, else that of stopped ones, else 0.
+
+    Bad input changes no run, so it is not the code where another one was carried on.
+    """
     failures = [code for code in codes if code not in (DONE, STOPPED)]
-    return failures[0] if failures else max(codes)
+    if not failures:
+        return max(codes)
+    bad_input = InputError.exit_code
+    return FAILED if failures[0] == bad_input and set(codes) != {bad_input} else failures[0]

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
-from emtnas_hpc.cli.options import RunsOption
+from emtnas_hpc.cli.options import RunsOption, at_home
 
 
 def export(
-    output: Annotated[Path, typer.Option(help="Folder that the files are written to.")],
+    output: Annotated[
+        Path, typer.Option(help="Folder that the files are written to.", callback=at_home)
+    ],
     run: Annotated[
         str | None,
         typer.Argument(help="A run: a folder, or a name below --runs.", metavar="RUN"),

@@ -63,6 +63,7 @@ class ExportOrder:
         Raises:
             InputError: the arguments do not go together, or there is no such network.
             DamagedError: the run's history cannot be read.
+            StorageError: a part of the run that matters cannot be read.
         """
         items = list(self._items())
         if self.name is None:
@@ -86,8 +87,9 @@ class ExportOrder:
         if self.task is not None and self.retraining is not None:
             raise InputError("--task and --retraining exclude each other; give one of them")
         paths = RunPaths(directory)
-        refuse_damaged(paths)
-        for retrained in choose(retrainings_of(paths), directory, self.task, self.retraining):
+        refuse_damaged(paths, self.retraining)
+        found = retrainings_of(paths, only_readable=self.retraining is not None)
+        for retrained in choose(found, directory, self.task, self.retraining):
             yield Item(retrained_subject(retrained), retrained)
 
 

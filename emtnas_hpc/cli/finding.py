@@ -1,12 +1,17 @@
 """From what a user calls a run to run directories."""
 
+import errno
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from emtnas_hpc.errors import InputError
+from emtnas_hpc.cli.options import at_home
+from emtnas_hpc.errors import InputError, StorageError
 from emtnas_hpc.store.paths import JobsPaths, RunPaths, runs_below, runs_of
+from emtnas_hpc.store.refusals import is_there
 
 _MOST_HINTS = 3
+#: What the system says of an argument that can be no folder.
+_NO_FOLDER = (errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
@@ -35,25 +40,40 @@ def find_run(argument: str, runs: Path) -> Path:
 
     Raises:
         InputError: there is none, or several.
+        StorageError: it cannot be looked into.
     """
     found = _find(argument, runs)
     if len(found) > 1:
         raise InputError(f"{argument} is {len(found)} runs, expected one, such as {found[0]}")
+    RunPaths(found[0]).refuse_shut()
     return found[0]
 
 
 def _find(argument: str, runs: Path) -> list[Path]:
+    if not argument.strip():
+        # An unset variable of a script: to take it for the current directory would mean all runs.
+        raise InputError(f"a run is called {argument!r}, expected a folder, or a name below --runs")
     # A folder of that name that happens to lie here is not what was meant.
-    for candidate in (runs / argument, Path(argument)):
-        paths = RunPaths(candidate)
-        # Whose experiment.toml is gone is still told by its commits.
-        if paths.experiment.is_file() or paths.stages():
-            return [candidate]
-        if found := _in_order(runs_of(candidate)) or _in_order(runs_below(candidate)):
-            return found
+    for candidate in (runs / argument, at_home(Path(argument)) or Path(argument)):
+        try:
+            if found := _found(candidate):
+                return found
+        except StorageError as error:
+            if getattr(error.__cause__, "errno", None) in _NO_FOLDER:
+                raise InputError(f"{argument!r} is no run: {error}") from None
+            return [candidate]  # whoever reads it says why it cannot be
     raise InputError(
         f"no run {argument!r}, neither as a folder nor in {runs}{_hint(argument, runs)}"
     )
+
+
+def _found(candidate: Path) -> list[Path]:
+    """The folder itself if it is a run, else the runs in it."""
+    paths = RunPaths(candidate)
+    # Whose experiment.toml is gone is still told by its commits.
+    if is_there(paths.experiment) or paths.stages():
+        return [candidate]
+    return _in_order(runs_of(candidate)) or _in_order(runs_below(candidate))
 
 
 def _hint(argument: str, runs: Path) -> str:
@@ -66,9 +86,15 @@ def _hint(argument: str, runs: Path) -> str:
 
 def _in_order(runs: Iterable[RunPaths]) -> list[Path]:
     """Their directories, seed 10 after seed 9."""
-    # What SLURM is told of an experiment's seeds lies in folders of the same names.
-    found = (run for run in runs if not JobsPaths(run.directory).request.exists())
-    return [run.directory for run in sorted(found, key=_order)]
+    return [run.directory for run in sorted(runs, key=_order) if not _is_of_jobs(run)]
+
+
+def _is_of_jobs(run: RunPaths) -> bool:
+    """What SLURM is told of an experiment's seeds lies in folders of the same names."""
+    try:
+        return is_there(JobsPaths(run.directory).request)
+    except StorageError:
+        return False
 
 
 def _order(run: RunPaths) -> tuple[str, int]:

@@ -5,10 +5,13 @@ from typing import Annotated
 
 import typer
 
-from emtnas_hpc.cli.options import JsonOption, RunArgument, RunsOption
+from emtnas_hpc.cli.options import JsonOption, RunArgument, RunsOption, at_home
 
 SvgOption = Annotated[
-    Path | None, typer.Option("--svg", help="Also draw the cells, as SVG files in this folder.")
+    Path | None,
+    typer.Option(
+        "--svg", help="Also draw the cells, as SVG files in this folder.", callback=at_home
+    ),
 ]
 
 

@@ -1,6 +1,7 @@
 """One commit on the screen, or as JSON."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from emtnas_hpc.cli.failures import one_line
 from emtnas_hpc.cli.formats import format_percent
 from emtnas_hpc.cli.inspect_pictures import Picture, pictures_of, write_pictures
 from emtnas_hpc.cli.retraining_rows import read_retrainings, retrainings_table, summary_of
 from emtnas_hpc.cli.screen import make_table, open_screen
 from emtnas_hpc.cli.tables import plain
+from emtnas_hpc.errors import EmtnasError, StorageError
 from emtnas_hpc.evolution.population import subpopulation
 from emtnas_hpc.history import History
 from emtnas_hpc.history.retraining import Retraining
@@ -33,13 +36,12 @@ def print_run(directory: Path, *, as_json: bool, pictures: Path | None = None) -
 
     Raises:
         InputError: nothing has been committed yet.
-        DamagedError: no commit can be read.
-        StorageError: the disk refused a picture.
+        DamagedError: no commit can be read, or one of the retrainings is damaged.
+        StorageError: the disk refused a picture, or a part of the run; the rest is printed.
     """
-    retrainings = read_retrainings(directory)
-    # The run of an architecture from elsewhere has no search.
-    searched = bool(RunPaths(directory).search.steps()) or not retrainings
-    history = newest_history(directory) if searched else None
+    problems: list[EmtnasError] = []
+    retrainings = read_retrainings(directory, problems)
+    history = _history(directory, problems, is_needed=not retrainings)
     drawn = []
     if pictures is not None:
         drawn = write_pictures(_to_draw(history, retrainings), pictures)
@@ -49,13 +51,29 @@ def print_run(directory: Path, *, as_json: bool, pictures: Path | None = None) -
         if pictures is not None:
             values["pictures"] = drawn
         print(json.dumps(plain(values), indent=2, allow_nan=False))
-        return
-    if history is not None:
-        _print_history(history)
-    if retrainings:
-        _print_retrainings(retrainings)
-    for file in drawn:
-        print(file)
+    else:
+        if history is not None:
+            _print_history(history)
+        if retrainings:
+            _print_retrainings(retrainings)
+        for file in drawn:
+            print(file)
+    for problem in problems[:-1]:
+        print(f"error: {one_line(problem)}", file=sys.stderr)
+    if problems:
+        raise problems[-1]
+
+
+def _history(directory: Path, problems: list[EmtnasError], *, is_needed: bool) -> History | None:
+    try:
+        # The run of an architecture from elsewhere has no search.
+        if is_needed or RunPaths(directory).search.steps():
+            return newest_history(directory)
+    except StorageError as error:
+        if is_needed:
+            raise
+        problems.append(error)
+    return None
 
 
 def _to_draw(

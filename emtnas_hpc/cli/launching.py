@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emtnas_hpc.agenda.mending import prepare_command
-from emtnas_hpc.agenda.remaining import stages_left
 from emtnas_hpc.agenda.transfers import open_transfers
 from emtnas_hpc.cli.launch_view import print_json, print_launched, print_proposals
 from emtnas_hpc.cli.named_experiment import Folders, Named, load_named
-from emtnas_hpc.cli.seed_order import done_elsewhere, reusable, said_of
+from emtnas_hpc.cli.seed_order import done_elsewhere, has_work, reusable, said_of
 from emtnas_hpc.cluster.launching import Launched, Seed
 from emtnas_hpc.cluster.launching import launch as submit_seeds
 from emtnas_hpc.cluster.profiles import Resolved
@@ -21,7 +20,7 @@ from emtnas_hpc.cluster.request import JobRequest
 from emtnas_hpc.cluster.resolving import Wishes, resolve
 from emtnas_hpc.cluster.state import State
 from emtnas_hpc.cluster.submission import refuse_path
-from emtnas_hpc.errors import DataError, EmtnasError
+from emtnas_hpc.errors import DamagedError, DataError, EmtnasError, StorageError, StoredError
 from emtnas_hpc.experiment import Experiment, rename
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import refuse_other_settings
@@ -101,10 +100,12 @@ def _elsewhere(
         plan = _plan(experiment, runs, request)
     found = {}
     for seed, run in runs.items():
-        if plan is None:
-            other = done_elsewhere(run, below, experiment, seed)
-        else:
-            other = reusable(run, below, replace(plan, seed=seed))
+        other = None
+        with suppress(StorageError):  # its own directory says so, and is left alone
+            if plan is None:
+                other = done_elsewhere(run, below, experiment, seed)
+            else:
+                other = reusable(run, below, replace(plan, seed=seed))
         if other is not None:
             refuse_path(other)
             found[seed] = other
@@ -130,17 +131,19 @@ def make_seeds(
 
     Raises:
         DataError: data is missing that one of them needs.
-        InputError: a run directory was made with other settings.
+        InputError: a run directory was made with other settings; one that cannot be read is left
+            alone later on, and keeps no other from its jobs.
     """
     try:
         plan = _plan(experiment, runs, request)
     except DataError:
-        if any(stages_left(run, experiment, seed) for seed, run in runs.items()):
+        if any(has_work(run, experiment, seed) for seed, run in runs.items()):
             raise
         return [Seed(run, experiment, None, request) for run in runs.values()]
     plans = {seed: replace(plan, seed=seed) for seed in runs}
     for seed, run in runs.items():
-        refuse_other_settings(run, plans[seed])
+        with suppress(StorageError, DamagedError, StoredError):
+            refuse_other_settings(run, plans[seed])
     return [Seed(run, experiment, plans[seed], request) for seed, run in runs.items()]
 
 

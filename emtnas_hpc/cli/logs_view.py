@@ -5,9 +5,8 @@ import time
 from pathlib import Path
 
 from emtnas_hpc.cluster.logs import LogFile, Reader
-from emtnas_hpc.cluster.records import read_records
 from emtnas_hpc.cluster.status import survey
-from emtnas_hpc.errors import InputError
+from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.store.paths import RunPaths
 
 _LOOK_EVERY_S = 1.0
@@ -20,8 +19,14 @@ def print_logs(directory: Path, *, newest_only: bool) -> None:
 
     Raises:
         InputError: the run has no jobs, or none that has written.
+        EmtnasError: a log cannot be read; all others have been printed.
     """
-    printed = _Printer(Reader(_with_jobs(directory), newest_only=newest_only)).print_news()
+    reader = Reader(_with_jobs(directory), newest_only=newest_only)
+    printed = _Printer(reader).print_news()
+    for problem in reader.problems[:-1]:
+        print(f"error: {problem}", file=sys.stderr)
+    if reader.problems:
+        raise EmtnasError(reader.problems[-1])
     if not printed:
         raise InputError(f"no job of {directory} has a log yet; `emtnas-hpc status` says why")
 
@@ -38,11 +43,15 @@ def follow_logs(
     Raises:
         InputError: the run has no jobs.
     """
-    printer = _Printer(Reader(_with_jobs(directory), newest_only=newest_only))
+    reader = Reader(_with_jobs(directory), newest_only=newest_only)
+    printer, n_told = _Printer(reader), 0
     silent = 0
     try:
         while True:
             silent = 0 if printer.print_news() else silent + 1
+            for problem in reader.problems[n_told:]:
+                print(f"error: {problem}", file=sys.stderr, flush=True)
+            n_told = len(reader.problems)
             if silent >= patience:
                 if not _moves(directory):
                     printer.print_news()
@@ -55,7 +64,7 @@ def follow_logs(
 
 def _with_jobs(directory: Path) -> RunPaths:
     run = RunPaths(directory)
-    if not read_records(run.jobs):
+    if not run.jobs.records():
         raise InputError(
             f"{directory} has no jobs: a search in the foreground prints where it was started"
         )

@@ -1,22 +1,22 @@
 """In which directory each seed of a `run` is carried on; what is refused is refused here."""
 
-import os
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from emtnas_hpc.agenda.remaining import stages_left
 from emtnas_hpc.agenda.transfers import open_transfers
 from emtnas_hpc.cli.events import Event, Listener, of_experiment
 from emtnas_hpc.cli.listeners import listeners_of
 from emtnas_hpc.cli.named_experiment import Folders
 from emtnas_hpc.cli.run_order import RunOrder
-from emtnas_hpc.cli.seed_order import SeedOrder, said_of
-from emtnas_hpc.errors import DataError, InputError
+from emtnas_hpc.cli.seed_order import SeedOrder, has_work, said_of
+from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, StoredError
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import refuse_other_settings
 from emtnas_hpc.search.session import SearchRequest, plan_search
+from emtnas_hpc.store.refusals import is_there
 
 
 def place_all(
@@ -52,7 +52,9 @@ def _place(seeds: Sequence[SeedOrder], order: RunOrder, listener: Listener) -> l
         return placed  # it may be finished; if not, its own start says what is missing
     placed = _placed(seeds, order, plan, tell)
     for seed in placed:
-        refuse_other_settings(seed.request.paths, replace(plan, seed=seed.request.seed))
+        # One that cannot be read is refused by its own start, and keeps no other from its search.
+        with suppress(StorageError, DamagedError, StoredError):
+            refuse_other_settings(seed.request.paths, replace(plan, seed=seed.request.seed))
     return placed
 
 
@@ -61,7 +63,9 @@ def _placed(
 ) -> list[SeedOrder]:
     placed = []
     for seed in seeds:
-        found = None if order.name else seed.elsewhere(order.runs, plan)
+        found = None
+        with suppress(StorageError):
+            found = None if order.name else seed.elsewhere(order.runs, plan)
         if found is not None:
             tell(Event(seed.who.seed, "message", text=said_of(found.request.paths)))
         placed.append(found or seed)
@@ -69,14 +73,16 @@ def _placed(
 
 
 def _has_work(seed: SeedOrder) -> bool:
-    request = seed.request
-    return bool(stages_left(request.paths, request.experiment, request.seed))
+    return has_work(seed.request.paths, seed.request.experiment, seed.request.seed)
 
 
 def refuse_unwritable(requests: Sequence[SearchRequest], runs: Path) -> None:
     """Run directories that cannot be made; one that is there may be finished, and only read."""
     for directory in (request.paths.directory for request in requests):
-        existing = next(p for p in (directory, *directory.parents) if os.path.lexists(p))
+        try:
+            existing = next(p for p in (directory, *directory.parents) if is_there(p))
+        except StorageError:
+            continue  # its own start says why
         try:
             if existing != directory:
                 # Root may write wherever permissions are asked for, and yet not everywhere.

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption
+from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption, at_home
 
 
 def report(
@@ -16,18 +16,21 @@ def report(
         typer.Option(help="Only this table of the paper, 2 to 6, empty or not. Repeatable."),
     ] = [],  # noqa: B006 - typer copies it
     format_: Annotated[
-        str, typer.Option("--format", help="screen, markdown, latex, csv, json or html.")
-    ] = "",
+        list[str], typer.Option("--format", help="screen, markdown, latex, csv, json or html.")
+    ] = [],  # noqa: B006
     output: Annotated[
         Path | None,
-        typer.Option(help="A folder for files: those of --format, or of all formats."),
+        typer.Option(
+            help="A folder for files: those of --format, or of all formats.", callback=at_home
+        ),
     ] = None,
     json_: JsonOption = False,
 ) -> None:
     """The paper's tables with your runs in them, also while searches run.
 
     Test accuracies are those of retrained networks. A search by itself says how it went on
-    validation images, with a supernet's weights: that ranks nothing.
+    validation images, with a supernet's weights: that ranks nothing. A run that may not be read
+    is named on stderr and left out.
     """
     from emtnas_hpc.cli.finding import find_runs
     from emtnas_hpc.cli.reporting import ReportRequest, choose_format, make_report

@@ -64,12 +64,19 @@ class Report:
     summaries: tuple[Summary, ...]
 
 
-def choose_format(name: str, *, as_json: bool) -> ReportFormat | None:
+def choose_format(names: Sequence[str], *, as_json: bool) -> ReportFormat | None:
     """The format that `--format` and `--json` ask for together; None where they say nothing.
 
     Raises:
-        InputError: there is no such format, or the two contradict each other.
+        InputError: there is no such format, several are asked for, or the two contradict each
+            other.
     """
+    if len(set(names)) > 1:
+        raise InputError(
+            f"--format is given {len(names)} times ({', '.join(names)}); give one of them, or "
+            "--output alone, which writes all"
+        )
+    name = names[0] if names else ""
     if name not in ("", *ReportFormat):
         raise InputError(f"--format is {name!r}, expected one of {_listed(ReportFormat)}")
     if as_json and name not in ("", ReportFormat.JSON):
@@ -173,7 +180,7 @@ def _write(report: Report, chosen: ReportFormat | None, directory: Path) -> Iter
     for text_format in (f for f in _SUFFIXES if chosen in (None, f)):
         path = directory / f"report.{_SUFFIXES[text_format]}"
         with storage_errors(path, advice=_ADVICE):
-            path.write_text(_render(report, text_format), encoding="utf-8")
+            path.write_bytes(_render(report, text_format).encode(errors="replace"))
         yield path
     if chosen in (None, ReportFormat.HTML):
         # Matplotlib takes a second to import, and only this needs it.

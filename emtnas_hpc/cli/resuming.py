@@ -15,7 +15,7 @@ from emtnas_hpc.cluster.queue import QueuedJob, read_queue
 from emtnas_hpc.cluster.request import JobRequest, read_request
 from emtnas_hpc.cluster.resolving import STANDING, Wishes, resolve
 from emtnas_hpc.cluster.submission import refuse_path
-from emtnas_hpc.errors import InputError
+from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.experiment import StoredExperiment
 from emtnas_hpc.search.run_directory import read_stored
 from emtnas_hpc.store.paths import RunPaths
@@ -38,7 +38,8 @@ def resume_runs(
     Raises:
         EmtnasError: something is refused; before SLURM is asked to submit, nothing is changed.
     """
-    known = _known(find_runs(arguments, runs), say_of_others=bool(arguments))
+    refused: list[str] = []
+    known = _known(find_runs(arguments, runs), refused, say_of_others=bool(arguments))
     queue = read_queue()
     by_request = groupby(known, key=lambda each: (each[0].jobs.lock, each[1].experiment, each[2]))
     groups = [list(group) for _key, group in by_request]
@@ -50,19 +51,41 @@ def resume_runs(
             if len(groups) == 1:
                 raise
             raise InputError(f"{group[0][0].directory}: {error}") from None
-    carry_out(proposals, resuming=True, dry_run=dry_run, as_json=as_json)
+    try:
+        carry_out(proposals, resuming=True, dry_run=dry_run, as_json=as_json)
+    except EmtnasError as error:
+        if not refused:
+            raise
+        refused.append(str(error))
+    _refuse(refused)
 
 
-def _known(directories: Sequence[Path], *, say_of_others: bool) -> list[Known]:
+def _refuse(lines: Sequence[str]) -> None:
+    for line in lines[:-1]:
+        say(f"error: {line}")
+    if lines:
+        raise EmtnasError(lines[-1])
+
+
+def _known(directories: Sequence[Path], refused: list[str], *, say_of_others: bool) -> list[Known]:
+    """The runs that were launched; of each that cannot be read, a line is added to the refused."""
     known, others = [], []
     for directory in directories:
         run = RunPaths(directory)
-        request, stored = read_request(run.jobs), read_stored(run)
+        try:
+            run.refuse_shut()
+            request, stored = read_request(run.jobs), read_stored(run)
+        except EmtnasError as error:
+            if len(directories) == 1:
+                raise
+            refused.append(f"{directory} is left alone: {error}")
+            continue
         if request and stored:
             known.append((run, stored, request))
         else:
             others.append(directory)
     if not known:
+        _refuse(refused)
         what = f"{others[0]} was never" if len(others) == 1 else "none of these runs was ever"
         raise InputError(f"{what} launched; `emtnas-hpc launch` or `run` goes on with it")
     for directory in others if say_of_others else ():

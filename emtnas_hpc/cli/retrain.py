@@ -11,6 +11,7 @@ from emtnas_hpc.cli.options import (
     JsonOption,
     RunsOption,
     SetOption,
+    at_home,
     parse_seeds,
 )
 from emtnas_hpc.search.device_name import check_device_name
@@ -43,7 +44,8 @@ def retrain(
         str | None, typer.Option(help="An architecture from elsewhere, as text.")
     ] = None,
     file: Annotated[
-        Path | None, typer.Option(help="The same, in a file that holds nothing else.")
+        Path | None,
+        typer.Option(help="The same, in a file that holds nothing else.", callback=at_home),
     ] = None,
     random: Annotated[
         int | None, typer.Option(help="The same, drawn at random with this seed.")

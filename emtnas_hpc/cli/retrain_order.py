@@ -13,7 +13,13 @@ from emtnas_hpc.cli.options import DEFAULT_EXPERIMENT
 from emtnas_hpc.data.registry import REGISTRY
 from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.evolution.random_streams import Purpose, stream
-from emtnas_hpc.experiment import Experiment, load_experiment, rename, retraining_experiment
+from emtnas_hpc.experiment import (
+    Experiment,
+    StoredExperiment,
+    load_experiment,
+    rename,
+    retraining_experiment,
+)
 from emtnas_hpc.history import History
 from emtnas_hpc.retraining.order import Origin, RetrainingOrder
 from emtnas_hpc.search.run_directory import read_stored
@@ -74,22 +80,30 @@ class RetrainOrder:
         directories = find_runs(self.runs_or_experiment, self.runs)
         if len(directories) == 1:
             paths = RunPaths(directories[0])
-            return [_of_run(self, paths, finished_history(paths))]
+            return [_of_run(self, paths, *_found(paths))]
         return [_of_one_among_several(self, RunPaths(directory)) for directory in directories]
 
 
 def _of_one_among_several(order: RetrainOrder, paths: RunPaths) -> Work | Refused:
     try:
-        history = finished_history(paths)
+        found = _found(paths)
     except EmtnasError as error:
         return Refused(paths.directory, error)
-    return _of_run(order, paths, history)
+    return _of_run(order, paths, *found)
 
 
-def _of_run(order: RetrainOrder, paths: RunPaths, history: History) -> Work:
-    stored = read_stored(paths)
+def _found(paths: RunPaths) -> tuple[History, StoredExperiment]:
+    """What the search of a run has found, and what the run is for."""
+    paths.refuse_shut()
+    history, stored = finished_history(paths), read_stored(paths)
     if stored is None:
         raise InputError(f"{paths.experiment} is missing; the command that made the run writes it")
+    return history, stored
+
+
+def _of_run(
+    order: RetrainOrder, paths: RunPaths, history: History, stored: StoredExperiment
+) -> Work:
     experiment = stored.experiment
     sources = order.tasks or tuple(
         task for task in experiment.tasks if task != order.on or len(experiment.tasks) == 1
@@ -113,12 +127,18 @@ def _of_run(order: RetrainOrder, paths: RunPaths, history: History) -> Work:
     return _request(order, experiment, stored.seed, paths, mend), orders
 
 
-def _elsewhere(order: RetrainOrder, architecture: Architecture, what: str) -> Iterator[Work]:
+def _elsewhere(
+    order: RetrainOrder, architecture: Architecture, what: str
+) -> Iterator[Work | Refused]:
     """The runs of an architecture that no search of ours has found: one folder for each."""
     experiment = _experiment(order, what)
     for seed in order.seeds or (0,):
         paths = seed_run(order.runs, experiment.name, seed)
-        stored = read_stored(paths)
+        try:
+            stored = read_stored(paths)
+        except EmtnasError as error:
+            yield Refused(paths.directory, error)
+            continue
         if stored is not None and "search" in stored.signatures:
             raise InputError(f"{paths.directory} is the run of a search; choose another --name")
         orders = [

@@ -8,24 +8,43 @@ from typing import Any
 from rich.table import Table
 
 from emtnas_hpc.cli.screen import make_table
+from emtnas_hpc.errors import EmtnasError, StorageError
 from emtnas_hpc.history.retraining import RECORD_NAME, Retraining, read_retraining
 from emtnas_hpc.store.paths import RunPaths, StagePaths
-from emtnas_hpc.store.reading import read_newest
+from emtnas_hpc.store.reading import read_committed, read_newest
 
 _HEADINGS = ("epochs", "test %", "top-5 %", "AUC", "params M", "all slices M", "MACs M")
 
 
-def read_retrainings(directory: Path) -> list[tuple[str, Retraining]]:
-    """The name and newest good record of every retraining of a run that has one."""
-    paths = RunPaths(directory)
-    stages = [stage for stage in paths.stages() if stage != paths.stage("search")]
-    records = [(stage.directory.name, read_record(stage)) for stage in stages]
-    return [(name, record) for name, record in records if record is not None]
+def read_retrainings(directory: Path, problems: list[EmtnasError]) -> list[tuple[str, Retraining]]:
+    """The name and newest good record of every retraining of a run that has one.
+
+    Args:
+        directory: of the run.
+        problems: what cannot be read is added to them.
+    """
+    found = []
+    try:
+        stages = RunPaths(directory).retrainings()
+    except EmtnasError as error:
+        problems.append(error)
+        return []
+    for stage in stages:
+        try:
+            record = read_committed(stage, RECORD_NAME, read_retraining)
+        except EmtnasError as error:
+            problems.append(error)
+        else:
+            found += [] if record is None else [(stage.directory.name, record)]
+    return found
 
 
 def read_record(stage: StagePaths) -> Retraining | None:
-    """The newest good record of a retraining; None if it has none."""
-    return read_newest(stage, RECORD_NAME, read_retraining)
+    """The newest good record of a retraining; None if it has none, or none that can be read."""
+    try:
+        return read_newest(stage, RECORD_NAME, read_retraining)
+    except StorageError:
+        return None
 
 
 def retrainings_table(

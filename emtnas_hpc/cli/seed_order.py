@@ -1,6 +1,5 @@
 """One seed of what a user asks to run, in the directory that it is carried on in."""
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,12 +7,13 @@ from emtnas_hpc.agenda.remaining import stages_left
 from emtnas_hpc.agenda.reuse import finished_elsewhere
 from emtnas_hpc.cli.events import Who
 from emtnas_hpc.cli.named_experiment import Named
-from emtnas_hpc.errors import EmtnasError
+from emtnas_hpc.errors import DamagedError, EmtnasError, StorageError, StoredError
 from emtnas_hpc.experiment import Experiment, rename
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import read_stored
 from emtnas_hpc.search.session import SearchRequest
 from emtnas_hpc.store.paths import RunPaths, runs_below
+from emtnas_hpc.store.refusals import is_there
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class SeedOrder:
 
 def reusable(own: RunPaths, runs: Path, plan: SearchPlan) -> RunPaths | None:
     """Where this search is finished, unless its own directory is there."""
-    return None if os.path.lexists(own.directory) else finished_elsewhere(runs, plan)
+    return None if is_there(own.directory) else finished_elsewhere(runs, plan)
 
 
 def done_elsewhere(own: RunPaths, runs: Path, experiment: Experiment, seed: int) -> RunPaths | None:
@@ -58,10 +58,18 @@ def done_elsewhere(own: RunPaths, runs: Path, experiment: Experiment, seed: int)
 
     The digests of the data cannot be compared: that it came from the same source has to do.
     """
-    if os.path.lexists(own.directory):
+    if is_there(own.directory):
         return None
     candidates = runs_below(runs, seed)
     return next((paths for paths in candidates if _is_done(paths, experiment, seed)), None)
+
+
+def has_work(paths: RunPaths, experiment: Experiment, seed: int) -> bool:
+    """Whether a stage is left to be done; of what cannot be read nobody can tell, and none is."""
+    try:
+        return bool(stages_left(paths, experiment, seed))
+    except (StorageError, DamagedError, StoredError):
+        return False
 
 
 def _is_done(paths: RunPaths, experiment: Experiment, seed: int) -> bool:
@@ -70,7 +78,7 @@ def _is_done(paths: RunPaths, experiment: Experiment, seed: int) -> bool:
         if stored is None or _sources(stored.experiment) != _sources(experiment):
             return False
         return not stages_left(paths, rename(experiment, paths.directory.parent.name), seed)
-    except (EmtnasError, OSError):
+    except EmtnasError:
         return False
 
 

@@ -19,7 +19,8 @@ def status(
     """Show where every seed is: in the queue, at work, done, or why not.
 
     From the run directories, joined with one call of squeue and at most one of sacct. Works while
-    searches run, in the foreground as well, and without SLURM.
+    searches run, in the foreground as well, and without SLURM. What may not be read is shown as
+    unreadable, with whom it belongs to.
     """
     from emtnas_hpc.cli.finding import find_runs
     from emtnas_hpc.cli.status_view import print_status, watch_status

@@ -20,7 +20,9 @@ def verify(
 ) -> int:
     """Repeat a run's newest generations from the commit before, or compare two runs.
 
-    Bit for bit, but for wall-clock readings. A difference is named, and the exit code is 5.
+    Bit for bit, but for wall-clock readings. A difference is named, and the exit code is 5. The
+    repetition is written to TMPDIR, which takes room for a commit; commits of a run that somebody
+    goes on with are copied there too.
     """
     from emtnas_hpc.cli.finding import find_run
     from emtnas_hpc.cli.verifying import compare_runs, repeat_run

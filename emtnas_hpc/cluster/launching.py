@@ -18,7 +18,7 @@ from emtnas_hpc.cluster.sight import Sight, look
 from emtnas_hpc.cluster.state import State
 from emtnas_hpc.cluster.submission import submit
 from emtnas_hpc.cluster.this_job import gone_jobs
-from emtnas_hpc.errors import InputError, SchedulerError
+from emtnas_hpc.errors import InputError, SchedulerError, StorageError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import (
@@ -94,8 +94,12 @@ def judge(seed: Seed, sight: Sight, *, resuming: bool) -> Decision:
     """
     decision = decide(sight.evidence, seed.request.profile.spares, resuming=resuming)
     if decision.action is Action.SUBMIT and sight.evidence.unreadable:
-        return Decision(Action.LEAVE, State.UNREADABLE.value, sight.evidence.unreadable)
+        return _unreadable(sight.evidence.unreadable)
     return decision
+
+
+def _unreadable(why: str) -> Decision:
+    return Decision(Action.LEAVE, State.UNREADABLE.value, why)
 
 
 def launch(
@@ -116,20 +120,25 @@ def launch(
         SchedulerError: SLURM refused or did not answer; whatever was submitted before is recorded.
         OwnedError: somebody else submits or cancels, or owns a run directory.
         InputError: a record of a job cannot be understood, or a run directory is there twice.
-        StorageError: the disk refused.
+        StorageError: the disk refused what was to be written.
     """
     _refuse_twice(seeds)
     with ExitStack() as locks:
         # In one order everywhere: two launches must not wait for each other.
-        alone = {
-            lock: locks.enter_context(_jobs_lock(lock, say))
-            for lock in sorted({seed.run.jobs.lock for seed in seeds})
-        }
+        alone: dict[Path, bool | StorageError] = {}
+        for lock in sorted({seed.run.jobs.lock for seed in seeds}):
+            try:
+                alone[lock] = locks.enter_context(_jobs_lock(lock, say))
+            except StorageError as error:
+                alone[lock] = error
         queue = read_queue()
         try:
             for seed in seeds:
                 is_alone = alone[seed.run.jobs.lock]
-                launched.append(_begin(seed, queue, resuming, say, alone=is_alone))
+                if isinstance(is_alone, StorageError):
+                    launched.append(Launched(seed, _unreadable(str(is_alone))))
+                else:
+                    launched.append(_begin(seed, queue, resuming, say, alone=is_alone))
         except SchedulerError as error:
             n_begun = sum(bool(each.jobs) for each in launched)
             so_far = f"{n_begun} of {len(seeds)} seeds were submitted; the same command goes on"
@@ -199,8 +208,12 @@ def _with_spare(launched: Launched) -> Launched:
 def _see(seed: Seed, me: Owner, queue: Sequence[QueuedJob]) -> Sight:
     run = seed.run
     sight = look(run.directory, me, server_now(run.directory.parent), seed.experiment)
-    # To look past a record that cannot be understood might submit a job twice.
-    records = read_records(run.jobs)
+    # To look past a record that cannot be understood might submit a job twice; one that cannot be
+    # read has been noted as such.
+    try:
+        records = read_records(run.jobs)
+    except StorageError:
+        records = ()
     evidence = replace(sight.evidence, records=records, jobs=own_jobs(records, queue))
     return replace(sight, evidence=evidence)
 

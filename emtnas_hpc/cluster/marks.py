@@ -3,16 +3,13 @@
 from pathlib import Path
 
 from emtnas_hpc.store.durable import make_directory, write_file
-from emtnas_hpc.store.refusals import storage_errors
+from emtnas_hpc.store.refusals import read_if_there
 
 
 def read_mark(path: Path) -> str | None:
     """The reason that a mark gives, on one line; None where there is no mark."""
-    with storage_errors(path, "read"):
-        try:
-            return " ".join(path.read_text(encoding="utf-8", errors="replace").split())
-        except FileNotFoundError:
-            return None
+    content = read_if_there(path)
+    return None if content is None else " ".join(content.decode(errors="replace").split())
 
 
 def write_mark(path: Path, reason: str, token: str) -> None:

@@ -3,16 +3,16 @@
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from emtnas_hpc.cluster.guessing import GENERATION_S, guess_commits
 from emtnas_hpc.cluster.plan import Measure
 from emtnas_hpc.cluster.sight import Sight
-from emtnas_hpc.errors import EmtnasError
+from emtnas_hpc.errors import EmtnasError, StorageError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.refusals import storage_errors
 
 _GUESS = "guess: from the networks' sizes"
 
@@ -61,16 +61,16 @@ def measure_commits(sights: Sequence[Sight], experiment: Experiment) -> Mapping[
 def _commit(sights: Sequence[Sight], name: str) -> Measure | None:
     for sight in sights:
         stage = sight.paths.stage(name)
-        for step in reversed(stage.steps()):
-            if n_bytes := _size(stage.commit(step)):
-                return Measure(n_bytes, f"measured in {sight.paths.directory.name}")
+        with suppress(StorageError):  # what cannot be read is said where it matters
+            for step in reversed(stage.steps()):
+                if n_bytes := _size(stage.commit(step)):
+                    return Measure(n_bytes, f"measured in {sight.paths.directory.name}")
     return None
 
 
 def _device(paths: RunPaths) -> str:
     try:
-        with storage_errors(paths.attempts, "read"):
-            attempts = read_attempts(paths)
+        attempts = read_attempts(paths)
     except EmtnasError:
         return ""
     models = [a.provenance.get("device_model") for a in attempts]

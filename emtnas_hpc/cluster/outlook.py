@@ -10,9 +10,10 @@ from emtnas_hpc.cluster.plan import Limits, Measure, SeedPlan, disk_need, plan_s
 from emtnas_hpc.cluster.profile import Profile
 from emtnas_hpc.cluster.sight import Sight
 from emtnas_hpc.cluster.stages import work_ahead
+from emtnas_hpc.errors import StorageError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.assembly import SearchPlan
-from emtnas_hpc.store.paths import SEARCH
+from emtnas_hpc.store.paths import SEARCH, StagePaths
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Knowledge:
     def _disk(self, sight: Sight) -> float:
         left = [stage.name for stage in sight.stages if not stage.finished]
         stages = [
-            (self.commits[name].value, len(sight.paths.stage(name).steps()))
+            (self.commits[name].value, _n_commits(sight.paths.stage(name)))
             for name in left
             if name in self.commits
         ]
@@ -102,3 +103,11 @@ def learn(
         guess_epochs(experiment, plan.header().tasks, transfers, pace.value) if plan else {},
         measure_commits(sights, experiment),
     )
+
+
+def _n_commits(stage: StagePaths) -> int:
+    """Commits that are there; none where nobody can tell, and where nothing is submitted either."""
+    try:
+        return len(stage.steps())
+    except StorageError:
+        return 0

@@ -55,7 +55,12 @@ def shipped_directory() -> Path:
 
 def user_directory() -> Path:
     """The folder of the user's profiles, which need not exist."""
-    return Path(os.environ.get("EMTNAS_PROFILES") or "slurm")
+    return _at_home(os.environ.get("EMTNAS_PROFILES") or "slurm")
+
+
+def _at_home(typed: str) -> Path:
+    # One of nobody that is known stays as it was typed.
+    return Path(os.path.expanduser(typed))  # noqa: PTH111
 
 
 def profile_files() -> Mapping[str, Path]:
@@ -76,12 +81,14 @@ def named_layer(name: str) -> Layer:
         InputError: there is none, or it is not TOML.
     """
     known = profile_files()
-    path = Path(name) if name.endswith(".toml") else known.get(name)
-    if path is None or not path.is_file():
+    path = _at_home(name) if name.endswith(".toml") else known.get(name)
+    if path is None or not os.path.isfile(path):  # noqa: PTH113 - a Path's own may raise
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
+        looked = "" if path is None else f", looked for {path.absolute()}"
         raise InputError(
-            f"no profile or TOML file {name!r}; {hint}profiles are: {', '.join(known) or 'none'} "
+            f"no profile or TOML file {name!r}{looked}; {hint}profiles are: "
+            f"{', '.join(known) or 'none'} "
             f"(yours are looked for in {user_directory()}; one to copy is "
             f"{shipped_directory() / 'example-2080ti.toml'})"
         )

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from emtnas_hpc.cluster.queue import QueuedJob
 from emtnas_hpc.cluster.sight import Sight, look
 from emtnas_hpc.cluster.state import State
 from emtnas_hpc.cluster.submission import sbatch_text
+from emtnas_hpc.errors import StorageError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.session import SearchRequest
 from emtnas_hpc.store.owner import this_process
-from emtnas_hpc.store.paths import SEARCH
+from emtnas_hpc.store.paths import SEARCH, runs_of
+from emtnas_hpc.store.refusals import is_folder
 
 
 @dataclass(frozen=True)
@@ -158,9 +161,9 @@ def _plan_warnings(proposal: Proposal, known: Knowledge) -> list[str]:
 def _siblings(sights: Sequence[Sight]) -> list[Sight]:
     """The seeds of the same folder that were not asked for; they may have measured something."""
     known = {sight.paths.directory for sight in sights}
-    others = sorted(set(sights[0].paths.directory.parent.glob("seed-*")) - known)
+    there = {run.directory for run in runs_of(sights[0].paths.directory.parent)}
     me = this_process()
-    return [look(directory, me, 0.0) for directory in others]
+    return [look(directory, me, 0.0) for directory in sorted(there - known)]
 
 
 def _room_warning(sharing: Iterable[Proposal]) -> list[str]:
@@ -185,4 +188,8 @@ def _size(n_bytes: float) -> str:
 def _place(proposal: Proposal) -> Path:
     """What there is of the directory that its runs are made in."""
     directory = proposal.seeds[0].seed.run.directory.absolute()
-    return next(path for path in (directory, *directory.parents) if path.is_dir())
+    for path in (directory, *directory.parents):
+        with suppress(StorageError):
+            if is_folder(path):
+                return path
+    return Path("/")

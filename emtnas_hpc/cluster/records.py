@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from emtnas_hpc.errors import InputError
+from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.store.durable import make_directory, write_file
 from emtnas_hpc.store.paths import JobsPaths, RunPaths
 from emtnas_hpc.store.refusals import shown, storage_errors
@@ -95,6 +95,21 @@ def read_records(jobs: JobsPaths) -> Sequence[JobRecord]:
         StorageError: the disk refused.
     """
     return sorted((_read(path) for path in jobs.records()), key=_order)
+
+
+def read_readable_records(jobs: JobsPaths) -> tuple[Sequence[JobRecord], Sequence[str]]:
+    """Those records that can be read, in that order, and why each of the others cannot.
+
+    Raises:
+        StorageError: nobody can tell which there are.
+    """
+    records, problems = [], []
+    for path in jobs.records():
+        try:
+            records.append(_read(path))
+        except EmtnasError as error:
+            problems.append(str(error))
+    return sorted(records, key=_order), problems
 
 
 def _read(path: Path) -> JobRecord:

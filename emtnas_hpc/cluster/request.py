@@ -12,7 +12,7 @@ from emtnas_hpc.errors import InputError
 from emtnas_hpc.search.device_name import ANY_GPU
 from emtnas_hpc.store.durable import make_directory, write_file
 from emtnas_hpc.store.paths import JobsPaths
-from emtnas_hpc.store.refusals import shown, storage_errors
+from emtnas_hpc.store.refusals import read_if_there, shown
 
 _HEADER = "# Written by emtnas-hpc launch and resume; the jobs of this run read it.\n"
 
@@ -75,11 +75,9 @@ def read_request(jobs: JobsPaths) -> JobRequest | None:
         StorageError: it cannot be read.
     """
     path = jobs.request
-    with storage_errors(path, "read"):
-        try:
-            text = path.read_bytes()
-        except FileNotFoundError:
-            return None
+    text = read_if_there(path)
+    if text is None:
+        return None
     try:
         return JobRequest.model_validate(tomllib.loads(text.decode()))
     except ValidationError as error:

@@ -89,13 +89,21 @@ def look(directory: Path, me: Owner, now: float, asked: Experiment | None = None
         asked: what the run is to be carried on with; None for what it says itself.
     """
     paths, problems = RunPaths(directory), _Problems()
+    problems.unless(paths.refuse_shut)
+    if problems.lines:
+        [shut] = problems.lines
+        records = tuple(problems.unless(read_records, paths.jobs) or ())
+        evidence = Evidence(records=records, unreadable=shut)
+        return Sight(paths, evidence, problems=tuple(problems.lines))
     progress = problems.unless(read_search, paths)
     stages = _stages(paths, progress, asked, problems)
+    # What cannot be read may ask for more than is known to be done.
+    finished = not problems.lines and all(stage.finished for stage in stages)
     # The owner first: whoever takes the run meanwhile is then no owner without a start.
     owner = problems.unless(read_owner, paths.owner)
     starts = problems.unless(read_starts, paths, now) or Starts(None, {})
     evidence = Evidence(
-        finished=all(stage.finished for stage in stages),
+        finished=finished,
         cancelled=problems.unless(read_mark, paths.cancelled),
         failed=problems.unless(read_mark, paths.failed),
         owner=owner,
@@ -129,7 +137,8 @@ class _Problems:
         try:
             return read(*arguments)
         except EmtnasError as error:
-            self.lines.append(str(error))
+            if str(error) not in self.lines:
+                self.lines.append(str(error))
             return None
 
 
@@ -139,7 +148,7 @@ def _stages(
     stored = problems.unless(read_stored, paths)
     experiment = asked or (stored.experiment if stored else None)
     stages: list[StageProgress] = []
-    for name in stage_names(paths, stored, experiment):
+    for name in problems.unless(stage_names, paths, stored, experiment) or [SEARCH]:
         ahead = retraining_ahead(name, experiment)
         if name == SEARCH:
             stages.append(search_stage(search, experiment))

@@ -1,6 +1,7 @@
 """Where presets are: `configs/` of the installed package, or of a checkout."""
 
 import difflib
+import os
 import shlex
 import tomllib
 from pathlib import Path
@@ -89,13 +90,20 @@ def _find(experiment: str) -> Path:
         return _preset(experiment)
     if experiment in study_names():
         return study_path(experiment)
-    path = Path(experiment)
-    if path.suffix == ".toml" and path.exists():
-        return path
+    path = Path(os.path.expanduser(experiment))  # noqa: PTH111 - as typed where nobody has that home
+    looked = ""
+    if path.suffix == ".toml":
+        try:
+            if path.exists():
+                return path
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}") from None
+        looked = f", looked for {path.absolute()}"
     close = difflib.get_close_matches(experiment, [*preset_names(), *study_names()], n=3)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     raise InputError(
-        f"no preset, study or TOML file {experiment!r}; {hint}docs/settings.md lists what there is"
+        f"no preset, study or TOML file {experiment!r}{looked}; {hint}docs/settings.md lists what "
+        "there is"
     )
 
 

@@ -123,7 +123,8 @@ class TaskSettings(Section):
 
     source: str = Field(
         description="medmnist:NAME, torchvision:NAME, package:NAME, npz:FILE, images:DIR, "
-        "imagenet:DIR; the last is streamed, and for retraining only"
+        "imagenet:DIR; the last is streamed, and for retraining only; a relative path begins at "
+        "the current directory, that of imagenet: in --data, and ~ is the home"
     )
     pool: Count = Field(1, description="average-pool images by this factor when they are loaded")
     padding: Annotated[int, Field(ge=0, le=1000)] = Field(

@@ -8,7 +8,7 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from emtnas_hpc.errors import InputError
+from emtnas_hpc.errors import InputError, StoredError
 from emtnas_hpc.experiment.identity import Identity, identify
 from emtnas_hpc.experiment.loading import validate
 from emtnas_hpc.experiment.settings import Experiment
@@ -55,7 +55,7 @@ def parse_stored(text: str, origin: str) -> StoredExperiment:
     """Reads the text of the file.
 
     Raises:
-        InputError: it is not what `dump_stored` writes; `origin` is named.
+        StoredError: it is not what `dump_stored` writes; `origin` is named.
     """
     try:
         file = _File.model_validate(tomllib.loads(text))
@@ -65,7 +65,7 @@ def parse_stored(text: str, origin: str) -> StoredExperiment:
         reason = f"{'.'.join(map(str, finding['loc']))}: {finding['msg']}"
     except (tomllib.TOMLDecodeError, InputError) as error:
         reason = str(error)
-    raise InputError(f"{origin} is not the experiment.toml of a run: {reason}")
+    raise StoredError(f"{origin} is not the experiment.toml of a run: {reason}")
 
 
 class _File(BaseModel):

@@ -1,5 +1,6 @@
 """Studies: several experiments under one name, such as all that fill one table of the paper."""
 
+import os
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -115,8 +116,9 @@ def _tasks_of(override: str) -> set[str]:
 def _find(name: str) -> Path | None:
     if name in study_names():
         return study_path(name)
-    path = Path(name)
-    is_file = name not in preset_names() and path.suffix == ".toml" and path.is_file()
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - as typed where nobody has that home
+    # One that may not be read is refused by whoever reads it as an experiment.
+    is_file = name not in preset_names() and path.suffix == ".toml" and os.path.isfile(path)  # noqa: PTH113
     return path if is_file else None
 
 

@@ -1,11 +1,12 @@
 """The finished retrainings of a run, and which of them is meant."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from emtnas_hpc.errors import DamagedError, InputError
+from emtnas_hpc.errors import DamagedError, InputError, StorageError
 from emtnas_hpc.history.retraining import RECORD_NAME, Retraining, read_retraining
 from emtnas_hpc.retraining.stage import WEIGHTS_NAME
 from emtnas_hpc.store.paths import RunPaths, StagePaths
@@ -53,22 +54,38 @@ class Retrained:
         return found[1]
 
 
-def retrainings_of(paths: RunPaths) -> list[Retrained]:
-    """Every retraining of a run that has a good record, by name."""
-    records = (
-        (stage, read_newest(stage, RECORD_NAME, read_retraining)) for stage in paths.retrainings()
-    )
-    return [Retrained(stage, record) for stage, record in records if record is not None]
+def retrainings_of(paths: RunPaths, *, only_readable: bool = False) -> list[Retrained]:
+    """Every retraining of a run that has a good record, by name.
+
+    Args:
+        paths: of the run.
+        only_readable: pass over those that cannot be read.
+
+    Raises:
+        StorageError: one cannot be read.
+    """
+    found = []
+    for stage in paths.retrainings():
+        with suppress(*[StorageError] * only_readable):
+            record = read_newest(stage, RECORD_NAME, read_retraining)
+            found += [] if record is None else [Retrained(stage, record)]
+    return found
 
 
-def refuse_damaged(paths: RunPaths) -> None:
+def refuse_damaged(paths: RunPaths, name: str | None) -> None:
     """Tells a retraining that is damaged from one that was never made.
+
+    Args:
+        paths: of the run.
+        name: of the only one that matters; None for all.
 
     Raises:
         DamagedError: none of a retraining's commits has a good record.
+        StorageError: one cannot be read.
     """
     for stage in paths.retrainings():
-        read_committed(stage, RECORD_NAME, read_retraining)
+        if name in (None, stage.directory.name):
+            read_committed(stage, RECORD_NAME, read_retraining)
 
 
 def choose(

@@ -46,6 +46,7 @@ def read_history(path: Path) -> History:
 
     Raises:
         DamagedError: the file is no history, or one of another schema.
+        OSError: it cannot be opened.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -55,9 +56,9 @@ def read_history(path: Path) -> History:
                 _read_table(file["generations"]),
             )
             return history_of(_header(file), individuals, generations)
-    except FileNotFoundError:
-        raise
     except (OSError, KeyError, ValueError, TypeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the system's refusal, which says nothing about the history
         raise DamagedError(f"{path} cannot be read as the history of a search: {error}") from None
 
 
@@ -70,9 +71,9 @@ def read_header(path: Path) -> Header:
     try:
         with h5py.File(path, "r") as file:
             return header_in(file, path)
-    except FileNotFoundError:
-        raise
     except (OSError, KeyError, ValueError, TypeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the system's refusal, which says nothing about the history
         raise DamagedError(f"{path} cannot be read as the history of a search: {error}") from None
 
 

@@ -45,6 +45,7 @@ def read_progress(path: Path) -> SearchProgress:
 
     Raises:
         DamagedError: the file is no history, or one of another schema.
+        OSError: it cannot be opened.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -57,9 +58,9 @@ def read_progress(path: Path) -> SearchProgress:
                 tuple(np.fmax.reduce(true_fitness, axis=0, initial=math.nan).tolist()),
                 statistics.median(seconds.tolist()) if len(true_fitness) else math.nan,
             )
-    except FileNotFoundError:
-        raise
     except (OSError, KeyError, ValueError, TypeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the system's refusal, which says nothing about the history
         raise DamagedError(f"{path} cannot be read as the history of a search: {error}") from None
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emtnas_hpc.errors import EmtnasError, InputError
+from emtnas_hpc.errors import EmtnasError, StorageError
 from emtnas_hpc.experiment import StoredExperiment, parse_stored
+from emtnas_hpc.history import History
 from emtnas_hpc.history.retraining import RECORD_NAME, Retraining, read_retraining
 from emtnas_hpc.report.collect import SeedResult, newest_history, result_of
 from emtnas_hpc.report.data_sets import Source, data_set
@@ -19,6 +20,7 @@ from emtnas_hpc.runner.attempts import AttemptRecord, read_attempts
 from emtnas_hpc.runner.provenance import committed
 from emtnas_hpc.store.paths import RunPaths
 from emtnas_hpc.store.reading import read_committed
+from emtnas_hpc.store.refusals import read_if_there
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,14 @@ def read_runs(directories: Sequence[Path]) -> Runs:
     found: dict[object, Run] = {}
     problems: list[str] = []
     for directory in directories:
+        about: list[str] = []
         try:
-            run = read_run(directory, problems)
+            run = read_run(directory, about)
         except EmtnasError as error:
+            # Of a run that cannot be read at all, this says all.
             problems.append(f"{directory}: {error}")
             continue
+        problems += about
         key = directory if run.search is None else run.search.signature
         known = found.setdefault(key, run)
         if known is not run:
@@ -96,19 +101,14 @@ def read_run(directory: Path, problems: list[str]) -> Run:
     Raises:
         InputError: nothing has been committed yet.
         DamagedError: the search has commits, and none that can be read.
+        StorageError: the search cannot be read, and there is no retraining that can.
     """
     paths = RunPaths(directory)
+    paths.refuse_shut()
     retrainings = tuple(_retrainings(paths, problems))
-    stored = _stored(paths, problems)
-    history = None
-    if not retrainings or paths.search.steps():
-        history = newest_history(directory)
-    if history is not None and not paths.experiment.exists():
-        problems.append(
-            f"settings of {directory}: no experiment.toml, so it fits no table of the paper's; the "
-            "command that made it writes it anew"
-        )
-    attempts = read_attempts(paths)
+    history = _history(paths, problems, is_needed=not retrainings)
+    stored = _stored(paths, problems, is_needed=history is not None)
+    attempts = _attempts(paths, problems)
     return Run(
         directory,
         search=None if history is None else result_of(history, directory, attempts),
@@ -125,16 +125,41 @@ def _progress(run: Run) -> tuple[int, int]:
     return generation, sum(retraining.finished for retraining in run.retrainings)
 
 
-def _stored(paths: RunPaths, problems: list[str]) -> StoredExperiment | None:
+def _history(paths: RunPaths, problems: list[str], *, is_needed: bool) -> History | None:
     try:
-        return parse_stored(paths.experiment.read_text(encoding="utf-8"), str(paths.experiment))
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
+        if is_needed or paths.search.steps():
+            return newest_history(paths.directory)
+    except StorageError as error:
+        if is_needed:
+            raise
+        problems.append(f"search of {paths.directory}: {error}")
+    return None
+
+
+def _stored(paths: RunPaths, problems: list[str], *, is_needed: bool) -> StoredExperiment | None:
+    try:
+        content = read_if_there(paths.experiment)
+        if content is not None:
+            return parse_stored(content.decode(), str(paths.experiment))
+        if is_needed:
+            problems.append(
+                f"settings of {paths.directory}: no experiment.toml, so it fits no table of the "
+                "paper's; the command that made it writes it anew"
+            )
+    except UnicodeDecodeError as error:
         problems.append(f"settings of {paths.directory}: cannot be read: {error}")
-    except InputError as error:
+    except EmtnasError as error:
         problems.append(f"settings of {paths.directory}: {error}")
     return None
+
+
+def _attempts(paths: RunPaths, problems: list[str]) -> list[AttemptRecord]:
+    """None where they cannot be read: what was found is known without the conditions of it."""
+    try:
+        return read_attempts(paths)
+    except EmtnasError as error:
+        problems.append(f"attempts of {paths.directory}: {error}")
+        return []
 
 
 def _sources(stored: StoredExperiment) -> tuple[Source, ...]:
@@ -143,7 +168,12 @@ def _sources(stored: StoredExperiment) -> tuple[Source, ...]:
 
 
 def _retrainings(paths: RunPaths, problems: list[str]) -> Iterable[Retraining]:
-    for stage in paths.retrainings():
+    try:
+        stages = paths.retrainings()
+    except EmtnasError as error:
+        problems.append(f"retrainings of {paths.directory}: {error}")
+        stages = []
+    for stage in stages:
         try:
             record = read_committed(stage, RECORD_NAME, read_retraining)
         except EmtnasError as error:

@@ -9,7 +9,7 @@ from typing import Any
 import tomli_w
 
 from emtnas_hpc.data import open_for_retraining
-from emtnas_hpc.errors import DataError, EmtnasError, InputError
+from emtnas_hpc.errors import DamagedError, DataError, InputError
 from emtnas_hpc.experiment import RetrainingSettings, difference
 from emtnas_hpc.experiment.recipes import RECIPE_SETTINGS
 from emtnas_hpc.history.retraining import RECORD_NAME, read_retraining
@@ -20,7 +20,7 @@ from emtnas_hpc.store.claim import Claim
 from emtnas_hpc.store.durable import make_directory, write_file
 from emtnas_hpc.store.manifest import find_all_damage
 from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.refusals import storage_errors
+from emtnas_hpc.store.refusals import read_if_there, storage_errors
 
 _HEADER = "# Written by emtnas-hpc when the retraining began; another one gets its own folder.\n"
 
@@ -96,11 +96,9 @@ def read_identity(paths: RunPaths, order: RetrainingOrder) -> StoredIdentity | N
         InputError: the file is there but cannot be understood.
     """
     path = paths.stage(order.stage_name).identity
-    with storage_errors(path, "read"):
-        try:
-            text = path.read_bytes()
-        except FileNotFoundError:
-            return None
+    text = read_if_there(path)
+    if text is None:
+        return None
     try:
         file = tomllib.loads(text.decode())
         return StoredIdentity(file["signature"], {**_defaults(), **file["identity"]})
@@ -132,9 +130,11 @@ def is_finished(paths: RunPaths, order: RetrainingOrder) -> bool:
     steps = stage.steps()
     if not steps or find_all_damage(stage.commit(steps[-1])):
         return False
+    record = stage.commit(steps[-1]) / RECORD_NAME
     try:
-        return read_retraining(stage.commit(steps[-1]) / RECORD_NAME).finished
-    except (EmtnasError, FileNotFoundError):
+        with storage_errors(record, "read"):
+            return read_retraining(record).finished
+    except DamagedError:
         return False
 
 

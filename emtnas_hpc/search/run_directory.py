@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from emtnas_hpc.errors import DamagedError, InputError
+from emtnas_hpc.errors import DamagedError, InputError, StoredError
 from emtnas_hpc.experiment import (
     Experiment,
     StoredExperiment,
@@ -17,7 +17,7 @@ from emtnas_hpc.store.claim import Claim
 from emtnas_hpc.store.durable import write_file
 from emtnas_hpc.store.manifest import Manifest, find_all_damage, read_manifest, short
 from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.refusals import storage_errors
+from emtnas_hpc.store.refusals import read_if_there
 
 
 def refuse_other_settings(paths: RunPaths, plan: SearchPlan) -> StoredExperiment | None:
@@ -46,8 +46,7 @@ def refuse_other_settings(paths: RunPaths, plan: SearchPlan) -> StoredExperiment
 def _refuse_other_commits(paths: RunPaths, plan: SearchPlan) -> None:
     """Commits outlive an experiment.toml that was deleted, and carry its signature."""
     stage, asked = paths.stage(SearchStage.name), plan.identity.signature
-    with storage_errors(stage.directory, "read"):
-        manifests = [read_manifest(stage.commit(step)) for step in stage.steps()]
+    manifests = [read_manifest(stage.commit(step)) for step in stage.steps()]
     there = {manifest.signature for manifest in manifests if isinstance(manifest, Manifest)}
     if manifests and not there:
         raise DamagedError(
@@ -66,17 +65,16 @@ def read_stored(paths: RunPaths) -> StoredExperiment | None:
     """The experiment that a run directory says it is of; None if it says nothing yet.
 
     Raises:
-        InputError: the file is there but cannot be understood.
+        StoredError: the file is there but cannot be understood.
+        StorageError: it cannot be read.
     """
-    try:
-        text = paths.experiment.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    content = read_if_there(paths.experiment)
+    if content is None:
         return None
-    except OSError as error:
-        raise InputError(f"{paths.experiment} cannot be read: {error.strerror}") from None
+    try:
+        return parse_stored(content.decode(), str(paths.experiment))
     except UnicodeDecodeError as error:
-        raise InputError(f"{paths.experiment} cannot be read: {error}") from None
-    return parse_stored(text, str(paths.experiment))
+        raise StoredError(f"{paths.experiment} cannot be read: {error}") from None
 
 
 def store_experiment(paths: RunPaths, plan: SearchPlan, claim: Claim) -> str:

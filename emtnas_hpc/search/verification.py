@@ -1,6 +1,5 @@
 """Proof that a search is what it says: repeat a part of it, or hold two runs against each other."""
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +8,21 @@ from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment import StoredExperiment
 from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.runner.provenance import changes_since
-from emtnas_hpc.search.copies import copy_last_two, copy_newest_common
+from emtnas_hpc.search.copies import (
+    copy_last_two,
+    copy_newest_common,
+    folder_for_copies,
+    is_owned,
+    written_there,
+)
 from emtnas_hpc.search.environment import prepare_environment
 from emtnas_hpc.search.run_directory import read_stored, refuse_other_settings
 from emtnas_hpc.search.session import SearchRequest, plan_search, prepare_device
 from emtnas_hpc.search.stage import SearchStage
 from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.refusals import storage_errors
+
+_TAKEN_UP = "somebody has gone on with the run meanwhile: verify it again"
 
 
 @dataclass(frozen=True)
@@ -37,9 +45,9 @@ def compare_newest(a: RunPaths, b: RunPaths) -> Comparison:
         InputError: there is none.
         DamagedError: one of the two commits is damaged.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with folder_for_copies() as folder:
         stage_a, stage_b = (paths.stage(SearchStage.name) for paths in (a, b))
-        copies = copy_newest_common(stage_a, stage_b, Path(folder))
+        copies = copy_newest_common(stage_a, stage_b, folder, owned=(is_owned(a), is_owned(b)))
         prepare_environment()
         from emtnas_hpc.search.comparison import commit_differences
 
@@ -69,8 +77,9 @@ def repeat_newest(
     request = SearchRequest(stored.experiment, stored.seed, paths, data_dir, device, mend)
     plan = plan_search(request, say)
     refuse_other_settings(paths, plan)
-    with tempfile.TemporaryDirectory() as folder:
-        before, newest = copy_last_two(paths.stage(SearchStage.name), Path(folder))
+    with folder_for_copies() as folder:
+        commits = paths.stage(SearchStage.name)
+        before, newest = copy_last_two(commits, folder, owned=is_owned(paths))
         chosen, conditions = prepare_device(device, stored.experiment.threads)
         for change in changes_since(read_attempts(paths), conditions):
             say(f"here is {change}: equal bits are not promised")
@@ -79,13 +88,16 @@ def repeat_newest(
         stage = plan.stage(chosen, lambda _phase, _task: None)
         first = before.step if before else 0
         say(f"repeating generations {first + 1} to {newest.step}")
-        state = stage.load(before.directory) if before else stage.start()
+        with storage_errors(commits.directory, "read", _TAKEN_UP):
+            state = stage.load(before.directory) if before else stage.start()
         for _step in range(first, newest.step):
             state = stage.advance(state, lambda: False)
-        repetition = Path(folder) / "repetition"
-        repetition.mkdir()
-        stage.save(state, repetition)
-        difference = next(commit_differences(newest.directory, repetition), None)
+        repetition = folder / "repetition"
+        with storage_errors(commits.directory, "read", _TAKEN_UP):
+            with written_there(folder, newest.directory):
+                repetition.mkdir()
+                stage.save(state, repetition)
+            difference = next(commit_differences(newest.directory, repetition), None)
     return Comparison(newest.step, difference)
 
 

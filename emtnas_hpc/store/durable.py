@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from emtnas_hpc.store.paths import temporary_name
-from emtnas_hpc.store.refusals import storage_errors
+from emtnas_hpc.store.refusals import is_folder, storage_errors
 
 
 def write_file(path: Path, text: str, token: str) -> None:
@@ -40,7 +40,7 @@ def write_synced(path: Path, data: bytes | memoryview) -> None:
 
 def make_directory(path: Path) -> None:
     """Creates a directory and its missing parents, durably; one that exists is left alone."""
-    if path.is_dir():
+    if is_folder(path):
         return
     make_directory(path.parent)
     with storage_errors(path):

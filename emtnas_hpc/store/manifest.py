@@ -11,15 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.store.refusals import shown
+from emtnas_hpc.store.refusals import is_there, read_if_there, shown, storage_errors
 
 MANIFEST = "manifest.json"
 SCHEMA = 1
 
 _SHOWN_DIGITS = 12
-
-#: What reading a damaged disk may raise; any other refusal says nothing about the commit.
-_UNREADABLE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 @dataclass(frozen=True)
@@ -72,11 +69,10 @@ def read_manifest(directory: Path) -> Manifest | Damage:
 
     Raises:
         InputError: it is whole, but a later version of this program wrote it.
-        OSError: the file system refused for a reason that says nothing about the commit.
+        StorageError: it cannot be read, which says nothing about the commit.
     """
-    try:
-        text = (directory / MANIFEST).read_bytes()
-    except _UNREADABLE:
+    text = read_if_there(directory / MANIFEST)
+    if text is None:
         return Damage(MANIFEST, "a manifest", "no file")
     try:
         body = json.loads(text)
@@ -100,7 +96,7 @@ def find_all_damage(directory: Path) -> list[Damage]:
 
     Raises:
         InputError: a later version of this program wrote it.
-        OSError: the file system refused for a reason that says nothing about the commit.
+        StorageError: it cannot be read, which says nothing about the commit.
     """
     manifest = read_manifest(directory)
     if isinstance(manifest, Damage):
@@ -112,19 +108,18 @@ def find_damage(directory: Path, manifest: Manifest, files: Iterable[str]) -> li
     """Compares files of a commit with its manifest, content and all.
 
     Raises:
-        OSError: the file system refused for a reason that says nothing about the commit.
+        StorageError: it cannot be read, which says nothing about the commit.
     """
     damage = []
     for name in files:
         if name not in manifest.files:
             damage.append(Damage(name, "to be in the manifest", "no entry"))
             continue
-        try:
-            found = record_of(directory / name)
-        except _UNREADABLE:
+        with storage_errors(directory / name, "read"):
+            found = record_of(directory / name) if is_there(directory / name) else None
+        if found is None:
             damage.append(Damage(name, str(manifest.files[name]), "no file"))
-            continue
-        if found != manifest.files[name]:
+        elif found != manifest.files[name]:
             damage.append(Damage(name, str(manifest.files[name]), str(found)))
     return damage
 

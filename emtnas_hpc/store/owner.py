@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from emtnas_hpc.errors import OwnedError
-from emtnas_hpc.store.refusals import shown, storage_error
+from emtnas_hpc.store.refusals import read_if_there, shown
 
 _PROC = Path("/proc")
 _MACHINE_ID = Path("/etc/machine-id")
@@ -79,12 +79,9 @@ def read_owner(path: Path) -> Owner | None:
         OwnedError: there is a record but it cannot be understood.
         StorageError: the file system refused.
     """
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
+    text = read_if_there(path)
+    if text is None:
         return None
-    except OSError as error:
-        raise storage_error(path, error, "read") from error
     try:
         table = json.loads(text)
         # A later version may know more of a process.

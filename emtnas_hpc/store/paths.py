@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from emtnas_hpc.store.refusals import storage_errors
+from emtnas_hpc.errors import StorageError
+from emtnas_hpc.store.refusals import enter, is_folder, names_in
 
 AsideReason = Literal["damaged", "stranger"]
 
@@ -80,7 +81,7 @@ class StagePaths:
         """The steps that have a commit, good or damaged, ascending."""
         return sorted(
             int(name)
-            for name in _names(self.directory)
+            for name in names_in(self.directory)
             if _COMMIT.fullmatch(name) and name == f"{int(name):06d}"
         )
 
@@ -107,7 +108,7 @@ class JobsPaths:
 
     def records(self) -> list[Path]:
         """The files of all jobs, in no order."""
-        names = (name for name in _names(self.directory) if _RECORD.fullmatch(name))
+        names = (name for name in names_in(self.directory) if _RECORD.fullmatch(name))
         return [self.directory / name for name in names]
 
     def logs(self, job_id: str) -> Path:
@@ -129,6 +130,15 @@ class RunPaths:
     """The directory of one run: one seed of one experiment."""
 
     directory: Path
+
+    def refuse_shut(self) -> None:
+        """Refuses a directory that cannot be looked into; one that is missing may still be made.
+
+        Raises:
+            StorageError: naming the reason.
+        """
+        if names_in(self.directory):
+            enter(self.directory)
 
     @property
     def seed(self) -> str:
@@ -170,7 +180,7 @@ class RunPaths:
 
     def find_attempts(self) -> list[AttemptPath]:
         """All attempts, by number and then by token."""
-        found = (_ATTEMPT.fullmatch(name) for name in _names(self.attempts))
+        found = (_ATTEMPT.fullmatch(name) for name in names_in(self.attempts))
         return sorted(
             (AttemptPath(int(m[1]), m[2], self.attempts / m[0]) for m in found if m),
             key=lambda attempt: (attempt.number, attempt.token),
@@ -193,12 +203,12 @@ class RunPaths:
     def retrainings(self) -> list[StagePaths]:
         """The retrainings that have a directory, by name."""
         folder = self.directory / _RETRAINING
-        found = (StagePaths(folder / name) for name in sorted(_names(folder)))
-        return [stage for stage in found if stage.directory.is_dir()]
+        found = (StagePaths(folder / name) for name in sorted(names_in(folder)))
+        return [stage for stage in found if is_folder(stage.directory)]
 
     def stages(self) -> list[StagePaths]:
         """The stages that have a directory: the search, then the retrainings."""
-        return [self.search] * self.search.directory.is_dir() + self.retrainings()
+        return [self.search] * is_folder(self.search.directory) + self.retrainings()
 
 
 def retraining_stage(name: str) -> str:
@@ -212,19 +222,29 @@ def seed_run(runs: Path, name: str, seed: int) -> RunPaths:
 
 
 def runs_of(experiment: Path) -> list[RunPaths]:
-    """The run directories in an experiment's folder, by name."""
-    return [RunPaths(path) for path in sorted(experiment.glob(f"{_SEED}*"))]
+    """The run directories in an experiment's folder, by name.
+
+    A folder that cannot be listed counts as a run: whoever reads that one says why it cannot.
+    """
+    try:
+        names = sorted(names_in(experiment))
+    except StorageError as error:
+        # A file beside the experiments is none.
+        is_file = isinstance(error.__cause__, NotADirectoryError)
+        return [] if is_file else [RunPaths(experiment)]
+    return [RunPaths(experiment / name) for name in names if name.startswith(_SEED)]
 
 
 def runs_below(runs: Path, seed: int | None = None) -> list[RunPaths]:
     """Those of all experiments in a directory of runs, or of one seed of each."""
-    which = "*" if seed is None else seed
-    return [RunPaths(path) for path in sorted(runs.glob(f"*/{_SEED}{which}"))]
+    found = [run for name in sorted(names_in(runs)) for run in runs_of(runs / name)]
+    return [run for run in found if seed is None or run.directory.name == f"{_SEED}{seed}"]
 
 
 def launched_runs(experiment: Path) -> list[RunPaths]:
     """The runs of an experiment that SLURM was told of, be they deleted or not."""
-    return [RunPaths(experiment / told.name) for told in sorted(experiment.glob(f"jobs/{_SEED}*"))]
+    names = sorted(names_in(jobs_lock(experiment).parent))
+    return [RunPaths(experiment / name) for name in names if name.startswith(_SEED)]
 
 
 def jobs_lock(experiment: Path) -> Path:
@@ -239,15 +259,6 @@ def temporary_name(path: Path, token: str) -> Path:
 
 def find_temporaries(directory: Path) -> Iterator[tuple[str, Path]]:
     """Every (token, path) in the directory that is being written or deleted, or once was."""
-    for name in _names(directory):
+    for name in names_in(directory):
         if match := _TEMPORARY.fullmatch(name):
             yield match[1], directory / name
-
-
-def _names(directory: Path) -> list[str]:
-    with storage_errors(directory, "read"):
-        try:
-            # To build a Path for every name takes longer than the listing itself.
-            return os.listdir(directory)  # noqa: PTH208
-        except (FileNotFoundError, NotADirectoryError):
-            return []

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from emtnas_hpc.errors import DamagedError
+from emtnas_hpc.errors import DamagedError, StorageError
 from emtnas_hpc.store.manifest import Damage, find_damage, read_manifest
 from emtnas_hpc.store.paths import StagePaths
-from emtnas_hpc.store.refusals import shown
+from emtnas_hpc.store.refusals import shown, storage_error
 from emtnas_hpc.store.run_store import Commit
 
 T = TypeVar("T")
@@ -25,12 +25,18 @@ def read_newest(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T | 
         stage: where the commits are.
         file: its name within a commit.
         read: opens the path that it is given; FileNotFoundError means the commit is gone.
+
+    Raises:
+        StorageError: a commit that is there cannot be read; an older one would be no answer.
     """
     for commit in _readable(stage, file):
+        path = commit.directory / file
         try:
-            return read(commit.directory / file)
+            return read(path)
         except FileNotFoundError:
             continue
+        except OSError as error:
+            _unless_gone(stage, commit.step, storage_error(path, error, "read"))
     return None
 
 
@@ -39,6 +45,7 @@ def read_committed(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T
 
     Raises:
         DamagedError: there are commits, and none has the file good; it tells of the newest.
+        StorageError: as of `read_newest`.
     """
     content = read_newest(stage, file, read)
     if content is not None or not (steps := stage.steps()):
@@ -55,13 +62,10 @@ def read_committed(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T
 
 def _why_not(directory: Path, file: str) -> str:
     """What is wrong with a file of a commit; empty if nothing is."""
-    try:
-        manifest = read_manifest(directory)
-        if isinstance(manifest, Damage):
-            return str(manifest)
-        return "; ".join(map(str, find_damage(directory, manifest, [file])))
-    except OSError as error:
-        return error.strerror or str(error)
+    manifest = read_manifest(directory)
+    if isinstance(manifest, Damage):
+        return str(manifest)
+    return "; ".join(map(str, find_damage(directory, manifest, [file])))
 
 
 def _readable(stage: StagePaths, file: str) -> Iterator[Commit]:
@@ -70,15 +74,23 @@ def _readable(stage: StagePaths, file: str) -> Iterator[Commit]:
     while new := [step for step in stage.steps() if step not in seen]:
         seen.update(new)
         for step in reversed(new):
-            if commit := _commit_with(stage.commit(step), step, file):
+            try:
+                commit = _commit_with(stage.commit(step), step, file)
+            except StorageError as error:
+                _unless_gone(stage, step, error)
+                continue
+            if commit:
                 yield commit
 
 
+def _unless_gone(stage: StagePaths, step: int, error: StorageError) -> None:
+    """Lets an error pass if the owner has deleted the commit under its reader meanwhile."""
+    if step in stage.steps():
+        raise error
+
+
 def _commit_with(directory: Path, step: int, file: str) -> Commit | None:
-    try:
-        manifest = read_manifest(directory)
-        if isinstance(manifest, Damage) or find_damage(directory, manifest, [file]):
-            return None
-    except OSError:
+    manifest = read_manifest(directory)
+    if isinstance(manifest, Damage) or find_damage(directory, manifest, [file]):
         return None
     return Commit(step, directory, manifest)

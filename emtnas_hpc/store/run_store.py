@@ -19,7 +19,7 @@ from emtnas_hpc.store.manifest import (
     short,
 )
 from emtnas_hpc.store.paths import AsideReason, RunPaths
-from emtnas_hpc.store.refusals import shown, storage_error, storage_errors
+from emtnas_hpc.store.refusals import is_folder, shown, storage_error, storage_errors
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ class RunStore:
         """
         damaged: dict[int, list[Damage]] = {}
         for step in reversed(self._paths.steps()):
-            with storage_errors(self._paths.commit(step), "read"):
-                commit = self._examine(step)
+            commit = self._examine(step)
             if isinstance(commit, Commit):
                 for bad, damage in damaged.items():
                     self._give_up(bad, damage, commit, say)
@@ -131,6 +130,8 @@ class RunStore:
 
     def _examine(self, step: int) -> Commit | list[Damage]:
         directory = self._paths.commit(step)
+        if not is_folder(directory):
+            return [Damage(MANIFEST, "a manifest", "a file in place of the commit")]
         manifest = read_manifest(directory)
         if isinstance(manifest, Damage):
             return [manifest]

@@ -17,7 +17,8 @@ REFUSED = [
     ),
     (
         ["prepare", "nowhere.toml"],
-        "no preset, study or TOML file 'nowhere.toml'; docs/settings.md lists what there is",
+        "no preset, study or TOML file 'nowhere.toml', looked for HERE/nowhere.toml; "
+        "docs/settings.md lists what there is",
     ),
     (["run", "--set", "serch.rmp=0.1"], "unknown setting serch.rmp; did you mean search.rmp?"),
     (["run", "--set", "search.rmp=1.5"], "search.rmp is 1.5, expected a number from 0 to 1"),
@@ -54,7 +55,11 @@ def test_bad_input_is_answered_in_one_line_and_leaves_nothing_behind(
     emtnas: Emtnas, here: Path, arguments: list[str], message: str
 ) -> None:
     result = emtnas(*arguments)
-    assert (result.code, result.out, result.err) == (2, "", f"error: {message}\n")
+    assert (result.code, result.out, result.err) == (
+        2,
+        "",
+        f"error: {message}\n".replace("HERE", str(here)),
+    )
     assert list(here.iterdir()) == []
 
 

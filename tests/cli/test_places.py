@@ -1,6 +1,7 @@
 """What --runs and --data may point to."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -141,3 +142,46 @@ def test_where_one_may_only_read_all_that_needs_no_writing_works(
     )
     assert other.code == 2
     assert other.err.startswith("error: cannot write data/.package-mnist5k.lock: Permission denied")
+
+
+def test_a_tilde_is_the_home_wherever_a_path_is_typed(
+    emtnas: Emtnas, here: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = here / "home"
+    shutil.copytree(finished, home / "runs")
+    monkeypatch.setenv("HOME", str(home))
+    assert "tiny/seed-1" in emtnas("status", "--runs=~/runs").out
+    monkeypatch.setenv("EMTNAS_RUNS", "~/runs")
+    assert "tiny/seed-1" in emtnas("status", "tiny").out
+    monkeypatch.delenv("EMTNAS_RUNS")
+    assert emtnas("report", "~/runs/tiny", "--output=~/report").code == 0
+    assert emtnas("inspect", "~/runs/tiny/seed-0", "--svg=~/cells").code == 0
+    assert emtnas("export", "~/runs/tiny/seed-0", "--untrained", "--output=~/networks").code == 0
+    assert {"cells", "networks", "report"} < {path.name for path in home.iterdir()}
+    for words, missing in (
+        (("run", "~/x.toml"), "x.toml"),
+        (("retrain", "--file=~/genotype"), "genotype"),
+        (("prepare", "--set", "tasks=['a']", "--set", "task.a.source=npz:~/a.npz"), "a.npz"),
+    ):
+        result = emtnas(*words)
+        assert (result.code, f"{home}/{missing}" in result.err) == (2, True), result.err
+    assert not (here / "~").exists()
+
+
+@pytest.mark.parametrize("word", ["", " "])
+@pytest.mark.parametrize("command", ["status", "cancel", "resume", "retrain", "inspect"])
+def test_a_run_without_a_name_is_not_all_runs(
+    emtnas: Emtnas, here: Path, finished: Path, command: str, word: str
+) -> None:
+    shutil.copytree(finished, here / "runs")
+    before = snapshot(here)
+    result = emtnas(command, word)
+    line = f"error: a run is called {word!r}, expected a folder, or a name below --runs\n"
+    assert (result.code, result.out, result.err) == (2, "", line)
+    assert snapshot(here) == before
+
+
+def test_of_two_formats_none_is_dropped(emtnas: Emtnas, finished: Path) -> None:
+    result = emtnas("report", "--runs", finished, "--format", "csv", "--format", "json")
+    assert (result.code, result.out) == (2, "")
+    assert "--format is given 2 times (csv, json); give one of them" in result.err

@@ -31,12 +31,12 @@ def test_logs_are_found_in_the_order_of_submission(run: RunPaths) -> None:
         _write(run, job_id, b"")
     (run.jobs.logs("9") / "9_submission.sh").touch()
     (run.jobs.logs("9") / "9_0_log.err").touch()
-    names = [log.path.name for log in find_logs(run)]
+    names = [log.path.name for log in find_logs(run, pytest.fail)]
     assert names == ["9_0_log.out", "9_0_log.err", "10_0_log.out"]
 
 
 def test_a_run_without_jobs_has_no_logs(run: RunPaths) -> None:
-    assert find_logs(run) == []
+    assert find_logs(run, pytest.fail) == []
 
 
 def test_a_reader_goes_on_where_it_was_over_requeues_and_spares(run: RunPaths) -> None:

@@ -85,12 +85,12 @@ def test_an_unknown_name_is_answered_with_those_that_are_there(found):
 
 
 def test_a_damaged_retraining_is_told_from_one_that_was_never_made(copied):
-    refuse_damaged(copied)
+    refuse_damaged(copied, None)
     stage = retrainings_of(copied)[0].stage
     for step in stage.steps():
         (stage.commit(step) / "record.json").write_bytes(b"?")
     with pytest.raises(DamagedError, match=r"no commit has a good record\.json; the newest, "):
-        refuse_damaged(copied)
+        refuse_damaged(copied, None)
 
 
 def test_damaged_weights_are_not_replaced_by_those_of_an_earlier_commit(copied):

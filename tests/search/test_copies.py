@@ -1,10 +1,16 @@
+import errno
 import shutil
 
 import pytest
 from fake import commit_search
 
-from emtnas_hpc.errors import DamagedError, InputError
-from emtnas_hpc.search.copies import copy_last_two, copy_newest_common
+from emtnas_hpc.errors import DamagedError, InputError, StorageError
+from emtnas_hpc.search.copies import (
+    copy_last_two,
+    copy_newest_common,
+    folder_for_copies,
+    is_owned,
+)
 from emtnas_hpc.store.paths import RunPaths
 
 
@@ -49,7 +55,7 @@ def test_a_commit_that_its_owner_deletes_meanwhile_is_no_damage(stage, folder, m
     running, further = stage("run", 2), stage("further", 3)
     real = shutil.copytree
 
-    def copy_while_the_owner_goes_on(source, target):
+    def copy_while_the_owner_goes_on(source, target, **_options):
         if source == running.commit(1):
             real(further.commit(3), running.commit(3))
             if moment == "while":
@@ -83,8 +89,42 @@ def test_a_damaged_commit_is_named_with_what_mends_it(stage, folder, damaged, me
 
 def test_a_disk_that_refuses_is_not_taken_for_an_owner(stage, folder, monkeypatch):
     def refuse(_source, _target):
-        raise shutil.Error("no space")
+        raise OSError(errno.ENOSPC, "no")
 
-    monkeypatch.setattr(shutil, "copytree", refuse)
-    with pytest.raises(shutil.Error):
+    monkeypatch.setattr(shutil, "copyfileobj", refuse)
+    with pytest.raises(StorageError) as caught:
         copy_last_two(stage("run", 2), folder)
+    line = f"cannot write {folder / 'newest'}: No space left on device; it takes 0.0 MB there: "
+    assert str(caught.value) == line + "make room, or set TMPDIR to a folder that has it"
+
+
+def test_what_nobody_owns_is_not_copied(stage, folder):
+    run = stage("run", 2)
+    before, newest = copy_last_two(run, folder, owned=False)
+    assert (before.directory, newest.directory) == (run.commit(1), run.commit(2))
+    a, b = copy_newest_common(run, stage("other", 2), folder, owned=(False, True))
+    assert (a.directory, b.directory) == (run.commit(2), folder / "b")
+    assert [path.name for path in folder.iterdir()] == ["b"]
+
+
+def test_a_run_is_owned_as_long_as_its_record_stands(stage):
+    run = RunPaths(stage("run", 2).directory.parent)
+    assert not is_owned(run)
+    run.owner.touch()
+    assert is_owned(run)
+    run.owner.unlink()
+    run.owner.symlink_to("owner")  # nobody can tell
+    assert is_owned(run)
+
+
+@pytest.mark.parametrize("folder_of_all", ["missing", "file"])
+def test_a_tmpdir_that_cannot_be_used_is_named_and_no_other_is_taken(
+    tmp_path, monkeypatch, folder_of_all
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / folder_of_all))
+    with (
+        pytest.raises(InputError, match=f"TMPDIR is '.*/{folder_of_all}', which cannot be used"),
+        folder_for_copies(),
+    ):
+        pass

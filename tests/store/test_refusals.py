@@ -11,14 +11,15 @@ from emtnas_hpc.store.refusals import shown, storage_error
     [
         (errno.EDQUOT, "quota"),
         (errno.EROFS, "read-only"),
-        (errno.EACCES, "permissions"),
+        (errno.EACCES, "; . belongs to"),
+        (errno.ESTALE, "try again"),
         (errno.EIO, "check the disk"),
         (None, "check the disk"),
     ],
 )
 def test_a_refusal_says_what_to_do(number: int | None, advice: str) -> None:
     error = OSError(number, "no") if number else OSError("the library has no number")
-    message = str(storage_error(Path("x\ny"), error))
+    message = str(storage_error(Path("./x\ny"), error))
     assert advice in message
     assert "\n" not in message
 

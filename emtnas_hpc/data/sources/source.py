@@ -1,6 +1,7 @@
 """Where a task's images come from, as the text of its setting `source` says it."""
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,12 +59,17 @@ class Source:
 
     @property
     def path(self) -> Path:
-        """The user's file or folder; relative ones begin at the current directory."""
-        return Path(self.argument).absolute()
+        """The user's file or folder; relative ones begin at the current directory, `~` at home."""
+        return self._typed.absolute()
 
     def folder(self, data_dir: Path) -> Path:
         """The user's folder of streamed images; relative ones begin in the data directory."""
-        return (data_dir / self.argument).absolute()
+        return (data_dir / self._typed).absolute()
+
+    @property
+    def _typed(self) -> Path:
+        # No shell replaces `~` in a file; one of nobody that is known stays as it was typed.
+        return Path(os.path.expanduser(self.argument))  # noqa: PTH111
 
     @property
     def key(self) -> str:

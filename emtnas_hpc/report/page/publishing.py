@@ -40,7 +40,7 @@ def publish(runs: Runs, tables: Sequence[Table], output: Path) -> list[Path]:
     make_directory(output)
     page = output / PAGE_NAME
     with storage_errors(page):
-        page.write_text(build_page(runs, tables, gallery), encoding="utf-8")
+        page.write_bytes(build_page(runs, tables, gallery).encode(errors="replace"))
     return [page, *write_gallery(gallery, output / FIGURES_NAME)]
 
 
