@@ -14,6 +14,7 @@ class TaskProgress(TypedDict):
     fitness: float | None
     true_fitness: float | None
     loss: float | None
+    diverged_in: int | None
 
 
 @dataclass(frozen=True, order=True)

@@ -77,8 +77,11 @@ def summarise(history: History) -> Mapping[str, object]:
                 "fitness": _known(history.individuals[entry.fittest].fitness),
                 "true_fitness": _known(entry.true_fitness),
                 "loss": _known(entry.train_loss),
+                "diverged_in": history.diverged_in(task),
             }
-            for header, entry in zip(history.header.tasks, newest.tasks, strict=True)
+            for task, (header, entry) in enumerate(
+                zip(history.header.tasks, newest.tasks, strict=True)
+            )
         }
     }
 

@@ -27,7 +27,7 @@ TEST = TestResult(0.9712, 0.99, None, 0.1, 3.0)
 
 
 def _epoch(seconds: float) -> Epoch:
-    return Epoch(0.1, 0.3, None, 0.5, seconds)
+    return Epoch(0.1, 0.3, 1.5, 0.5, seconds)
 
 
 def _read(record: Retraining, folder: Path) -> RetrainingProgress:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from emtnas_hpc.report.formats.json import cell_values
@@ -16,11 +16,20 @@ _OF_CELL = (
 
 
 def as_csv(tables: Sequence[Table]) -> str:
-    """All tables in one; cells that nothing is said of are left out."""
+    """All tables in one; cells that nothing is said of are left out.
+
+    A last column names the seeds that diverged, where there are any.
+    """
+    lines = [line for table in tables for line in _lines(table)]
+    columns = (*_OF_CELL, *(["diverged"] if any("diverged" in line for line in lines) else []))
+    return _written(columns, lines)
+
+
+def _written(columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, _OF_CELL, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(line for table in tables for line in _lines(table))
+    writer.writerows(lines)
     return text.getvalue()
 
 
