@@ -32,7 +32,9 @@ def retrained_subject(retrained: Retrained) -> Subject:
         ("recipe", f"{header.recipe} ({header.origin})"),
     ]
     if test is not None:
-        facts.append(("test", f"{_verdict(test)}, on {header.n_test:,} images"))
+        diverged = retrained.record.diverged
+        verdict = f"none: the training diverged in {diverged}" if diverged else _verdict(test)
+        facts.append(("test", f"{verdict}, on {header.n_test:,} images"))
     return Subject(
         module_name(retrained.name),
         parse_genotype(header.genotype),

@@ -34,6 +34,11 @@ class Shown:
         """With n in brackets: `96.73 ±0.15 (5)`."""
         return self.text if self.n is None else f"{self.text} ({self.n})"
 
+    @property
+    def without_n(self) -> str:
+        """A value for a table that says n itself; of seeds that diverged, how many stays."""
+        return self.text if self.is_value else self.full
+
 
 def origins(table: Table, index: int) -> tuple[Origin, ...]:
     """Whose numbers a column has, ours first; a table without a row of ours has none of ours."""
