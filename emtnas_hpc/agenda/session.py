@@ -122,13 +122,11 @@ def _divergences(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             )
     if summary.get("diverged"):
         name, where = summary["retraining"], summary["diverged"]
-        what = f"the training loss of {name} diverged in {where}; it goes on, but"
-        if where == "the test":
-            what = f"{name} diverged in its last steps, as the test shows;"
+        goes_on = "" if summary["test_accuracy"] is not None else "goes on, but "
         yield (
             f"retraining {name}",
-            f"{what} it is no result and counts in no report: choose a lower "
-            "retraining.learning_rate",
+            f"the training of {name} diverged in {where}; it {goes_on}is no result and counts in "
+            "no report: choose a lower retraining.learning_rate",
         )
 
 

@@ -145,7 +145,9 @@ class Retraining:
 
     @property
     def diverged(self) -> str:
-        """Where the loss was no finite number first: `epoch 3` or `the test`; empty if nowhere.
+        """Where the loss was no finite number first: `epoch 3`; empty if nowhere.
+
+        It is `its last steps` where the test alone shows it.
 
         One such epoch is enough, even if the loss came back: its weights have seen a step that was
         none.
@@ -155,7 +157,7 @@ class Retraining:
             losses.append(self.part.loss)
         if None in losses:
             return f"epoch {losses.index(None) + 1}"
-        return "the test" if self.test is not None and self.test.loss is None else ""
+        return "its last steps" if self.test is not None and self.test.loss is None else ""
 
     @property
     def verdict(self) -> TestResult | None:
