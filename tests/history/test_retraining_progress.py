@@ -53,6 +53,24 @@ def test_a_finished_record_tells_its_test_accuracy(tmp_path: Path) -> None:
     assert _read(record, tmp_path) == RetrainingProgress("cifar10", 600, 600, 1.0, 0.9712)
 
 
+@pytest.mark.parametrize(
+    "diverged",
+    [
+        replace(BEGINNING, epochs=(_epoch(1.0), replace(_epoch(1.0), train_loss=None))),
+        replace(BEGINNING, epochs=(replace(_epoch(1.0), train_loss=None), _epoch(1.0)), test=TEST),
+        replace(BEGINNING, epochs=(_epoch(1.0),), part=PartOfEpoch(100, None, 9.0, 77.0)),
+        replace(BEGINNING, epochs=(_epoch(1.0),), test=replace(TEST, loss=None)),
+    ],
+    ids=["epoch", "finished", "part", "test"],
+)
+def test_what_diverged_says_so_and_has_no_accuracy(tmp_path: Path, diverged: Retraining) -> None:
+    progress = _read(diverged, tmp_path)
+    assert progress.diverged
+    assert (progress.epoch, progress.seconds) == (len(diverged.epochs), 1.0)
+    assert (progress.test_accuracy is None) == (diverged.test is None)
+    assert progress.test_accuracy is None or math.isnan(progress.test_accuracy)
+
+
 def test_before_the_first_epoch_nothing_is_measured(tmp_path: Path) -> None:
     progress = _read(BEGINNING, tmp_path)
     assert (progress.epoch, progress.n_epochs) == (0, 600)
