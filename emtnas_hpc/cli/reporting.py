@@ -185,6 +185,7 @@ def _retraining_values(run: Run) -> list[dict[str, object]]:
             "epoch": len(retraining.epochs),
             **{name: value for name, value in _values_of(retraining) if name not in _CURVE},
             "diverged": retraining.diverged or None,
+            "counts": run.counts(retraining),
         }
         for retraining in run.retrainings
     ]
