@@ -112,14 +112,12 @@ def _warned_of_divergence(listeners: Listeners) -> Listeners:
 
 def _divergences(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Names of what diverged, and a warning for each."""
-    for task, reading in summary.get("tasks", {}).items():
-        if reading["diverged_in"] is not None:
-            yield (
-                task,
-                f"the training loss of {task} diverged in generation {reading['diverged_in']}; the "
-                "search goes on, but what it finds there means little: choose a lower "
-                "training.learning_rate",
-            )
+    for task, generation in summary.get("diverged_in", {}).items():
+        yield (
+            task,
+            f"the training loss of {task} diverged in generation {generation}; the search goes on, "
+            "but what it finds there means little: choose a lower training.learning_rate",
+        )
     if summary.get("diverged"):
         name, where = summary["retraining"], summary["diverged"]
         goes_on = "" if summary["test_accuracy"] is not None else "goes on, but "

@@ -14,7 +14,6 @@ class TaskProgress(TypedDict):
     fitness: float | None
     true_fitness: float | None
     loss: float | None
-    diverged_in: int | None
 
 
 @dataclass(frozen=True, order=True)

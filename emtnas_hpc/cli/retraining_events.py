@@ -24,7 +24,7 @@ def retraining_events(seed: int, progress: Progress) -> list[Event]:
     if summary["test_accuracy"] is None:
         return [step]
     verdict = f"{name}: test accuracy {format_percent(summary['test_accuracy'])}"
-    if summary["diverged"]:
+    if summary.get("diverged"):
         verdict = f"{name}: no test accuracy, since it diverged in {summary['diverged']}"
     return [step, Event(seed, "message", text=verdict)]
 

@@ -67,7 +67,7 @@ def record_generation(
 
 
 def summarise(history: History) -> Mapping[str, object]:
-    """The newest generation in a few plain numbers for every task."""
+    """The newest generation in a few plain numbers for every task, and what diverged."""
     if not history.generations:
         return {"tasks": {}}
     newest = history.generations[-1]
@@ -77,12 +77,14 @@ def summarise(history: History) -> Mapping[str, object]:
                 "fitness": _known(history.individuals[entry.fittest].fitness),
                 "true_fitness": _known(entry.true_fitness),
                 "loss": _known(entry.train_loss),
-                "diverged_in": history.diverged_in(task),
             }
-            for task, (header, entry) in enumerate(
-                zip(history.header.tasks, newest.tasks, strict=True)
-            )
-        }
+            for header, entry in zip(history.header.tasks, newest.tasks, strict=True)
+        },
+        "diverged_in": {
+            header.name: generation
+            for task, header in enumerate(history.header.tasks)
+            if (generation := history.diverged_in(task)) is not None
+        },
     }
 
 
