@@ -1,6 +1,8 @@
 """A run from wherever it is to its end: the search, then its retrainings, in one process."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from emtnas_hpc.agenda.incumbents import run_orders
 from emtnas_hpc.agenda.transfers import open_transfers
@@ -10,7 +12,7 @@ from emtnas_hpc.retraining.order import RetrainingOrder
 from emtnas_hpc.retraining.plan import RetrainingPlan
 from emtnas_hpc.runner.attempts import Event
 from emtnas_hpc.runner.interruption import StopRequest
-from emtnas_hpc.runner.loop import Outcome
+from emtnas_hpc.runner.loop import Outcome, Progress
 from emtnas_hpc.runner.terms import Reason, Terms
 from emtnas_hpc.search.run_directory import (
     read_stored,
@@ -48,7 +50,7 @@ def carry_on(
         OwnedError: another process is at it.
         EmtnasError: of the store; what was committed stands.
     """
-    terms = terms or Terms()
+    terms, listeners = terms or Terms(), _warned_of_divergence(listeners)
     search = search_left(request, listeners.say)
     if search is None:
         left = _left(request, run_orders(request.paths, request.experiment), listeners)
@@ -88,9 +90,42 @@ def carry_on_retrainings(
     left = _left(request, orders, listeners)
     if not left:
         return Outcome.DONE
+    listeners = _warned_of_divergence(listeners)
     with open_session(request, listeners, terms or Terms()) as session:
         _say_what_it_is_for(session)
         return _continue_retrainings(session, left, stop)
+
+
+def _warned_of_divergence(listeners: Listeners) -> Listeners:
+    """They are told, once for each search of a task and each retraining, that its loss diverged."""
+    told: set[str] = set()
+
+    def on_progress(progress: Progress) -> None:
+        listeners.progress(progress)
+        for name, warning in _divergences(progress.summary):
+            if name not in told:
+                told.add(name)
+                listeners.say(f"warning: {warning}")
+
+    return replace(listeners, progress=on_progress)
+
+
+def _divergences(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Names of what diverged, and a warning for each."""
+    for task, generation in summary.get("diverged_in", {}).items():
+        yield (
+            task,
+            f"the training loss of {task} diverged in generation {generation}; the search goes on, "
+            "but what it finds there means little: choose a lower training.learning_rate",
+        )
+    if summary.get("diverged"):
+        name, where = summary["retraining"], summary["diverged"]
+        goes_on = "" if summary["test_accuracy"] is not None else "goes on, but "
+        yield (
+            f"retraining {name}",
+            f"the training of {name} diverged in {where}; it {goes_on}is no result and counts in "
+            "no report: choose a lower retraining.learning_rate",
+        )
 
 
 def _left(

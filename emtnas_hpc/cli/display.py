@@ -137,10 +137,12 @@ def describe_step(event: Event) -> tuple[str, ...]:
 
 def _describe(name: str, task: TaskProgress) -> str:
     fitness, true_fitness, loss = task["fitness"], task["true_fitness"], task["loss"]
+    if loss is None:
+        return f"{name}: loss diverged"
     true = "" if true_fitness is None else f", true {format_percent(true_fitness)}"
     return (
         f"{name}: fitness {'-' if fitness is None else format_percent(fitness)}{true}, "
-        f"loss {'diverged' if loss is None else f'{loss:.3f}'}"
+        f"loss {loss:.3f}"
     )
 
 

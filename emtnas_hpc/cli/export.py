@@ -53,7 +53,8 @@ def export(
         bool, typer.Option("--onnx", help="Write ONNX too; takes the packages of the extra onnx.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace other files of the same names.")
+        bool,
+        typer.Option("--force", help="Replace other files of these names; export what diverged."),
     ] = False,
     runs: RunsOption = Path("runs"),
 ) -> None:

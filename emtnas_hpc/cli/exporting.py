@@ -1,5 +1,6 @@
 """What `export` does and prints."""
 
+import sys
 from pathlib import Path
 
 from emtnas_hpc.cli.export_order import ExportOrder
@@ -13,5 +14,9 @@ def print_exported(order: ExportOrder, folder: Path, *, onnx: bool, force: bool)
         InputError: something of it cannot be done; nothing has been changed.
         EmtnasError: of the store.
     """
-    for path in export(order.items(), folder, onnx=onnx, force=force):
+    for path in export(order.items(), folder, onnx=onnx, force=force, say=_warn):
         print(path)
+
+
+def _warn(line: str) -> None:
+    print(line, file=sys.stderr)

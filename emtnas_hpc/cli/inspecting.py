@@ -115,6 +115,7 @@ def _print_task(screen: Console, history: History, task: int) -> None:
     lines = [
         f"individual {found.incumbent}, born in generation {history.incumbent(task).generation}, "
         f"true fitness {format_percent(found.true_fitness)}",
+        *_divergence(found.diverged_in),
         f"{found.parameters:,} parameters (slices in use), {found.macs:,} MACs",
         "reduction cell",
         draw_cell(architecture.reduction),
@@ -124,6 +125,15 @@ def _print_task(screen: Console, history: History, task: int) -> None:
     ]
     # The genotype is there to be copied: in one piece.
     screen.print("\n".join(lines), markup=False, soft_wrap=True)
+
+
+def _divergence(generation: int | None) -> list[str]:
+    if generation is None:
+        return []
+    return [
+        f"the training loss diverged in generation {generation}: what was found since is noise, "
+        "and this search is in no mean of a report"
+    ]
 
 
 def _population_table(history: History, task: int) -> Table:

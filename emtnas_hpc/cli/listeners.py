@@ -10,7 +10,6 @@ from emtnas_hpc.search.session import Listeners
 
 def listeners_of(seed: int, listener: Listener) -> Listeners:
     """Turns what a run tells into events of its seed."""
-    diverged: set[str] = set()
 
     def on_progress(progress: Progress) -> None:
         if "retraining" in progress.summary:
@@ -28,20 +27,9 @@ def listeners_of(seed: int, listener: Listener) -> Listeners:
                 tasks=tasks,
             )
         )
-        for name in sorted({name for name, task in tasks.items() if task["loss"] is None}):
-            if name not in diverged:
-                diverged.add(name)
-                listener(Event(seed, "message", text=_diverged(name, progress.step)))
 
     return Listeners(
         on_progress,
         lambda phase, task: listener(Event(seed, "phase", text=f"{phase} {task}".strip())),
         lambda message: listener(Event(seed, "message", text=message)),
-    )
-
-
-def _diverged(task: str, generation: int) -> str:
-    return (
-        f"warning: the training loss of {task} diverged in generation {generation}; the search "
-        "goes on, but what it finds there means little: choose a lower training.learning_rate"
     )

@@ -29,8 +29,13 @@ def report(
     """The paper's tables with your runs in them, also while searches run.
 
     Test accuracies are those of retrained networks. A search by itself says how it went on
-    validation images, with a supernet's weights: that ranks nothing. A run that may not be read
-    is named on stderr and left out.
+    validation images, with a supernet's weights: that ranks nothing. CSV is of retrained networks
+    or, where there is none, of searches, seed by seed; --output writes both. A run that may not be
+    read is named on stderr and left out.
+
+    A training that diverged is no result: a loss or, in the end, a weight is no finite number. Its
+    seed is in no mean and no test of its row, and is counted below the table. So is a network that
+    a search found whose own loss diverged, and so are the times of that search.
     """
     from emtnas_hpc.cli.finding import find_runs
     from emtnas_hpc.cli.reporting import ReportRequest, choose_format, make_report

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -10,12 +10,21 @@ from emtnas_hpc.cli.paper_tables import print_tables
 from emtnas_hpc.cli.screen import open_screen
 from emtnas_hpc.cli.search_tables import print_searches
 from emtnas_hpc.errors import EmtnasError, InputError
-from emtnas_hpc.report import Run, Runs, Summary, Table, build_tables, read_runs, summarise
-from emtnas_hpc.report.formats import as_csv, as_json, as_latex, as_markdown, table_values
+from emtnas_hpc.history.retraining import Retraining
+from emtnas_hpc.report import Run, Runs, Table, build_tables, read_runs, search_tables, summarise
+from emtnas_hpc.report.formats import (
+    as_csv,
+    as_json,
+    as_latex,
+    as_markdown,
+    searches_as_csv,
+    table_values,
+)
 from emtnas_hpc.report.paper import NUMBERS
 from emtnas_hpc.store.refusals import storage_errors
 
 _ADVICE = "choose another --output"
+_REPORT, _SEARCHES = "report", "searches.csv"
 
 
 class ReportFormat(StrEnum):
@@ -57,11 +66,17 @@ class ReportRequest:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that there is to say."""
+    """Everything that there is to say.
+
+    Attributes:
+        found: the runs.
+        tables: of what was retrained.
+        searches: how searches went, a table an experiment; none where certain tables are asked for.
+    """
 
     found: Runs
     tables: tuple[Table, ...]
-    summaries: tuple[Summary, ...]
+    searches: tuple[Table, ...]
 
 
 def choose_format(names: Sequence[str], *, as_json: bool) -> ReportFormat | None:
@@ -97,7 +112,9 @@ def make_report(request: ReportRequest) -> None:
         for path in _write(report, request.format, request.output):
             print(path)
     elif request.format in (None, ReportFormat.SCREEN):
-        _show(report, searches=not request.numbers)
+        _show(report)
+    elif request.format is ReportFormat.CSV:
+        _print_csv(report)
     else:
         assert request.format is not None
         print(_render(report, request.format), end="")
@@ -119,21 +136,35 @@ def _gather(directories: Sequence[Path], numbers: Sequence[int]) -> Report:
         print(f"skipped {problem}", file=sys.stderr)
     if not found.runs:
         raise EmtnasError(f"no commit that can be read in {', '.join(map(str, directories))}")
-    return Report(found, build_tables(found.runs, numbers or None), summarise(found.runs))
+    searches = () if numbers else search_tables(found.runs)
+    return Report(found, build_tables(found.runs, numbers or None), searches)
 
 
-def _show(report: Report, *, searches: bool) -> None:
+def _show(report: Report) -> None:
     screen = open_screen()
     print_tables(screen, report.tables)
-    if searches:
-        print_searches(screen, report.summaries)
+    if report.searches:
+        print_searches(screen, report.found.runs)
+
+
+def _print_csv(report: Report) -> None:
+    """One table fits: of retrained networks, or of searches where no network has been retrained."""
+    retrained = any(r.finished for run in report.found.runs for r in run.retrainings)
+    if retrained or not report.searches:
+        print(as_csv(report.tables), end="")
+        left_out = f"how the searches went ({_SEARCHES})" if report.searches else ""
+    else:
+        print(searches_as_csv(report.found.runs), end="")
+        left_out = f"the paper's tables ({_REPORT}.csv)" if report.tables else ""
+    if left_out:
+        print(f"left out: {left_out}; --output writes both", file=sys.stderr)
 
 
 def _render(report: Report, chosen: ReportFormat) -> str:
     if chosen is ReportFormat.MARKDOWN:
-        return as_markdown(report.tables)
+        return as_markdown((*report.tables, *report.searches))
     if chosen is ReportFormat.LATEX:
-        return as_latex(report.tables)
+        return as_latex((*report.tables, *report.searches))
     if chosen is ReportFormat.CSV:
         return as_csv(report.tables)
     if chosen is ReportFormat.HTML:
@@ -143,7 +174,7 @@ def _render(report: Report, chosen: ReportFormat) -> str:
     return as_json(
         {
             "tables": table_values(report.tables),
-            "experiments": [asdict(summary) for summary in report.summaries],
+            "experiments": [asdict(summary) for summary in summarise(report.found.runs)],
             "seeds": [asdict(run.search) for run in report.found.runs if run.search is not None],
             "retrainings": [
                 values for run in report.found.runs for values in _retraining_values(run)
@@ -159,10 +190,16 @@ def _retraining_values(run: Run) -> list[dict[str, object]]:
         {
             "directory": run.directory,
             "epoch": len(retraining.epochs),
-            **{name: value for name, value in asdict(retraining).items() if name not in _CURVE},
+            **{name: value for name, value in _values_of(retraining) if name not in _CURVE},
+            "diverged": retraining.diverged or None,
+            "counts": run.counts(retraining),
         }
         for retraining in run.retrainings
     ]
+
+
+def _values_of(retraining: Retraining) -> Iterable[tuple[str, object]]:
+    return asdict(replace(retraining, test=retraining.verdict)).items()
 
 
 _CURVE = ("epochs", "part")
@@ -178,15 +215,22 @@ def _write(report: Report, chosen: ReportFormat | None, directory: Path) -> Iter
             "directory, there or still to be made"
         ) from None
     for text_format in (f for f in _SUFFIXES if chosen in (None, f)):
-        path = directory / f"report.{_SUFFIXES[text_format]}"
-        with storage_errors(path, advice=_ADVICE):
-            path.write_bytes(_render(report, text_format).encode(errors="replace"))
-        yield path
+        path = directory / f"{_REPORT}.{_SUFFIXES[text_format]}"
+        yield _write_text(path, _render(report, text_format))
+        if text_format is ReportFormat.CSV and report.searches:
+            yield _write_text(directory / _SEARCHES, searches_as_csv(report.found.runs))
     if chosen in (None, ReportFormat.HTML):
         # Matplotlib takes a second to import, and only this needs it.
         from emtnas_hpc.report.page.publishing import publish
 
         yield from publish(report.found, report.tables, directory)
+
+
+def _write_text(path: Path, text: str) -> Path:
+    with storage_errors(path, advice=_ADVICE):
+        # A name of a folder may hold bytes that are no text.
+        path.write_bytes(text.encode(errors="replace"))
+    return path
 
 
 def _listed(options: Iterable[object]) -> str:

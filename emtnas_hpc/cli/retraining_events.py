@@ -24,13 +24,13 @@ def retraining_events(seed: int, progress: Progress) -> list[Event]:
     if summary["test_accuracy"] is None:
         return [step]
     verdict = f"{name}: test accuracy {format_percent(summary['test_accuracy'])}"
+    if summary.get("diverged"):
+        verdict = f"{name}: no test accuracy, since it diverged in {summary['diverged']}"
     return [step, Event(seed, "message", text=verdict)]
 
 
 def _readings(summary: Mapping[str, Any]) -> str:
-    loss = summary["loss"]
-    return (
-        f"epoch {summary['epoch']}/{summary['n_epochs']}, "
-        f"loss {'diverged' if loss is None else f'{loss:.3f}'}, "
-        f"training accuracy {format_percent(summary['accuracy'])}"
-    )
+    epoch, loss = f"epoch {summary['epoch']}/{summary['n_epochs']}", summary["loss"]
+    if loss is None:
+        return f"{epoch}, loss diverged"
+    return f"{epoch}, loss {loss:.3f}, training accuracy {format_percent(summary['accuracy'])}"

@@ -1,13 +1,14 @@
 """Retrainings as rows of a table, or as plain values."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from emtnas_hpc.cli.screen import make_table
+from emtnas_hpc.cli.tables import plain
 from emtnas_hpc.errors import EmtnasError, StorageError
 from emtnas_hpc.history.retraining import RECORD_NAME, Retraining, read_retraining
 from emtnas_hpc.store.paths import RunPaths, StagePaths
@@ -67,18 +68,20 @@ def retrainings_table(
 
 
 def summary_of(record: Retraining) -> dict[str, Any]:
-    """A retraining as plain values, without its curve."""
-    values = asdict(record)
+    """A retraining as plain values, without its curve; one that diverged has no accuracy."""
+    values = asdict(replace(record, test=record.verdict))
     epochs, header = values.pop("epochs"), values.pop("header")
     del values["part"]
-    return {**header, **values, "epochs": len(epochs)}
+    values |= {"epochs": len(epochs), "diverged": record.diverged or None}
+    return plain({**header, **values})  # type: ignore[no-any-return]
 
 
 def _cells(record: Retraining) -> tuple[str, ...]:
-    test = record.test
+    test = record.verdict
+    accuracy = _number(test.accuracy if test else None, 100, 2)
     return (
         f"{len(record.epochs)}/{record.header.n_epochs}",
-        _number(test.accuracy if test else None, 100, 2),
+        "diverged" if record.diverged else accuracy,
         _number(test.top5 if test else None, 100, 2),
         _number(test.auc if test else None, 1, 4),
         _number(record.parameters_in_use, 1e-6, 3),

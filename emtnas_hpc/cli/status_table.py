@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from rich.console import Console, Group
@@ -102,7 +103,7 @@ def _narrow_cells(seed: SeedStatus) -> dict[str, str]:
     """Each a few lines high; a test accuracy stands beside the true one of its task."""
     cells, tested = _cells(seed), tests(seed)
     pace = [] if math.isnan(seed.seconds) else [f"{cells['s/step']} s"]
-    in_order = (tested.pop(name, math.nan) for name, _value in accuracies(seed))
+    in_order = (tested.pop(name, None) for name, _value in accuracies(seed))
     return {
         **cells,
         "stage": "\n".join([*_stage(seed), *pace]),
@@ -141,35 +142,65 @@ def _roughly(seconds: float) -> str:
     return " ".join(format_duration(seconds).split()[:2])
 
 
-def accuracies(seed: SeedStatus) -> list[tuple[str, float]]:
-    """The best true accuracy so far of every task, in [0, 1]; nan where none was measured."""
+def accuracies(seed: SeedStatus) -> list[tuple[str, float | None]]:
+    """The best true accuracy so far of every task, in [0, 1].
+
+    None where none was measured, nan where the search diverged.
+    """
     progress = seed.sight.progress
     if progress is None:
         return []
-    names = [task.name for task in progress.header.tasks]
-    return list(zip(names, progress.true_fitness, strict=True))
+    return [
+        (task.name, math.nan if generation is not None else None if math.isnan(best) else best)
+        for task, best, generation in zip(
+            progress.header.tasks, progress.true_fitness, progress.diverged_in, strict=True
+        )
+    ]
 
 
 def tests(seed: SeedStatus) -> dict[str, float]:
-    """The best test accuracy of every task of which a network was trained to its end, in [0, 1]."""
-    best: dict[str, float] = {}
+    """The best test accuracy of every task of which a network was trained to its end, in [0, 1].
+
+    It is nan where all of them diverged.
+    """
+    found: dict[str, list[float]] = defaultdict(list)
     for stage in seed.sight.stages:
         if stage.test_accuracy is not None:
-            best[stage.task] = max(stage.test_accuracy, best.get(stage.task, 0.0))
-    return best
+            found[stage.task].append(stage.test_accuracy)
+    return {
+        task: max((value for value in values if not math.isnan(value)), default=math.nan)
+        for task, values in found.items()
+    }
 
 
-def _percents(accuracies: Iterable[tuple[str, float]]) -> list[str]:
+def diverged(seed: SeedStatus) -> list[str]:
+    """What of it diverged, in words: the search of a task, or a retraining."""
+    progress = seed.sight.progress
+    tasks = zip(progress.header.tasks, progress.diverged_in, strict=True) if progress else ()
+    searches = (
+        f"the search of {task.name} diverged in generation {generation}"
+        for task, generation in tasks
+        if generation is not None
+    )
+    stages = (f"{stage.name} diverged" for stage in seed.sight.stages if stage.diverged)
+    return [*searches, *stages]
+
+
+def _percents(accuracies: Iterable[tuple[str, float | None]]) -> list[str]:
     return [f"{name} {_percent(value)}" for name, value in accuracies]
 
 
-def _percent(fraction: float) -> str:
-    return "-" if math.isnan(fraction) else f"{100 * fraction:.2f}"
+def _percent(fraction: float | None) -> str:
+    """A dash for what was not measured; nan is of a training that diverged."""
+    if fraction is None:
+        return "-"
+    return "diverged" if math.isnan(fraction) else f"{100 * fraction:.2f}"
 
 
 def _notes(seed: SeedStatus) -> list[Text]:
     standing, warning = seed.standing, seed.sight.warning
     about = [f"{standing.state.value}: {one_line(standing.reason)}"] if standing.reason else []
+    about += [f"{what}: no result, and in no mean of a report" for what in diverged(seed)]
     if warning and standing.state is not State.DONE:
         about.append(f"warning: {one_line(warning)}")
     return [Text(f"{_name(seed)} {line}") for line in about]

@@ -12,7 +12,7 @@ from rich.live import Live
 
 from emtnas_hpc.cli.failures import one_line
 from emtnas_hpc.cli.screen import open_screen
-from emtnas_hpc.cli.status_table import accuracies, picture, tests
+from emtnas_hpc.cli.status_table import accuracies, diverged, picture, tests
 from emtnas_hpc.cluster.accounting import Accounts
 from emtnas_hpc.cluster.stages import StageProgress
 from emtnas_hpc.cluster.status import Overview, SeedStatus, survey
@@ -104,6 +104,7 @@ def _seed_values(seed: SeedStatus) -> dict[str, Any]:
         "n_generations": seed.sight.n_generations,
         "true_fitness": dict(accuracies(seed)),
         "test_accuracy": tests(seed),
+        "diverged": diverged(seed),
         "seconds_per_step": seed.seconds,
         "seconds_left": seed.ahead.seconds,
         "unmeasured_stages": list(seed.ahead.unmeasured),
@@ -126,4 +127,5 @@ def _stage_values(stage: StageProgress) -> dict[str, Any]:
         "finished": stage.finished,
         "seconds_per_step": stage.seconds,
         "test_accuracy": stage.test_accuracy,
+        "diverged": stage.diverged,
     }

@@ -33,13 +33,16 @@ def _news(summary: Mapping[str, Any]) -> tuple[str, str]:
     """What the steps are called, and what is new after one."""
     if "retraining" in summary:
         accuracy = _percent({"accuracy": summary["accuracy"], "test": summary["test_accuracy"]})
-        return f"{summary['retraining']}: epoch {summary['epoch']}, step", accuracy
+        news = "diverged" if summary.get("diverged") else accuracy
+        return f"{summary['retraining']}: epoch {summary['epoch']}, step", news
     tasks: Mapping[str, Any] = summary["tasks"]
     each = (f"{name} {_fitness(task)}" for name, task in tasks.items())
     return "generation", "; ".join(each)
 
 
 def _fitness(task: Mapping[str, Any]) -> str:
+    if task["loss"] is None:
+        return "diverged"
     return _percent({"fitness": task["fitness"], "true": task["true_fitness"]})
 
 

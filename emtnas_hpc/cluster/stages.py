@@ -25,7 +25,8 @@ class StageProgress:
         seconds: of a generation or epoch; nan where none has been measured.
         finished: whether nothing of it is left.
         task: that a retraining trains on; empty before its first commit, and of the search.
-        test_accuracy: of a retraining, in [0, 1]; None until it is finished.
+        test_accuracy: of a retraining, in [0, 1]; None until it is finished, nan if it diverged.
+        diverged: of a retraining, whether a loss of it was no finite number.
     """
 
     name: str
@@ -35,6 +36,7 @@ class StageProgress:
     finished: bool = False
     task: str = ""
     test_accuracy: float | None = None
+    diverged: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def read_retraining_stage(
         accuracy is not None,
         progress.task,
         accuracy,
+        progress.diverged,
     )
 
 

@@ -1,6 +1,7 @@
 """The names of folders: a run's and a retraining's, each with what was changed in it."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -12,6 +13,7 @@ from emtnas_hpc.experiment.loading import validate
 from emtnas_hpc.experiment.recipes import RECIPE_SETTINGS, recipe_values
 from emtnas_hpc.experiment.settings import Experiment, RetrainingSettings, TaskSettings
 
+_ILLEGIBLE = re.compile(r"[^A-Za-z0-9_.=,-]+")
 _LONGEST_NAME = 120
 _LONGEST_LABEL = 60
 
@@ -111,9 +113,32 @@ def _short(name: str, among: Iterable[str]) -> str:
 
 
 def _legible(name: str, value: Any) -> str:
-    """The value with nothing in it that a shell or a path would trip over."""
-    text = show(value)
+    """The value with nothing in it that a shell or a path would trip over.
+
+    Two values of a setting are never alike: what cannot be read back has a digest behind it.
+    """
     if name.endswith(".source"):
         # The last part says enough: the data's digest tells apart what has the same name.
-        text = re.split(r"[:/]", text.rstrip("/"))[-1]
-    return re.sub(r"[^A-Za-z0-9_.=,-]+", "-", text)
+        return _ILLEGIBLE.sub("-", re.split(r"[:/]", show(value).rstrip("/"))[-1])
+    items = value if isinstance(value, list) else [value]
+    text = _ILLEGIBLE.sub("-", ",".join(map(_shown, items)))
+    if list(map(_read_back, text.split(","))) == list(map(_canonical, items)):
+        return text
+    return f"{text}-{_short_digest(_canonical(value))}"
+
+
+def _shown(item: Any) -> str:
+    """1e+30 as 1e30: a plus stands between settings."""
+    return show(item).replace("e+", "e") if isinstance(item, float) else show(item)
+
+
+def _read_back(text: str) -> str:
+    """What a part of a name says: a number or a truth value where it is one, else itself."""
+    try:
+        return _canonical(json.loads(text))
+    except ValueError:
+        return _canonical(text)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)

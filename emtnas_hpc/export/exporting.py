@@ -1,6 +1,6 @@
 """From subjects to files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +29,14 @@ class Item:
     retrained: Retrained | None = None
 
 
-def export(items: Sequence[Item], folder: Path, *, onnx: bool, force: bool) -> list[Path]:
+def export(
+    items: Sequence[Item],
+    folder: Path,
+    *,
+    onnx: bool,
+    force: bool,
+    say: Callable[[str], None] = lambda _warning: None,
+) -> list[Path]:
     """Writes `<name>.py` of every item, `<name>.pt` where it has weights, and perhaps `.onnx`.
 
     Nothing is written before everything is ready. Files that are there with the same content may
@@ -39,23 +46,33 @@ def export(items: Sequence[Item], folder: Path, *, onnx: bool, force: bool) -> l
         items: what to export.
         folder: where to; made if need be.
         onnx: whether to write ONNX besides.
-        force: replace other files of these names.
+        force: replace other files of these names, and export what diverged.
+        say: told of what diverged, with `force`.
 
     Returns:
         The files.
 
     Raises:
-        InputError: other files are there, two items have one name, or a package is missing.
+        InputError: other files are there, two items have one name, a package is missing, or a
+            network diverged.
         DamagedError: weights are damaged.
         StorageError: the disk refused.
     """
     _refuse_what_cannot_be(items, onnx)
+    for item in items:
+        if item.retrained is not None and not force:
+            refuse_divergence(item.retrained, item.retrained.record.diverged)
     files = {folder / f"{item.subject.name}.py": _source(item.subject) for item in items}
     if not force:
         refuse_other_files(files)
     for item in items:
         if item.retrained is not None:
-            files |= _weights(item.subject, item.retrained, folder, onnx=onnx)
+            network, where = load_plain(item.subject, item.retrained)
+            if force and where:
+                say(f"warning: {divergence(item.retrained, where)}")
+            elif where:
+                refuse_divergence(item.retrained, where)
+            files |= _weights(item.subject, network, folder, onnx=onnx)
     if not force:
         refuse_other_files(files)
     write_files(files)
@@ -78,12 +95,11 @@ def _source(subject: Subject) -> bytes:
 
 
 def _weights(
-    subject: Subject, retrained: Retrained, folder: Path, *, onnx: bool
+    subject: Subject, network: "nn.Module", folder: Path, *, onnx: bool
 ) -> dict[Path, bytes]:
     """The files with weights in them."""
     from emtnas_hpc.export.plain.weights_file import weights_bytes
 
-    network = load_plain(subject, retrained)
     files = {folder / f"{subject.name}.pt": weights_bytes(network)}
     if onnx:
         from emtnas_hpc.export.plain.onnx_file import onnx_bytes
@@ -92,8 +108,12 @@ def _weights(
     return files
 
 
-def load_plain(subject: Subject, retrained: Retrained) -> "nn.Module":
+def load_plain(subject: Subject, retrained: Retrained) -> tuple["nn.Module", str]:
     """The exported network of a finished retraining, in plain torch.
+
+    Returns:
+        The network, and where it diverged: empty if nowhere. Its weights are looked at, too: not
+        every record was written when that was done before.
 
     Raises:
         DamagedError: its weights are damaged, or gone.
@@ -101,4 +121,28 @@ def load_plain(subject: Subject, retrained: Retrained) -> "nn.Module":
     from emtnas_hpc.export.plain.network import plain_network
     from emtnas_hpc.export.plain.trained import trained_network
 
-    return plain_network(subject, trained_network(retrained))
+    network = plain_network(subject, trained_network(retrained))
+    finite = all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values())
+    return network, retrained.record.diverged or ("" if finite else "its last steps")
+
+
+def divergence(retrained: Retrained, where: str) -> str:
+    """What to say of a network that diverged there."""
+    return f"{retrained.stage.directory} diverged in {where}: its weights are no result"
+
+
+def refuse_divergence(retrained: Retrained, where: str) -> None:
+    """Refuses a network that diverged.
+
+    Args:
+        retrained: whose it is.
+        where: it diverged; empty if nowhere.
+
+    Raises:
+        InputError: it did.
+    """
+    if where:
+        raise InputError(
+            f"{divergence(retrained, where)}; retrain with a lower retraining.learning_rate, "
+            "choose another --retraining, or export it all the same with --force"
+        )

@@ -1,5 +1,6 @@
 """What there is to say of a network: of a retrained one, an incumbent, or one from elsewhere."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Any
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment import TaskSettings
 from emtnas_hpc.export.retrained import Retrained
-from emtnas_hpc.export.subject import Normalisation, Subject, module_name
+from emtnas_hpc.export.subject import Normalisation, Subject, is_taken, module_name
 from emtnas_hpc.history import History
 from emtnas_hpc.history.retraining import RetrainingHeader, TestResult
 from emtnas_hpc.space.architecture import decode
@@ -32,7 +33,9 @@ def retrained_subject(retrained: Retrained) -> Subject:
         ("recipe", f"{header.recipe} ({header.origin})"),
     ]
     if test is not None:
-        facts.append(("test", f"{_verdict(test)}, on {header.n_test:,} images"))
+        diverged = retrained.record.diverged
+        verdict = f"none: the training diverged in {diverged}" if diverged else _verdict(test)
+        facts.append(("test", f"{verdict}, on {header.n_test:,} images"))
     return Subject(
         module_name(retrained.name),
         parse_genotype(header.genotype),
@@ -82,11 +85,18 @@ def renamed(subject: Subject, name: str) -> Subject:
     """The same under a name that the user chose.
 
     Raises:
-        InputError: no module can be called so.
+        InputError: no module can be called so, or another one is.
     """
-    if module_name(name) != name:
+    # Who types the name of a file means the module in it.
+    better = module_name(re.sub(r"\.(py|pt|onnx)$", "", name.rpartition("/")[2]))
+    if is_taken(name):
         raise InputError(
-            f"--name is {name!r}, expected one that Python can import, such as {module_name(name)}"
+            f"--name is {name!r}, which is a module of Python or of a package; expected one that "
+            f"is no other's, such as {better}"
+        )
+    if better != name:
+        raise InputError(
+            f"--name is {name!r}, expected one that Python can import, such as {better}"
         )
     return replace(subject, name=name)
 

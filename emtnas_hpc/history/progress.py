@@ -11,7 +11,7 @@ import numpy as np
 
 from emtnas_hpc.errors import DamagedError
 from emtnas_hpc.history.file import header_in
-from emtnas_hpc.history.records import Header
+from emtnas_hpc.history.records import Header, first_diverged
 
 #: Newest generations that the time of the next one is judged by.
 _N_RECENT = 10
@@ -26,12 +26,14 @@ class SearchProgress:
         header: what holds for the whole search.
         generation: the newest one.
         true_fitness: for every task the best so far, in [0, 1]; nan before the first measurement.
+        diverged_in: for every task the first generation whose training loss is no finite number.
         seconds: of a generation, the median of the newest ten; nan before the first.
     """
 
     header: Header
     generation: int
     true_fitness: tuple[float, ...]
+    diverged_in: tuple[int | None, ...]
     seconds: float
 
     @property
@@ -56,6 +58,7 @@ def read_progress(path: Path) -> SearchProgress:
                 header,
                 int(file.attrs["generation"]),
                 tuple(np.fmax.reduce(true_fitness, axis=0, initial=math.nan).tolist()),
+                tuple(first_diverged(losses) for losses in _column(file, "train_loss").T),
                 statistics.median(seconds.tolist()) if len(true_fitness) else math.nan,
             )
     except (OSError, KeyError, ValueError, TypeError) as error:

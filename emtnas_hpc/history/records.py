@@ -1,7 +1,7 @@
 """What a search remembers: every individual, and what was measured in every generation."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from emtnas_hpc.evolution.individual import NOBODY, Individual
@@ -142,7 +142,20 @@ class History:
         newest = self.generations[-1].tasks[task]
         return self.individuals[newest.fittest if newest.incumbent == NOBODY else newest.incumbent]
 
+    def diverged_in(self, task: int) -> int | None:
+        """The first generation in which a task's training loss is no finite number, if any.
+
+        From then on the weights of its supernet are none either: what was found before may be
+        good, what follows is noise.
+        """
+        return first_diverged(generation.tasks[task].train_loss for generation in self.generations)
+
     def best_true_fitness(self, task: int) -> float:
         """The true fitness of a task's incumbent; nan before the first measurement."""
         measured = [generation.tasks[task].true_fitness for generation in self.generations]
         return max((value for value in measured if not math.isnan(value)), default=math.nan)
+
+
+def first_diverged(losses: Iterable[float]) -> int | None:
+    """The generation, from 1, of the first loss that is no finite number; None if all are."""
+    return next((n for n, loss in enumerate(losses, start=1) if not math.isfinite(loss)), None)

@@ -1,6 +1,7 @@
 """What a retraining remembers: its curve and, once it is over, the test set's verdict, as JSON."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ class TestResult:
         accuracy: in [0, 1].
         top5: in [0, 1], None for fewer than six classes.
         auc: area under the ROC curve by medmnist's evaluator, None for other data sets.
-        loss: mean over the images, None where it is no number.
+        loss: mean over the images, None where it or a weight of the network is no finite number.
         seconds_test: wall clock.
     """
 
@@ -141,6 +142,29 @@ class Retraining:
     def finished(self) -> bool:
         """Whether the test set has been read."""
         return self.test is not None
+
+    @property
+    def diverged(self) -> str:
+        """Where the loss was no finite number first: `epoch 3`; empty if nowhere.
+
+        It is `its last steps` where the test alone shows it.
+
+        One such epoch is enough, even if the loss came back: its weights have seen a step that was
+        none.
+        """
+        losses = [epoch.train_loss for epoch in self.epochs]
+        if self.part is not None:
+            losses.append(self.part.loss)
+        if None in losses:
+            return f"epoch {losses.index(None) + 1}"
+        return "its last steps" if self.test is not None and self.test.loss is None else ""
+
+    @property
+    def verdict(self) -> TestResult | None:
+        """What the test set says; of a training that diverged, no accuracy: nan instead."""
+        if self.test is None or not self.diverged:
+            return self.test
+        return replace(self.test, accuracy=math.nan, top5=None, auc=None)
 
     def after(self, epoch: Epoch) -> "Retraining":
         """With one more epoch."""

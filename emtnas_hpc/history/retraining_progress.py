@@ -16,6 +16,7 @@ _N_RECENT = 10
 _SCHEMA = 1
 #: What `write_retraining` has around the epochs, and before each of them.
 _BEGIN, _END, _EPOCH = b'\n "epochs": [\n', b'\n ],\n "test": ', b"  {\n"
+_NO_LOSS = b'"train_loss": null'
 _SECONDS = re.compile(rb'"seconds_training": ([0-9.e+-]+)')
 #: The newest epochs are within so many bytes of the end; an epoch has some 150.
 _TAIL = 4000
@@ -30,7 +31,8 @@ class RetrainingProgress:
         epoch: the newest that is over.
         n_epochs: that it is to reach.
         seconds: of an epoch, the median of the newest ten; nan before the first.
-        test_accuracy: in [0, 1]; None until the last epoch is over.
+        test_accuracy: in [0, 1]; None until the last epoch is over, nan if it diverged.
+        diverged: whether a loss was no finite number, as `Retraining.diverged` has it.
     """
 
     task: str
@@ -38,6 +40,7 @@ class RetrainingProgress:
     n_epochs: int
     seconds: float
     test_accuracy: float | None
+    diverged: bool = False
 
 
 def read_retraining_progress(path: Path) -> RetrainingProgress:
@@ -56,6 +59,9 @@ def read_retraining_progress(path: Path) -> RetrainingProgress:
     try:
         rest = json.loads(text[:begin] + b'\n "epochs": [],\n "test": ' + text[end + len(_END) :])
         recent = _SECONDS.findall(text, max(first, end - _TAIL), end)[-_N_RECENT:]
+        if text.find(_NO_LOSS, first, end) >= 0 or _has_no_loss(rest["test"], rest.get("part")):
+            # It diverged, which is rare.
+            return _of_whole(read_retraining(path))
         return _progress(rest, text.count(_EPOCH, first, end), [float(s) for s in recent])
     except (ValueError, TypeError, KeyError):
         # Whatever it is, the reader of the whole record says it better.
@@ -72,12 +78,20 @@ def _progress(rest: dict[str, Any], n_epochs: int, recent: list[float]) -> Retra
     )
 
 
+def _has_no_loss(*readings: dict[str, Any] | None) -> bool:
+    return any(reading is not None and reading["loss"] is None for reading in readings)
+
+
 def _of_whole(record: Retraining) -> RetrainingProgress:
     recent = [epoch.seconds_training for epoch in record.epochs[-_N_RECENT:]]
-    accuracy = record.test.accuracy if record.test else None
-    header = record.header
+    header, verdict = record.header, record.verdict
     return RetrainingProgress(
-        header.task, len(record.epochs), header.n_epochs, _median(recent), accuracy
+        header.task,
+        len(record.epochs),
+        header.n_epochs,
+        _median(recent),
+        verdict.accuracy if verdict else None,
+        bool(record.diverged),
     )
 
 

@@ -1,5 +1,6 @@
 """A run as it was when it was loaded."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment import Experiment
-from emtnas_hpc.export.exporting import load_plain
+from emtnas_hpc.export.exporting import divergence, load_plain
 from emtnas_hpc.export.retrained import Retrained, retrainings_of
 from emtnas_hpc.export.subjects import retrained_subject
 from emtnas_hpc.history import FILE_NAME, History, read_history
@@ -35,6 +36,8 @@ class Incumbent:
         genotype: the same as text.
         true_fitness: its accuracy on the whole validation set with the supernet's weights, in
             [0, 1]; nan before the first measurement.
+        diverged_in: the first generation whose training loss is no finite number, None if all are;
+            what was found since is noise.
     """
 
     task: str
@@ -42,6 +45,7 @@ class Incumbent:
     architecture: Architecture
     genotype: str
     true_fitness: float
+    diverged_in: int | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,19 +74,38 @@ class RunRetraining:
 
     @property
     def test(self) -> TestResult | None:
-        """The verdict of the test set; None while it is not finished."""
-        return self.record.test
+        """The verdict of the test set; None while it is not finished.
 
-    def network(self) -> "nn.Module":
+        Of a training that diverged the accuracy is nan.
+        """
+        return self.record.verdict
+
+    @property
+    def diverged(self) -> str:
+        """Where its loss was no finite number, such as `epoch 3`; empty if it never was."""
+        return self.record.diverged
+
+    def network(self, *, force: bool = False) -> "nn.Module":
         """The trained network as a plain torch module, in evaluation, on the CPU.
 
+        Args:
+            force: only warn of a network that diverged.
+
         Raises:
-            InputError: the retraining is not finished.
+            InputError: the retraining is not finished, or diverged.
             DamagedError: its weights are damaged.
         """
         if not self.record.finished:
             raise InputError(f"{self.name} is not finished, and has no network yet")
-        return load_plain(retrained_subject(self.retrained), self.retrained).eval()
+        network, where = load_plain(retrained_subject(self.retrained), self.retrained)
+        if where and not force:
+            raise InputError(
+                f"{divergence(self.retrained, where)}; retrain with a lower "
+                "retraining.learning_rate, or take them with network(force=True)"
+            )
+        if where:
+            warnings.warn(divergence(self.retrained, where), stacklevel=2)
+        return network.eval()
 
 
 @dataclass(frozen=True)
@@ -145,6 +168,7 @@ class Run:
             architecture,
             format_genotype(architecture),
             history.best_true_fitness(number),
+            history.diverged_in(number),
         )
 
     def _searched(self) -> History:

@@ -2,13 +2,17 @@
 
 from emtnas_hpc.report.collect import SeedResult, TaskResult
 from emtnas_hpc.report.runs import Run, Runs, read_runs
-from emtnas_hpc.report.summary import SEARCH_COLUMNS, SEARCH_NOTES, Summary, TaskSummary, summarise
+from emtnas_hpc.report.summary import (
+    Summary,
+    TaskSummary,
+    search_notes,
+    search_tables,
+    summarise,
+)
 from emtnas_hpc.report.table import Column, Entry, Row, Table
 from emtnas_hpc.report.tables import build_tables
 
 __all__ = [
-    "SEARCH_COLUMNS",
-    "SEARCH_NOTES",
     "Column",
     "Entry",
     "Row",
@@ -21,5 +25,7 @@ __all__ = [
     "TaskSummary",
     "build_tables",
     "read_runs",
+    "search_notes",
+    "search_tables",
     "summarise",
 ]

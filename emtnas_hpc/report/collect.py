@@ -1,6 +1,5 @@
 """What one seed's search found, from the state.h5 of its newest commit."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,12 +123,5 @@ def task_result(history: History, task: int) -> TaskResult:
         seconds_evaluation=sum(entry.seconds_evaluation for entry in entries),
         seconds_search=sum(entry.seconds_search for entry in entries),
         genotype=format_genotype(architecture),
-        diverged_in=next(
-            (
-                generation
-                for generation, entry in enumerate(entries, start=1)
-                if not math.isfinite(entry.train_loss)
-            ),
-            None,
-        ),
+        diverged_in=history.diverged_in(task),
     )

@@ -68,10 +68,11 @@ def _row(row: LayoutRow, layout: Layout, measure: Measure) -> Row:
 
 def _entry(row: LayoutRow, column: Column, measure: Measure) -> Entry:
     assert row.spec is not None
-    sample = measure(row.spec, column)
+    sample, diverged = measure(row.spec, column), measure.diverged(row.spec, column)
     return Entry(
         sample=sample,
-        missing="" if sample is not None else measure.missing(row.spec, column),
+        missing="" if sample or diverged else measure.missing(row.spec, column),
+        diverged=diverged,
         paper=row.paper.get(column.key),
         rerun=row.rerun.get(column.key),
     )

@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 from emtnas_hpc.history.retraining import Retraining
-from emtnas_hpc.report.columns import QUANTITIES, column
-from emtnas_hpc.report.experiments import Recipe, seed_of
+from emtnas_hpc.report.columns import column
+from emtnas_hpc.report.experiments import Recipe
 from emtnas_hpc.report.filling import fitted
 from emtnas_hpc.report.notes.meaning import describe_recipe, meanings
+from emtnas_hpc.report.quantities import pairs_of
 from emtnas_hpc.report.runs import Run
-from emtnas_hpc.report.table import Entry, Row, Sample, Table
+from emtnas_hpc.report.table import Entry, Row, Table, diverged_of, sample_of
 
 _COLUMNS = (
     column("accuracy", name="Test"),
@@ -17,8 +18,8 @@ _COLUMNS = (
 )
 _LABELS = ("Experiment", "Found on", "Data set", "N", "Recipe")
 
-#: A seed with what was retrained in it.
-Members = list[tuple[int, Retraining]]
+#: A run with what was retrained in it.
+Members = list[tuple[Run, Retraining]]
 
 
 def other_table(runs: Sequence[Run], used: Collection[str]) -> Table:
@@ -29,14 +30,15 @@ def other_table(runs: Sequence[Run], used: Collection[str]) -> Table:
             header = retraining.header
             if retraining.finished and header.signature not in used:
                 key = (header.experiment, header.experiment_signature)
-                groups[key].append((seed_of(run), retraining))
+                groups[key].append((run, retraining))
     rows = tuple(_row(groups[key]) for key in sorted(groups))
-    recipes = sorted({Recipe.of(r) for members in groups.values() for _seed, r in members})
+    recipes = sorted({Recipe.of(r) for members in groups.values() for _run, r in members})
     table = fitted(Table("other", "Other experiments", _LABELS, _COLUMNS, rows))
     notes = (
         "Mean ± sample standard deviation over seeds (n in brackets).",
         *map(describe_recipe, recipes),
         *meanings(table),
+        *table.diverged_notes,
     )
     return table.with_notes(notes)
 
@@ -55,11 +57,5 @@ def _row(members: Members) -> Row:
 
 
 def _entry(members: Members, quantity: str) -> Entry:
-    value_of = QUANTITIES[quantity].value
-    assert value_of is not None
-    pairs = [(seed, value_of(retraining)) for seed, retraining in members]
-    known = sorted((seed, value) for seed, value in pairs if value is not None)
-    if not known:
-        return Entry()
-    seeds, values = zip(*known, strict=True)
-    return Entry(Sample(tuple(seeds), tuple(values)))
+    pairs = pairs_of(members, quantity)
+    return Entry(sample_of(pairs), diverged=diverged_of(pairs))

@@ -64,6 +64,20 @@ class Run:
         """Whether the search has come to its end."""
         return self.search is not None and self.search.generation == self.search.n_generations
 
+    def diverged(self, task: str | None = None) -> bool:
+        """Whether the training loss of the search did, for a task by its own name or for any."""
+        results = () if self.search is None else self.search.tasks
+        return any(r.diverged_in is not None for r in results if task in (None, r.task))
+
+    def counts(self, retraining: Retraining) -> bool:
+        """Whether a retraining is a result: neither it nor the search of its architecture diverged.
+
+        A network of a search that diverged is trained as well as any other, but its architecture is
+        not what that search would have found.
+        """
+        found_on = retraining.header.found_on
+        return not (retraining.diverged or (found_on is not None and self.diverged(found_on)))
+
 
 @dataclass(frozen=True)
 class Runs:

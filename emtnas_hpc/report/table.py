@@ -1,7 +1,10 @@
 """A table as data: what every format is made from."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.paper import Quoted
 from emtnas_hpc.report.statistics import LEVEL, Comparison, Estimate, estimate
 
@@ -66,6 +69,8 @@ class Entry:
         n_baseline: seeds of it.
         q: its p after Holm's adjustment within the column.
         best: whether its mean is the best of the column.
+        diverged: seeds whose training did, in the search or in the retraining: no part of the
+            sample.
     """
 
     sample: Sample | None = None
@@ -76,6 +81,17 @@ class Entry:
     n_baseline: int = 0
     q: float | None = None
     best: bool = False
+    diverged: tuple[int, ...] = ()
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there are seeds, be they such that diverged."""
+        return self.sample is not None or bool(self.diverged)
+
+    @property
+    def n_seeds(self) -> int:
+        """All that there are, with those that diverged."""
+        return len(self.diverged) + (0 if self.sample is None else len(self.sample.seeds))
 
     @property
     def stars(self) -> int:
@@ -135,6 +151,41 @@ class Table:
         index = dict(zip(self.labels, row.labels, strict=True)).get("Index")
         return f"row {index}" if index else self.name_of(row)
 
+    @property
+    def diverged_notes(self) -> list[str]:
+        """How many seeds each row has that diverged, and which: they are in none of its numbers."""
+        notes: dict[str, None] = {}
+        for row in self.rows:
+            for column, entry in zip(self.columns, row.entries, strict=True):
+                if entry.diverged:
+                    task = "" if column.task is None else f", {heading(column.task)}"
+                    notes[f"{self.name_of(row)}{task}: {_left_out(entry)}."] = None
+        return list(notes)
+
     def with_notes(self, notes: tuple[str, ...]) -> "Table":
         """With these notes below it."""
         return replace(self, notes=notes)
+
+
+def _left_out(entry: Entry) -> str:
+    """`1 of 3 seeds diverged and is left out: seed 2`."""
+    some = len(entry.diverged) > 1
+    return (
+        f"{len(entry.diverged)} of {entry.n_seeds} seed{'s' * (entry.n_seeds > 1)} diverged and "
+        f"{'are' if some else 'is'} left out: seed{'s' * some} "
+        f"{', '.join(map(str, entry.diverged))}"
+    )
+
+
+def sample_of(pairs: Iterable[tuple[int, float]]) -> Sample | None:
+    """Seeds with their values, by seed; nan is a seed that diverged, and no value."""
+    known = sorted((seed, value) for seed, value in pairs if not math.isnan(value))
+    if not known:
+        return None
+    seeds, values = zip(*known, strict=True)
+    return Sample(tuple(seeds), tuple(values))
+
+
+def diverged_of(pairs: Iterable[tuple[int, float]]) -> tuple[int, ...]:
+    """The seeds that diverged: theirs is nan."""
+    return tuple(sorted(seed for seed, value in pairs if math.isnan(value)))

@@ -101,6 +101,7 @@ def _table(instance: _Instance, used: set[str]) -> Table:
         used |= measure.used
     notes = [
         *meaning_notes(table, instance.layout, measure),
+        *table.diverged_notes,
         *reservations(instance.layout, instance.family, measure.used),
     ]
     return table.with_notes(tuple(notes))
@@ -111,7 +112,7 @@ def _says_something(table: Table, instance: _Instance) -> bool:
     number = instance.layout.number
     of_networks = number == 4 or (number == 3 and instance.recipe is not None)
     columns = [i for i, column in enumerate(table.columns) if column.task or not of_networks]
-    return any(row.entries[i].sample is not None for row in table.rows for i in columns)
+    return any(row.entries[i].is_measured for row in table.rows for i in columns)
 
 
 def _told_apart(tables: Sequence[Table]) -> Iterator[Table]:

@@ -135,7 +135,8 @@ class RetrainingStage:
             "n_epochs": record.header.n_epochs,
             "loss": loss,
             "accuracy": accuracy,
-            "test_accuracy": record.test.accuracy if record.test else None,
+            "test_accuracy": record.verdict.accuracy if record.verdict else None,
+            "diverged": record.diverged,
         }
 
     @property

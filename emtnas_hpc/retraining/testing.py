@@ -27,6 +27,10 @@ def measure(
     Batch norm uses the running statistics: one path has moved them, at a learning rate that has
     come down to nothing, so they are its own.
 
+    Outputs that are no numbers still hit the first class; a loss of None says that there are such.
+    A weight or a statistic that is none says the same, though batch norm may hide it: what is
+    divided by an infinite variance is 0.
+
     Args:
         network: that has been trained.
         batches: the test set, as many images at once as memory likes.
@@ -49,7 +53,7 @@ def measure(
         accuracy=sums.hits / sums.n_images,
         top5=None if data.multi_label or data.n_classes <= _TOP else sums.top_hits / sums.n_images,
         auc=_auc(medmnist, labels, scores) if medmnist else None,
-        loss=loss if np.isfinite(loss) else None,
+        loss=loss if np.isfinite(loss) and _is_finite(network) else None,
         seconds_test=0.0,
     )
 
@@ -81,6 +85,10 @@ def _classified(
         if interrupted():
             raise Abandoned
         yield network(images, path, batch_norm.running), targets
+
+
+def _is_finite(network: Network) -> bool:
+    return all(bool(block.isfinite().all()) for block in (network.weights, network.statistics))
 
 
 def _medmnist_name(data: TaskData) -> str:

@@ -67,7 +67,7 @@ def record_generation(
 
 
 def summarise(history: History) -> Mapping[str, object]:
-    """The newest generation in a few plain numbers for every task."""
+    """The newest generation in a few plain numbers for every task, and what diverged."""
     if not history.generations:
         return {"tasks": {}}
     newest = history.generations[-1]
@@ -79,7 +79,12 @@ def summarise(history: History) -> Mapping[str, object]:
                 "loss": _known(entry.train_loss),
             }
             for header, entry in zip(history.header.tasks, newest.tasks, strict=True)
-        }
+        },
+        "diverged_in": {
+            header.name: generation
+            for task, header in enumerate(history.header.tasks)
+            if (generation := history.diverged_in(task)) is not None
+        },
     }
 
 

@@ -183,6 +183,19 @@ def test_onnx_is_written_beside_it(export, here: Path) -> None:
         (("--untrained", "--onnx"), "--onnx holds weights, and there are none"),
         (("--genotype", GENOTYPE), "--genotype and RUN exclude each other"),
         (("--name", "a-b"), "--name is 'a-b', expected one that Python can import, such as a_b"),
+        (("--name", ""), "--name is '', expected one that Python can import, such as network"),
+        (("--name", "x/net"), "'x/net', expected one that Python can import, such as net"),
+        (("--name", "net.py"), "'net.py', expected one that Python can import, such as net"),
+        (("--name", "class"), "expected one that Python can import, such as network_class"),
+        (("--name", "1abc"), "expected one that Python can import, such as network_1abc"),
+        *(
+            (
+                ("--name", taken),
+                f"--name is {taken!r}, which is a module of Python or of a package; expected one "
+                f"that is no other's, such as network_{taken}",
+            )
+            for taken in ("torch", "numpy", "typing", "math", "json", "pytest", "yaml", "sympy")
+        ),
     ],
     ids=lambda value: " ".join(map(str, value))[:40] if isinstance(value, tuple) else "",
 )

@@ -31,6 +31,15 @@ def test_a_generation_is_told_with_what_its_fittest_reached(
     )
 
 
+def test_what_diverged_has_no_numbers(capfd: pytest.CaptureFixture[str]) -> None:
+    tasks = {"digits": {"fitness": 0.5, "true_fitness": 0.25, "loss": None}}
+    log_listeners().progress(Progress(3, 300, 1.2, {"tasks": tasks}))
+    assert _line(capfd) == "generation 3/300, 1.2 s: digits diverged"
+    summary = {"retraining": "digits-n2", "epoch": 4, "accuracy": 0.5, "test_accuracy": None}
+    log_listeners().progress(Progress(4, 4, 1.0, {**summary, "diverged": "epoch 4"}))
+    assert _line(capfd) == "digits-n2: epoch 4, step 4/4, 1.0 s: diverged"
+
+
 def test_a_step_of_a_retraining_is_told_by_its_name(capfd: pytest.CaptureFixture[str]) -> None:
     summary = {"retraining": "digits-n2", "epoch": 4, "accuracy": 0.5, "test_accuracy": None}
     log_listeners().progress(Progress(7, 600, 1.0, summary))

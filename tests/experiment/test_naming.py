@@ -1,10 +1,16 @@
+import json
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from emtnas_hpc.data.registry import REGISTRY
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment import Experiment, rename, run_name
+from emtnas_hpc.experiment.naming import _legible, recipe_label
 
 Load = Callable[..., Experiment]
 
@@ -41,6 +47,12 @@ def name_of(load: Load) -> Callable[..., str]:
             "cifar+mine.source=cats+tasks=mine",
         ),
         (["name=other", "search.rmp=0.1"], "other+rmp=0.1"),
+        (["training.batches=10"], "cifar+batches=10"),
+        (["training.batches=epoch"], "cifar"),
+        (["evaluation.batch_norm=running"], "cifar+batch_norm=running"),
+        (["search.mutation=step", "search.generations=2"], "cifar+generations=2+mutation=step"),
+        (["task.cifar10.mean=[-0.5]"], "cifar+cifar10.mean=-0.5"),
+        (["task.cifar10.mean=[0.5]"], "cifar+cifar10.mean=0.5"),
     ],
 )
 def test_a_run_is_named_after_what_was_changed(
@@ -70,3 +82,56 @@ def test_the_name_of_a_run_is_always_one_of_a_folder(
 def test_a_name_that_is_none_for_a_folder_is_refused(load: Load, name: str) -> None:
     with pytest.raises(InputError, match=r"^--name is .*, expected at most 200 letters, digits"):
         rename(load("cifar"), name)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "label"),
+    [
+        ([], "long"),
+        (["epochs=10"], "long+epochs=10"),
+        (["channels=36", "epochs=100"], "long+channels=36+epochs=100"),
+        (["recipe='quick'"], "quick"),
+        (["recipe='quick'", "channels=2", "epochs=1"], "quick+channels=2+epochs=1"),
+        (["recipe='small'", "learning_rate=0.1"], "small+learning_rate=0.1"),
+        (["learning_rate=1e-05"], "long+learning_rate=1e-05"),
+        (["weight_decay=0.0005"], "long+weight_decay=0.0005"),
+        (["nesterov=false"], "long+nesterov=false"),
+        (["cutout=0", "drop_path=0.0"], "long+drop_path=0.0+cutout=0"),
+        (["momentum=0.85", "batch_size=96"], "long+batch_size=96+momentum=0.85"),
+        (["learning_rate=1e30"], "long+learning_rate=1e30"),
+        (["learning_rate=1e-30"], "long+learning_rate=1e-30"),
+    ],
+)
+def test_a_retraining_is_named_after_what_was_changed_in_its_recipe(
+    load: Load, overrides: list[str], label: str
+) -> None:
+    settings = load("cifar", *(f"retraining.{each}" for each in overrides)).retraining
+    assert recipe_label(settings) == label
+
+
+ITEMS = st.one_of(
+    st.booleans(),
+    st.integers(-(10**6), 10**6),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=12),
+    st.sampled_from(["1e30", "0.1", "true", "a/b", "a,b", "", "nothing", "a" * 64]),
+)
+
+
+@given(st.one_of(st.tuples(ITEMS, ITEMS), st.tuples(st.lists(ITEMS), st.lists(ITEMS))))
+@example((1e30, 1e-30))
+@example(([0.5], [-0.5]))
+@example((True, "true"))
+@example((0.1, "0.1"))
+@example((["a", "b"], ["a,b"]))
+@example((["a/b"], ["a b"]))
+@example(([], [""]))
+def test_two_values_of_a_setting_are_never_alike(pair: tuple[Any, Any]) -> None:
+    names = [_legible("x", value) for value in pair]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.=,-]*", name) for name in names)
+    assert (names[0] == names[1]) == (json.dumps(pair[0]) == json.dumps(pair[1]))
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=3))
+def test_numbers_say_what_they_are(values: list[float]) -> None:
+    assert [float(part) for part in _legible("x", values).split(",")] == values

@@ -1,6 +1,6 @@
 import math
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +63,18 @@ def test_seconds_are_the_median_of_the_newest_ten_over_all_tasks_and_phases(
     assert progress.seconds == pytest.approx(statistics.median(sums[2:]))
     assert progress.seconds < min(sums[:2])
     assert progress.seconds_left == pytest.approx(8 * progress.seconds)
+
+
+def test_a_task_that_diverged_is_told_with_its_first_generation(tmp_path: Path) -> None:
+    history = _history(4)
+    for number, loss in ((2, math.inf), (3, 1.0), (4, math.nan)):
+        generation = history.generations[number - 1]
+        tasks = list(generation.tasks)
+        tasks[1] = replace(tasks[1], train_loss=loss)
+        history.generations[number - 1] = replace(generation, tasks=tuple(tasks))
+    write_history(history, tmp_path / FILE_NAME)
+    assert read_progress(tmp_path / FILE_NAME).diverged_in == (None, 2, None)
+    assert [history.diverged_in(task) for task in range(3)] == [None, 2, None]
 
 
 def test_before_the_first_measurement_nothing_is_known(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,8 @@ FINISHED = replace(UNFINISHED.after(EPOCH), test=TestResult(0.96, 0.99, None, No
 
 
 UNDER_WAY = replace(UNFINISHED, part=PartOfEpoch(640, 1.25, 17.0, 2.5))
+TESTED = replace(FINISHED, test=TestResult(0.96, 0.99, None, 0.2, 1.5))
+LOST = replace(EPOCH, train_loss=None)
 DIVERGED = replace(UNFINISHED, part=PartOfEpoch(640, None, 17.0, 2.5))
 
 
@@ -45,6 +48,34 @@ DIVERGED = replace(UNFINISHED, part=PartOfEpoch(640, None, 17.0, 2.5))
 def test_a_retraining_is_read_as_it_was_written(tmp_path: Path, retraining: Retraining) -> None:
     write_retraining(retraining, tmp_path / "record.json")
     assert read_retraining(tmp_path / "record.json") == retraining
+
+
+@pytest.mark.parametrize(
+    ("retraining", "where"),
+    [
+        (UNFINISHED, ""),
+        (UNDER_WAY, ""),
+        (TESTED, ""),
+        (DIVERGED, "epoch 2"),
+        (FINISHED, "its last steps"),
+        (replace(TESTED, epochs=(LOST, EPOCH)), "epoch 1"),
+        (replace(TESTED, epochs=(EPOCH, LOST)), "epoch 2"),
+        (replace(UNFINISHED, epochs=(LOST,)), "epoch 1"),
+    ],
+    ids=["so-far", "part", "tested", "in-part", "test", "came-back", "last-epoch", "unfinished"],
+)
+def test_it_diverged_where_a_loss_was_no_finite_number_first(
+    retraining: Retraining, where: str
+) -> None:
+    assert retraining.diverged == where
+
+
+def test_one_that_diverged_has_no_accuracy() -> None:
+    verdict = FINISHED.verdict
+    assert verdict is not None
+    assert math.isnan(verdict.accuracy)
+    assert (verdict.top5, verdict.auc, verdict.seconds_test) == (None, None, 1.5)
+    assert (TESTED.verdict, UNFINISHED.verdict) == (TESTED.test, None)
 
 
 def test_it_is_finished_once_the_test_set_was_read() -> None:

@@ -27,7 +27,7 @@ TEST = TestResult(0.9712, 0.99, None, 0.1, 3.0)
 
 
 def _epoch(seconds: float) -> Epoch:
-    return Epoch(0.1, 0.3, None, 0.5, seconds)
+    return Epoch(0.1, 0.3, 1.5, 0.5, seconds)
 
 
 def _read(record: Retraining, folder: Path) -> RetrainingProgress:
@@ -51,6 +51,24 @@ def test_the_part_of_an_epoch_that_is_under_way_counts_nothing(tmp_path: Path) -
 def test_a_finished_record_tells_its_test_accuracy(tmp_path: Path) -> None:
     record = replace(BEGINNING, epochs=tuple(_epoch(1.0) for _n in range(600)), test=TEST)
     assert _read(record, tmp_path) == RetrainingProgress("cifar10", 600, 600, 1.0, 0.9712)
+
+
+@pytest.mark.parametrize(
+    "diverged",
+    [
+        replace(BEGINNING, epochs=(_epoch(1.0), replace(_epoch(1.0), train_loss=None))),
+        replace(BEGINNING, epochs=(replace(_epoch(1.0), train_loss=None), _epoch(1.0)), test=TEST),
+        replace(BEGINNING, epochs=(_epoch(1.0),), part=PartOfEpoch(100, None, 9.0, 77.0)),
+        replace(BEGINNING, epochs=(_epoch(1.0),), test=replace(TEST, loss=None)),
+    ],
+    ids=["epoch", "finished", "part", "test"],
+)
+def test_what_diverged_says_so_and_has_no_accuracy(tmp_path: Path, diverged: Retraining) -> None:
+    progress = _read(diverged, tmp_path)
+    assert progress.diverged
+    assert (progress.epoch, progress.seconds) == (len(diverged.epochs), 1.0)
+    assert (progress.test_accuracy is None) == (diverged.test is None)
+    assert progress.test_accuracy is None or math.isnan(progress.test_accuracy)
 
 
 def test_before_the_first_epoch_nothing_is_measured(tmp_path: Path) -> None:

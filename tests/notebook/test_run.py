@@ -1,12 +1,17 @@
 """A run as a notebook sees it."""
 
+import json
+import math
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from emtnas_hpc import load_run, parse_genotype
 from emtnas_hpc.errors import DamagedError, InputError
+from emtnas_hpc.store.manifest import MANIFEST, Manifest, read_manifest, record_of
 
 
 def test_a_run_tells_what_it_is_and_how_far(loaded, whole):
@@ -44,6 +49,47 @@ def test_a_retraining_hands_out_its_network_in_evaluation(loaded):
     assert not network.training
     with torch.no_grad():
         assert network(torch.zeros(3, 1, 8, 8)).shape == (3, 10)
+
+
+def test_a_retraining_that_diverged_says_so_and_hands_out_no_network_unless_it_has_to(copied):
+    stage = load_run(copied).retrainings[0].retrained.stage
+    record = stage.commit(stage.steps()[-1]) / "record.json"
+    told = json.loads(record.read_text(encoding="utf-8"))
+    told["epochs"][0]["train_loss"] = None
+    record.write_text(json.dumps(told), encoding="utf-8")
+    renew_manifest(record.parent)
+    diverged, *others = load_run(copied).retrainings
+    assert (diverged.diverged, [each.diverged for each in others]) == ("epoch 1", [""] * 3)
+    assert math.isnan(diverged.test.accuracy)
+    with pytest.raises(
+        InputError, match=r"diverged in epoch 1: its weights are no result; retrain"
+    ):
+        diverged.network()
+    with pytest.warns(UserWarning, match="diverged in epoch 1: its weights are no result"):
+        assert not diverged.network(force=True).training
+
+
+def test_weights_that_are_no_numbers_are_no_network_whatever_the_record_says(copied):
+    retrained = load_run(copied).retrainings[0].retrained
+    weights = retrained.stage.commit(retrained.stage.steps()[-1]) / "weights.pt"
+    state = torch.load(weights, weights_only=True)
+    state["weights"][0] = torch.nan
+    torch.save(state, weights)
+    renew_manifest(weights.parent)
+    with pytest.raises(InputError, match="diverged in its last steps"):
+        load_run(copied).retrainings[0].network()
+
+
+def renew_manifest(commit: Path) -> None:
+    """Makes a commit good again whose files were changed."""
+    manifest = read_manifest(commit)
+    assert isinstance(manifest, Manifest)
+    files = {name: record_of(commit / name) for name in manifest.files}
+    (commit / MANIFEST).write_text(replace(manifest, files=files).to_text(), encoding="utf-8")
+
+
+def test_an_incumbent_says_whether_its_search_diverged(loaded):
+    assert [loaded.incumbent(task).diverged_in for task in loaded.tasks] == [None, None]
 
 
 def test_an_unfinished_retraining_has_no_network_yet(copied):

@@ -1,8 +1,9 @@
 """Run directories such as searches and retrainings leave them, made without images or weights."""
 
 import hashlib
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,6 +62,7 @@ class Retrained:
         on: tasks that are retrained on instead of the own.
         auc: of all of them.
         channels: C of the networks.
+        diverged: epoch whose loss is no finite number; 0 for the test's alone; None for none.
     """
 
     n_normal: Sequence[int] = (2,)
@@ -72,6 +74,22 @@ class Retrained:
     on: Sequence[str] = ()
     auc: float | None = None
     channels: int = 48
+    diverged: int | None = None
+
+
+@dataclass
+class DivergingTrainer(FakeTrainer):
+    """Of a supernet whose loss is no number from a generation on."""
+
+    task: int
+    first: int
+
+    def __post_init__(self) -> None:
+        super().__init__(self.task)
+
+    def train(self, chromosomes, generation, interrupted):
+        record = super().train(chromosomes, generation, interrupted)
+        return replace(record, loss=math.nan) if generation >= self.first else record
 
 
 def make_run(
@@ -83,6 +101,7 @@ def make_run(
     name: str | None = None,
     retrained: Retrained | None = Retrained(),
     weights: int = 0,
+    diverged: Mapping[int, int] = {},
     **conditions: object,
 ) -> Path:
     """Makes one run directory and returns it.
@@ -96,6 +115,7 @@ def make_run(
         name: of the run's folder; None is the preset's.
         retrained: what was retrained, None for nothing.
         weights: bytes of every file of weights; a hole in the file, not on the disk.
+        diverged: tasks whose search does, each with the first such generation.
         conditions: what the run was carried out under, besides a CPU and versions.
     """
     experiment = load_experiment(preset, overrides, registry=REGISTRY)
@@ -104,7 +124,7 @@ def make_run(
     stored = _stored(experiment, seed)
     claim = take(paths, this_process(), say=lambda _message: None)
     paths.experiment.write_text(dump_stored(stored))
-    history = _search(paths, claim, stored, until or experiment.search.generations)
+    history = _search(paths, claim, stored, until or experiment.search.generations, diverged)
     for record in _retrainings(history, stored, retrained) if retrained else ():
         _commit_retraining(paths, claim, record)
     for file in paths.directory.rglob("*.pt"):
@@ -127,12 +147,21 @@ def _stored(experiment: Experiment, seed: int) -> StoredExperiment:
     return replace(stored, signatures={"search": stored.identity.signature})
 
 
-def _search(paths: RunPaths, claim: Claim, stored: StoredExperiment, until: int) -> History:
+def _search(
+    paths: RunPaths,
+    claim: Claim,
+    stored: StoredExperiment,
+    until: int,
+    diverged: Mapping[int, int],
+) -> History:
     header = _header(stored)
     stage = SearchStage(
         header,
         stored.experiment.search,
-        lambda: [FakeTrainer(task) for task in range(len(header.tasks))],
+        lambda: [
+            DivergingTrainer(task, diverged[task]) if task in diverged else FakeTrainer(task)
+            for task in range(len(header.tasks))
+        ],
         clock=_clock(stored.seed, len(header.tasks)).__next__,
     )
     history = stage.start()
@@ -221,13 +250,24 @@ def _retraining(
     drawn = (stored.experiment.name, source.name, on, str(n_normal), str(stored.seed))
     noise = int(_digest(*drawn), 16) % 1000 / 1e5
     accuracy = 0.9 - 0.15 * (on == "cifar100") + 0.01 * n_normal + retrained.lift + noise
-    test = TestResult(accuracy, accuracy + 0.01 if classes > 5 else None, retrained.auc, 0.4, 3.0)
+    diverged = retrained.diverged
+    epochs = [
+        replace(epoch, train_loss=None) if number == diverged else epoch
+        for number in range(1, (retrained.epochs or retrained.epochs_in_all) + 1)
+    ]
+    test = TestResult(
+        accuracy,
+        accuracy + 0.01 if classes > 5 else None,
+        retrained.auc if diverged is None else None,
+        0.4 if diverged is None else None,
+        3.0,
+    )
     return Retraining(
         header,
         parameters=count_parameters(architecture, shape, "all"),
         parameters_in_use=count_parameters(architecture, shape),
         macs=count_macs(architecture, shape),
-        epochs=(epoch,) * (retrained.epochs or retrained.epochs_in_all),
+        epochs=tuple(epochs),
         test=test if retrained.epochs is None else None,
     )
 

@@ -2,6 +2,7 @@ import csv
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from command_line import run_here
@@ -72,9 +73,10 @@ def test_each_format_is_printed_and_is_the_same_text_in_a_file(one_run, tmp_path
     assert printed.out.startswith(begin)
     output = tmp_path / "out/deep"
     written = run_here("report", "--runs", one_run, "--format", name, "--output", output)
-    (file,) = output.iterdir()
-    assert written.out == f"{file}\n"
-    assert file.read_text(encoding="utf-8") == printed.out
+    file, *others = written.out.splitlines()
+    assert set(output.iterdir()) == {Path(file), *map(Path, others)}
+    assert [Path(other).name for other in others] == ["searches.csv"] * (name == "csv")
+    assert Path(file).read_text(encoding="utf-8") == printed.out
 
 
 def test_json_has_tables_searches_retrainings_and_problems(one_run):
@@ -158,7 +160,8 @@ def test_without_a_format_every_file_is_written_and_the_page_with_its_figures(on
     assert (result.code, result.err) == (0, "")
     names = {file.name for file in output.iterdir()}
     assert names == {f"report.{suffix}" for suffix in ("md", "tex", "csv", "json", "html")} | {
-        "figures"
+        "figures",
+        "searches.csv",
     }
     files = {str(file) for file in output.rglob("*") if file.is_file()}
     assert set(result.out.splitlines()) == files

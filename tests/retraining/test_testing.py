@@ -70,6 +70,18 @@ def test_a_measurement_is_left_where_it_is_interrupted(network: Network, digits:
         measure(network, batches(on_device(digits)), digits, iter([False, True]).__next__)
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_statistic_that_is_no_finite_number_is_told_though_outputs_hide_it(
+    network: Network, digits: Prepared, never: Interrupted, value: float
+) -> None:
+    name, offset, _shape = next(x for x in network.statistics_layout if x[0].endswith("var"))
+    network.statistics[offset] = value
+    images = on_device(digits)
+    hidden = value == torch.inf
+    assert bool(logits_of(network, images)[0].isfinite().all()) == hidden, name
+    assert measure(network, batches(images), digits, never).loss is None
+
+
 def test_a_loss_that_is_no_number_is_none(
     network: Network, digits: Prepared, never: Interrupted
 ) -> None:

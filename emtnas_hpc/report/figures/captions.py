@@ -103,7 +103,8 @@ def caption_times(experiments: Sequence[Searches]) -> Caption:
         "Where the time went",
         "Wall clock of sampled training, sampled evaluation and the search itself (breeding, "
         "re-evaluation, selection), summed over tasks; mean ± sample standard deviation over the "
-        "seeds of each experiment; without queueing, repeated steps and true fitness.",
+        "seeds of each experiment; without queueing, repeated steps and true fitness."
+        f"{_diverged_somewhere(experiments)}",
         f"A stacked bar for each experiment. The longest, {longest.title}: {shares}.",
     )
 
@@ -127,8 +128,18 @@ def _seeds(experiment: Searches) -> str:
 
 
 def _left_out(experiment: Searches) -> str:
-    left_out = experiment.left_out
-    return f" Not finished and left out: seed {listed(left_out)}." if left_out else ""
+    left_out, diverged = experiment.left_out, experiment.diverged
+    text = f" Not finished and left out: seed {listed(left_out)}." if left_out else ""
+    if experiment.all_diverged:
+        text += " The training loss of all of them diverged: what follows on it is noise."
+    elif diverged:
+        text += f" Diverged and left out: seed {listed(diverged)}."
+    return text
+
+
+def _diverged_somewhere(experiments: Sequence[Searches]) -> str:
+    which = [f"{e.title} seed {listed(e.diverged)}" for e in experiments if e.diverged]
+    return f" Diverged and left out, unless all did: {'; '.join(which)}." if which else ""
 
 
 def _share(part: int, whole: int) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emtnas_hpc.report.experiments import Experiment
+from emtnas_hpc.report.experiments import Experiment, seed_of
 from emtnas_hpc.report.figures.trace import Trace
 
 
@@ -16,12 +16,19 @@ class Searches:
         key: of it, a part of file names and addresses.
         traces: its searches, by seed: the finished ones, or all while none is finished.
         left_out: seeds that are not finished while others are.
+        diverged: seeds whose training loss did: left out as well, unless all of them did.
     """
 
     title: str
     key: str
     traces: tuple[Trace, ...]
     left_out: tuple[int, ...]
+    diverged: tuple[int, ...] = ()
+
+    @property
+    def all_diverged(self) -> bool:
+        """Whether nothing else could be drawn."""
+        return self.diverged == tuple(trace.header.seed for trace in self.traces)
 
     @property
     def signature(self) -> str:
@@ -63,6 +70,8 @@ def listed(seeds: Sequence[int]) -> str:
 
 def searches_of(experiment: Experiment) -> Searches:
     """What is drawn of an experiment."""
-    traces = tuple(run.trace for run in experiment.averaged if run.trace is not None)
+    diverged = tuple(seed_of(run) for run in experiment.averaged if run.diverged())
+    runs = [run for run in experiment.averaged if not run.diverged()] or experiment.averaged
+    traces = tuple(run.trace for run in runs if run.trace is not None)
     left_out = experiment.unfinished if experiment.finished else ()
-    return Searches(experiment.title, experiment.key, traces, left_out)
+    return Searches(experiment.title, experiment.key, traces, left_out, diverged)

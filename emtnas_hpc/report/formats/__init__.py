@@ -1,7 +1,7 @@
 """A table as text, one renderer a format; the screen's is in cli, the page's in page."""
 
 from emtnas_hpc.report.formats.cells import Shown, cells_of, origins, shown, shown_columns
-from emtnas_hpc.report.formats.csv import as_csv
+from emtnas_hpc.report.formats.csv import as_csv, searches_as_csv
 from emtnas_hpc.report.formats.json import as_json, plain, table_values
 from emtnas_hpc.report.formats.latex import as_latex
 from emtnas_hpc.report.formats.markdown import as_markdown
@@ -15,6 +15,7 @@ __all__ = [
     "cells_of",
     "origins",
     "plain",
+    "searches_as_csv",
     "shown",
     "shown_columns",
     "table_values",

@@ -17,7 +17,7 @@ class Shown:
 
     Attributes:
         text: mean and deviation; or why there is none. May be empty.
-        n: seeds, of our own numbers.
+        n: seeds, of our own numbers; where all of them diverged, so many did.
         stars: that belong behind it.
         bold: whether it is the best of its column.
         is_value: whether it is a number.
@@ -33,6 +33,11 @@ class Shown:
     def full(self) -> str:
         """With n in brackets: `96.73 ±0.15 (5)`."""
         return self.text if self.n is None else f"{self.text} ({self.n})"
+
+    @property
+    def without_n(self) -> str:
+        """A value for a table that says n itself; of seeds that diverged, how many stays."""
+        return self.text if self.is_value else self.full
 
 
 def origins(table: Table, index: int) -> tuple[Origin, ...]:
@@ -58,6 +63,8 @@ def shown(entry: Entry, column: Column, origin: Origin) -> Shown:
     if origin != "ours":
         quoted = entry.paper if origin == "paper" else entry.rerun
         return Shown("" if quoted is None else quoted.text)
+    if entry.sample is None and entry.diverged:
+        return Shown("diverged", len(entry.diverged), is_value=False)
     if entry.sample is None:
         return Shown(entry.missing, is_value=False)
     n = len(entry.sample.values)

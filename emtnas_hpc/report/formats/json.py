@@ -48,8 +48,12 @@ def cell_values(entry: Entry) -> dict[str, Any]:
         values |= {"status": "run", **asdict(entry.sample.estimate)}
         values |= {"seeds": list(entry.sample.seeds), "values": list(entry.sample.values)}
         values |= {"stars": entry.stars, "best": entry.best}
+    elif entry.diverged:
+        values |= {"status": "diverged", "n": 0, "seeds": [], "values": []}
     elif entry.missing not in ("", "-"):
         values["status"] = entry.missing
+    if entry.diverged:
+        values["diverged"] = list(entry.diverged)
     if entry.test is not None:
         values |= {**asdict(entry.test), "q": entry.q, "n_baseline": entry.n_baseline}
     for name, quoted in (("paper", entry.paper), ("rerun", entry.rerun)):

@@ -36,7 +36,7 @@ def reservations(layout: Layout, family: Family, used: Collection[str] = ()) -> 
         yield from _mixed(name, word, experiments)
     yield from _changed(experiments)
     yield from retraining_conditions(experiments, used)
-    yield from _diverged(experiments)
+    yield from _diverged(experiments, used)
     yield from _stood_back(layout, family)
 
 
@@ -155,7 +155,7 @@ def _changed(experiments: Sequence[Experiment]) -> Iterator[str]:
                 )
 
 
-def _diverged(experiments: Sequence[Experiment]) -> Iterator[str]:
+def _diverged(experiments: Sequence[Experiment], used: Collection[str]) -> Iterator[str]:
     for experiment in experiments:
         for run in experiment.finished:
             for task in run.search.tasks if run.search is not None else ():
@@ -163,6 +163,13 @@ def _diverged(experiments: Sequence[Experiment]) -> Iterator[str]:
                     yield (
                         f"The training loss diverged: {experiment.name}, seed {seed_of(run)}, "
                         f"{task.task} in generation {task.diverged_in}."
+                    )
+            for retraining in run.retrainings:
+                header = retraining.header
+                if retraining.diverged and header.signature in used:
+                    yield (
+                        f"The retraining diverged: {experiment.name}, seed {seed_of(run)}, "
+                        f"{header.task} (N = {header.shape.n_normal}) in {retraining.diverged}."
                     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import jinja2
 
 import emtnas_hpc
+from emtnas_hpc.report.experiments import Experiment, experiments_of
 from emtnas_hpc.report.figures.gallery import Chapter, Drawing, Gallery, Incumbent
 from emtnas_hpc.report.page.inline import colour_variables, inline_svg
 from emtnas_hpc.report.page.provenance import provenance_rows
@@ -19,7 +20,6 @@ from emtnas_hpc.report.page.views import (
     SeedView,
 )
 from emtnas_hpc.report.runs import Runs
-from emtnas_hpc.report.summary import Summary, summarise
 from emtnas_hpc.report.table import Table
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -48,16 +48,16 @@ def build_page(runs: Runs, tables: Sequence[Table], gallery: Gallery) -> str:
 
 
 def _page(runs: Runs, tables: Sequence[Table], gallery: Gallery) -> PageView:
-    found = summarise(runs.runs)
-    summaries = {summary.experiment_signature: summary for summary in found}
+    found = experiments_of(runs.runs)
+    experiments = {experiment.signature: experiment for experiment in found}
     conditions = [condition for run in runs.runs for condition in run.conditions()]
     return PageView(
-        title="Architecture searches" if len(summaries) != 1 else f"{found[0].name}: the report",
-        lead=_lead(runs, len(summaries)),
+        title="Architecture searches" if len(found) != 1 else f"{found[0].name}: the report",
+        lead=_lead(runs, len(found)),
         problems=runs.problems,
         tables=tuple(map(table_view, tables)),
         overview=tuple(map(_figure, gallery.overview)),
-        chapters=tuple(_chapter(chapter, summaries) for chapter in gallery.chapters),
+        chapters=tuple(_chapter(chapter, experiments) for chapter in gallery.chapters),
         provenance=provenance_rows(conditions),
         version=emtnas_hpc.__version__,
     )
@@ -73,15 +73,15 @@ def _lead(runs: Runs, n_experiments: int) -> str:
     return ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts) + "."
 
 
-def _chapter(chapter: Chapter, summaries: dict[str, Summary]) -> ChapterView:
+def _chapter(chapter: Chapter, experiments: dict[str, Experiment]) -> ChapterView:
     experiment = chapter.experiment
-    summary = summaries.get(experiment.signature)
+    found = experiments.get(experiment.signature)
     progress = "" if experiment.finished else f", up to generation {experiment.generation}"
     return ChapterView(
         key=experiment.key,
         title=experiment.title,
         lead=f"Searched on {' + '.join(experiment.tasks)}, {experiment.seeds}{progress}.",
-        summary=summary_view(summary, experiment.key) if summary else None,
+        summary=summary_view(found) if found else None,
         figures=tuple(map(_figure, chapter.figures)),
         seeds=tuple(
             SeedView(seed, tuple(map(_incumbent, incumbents)))

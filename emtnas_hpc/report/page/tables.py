@@ -1,9 +1,10 @@
 """The report's tables in the words that a page shows."""
 
+from emtnas_hpc.report.experiments import Experiment
 from emtnas_hpc.report.formats.cells import shown
 from emtnas_hpc.report.formats.parts import parts
 from emtnas_hpc.report.page.views import EntryView, GridView, RowView, TableView
-from emtnas_hpc.report.summary import SEARCH_COLUMNS, SEARCH_NOTES, Summary, TaskSummary
+from emtnas_hpc.report.summary import search_notes, search_table
 from emtnas_hpc.report.table import Column, Entry, Row, Table
 
 #: Characters that fit on a sheet of paper.
@@ -21,19 +22,22 @@ def table_view(table: Table) -> TableView:
     )
 
 
-def summary_view(summary: Summary, key: str) -> TableView:
+def summary_view(experiment: Experiment) -> TableView:
     """What an experiment's searches found, mean over their seeds."""
-    n = len(summary.seeds)
-    unfinished = ", ".join(map(str, summary.unfinished))
-    left_out = " and left out" if set(summary.seeds).isdisjoint(summary.unfinished) else ""
+    table, searches = search_table(experiment), [run.search for run in experiment.averaged]
+    unfinished = ", ".join(map(str, experiment.unfinished))
+    left_out = " and left out" if experiment.finished else ""
+    meaning, *others = search_notes([experiment])
+    mode = "".join({search.batch_norm for search in searches if search is not None})
     return TableView(
-        key=f"{key}-summary",
-        title=f"What the searches found: mean ± sample standard deviation, n = {n}",
-        labels=("task",),
-        grids=(_summary_grid(summary),),
+        key=f"{experiment.key}-summary",
+        title=f"What the searches found: mean ± sample standard deviation, n = {len(searches)}",
+        labels=table.labels,
+        grids=(_summary_grid(table),),
         notes=(
-            f"Batch-norm mode {summary.batch_norm}. {SEARCH_NOTES[0]}",
-            *SEARCH_NOTES[1:],
+            *table.diverged_notes,
+            f"Batch-norm mode {mode}. {meaning}",
+            *others,
             *([f"Not finished{left_out}: seed {unfinished}."] if unfinished else []),
         ),
     )
@@ -75,11 +79,13 @@ def _below(entry: Entry) -> list[str]:
     ]
 
 
-def _summary_grid(summary: Summary) -> GridView:
-    headings = (column.heading for column in SEARCH_COLUMNS)
-    return GridView(tuple(headings), tuple(map(_summary_row, summary.tasks)))
+def _summary_grid(table: Table) -> GridView:
+    """Of one n for all, which the title says."""
+    headings = (column.heading for column in table.columns)
+    return GridView(tuple(headings), tuple(_summary_row(row, table) for row in table.rows))
 
 
-def _summary_row(task: TaskSummary) -> RowView:
-    texts = (task.quantities[column.key].text(column) for column in SEARCH_COLUMNS)
-    return RowView((task.task,), tuple(map(EntryView, texts)))
+def _summary_row(row: Row, table: Table) -> RowView:
+    pairs = zip(row.entries, table.columns, strict=True)
+    cells = (shown(entry, column, "ours") for entry, column in pairs)
+    return RowView(row.labels, tuple(EntryView(cell.without_n) for cell in cells))
