@@ -39,7 +39,7 @@ def resume_runs(
         EmtnasError: something is refused; before SLURM is asked to submit, nothing is changed.
     """
     known = _known(find_runs(arguments, runs), say_of_others=bool(arguments))
-    queue = read_queue()
+    queue = read_queue(say)
     by_request = groupby(known, key=lambda each: (each[0].jobs.lock, each[1].experiment, each[2]))
     groups = [list(group) for _key, group in by_request]
     proposals = []

@@ -14,6 +14,7 @@ from emtnas_hpc.data.registry import REGISTRY
 from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.evolution.random_streams import Purpose, stream
 from emtnas_hpc.experiment import Experiment, load_experiment, rename, retraining_experiment
+from emtnas_hpc.experiment.text import read_text
 from emtnas_hpc.history import History
 from emtnas_hpc.retraining.order import Origin, RetrainingOrder
 from emtnas_hpc.search.run_directory import read_stored
@@ -200,11 +201,7 @@ def _from_elsewhere(order: RetrainOrder) -> tuple[Architecture, str] | None:
 def _text(order: RetrainOrder) -> str:
     if order.file is None:
         return order.genotype or ""
-    try:
-        return order.file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"--file is '{order.file}', which cannot be read: {reason}") from None
+    return read_text(order.file, f"--file is '{order.file}', which")
 
 
 def _request(

@@ -1,14 +1,18 @@
 """How jobs ended, by one call of sacct; many a site keeps no accounts."""
 
 import math
+import re
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from emtnas_hpc.cluster.scheduler import call
+from emtnas_hpc.cluster.scheduler import ask, clean, lines_of
 from emtnas_hpc.errors import SchedulerError
 
 #: An sacct that has failed is not asked again for so long.
 RETRY_S = 300.0
+
+#: A job with its state; other lines are a site's notices.
+_ENDING = re.compile(r"\s*(\d[\d_+]*)\s*\|\s*([A-Za-z_]+)")
 
 
 class Accounts:
@@ -51,15 +55,11 @@ def read_endings(job_ids: Collection[str]) -> dict[str, str]:
     fields = "--format=JobID,State"
     # -D: all incarnations of a requeued job; -X: jobs, not their steps.
     return parse_endings(
-        call("sacct", "-X", "-D", "-P", "-n", fields, "-j", ",".join(sorted(job_ids)))
+        ask("sacct", "-X", "-D", "-P", "-n", fields, "-j", ",".join(sorted(job_ids)))
     )
 
 
 def parse_endings(text: str) -> dict[str, str]:
     """The newest incarnation of each job; of `CANCELLED by 1000` only the first word."""
-    endings = {}
-    for line in text.splitlines():
-        job_id, _, state = line.partition("|")
-        if state.strip():
-            endings[job_id] = state.split()[0]
-    return endings
+    found = (_ENDING.match(line) for line in lines_of(text))
+    return {match[1]: clean(match[2]) for match in found if match}

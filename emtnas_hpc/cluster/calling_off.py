@@ -1,17 +1,16 @@
 """Taking jobs out of the queue, and waiting until they are gone."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
-from emtnas_hpc.cluster.scheduler import call
+from emtnas_hpc.cluster.scheduler import Say, call
 from emtnas_hpc.errors import SchedulerError
 
 #: Longer than a job may take to die: SLURM's KillWait is 30 s unless a site says otherwise.
 PATIENCE_S = 60.0
 _LOOK_EVERY_S = 0.5
 
-Say = Callable[[str], None]
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
 
@@ -56,6 +55,18 @@ def call_off(
         )
 
 
+def once(say: Say, told: Iterable[str] = ()) -> Say:
+    """As `say`, but no line is told twice, nor one that was told before."""
+    said = set(told)
+
+    def say_once(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            say(line)
+
+    return say_once
+
+
 def end_jobs(
     look: Callable[[], Sequence[QueuedJob]],
     say: Say,
@@ -82,15 +93,9 @@ def end_jobs(
         SchedulerError: SLURM cannot be asked.
     """
     end = clock() + patience_s
-    said = {_line(job) for job in told}
-
-    def say_once(line: str) -> None:
-        if line not in said:
-            said.add(line)
-            say(line)
-
+    say = once(say, (_line(job) for job in told))
     while jobs := look():
-        _scancel([job for job in jobs if job.state != "COMPLETING"], say_once)
+        _scancel([job for job in jobs if job.state != "COMPLETING"], say)
         if clock() >= end:
             break
         sleep(_LOOK_EVERY_S)

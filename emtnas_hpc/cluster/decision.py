@@ -1,7 +1,7 @@
 """What `launch` and `resume` do about one seed: a pure judgement."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from emtnas_hpc.cluster.queue import QueuedJob
@@ -75,10 +75,19 @@ def decide(seed: Evidence, n_spares: int, *, resuming: bool = False) -> Decision
 def own_jobs(records: Sequence[JobRecord], queue: Sequence[QueuedJob]) -> tuple[QueuedJob, ...]:
     """The jobs of these records in the queue, in the order of the records.
 
-    By name alone: it holds the intent, and SLURM may give a job's number to another one day.
+    By name: it holds the intent, and SLURM may give a job's number to another one day. Where a
+    site's squeue cuts names short, by the number and what is left of the name.
     """
     by_name = {job.name: job for job in queue}
-    return tuple(by_name[record.name] for record in records if record.name in by_name)
+    by_id = {job.job_id: job for job in queue}
+    found = (by_name.get(record.name) or _cut_short(record, by_id) for record in records)
+    return tuple(job for job in found if job is not None)
+
+
+def _cut_short(record: JobRecord, by_id: Mapping[str, QueuedJob]) -> QueuedJob | None:
+    job = by_id.get(record.job_id or "")
+    is_it = job is not None and bool(job.name) and record.name.startswith(job.name)
+    return replace(job, name=record.name) if job is not None and is_it else None
 
 
 def _split(seed: Evidence) -> tuple[tuple[QueuedJob, ...], tuple[QueuedJob, ...]]:

@@ -104,11 +104,14 @@ def propose(
         _row(seed, sight, judge(seed, sight, resuming=resuming), known)
         for seed, sight in zip(seeds, sights, strict=True)
     )
-    proposal = Proposal(experiment, resolved, known.pace, known.commits[SEARCH], rows, ())
+    proposal = Proposal(
+        experiment, resolved, known.pace, known.commits[SEARCH], rows, resolved.remarks
+    )
     if not proposal.submitted:
         return proposal
     first = proposal.submitted[0].seed
-    said = check_acceptance(sbatch_text(first.run, first.request))
+    said = [*resolved.remarks]
+    said += check_acceptance(sbatch_text(first.run, first.request))
     said += _plan_warnings(proposal, known)
     return replace(proposal, warnings=tuple(said))
 

@@ -1,8 +1,21 @@
 """What SLURM's queue says of all jobs of this user, by one call of squeue."""
 
+import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from emtnas_hpc.cluster.scheduler import call
+from emtnas_hpc.cluster.scheduler import (
+    Say,
+    ask,
+    clean,
+    instead_of,
+    lines_of,
+    none_of,
+    number,
+    quoted,
+    silent,
+)
 from emtnas_hpc.errors import SchedulerError
 
 _FIELDS = (
@@ -19,6 +32,18 @@ _ENDED = frozenset(
 )
 #: SLURM's answer for a job that ended some minutes ago, or never was.
 _FORGOTTEN = "Invalid job id"
+#: squeue before 20.02 knows no --me.
+_NO_SUCH_OPTION = "unrecognized option"
+
+#: 12, 12_3 and 12_[4-9] of an array, 12+0 of a job of several parts.
+_JOB_ID = re.compile(r"\d+(?:_(?:\d+|\[[^]|]*]))?(?:\+\d+)?", re.ASCII)
+#: What begins as a job does, be the rest of its line missing.
+_BEGINS = re.compile(r"\d[\d_+\[\],%-]*\s*(?:\||$)", re.ASCII)
+_STATE = re.compile(r"[A-Z_]+")
+#: What the names of our jobs begin with.
+_OURS = "emtnas-"
+#: A line of a job that has lost its beginning still has most of its columns.
+_MANY = len(_FIELDS) // 2
 
 
 @dataclass(frozen=True)
@@ -30,7 +55,7 @@ class QueuedJob:
         name: of the job.
         state: SLURM's word: PENDING, RUNNING, COMPLETING, SUSPENDED, ...
         reason: why it waits, SLURM's word; `None` (the text) for one that runs.
-        restarts: how often SLURM has requeued it.
+        restarts: how often SLURM has requeued it; None where it says no number.
         start: seconds since 1970; expected for one that waits, None where unknown.
         end: when its time limit ends, likewise.
         dependency: what it waits for, such as `afterany:12(unfulfilled)`; empty if nothing.
@@ -42,7 +67,7 @@ class QueuedJob:
     name: str
     state: str
     reason: str = ""
-    restarts: int = 0
+    restarts: int | None = 0
     start: float | None = None
     end: float | None = None
     dependency: str = ""
@@ -50,53 +75,124 @@ class QueuedJob:
     partition: str = ""
 
 
-def read_queue() -> list[QueuedJob]:
+def read_queue(say: Say = silent) -> list[QueuedJob]:
     """All jobs of this user that have not ended.
 
+    Args:
+        say: told in a line of what squeue printed besides jobs.
+
     Raises:
-        SchedulerError: the queue cannot be asked.
+        SchedulerError: the queue cannot be asked, or a job in it cannot be understood: to go on
+            without it might submit it twice.
     """
-    columns = ",".join(f"{field}:|" for field in _FIELDS)
-    return parse_queue(call("squeue", "--me", "--noheader", "--Format", columns))
+    # With its heading: without one, a notice alone might stand in the place of any number of jobs.
+    form = ("--Format", ",".join(f"{field}:|" for field in _FIELDS))
+    try:
+        text = ask("squeue", "--me", *form)
+    except SchedulerError as error:
+        if _NO_SUCH_OPTION not in str(error):
+            raise
+        text = ask("squeue", "--user", str(os.getuid()), *form)
+    return parse_queue(text, say)
 
 
 def knows_job(job_id: str) -> bool:
     """Whether a job, whoever submitted it, runs, is suspended, or waits to begin again.
 
     Raises:
-        SchedulerError: the queue cannot be asked.
+        SchedulerError: the queue cannot be asked, or does not say.
     """
     try:
-        states = call("squeue", "--noheader", "--jobs", job_id, "--format", "%T").split()
+        # All states: then an answer without any is none.
+        form = ("--format", "%T", "--states", "all")
+        text = ask("squeue", "--noheader", "--jobs", job_id, *form)
     except SchedulerError as error:
         if _FORGOTTEN in str(error):
             return False
         raise
+    lines = lines_of(text)
+    states = [line for line in lines if _STATE.fullmatch(line)]
+    if not states:
+        if lines:
+            raise instead_of("squeue", f"the state of job {job_id}", lines)
+        raise SchedulerError(f"squeue said nothing of job {job_id}")
     return not _ENDED.issuperset(states)
 
 
-def parse_queue(text: str) -> list[QueuedJob]:
-    """The jobs of squeue's lines; a name may hold anything but a line break."""
-    return [_parse(line) for line in text.splitlines() if line.strip()]
+def parse_queue(text: str, say: Say = silent) -> list[QueuedJob]:
+    """The jobs of squeue's lines; a name may hold anything.
+
+    Args:
+        text: as squeue printed it.
+        say: told in a line of what is none of a job's.
+
+    Raises:
+        SchedulerError: a line is a job's, but not all of it is there; or none is.
+    """
+    jobs: list[QueuedJob] = []
+    others: list[str] = []
+    has_heading = False
+    for line in _joined(lines_of(text)):
+        job = _parse(line)
+        if job is not None:
+            jobs.append(job)
+        elif line.partition("|")[0].strip().upper() == "JOBID" and "|" in line:
+            has_heading = True
+        elif _is_a_job(line):
+            raise SchedulerError(f"squeue printed a job that nobody understands: {quoted(line)}")
+        else:
+            others.append(line)
+    if others and not jobs and not has_heading:
+        raise instead_of("squeue", "jobs", others)
+    if others:
+        say(none_of("squeue", "a job's", others))
+    return jobs
 
 
-def _parse(line: str) -> QueuedJob:
-    job_id, rest = line.split("|", 1)
-    name, *others = rest.rsplit("|", len(_FIELDS) - 1)
-    state, reason, restarts, start, end, dependency, nodes, partition = others[:-1]
+def _joined(lines: Iterable[str]) -> list[str]:
+    """A name with a line break in it makes two lines of a job, put together again."""
+    joined: list[str] = []
+    for line in lines:
+        whole = f"{joined[-1]} {line}" if joined else line
+        if joined and _is_first_half(joined[-1]) and not _BEGINS.match(line) and _parse(whole):
+            joined[-1] = whole
+        else:
+            joined.append(line)
+    return joined
+
+
+def _is_first_half(line: str) -> bool:
+    name = line.partition("|")[2].strip()
+    is_ours = name.startswith(_OURS) or _OURS.startswith(name)
+    return bool(_BEGINS.match(line)) and not is_ours and _parse(line) is None
+
+
+def _is_a_job(line: str) -> bool:
+    """Whether a line that cannot be understood may be a job's."""
+    return bool(_BEGINS.match(line)) or _OURS in line or line.count("|") >= _MANY
+
+
+def _parse(line: str) -> QueuedJob | None:
+    parts = [clean(part) for part in line.split("|")]
+    if len(parts) > len(_FIELDS) and not parts[-1]:
+        parts.pop()
+    if len(parts) < len(_FIELDS) or not _JOB_ID.fullmatch(parts[0]):
+        return None
+    n_others = len(_FIELDS) - 2
+    job_id, name = parts[0], "|".join(parts[1:-n_others])
+    state, reason, restarts, start, end, dependency, nodes, partition = parts[-n_others:]
+    # A name of somebody's may hold |; in one of ours it is the trace of columns that were lost.
+    if "|" in name and (_OURS in name or not _STATE.fullmatch(state)):
+        return None
     return QueuedJob(
         job_id,
         name,
-        state,
+        state or "UNKNOWN",
         reason,
-        int(restarts or 0),
-        _seconds(start),
-        _seconds(end),
+        number(restarts or "0"),
+        number(start),
+        number(end),
         "" if dependency == "(null)" else dependency,
         nodes,
         partition,
     )
-
-
-def _seconds(text: str) -> float | None:
-    return float(text) if text.isdigit() else None

@@ -9,14 +9,12 @@ from emtnas_hpc.cluster.decision import own_jobs
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
 from emtnas_hpc.cluster.records import JobRecord, answered, read_records
 from emtnas_hpc.cluster.request import JobRequest
-from emtnas_hpc.cluster.scheduler import call
+from emtnas_hpc.cluster.scheduler import Say, call, number
 from emtnas_hpc.cluster.settling import settle
 from emtnas_hpc.cluster.this_job import ThisJob
 from emtnas_hpc.errors import EmtnasError
 from emtnas_hpc.store.lock import exclusive
 from emtnas_hpc.store.paths import RunPaths
-
-Say = Callable[[str], None]
 
 #: Whoever submits or cancels at this moment is done by then, or looks after spares himself.
 _PATIENCE_S = 10.0
@@ -113,7 +111,9 @@ def _with_me(run: RunPaths, me: ThisJob) -> list[JobRecord]:
     """The records, in which my own number may be missing: whoever submitted me died before that."""
     records = read_records(run.jobs)
     return [
-        answered(run.jobs, record, me.job_id) if record.open and record.name == me.name else record
+        answered(run.jobs, record, me.job_id)
+        if record.open and record.name == me.name and number(me.job_id) is not None
+        else record
         for record in records
     ]
 

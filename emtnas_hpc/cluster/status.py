@@ -71,14 +71,14 @@ def survey(directories: Sequence[Path], accounts: Accounts | None = None) -> Ove
     """
     accounts = accounts or Accounts()
     sights = look_at_all(directories, this_process())
-    unasked = ""
+    unasked: list[str] = []
     queue: list[QueuedJob] | None = []
     if any(sight.evidence.records for sight in sights):
         try:
-            queue = read_queue()
+            queue = read_queue(unasked.append)
         except SchedulerError as error:
             queue = None
-            unasked = f"{error}; states are those of the run directories"
+            unasked.append(f"{error}; states are those of the run directories")
     sights = [_joined(sight, queue) for sight in sights]
     standings = [judge_seed(sight.evidence) for sight in sights]
     left = _left_the_queue(sights, standings)
@@ -86,7 +86,7 @@ def survey(directories: Sequence[Path], accounts: Accounts | None = None) -> Ove
         standings = [judge_seed(replace(sight.evidence, endings=endings)) for sight in sights]
     rows = _rows(sights, standings)
     remark = f"how jobs ended is not known: {accounts.problem}" if left and accounts.problem else ""
-    problems = (*_unsaid(rows), *([unasked] if unasked else []), *_hopeless(rows))
+    problems = (*_unsaid(rows), *unasked, *_hopeless(rows))
     return Overview(rows, problems, remark)
 
 
@@ -168,5 +168,5 @@ def _restarts(sight: Sight) -> Mapping[str, int]:
     restarts = dict(sight.restarts)
     for job in sight.evidence.jobs or ():
         if job.restarts or job.state != "PENDING":
-            restarts[job.job_id] = max(job.restarts, restarts.get(job.job_id, 0))
+            restarts[job.job_id] = max(job.restarts or 0, restarts.get(job.job_id, 0))
     return restarts

@@ -69,7 +69,7 @@ def read_stored(paths: RunPaths) -> StoredExperiment | None:
         InputError: the file is there but cannot be understood.
     """
     try:
-        text = paths.experiment.read_text(encoding="utf-8")
+        text = paths.experiment.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return None
     except OSError as error:
