@@ -1,5 +1,6 @@
 """Whether SLURM would accept a job; nothing is submitted."""
 
+import re
 import tempfile
 from collections.abc import Sequence
 
@@ -9,7 +10,9 @@ from emtnas_hpc.errors import InputError, SchedulerError
 
 #: What an error of sbatch begins with that is an answer of SLURM's.
 REFUSED = "sbatch refused: "
+_WOULD_WAIT = "no node can take such a job now, it would wait"
 _NOT_NOW = "Requested node configuration is not available"
+_MEMORY = re.compile(r"memory|--?mem\b|mem[-_ ]?per|MaxMem|DefMem", re.IGNORECASE)
 #: SLURM's words where nobody knows whether its controller decided anything.
 _SILENCES = (
     *("unable to contact", "timed out", "zero bytes", "connection refused", "connection reset"),
@@ -52,6 +55,16 @@ def check_acceptance(script: str) -> list[str]:
     return found
 
 
+def may_wait(remark: str) -> bool:
+    """Whether `check_acceptance` found that no node can take such a job now, if ever."""
+    return remark.startswith(_WOULD_WAIT)
+
+
+def is_about_memory(error: InputError) -> bool:
+    """Whether SLURM, or what a site has put before it, did not accept a job for its memory."""
+    return bool(_MEMORY.search(str(error)))
+
+
 def is_refusal(reason: str) -> bool:
     """Whether it is sure that SLURM decided against a job that sbatch gave it.
 
@@ -77,5 +90,5 @@ def _unless_refused(error: SchedulerError) -> str:
     said = text.removeprefix(REFUSED)
     if _NOT_NOW in said:
         # It says so of nodes that are down or drained too; a job would be accepted, and wait.
-        return f"no node can take such a job now, it would wait; SLURM says: {said}"
+        return f"{_WOULD_WAIT}; SLURM says: {said}"
     raise InputError(f"SLURM would not accept such a job: {said}")

@@ -41,7 +41,7 @@ def call_off(
     numbers = ", ".join(f"job {job.job_id}" for job in jobs)
     say(f"cancelling what an earlier command left in the queue: {numbers}")
     left = end_jobs(
-        lambda: [job for job in read_queue() if job.name in names],
+        lambda: [job for job in read_queue().without_doubt() if job.name in names],
         say,
         told=jobs,
         patience_s=patience_s,

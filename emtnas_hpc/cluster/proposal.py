@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emtnas_hpc.agenda.transfers import TrainingImages, open_transfers
-from emtnas_hpc.cluster.acceptance import check_acceptance
+from emtnas_hpc.cluster.acceptance import check_acceptance, is_about_memory
 from emtnas_hpc.cluster.decision import Action, Decision
 from emtnas_hpc.cluster.launching import Seed, judge, see
 from emtnas_hpc.cluster.outlook import Knowledge, learn
@@ -16,10 +16,16 @@ from emtnas_hpc.cluster.queue import QueuedJob
 from emtnas_hpc.cluster.sight import Sight, look
 from emtnas_hpc.cluster.state import State
 from emtnas_hpc.cluster.submission import sbatch_text
+from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.session import SearchRequest
 from emtnas_hpc.store.owner import this_process
 from emtnas_hpc.store.paths import SEARCH
+
+_ASK_DOCTOR = (
+    "`emtnas-hpc doctor` tries in which way SLURM takes a wish for memory, and says the line for a "
+    "profile"
+)
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,12 @@ def propose(
         return proposal
     first = proposal.submitted[0].seed
     said = [*resolved.remarks]
-    said += check_acceptance(sbatch_text(first.run, first.request))
+    try:
+        said += check_acceptance(sbatch_text(first.run, first.request))
+    except InputError as error:
+        if not is_about_memory(error):
+            raise
+        raise InputError(f"{error}; {_ASK_DOCTOR}") from None
     said += _plan_warnings(proposal, known)
     return replace(proposal, warnings=tuple(said))
 

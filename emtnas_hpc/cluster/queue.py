@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from emtnas_hpc.cluster.scheduler import (
@@ -38,8 +38,10 @@ _NO_SUCH_OPTION = "unrecognized option"
 #: 12, 12_3 and 12_[4-9] of an array, 12+0 of a job of several parts.
 _JOB_ID = re.compile(r"\d+(?:_(?:\d+|\[[^]|]*]))?(?:\+\d+)?", re.ASCII)
 #: What begins as a job does, be the rest of its line missing.
-_BEGINS = re.compile(r"\d[\d_+\[\],%-]*\s*(?:\||$)", re.ASCII)
+_BEGINS = re.compile(r"(\d[\d_+\[\],%-]*)\s*(?:\||$)", re.ASCII)
 _STATE = re.compile(r"[A-Z_]+")
+#: The state of a job that squeue has lost it of.
+UNKNOWN = "UNKNOWN"
 #: What the names of our jobs begin with.
 _OURS = "emtnas-"
 #: A line of a job that has lost its beginning still has most of its columns.
@@ -75,15 +77,46 @@ class QueuedJob:
     partition: str = ""
 
 
-def read_queue(say: Say = silent) -> list[QueuedJob]:
+class Queue(list[QueuedJob]):
+    """Jobs that squeue has shown, and what it may have shown besides.
+
+    Attributes:
+        damaged: jobs of which not all could be read; they have their numbers, and of their names
+            what is left.
+        doubt: why there may be any other job, in a line; empty where there is none.
+    """
+
+    def __init__(
+        self, jobs: Iterable[QueuedJob] = (), damaged: Sequence[QueuedJob] = (), doubt: str = ""
+    ) -> None:
+        super().__init__(jobs)
+        self.damaged = tuple(damaged)
+        self.doubt = doubt
+
+    def without_doubt(self) -> "Queue":
+        """Itself, for those who go by what is not in it.
+
+        Raises:
+            SchedulerError: something in it could not be read.
+        """
+        if self.doubt or self.damaged:
+            raise SchedulerError(self.doubt or unreadable(self.damaged[0]))
+        return self
+
+
+def unreadable(job: QueuedJob) -> str:
+    """Says of a damaged job that it is one."""
+    return f"squeue printed a job that nobody understands: {quoted(f'{job.job_id}|{job.name}')}"
+
+
+def read_queue(say: Say = silent) -> Queue:
     """All jobs of this user that have not ended.
 
     Args:
         say: told in a line of what squeue printed besides jobs.
 
     Raises:
-        SchedulerError: the queue cannot be asked, or a job in it cannot be understood: to go on
-            without it might submit it twice.
+        SchedulerError: the queue cannot be asked.
     """
     # With its heading: without one, a notice alone might stand in the place of any number of jobs.
     form = ("--Format", ",".join(f"{field}:|" for field in _FIELDS))
@@ -119,34 +152,33 @@ def knows_job(job_id: str) -> bool:
     return not _ENDED.issuperset(states)
 
 
-def parse_queue(text: str, say: Say = silent) -> list[QueuedJob]:
+def parse_queue(text: str, say: Say = silent) -> Queue:
     """The jobs of squeue's lines; a name may hold anything.
 
     Args:
         text: as squeue printed it.
         say: told in a line of what is none of a job's.
-
-    Raises:
-        SchedulerError: a line is a job's, but not all of it is there; or none is.
     """
     jobs: list[QueuedJob] = []
+    damaged: list[QueuedJob] = []
     others: list[str] = []
-    has_heading = False
+    doubt, has_heading = "", False
     for line in _joined(lines_of(text)):
-        job = _parse(line)
-        if job is not None:
+        if (job := _parse(line)) is not None:
             jobs.append(job)
         elif line.partition("|")[0].strip().upper() == "JOBID" and "|" in line:
             has_heading = True
-        elif _is_a_job(line):
-            raise SchedulerError(f"squeue printed a job that nobody understands: {quoted(line)}")
+        elif match := _BEGINS.match(line):
+            damaged.append(_rest(match[1], line[match.end() :]))
+        elif _OURS in line or line.count("|") >= _MANY:
+            doubt = f"squeue printed a job that nobody understands: {quoted(line)}"
         else:
             others.append(line)
-    if others and not jobs and not has_heading:
-        raise instead_of("squeue", "jobs", others)
-    if others:
+    if others and not (jobs or damaged or has_heading or doubt):
+        doubt = str(instead_of("squeue", "jobs", others))
+    elif others:
         say(none_of("squeue", "a job's", others))
-    return jobs
+    return Queue(jobs, damaged, doubt)
 
 
 def _joined(lines: Iterable[str]) -> list[str]:
@@ -167,9 +199,12 @@ def _is_first_half(line: str) -> bool:
     return bool(_BEGINS.match(line)) and not is_ours and _parse(line) is None
 
 
-def _is_a_job(line: str) -> bool:
-    """Whether a line that cannot be understood may be a job's."""
-    return bool(_BEGINS.match(line)) or _OURS in line or line.count("|") >= _MANY
+def _rest(job_id: str, rest: str) -> QueuedJob:
+    """What is left of a job."""
+    name, *others = [clean(part) for part in rest.split("|")]
+    # The last one may be cut.
+    state = others[0] if len(others) > 1 else ""
+    return QueuedJob(job_id, name, state if _STATE.fullmatch(state) else UNKNOWN)
 
 
 def _parse(line: str) -> QueuedJob | None:
@@ -187,7 +222,7 @@ def _parse(line: str) -> QueuedJob | None:
     return QueuedJob(
         job_id,
         name,
-        state or "UNKNOWN",
+        state or UNKNOWN,
         reason,
         number(restarts or "0"),
         number(start),

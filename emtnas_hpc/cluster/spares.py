@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from emtnas_hpc.cluster.decision import own_jobs
-from emtnas_hpc.cluster.queue import QueuedJob, read_queue
+from emtnas_hpc.cluster.queue import UNKNOWN, QueuedJob, read_queue
 from emtnas_hpc.cluster.records import JobRecord, answered, read_records
 from emtnas_hpc.cluster.request import JobRequest
 from emtnas_hpc.cluster.scheduler import Say, call, number
@@ -78,7 +78,7 @@ def keep_spare(run: RunPaths, request: JobRequest, me: ThisJob, say: Say) -> str
         records, queue = _with_me(run, me), read_queue()
         orphans = _orphans(records, queue)
         settle(run, records, orphans, say, alone=alone, patience_s=_ORPHANS_S)
-        if run.cancelled.exists() or _waiting(_known(records), queue, me):
+        if run.cancelled.exists() or _waiting(_known(records), queue, me, ("PENDING", UNKNOWN)):
             return ""
         # Imports submitit.
         from emtnas_hpc.cluster.submission import submit
@@ -136,8 +136,11 @@ def _behind(records: Sequence[JobRecord], me: ThisJob) -> list[JobRecord]:
 
 
 def _waiting(
-    records: Sequence[JobRecord], queue: Sequence[QueuedJob], me: ThisJob
+    records: Sequence[JobRecord],
+    queue: Sequence[QueuedJob],
+    me: ThisJob,
+    states: Sequence[str] = ("PENDING",),
 ) -> list[QueuedJob]:
     """The other jobs of these records that have not begun."""
     jobs = own_jobs(records, queue)
-    return [job for job in jobs if job.job_id != me.job_id and job.state == "PENDING"]
+    return [job for job in jobs if job.job_id != me.job_id and job.state in states]

@@ -112,7 +112,10 @@ def run_job(
     try:
         end = time.monotonic() + patience_s
         while True:
-            job = next((job for job in read_queue() if job.job_id == job_id), None)
+            queue = read_queue()
+            job = next((job for job in queue if job.job_id == job_id), None)
+            if job is None:
+                queue.without_doubt()
             if is_over(job):
                 return None
             if job and job.state == "PENDING" and time.monotonic() >= end:
