@@ -10,6 +10,10 @@ from emtnas_hpc.errors import InputError, SchedulerError
 
 #: What an error of sbatch begins with that is an answer of SLURM's.
 REFUSED = "sbatch refused: "
+_ASK_DOCTOR = (
+    "`emtnas-hpc doctor` tries in which way SLURM takes a wish for memory, and says the line for a "
+    "profile"
+)
 _WOULD_WAIT = "no node can take such a job now, it would wait"
 _NOT_NOW = "Requested node configuration is not available"
 _MEMORY = re.compile(r"memory|--?mem\b|mem[-_ ]?per|MaxMem|DefMem", re.IGNORECASE)
@@ -55,14 +59,14 @@ def check_acceptance(script: str) -> list[str]:
     return found
 
 
+def memory_hint(error: Exception) -> str:
+    """What to do where SLURM refused a job for its memory; empty where that is not the reason."""
+    return f"; {_ASK_DOCTOR}" if _MEMORY.search(str(error)) else ""
+
+
 def may_wait(remark: str) -> bool:
     """Whether `check_acceptance` found that no node can take such a job now, if ever."""
     return remark.startswith(_WOULD_WAIT)
-
-
-def is_about_memory(error: InputError) -> bool:
-    """Whether SLURM, or what a site has put before it, did not accept a job for its memory."""
-    return bool(_MEMORY.search(str(error)))
 
 
 def is_refusal(reason: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emtnas_hpc.agenda.transfers import TrainingImages, open_transfers
-from emtnas_hpc.cluster.acceptance import check_acceptance, is_about_memory
+from emtnas_hpc.cluster.acceptance import check_acceptance, memory_hint
 from emtnas_hpc.cluster.decision import Action, Decision
 from emtnas_hpc.cluster.launching import Seed, judge, see
 from emtnas_hpc.cluster.outlook import Knowledge, learn
@@ -21,11 +21,6 @@ from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.session import SearchRequest
 from emtnas_hpc.store.owner import this_process
 from emtnas_hpc.store.paths import SEARCH
-
-_ASK_DOCTOR = (
-    "`emtnas-hpc doctor` tries in which way SLURM takes a wish for memory, and says the line for a "
-    "profile"
-)
 
 
 @dataclass(frozen=True)
@@ -120,9 +115,7 @@ def propose(
     try:
         said += check_acceptance(sbatch_text(first.run, first.request))
     except InputError as error:
-        if not is_about_memory(error):
-            raise
-        raise InputError(f"{error}; {_ASK_DOCTOR}") from None
+        raise InputError(f"{error}{memory_hint(error)}") from None
     said += _plan_warnings(proposal, known)
     return replace(proposal, warnings=tuple(said))
 

@@ -40,6 +40,8 @@ _JOB_ID = re.compile(r"\d+(?:_(?:\d+|\[[^]|]*]))?(?:\+\d+)?", re.ASCII)
 #: What begins as a job does, be the rest of its line missing.
 _BEGINS = re.compile(r"(\d[\d_+\[\],%-]*)\s*(?:\||$)", re.ASCII)
 _STATE = re.compile(r"[A-Z_]+")
+#: What stands in the place of a state only where a column before it was lost: reasons, numbers.
+_NO_STATE = re.compile(r"[A-Z][a-z]\w*|\d+")
 #: The state of a job that squeue has lost it of.
 UNKNOWN = "UNKNOWN"
 #: What the names of our jobs begin with.
@@ -168,9 +170,9 @@ def parse_queue(text: str, say: Say = silent) -> Queue:
             jobs.append(job)
         elif line.partition("|")[0].strip().upper() == "JOBID" and "|" in line:
             has_heading = True
-        elif match := _BEGINS.match(line):
-            damaged.append(_rest(match[1], line[match.end() :]))
-        elif _OURS in line or line.count("|") >= _MANY:
+        elif (job := _rest(line)) is not None:
+            damaged.append(job)
+        elif _BEGINS.match(line) or _OURS in line or line.count("|") >= _MANY:
             doubt = f"squeue printed a job that nobody understands: {quoted(line)}"
         else:
             others.append(line)
@@ -199,12 +201,19 @@ def _is_first_half(line: str) -> bool:
     return bool(_BEGINS.match(line)) and not is_ours and _parse(line) is None
 
 
-def _rest(job_id: str, rest: str) -> QueuedJob:
-    """What is left of a job."""
+def _rest(line: str) -> QueuedJob | None:
+    """What is left of a job that has lost its end; None where more may be lost than that."""
+    match = _BEGINS.match(line)
+    if match is None:
+        return None
+    rest = line[match.end() :].strip()
     name, *others = [clean(part) for part in rest.split("|")]
-    # The last one may be cut.
+    has_lost_its_beginning = len(others) >= _MANY - 1 and _STATE.fullmatch(name)
+    if has_lost_its_beginning or _OURS in rest[1:]:
+        return None
+    # The last of them may be cut.
     state = others[0] if len(others) > 1 else ""
-    return QueuedJob(job_id, name, state if _STATE.fullmatch(state) else UNKNOWN)
+    return QueuedJob(match[1], name, state if _STATE.fullmatch(state) else UNKNOWN)
 
 
 def _parse(line: str) -> QueuedJob | None:
@@ -218,6 +227,8 @@ def _parse(line: str) -> QueuedJob | None:
     state, reason, restarts, start, end, dependency, nodes, partition = parts[-n_others:]
     # A name of somebody's may hold |; in one of ours it is the trace of columns that were lost.
     if "|" in name and (_OURS in name or not _STATE.fullmatch(state)):
+        return None
+    if _NO_STATE.fullmatch(state):
         return None
     return QueuedJob(
         job_id,

@@ -29,7 +29,7 @@ def accepted_memory(run: RunPaths, request: JobRequest) -> str:
         except (InputError, SchedulerError):
             continue
         if not any(map(may_wait, remarks)):
-            return f"it accepts the same job with memory asked for in another way: {line}"
+            return f"SLURM accepts the same job with memory asked for in another way: {line}"
     return ""
 
 
