@@ -198,7 +198,7 @@ def _joined(lines: Iterable[str]) -> list[str]:
 def _is_first_half(line: str) -> bool:
     name = line.partition("|")[2].strip()
     is_ours = name.startswith(_OURS) or _OURS.startswith(name)
-    return bool(_BEGINS.match(line)) and not is_ours and _parse(line) is None
+    return bool(_BEGINS.match(line)) and line.count("|") == 1 and not is_ours
 
 
 def _rest(line: str) -> QueuedJob | None:
@@ -228,7 +228,8 @@ def _parse(line: str) -> QueuedJob | None:
     # A name of somebody's may hold |; in one of ours it is the trace of columns that were lost.
     if "|" in name and (_OURS in name or not _STATE.fullmatch(state)):
         return None
-    if _NO_STATE.fullmatch(state):
+    has_lost_a_column = line.count("|") < len(_FIELDS) and bool(_STATE.fullmatch(name))
+    if has_lost_a_column or _NO_STATE.fullmatch(state):
         return None
     return QueuedJob(
         job_id,

@@ -61,11 +61,12 @@ def lower_defaults(wanted: Resolved, nodes: Sequence[Node]) -> Resolved:
     if not free or not able or any(_holds(node, profile) for node in nodes):
         return wanted
     largest = max(able, key=lambda node: _part(node, profile))
-    has = {"cpus": _cpus(largest), "memory_gb": math.floor(10 * _memory_mb(largest) / 1024) / 10}
+    has = {"cpus": _cpus(largest), "memory_gb": _memory_mb(largest) / 1024}
     for each in free:
         value = getattr(profile, each)
         if has[each] < value:
-            lowered = int(has[each]) if each == "cpus" else max(_LEAST_GB, has[each])
+            tenths = math.floor(10 * has[each]) / 10
+            lowered = int(has[each]) if each == "cpus" else max(_LEAST_GB, tenths)
             origin = f"of {value:g} ({SHIPPED_DEFAULT}): the largest node of partition {name}"
             wanted = wanted.with_value(each, lowered, origin)
             wanted = replace(wanted, filled=(*wanted.filled, each))
