@@ -38,10 +38,16 @@ def call_off(
     if not jobs:
         return
     names = {job.name for job in jobs}
+    beside: set[str] = set()
+
+    def look() -> list[QueuedJob]:
+        queue = read_queue(beside=beside).without_doubt()
+        return [job for job in queue if job.name in names]
+
     numbers = ", ".join(f"job {job.job_id}" for job in jobs)
     say(f"cancelling what an earlier command left in the queue: {numbers}")
     left = end_jobs(
-        lambda: [job for job in read_queue().without_doubt() if job.name in names],
+        look,
         say,
         told=jobs,
         patience_s=patience_s,

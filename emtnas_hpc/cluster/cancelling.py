@@ -65,7 +65,7 @@ def cancel_jobs(
 
     say = once(say)
     with exclusive(lock, waiting, patience_s=_LOCK_PATIENCE_S, clock=clock):
-        look = partial(jobs_in_queue, mark(), say)
+        look = partial(jobs_in_queue, mark(), say, set())
         left = end_jobs(look, say, patience_s=patience_s, clock=clock, sleep=sleep)
     if left:
         raise SchedulerError(
@@ -74,18 +74,21 @@ def cancel_jobs(
         )
 
 
-def jobs_in_queue(runs: Sequence[RunPaths], say: Say) -> list[QueuedJob]:
+def jobs_in_queue(
+    runs: Sequence[RunPaths], say: Say, beside: set[str] | None = None
+) -> list[QueuedJob]:
     """The jobs of these runs in the queue; SLURM is asked only if they ever had any.
 
     Args:
         runs: theirs.
         say: told in a line of what squeue printed besides jobs.
+        beside: as in `read_queue`.
 
     Raises:
         SchedulerError: SLURM cannot be asked.
     """
     records = [record for run in runs for record in read_records(run.jobs)]
-    return list(own_jobs(records, read_queue(say))) if records else []
+    return list(own_jobs(records, read_queue(say, beside))) if records else []
 
 
 def _user() -> str:

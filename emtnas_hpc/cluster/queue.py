@@ -111,11 +111,12 @@ def unreadable(job: QueuedJob) -> str:
     return f"squeue printed a job that nobody understands: {quoted(f'{job.job_id}|{job.name}')}"
 
 
-def read_queue(say: Say = silent) -> Queue:
+def read_queue(say: Say = silent, beside: set[str] | None = None) -> Queue:
     """All jobs of this user that have not ended.
 
     Args:
         say: told in a line of what squeue printed besides jobs.
+        beside: kept by those who ask again and again; as in `parse_queue`.
 
     Raises:
         SchedulerError: the queue cannot be asked.
@@ -128,7 +129,7 @@ def read_queue(say: Say = silent) -> Queue:
         if _NO_SUCH_OPTION not in str(error):
             raise
         text = ask("squeue", "--user", str(os.getuid()), *form)
-    return parse_queue(text, say)
+    return parse_queue(text, say, beside)
 
 
 def knows_job(job_id: str) -> bool:
@@ -154,13 +155,16 @@ def knows_job(job_id: str) -> bool:
     return not _ENDED.issuperset(states)
 
 
-def parse_queue(text: str, say: Say = silent) -> Queue:
+def parse_queue(text: str, say: Say = silent, beside: set[str] | None = None) -> Queue:
     """The jobs of squeue's lines; a name may hold anything.
 
     Args:
         text: as squeue printed it.
         say: told in a line of what is none of a job's.
+        beside: the notices that came with jobs before, and more of them afterwards: alone, they
+            stand in the place of none.
     """
+    known = set() if beside is None else beside
     jobs: list[QueuedJob] = []
     damaged: list[QueuedJob] = []
     others: list[str] = []
@@ -176,7 +180,9 @@ def parse_queue(text: str, say: Say = silent) -> Queue:
             doubt = f"squeue printed a job that nobody understands: {quoted(line)}"
         else:
             others.append(line)
-    if others and not (jobs or damaged or has_heading or doubt):
+    if jobs or has_heading:
+        known.update(others)
+    if not known.issuperset(others) and not (damaged or doubt):
         doubt = str(instead_of("squeue", "jobs", others))
     elif others:
         say(none_of("squeue", "a job's", others))

@@ -47,7 +47,7 @@ def check_room(wanted: Resolved, nodes: Sequence[Node]) -> None:
 def lower_defaults(wanted: Resolved, nodes: Sequence[Node]) -> Resolved:
     """Lowers what nobody asked for to what a node has that can give all that was asked for.
 
-    Where none can, nothing is lowered: `check_room` says why.
+    Where none can, they do not matter: `check_room` says what does.
 
     Args:
         wanted: with a partition.
@@ -58,8 +58,10 @@ def lower_defaults(wanted: Resolved, nodes: Sequence[Node]) -> Resolved:
     least: dict[str, float] = {"cpus": 1, "memory_gb": _LEAST_GB}
     asked = profile.model_copy(update={each: least[each] for each in free})
     able = [node for node in nodes if _holds(node, asked)]
-    if not free or not able or any(_holds(node, profile) for node in nodes):
+    if not free or any(_holds(node, profile) for node in nodes):
         return wanted
+    if not able:
+        return replace(wanted, profile=asked)
     largest = max(able, key=lambda node: _part(node, profile))
     has = {"cpus": _cpus(largest), "memory_gb": _memory_mb(largest) / 1024}
     for each in free:
@@ -75,7 +77,8 @@ def lower_defaults(wanted: Resolved, nodes: Sequence[Node]) -> Resolved:
 
 def _is_default(wanted: Resolved, field: str) -> bool:
     """Whether the shipped default holds, and asks for something."""
-    is_default = wanted.origins.get(field, SHIPPED_DEFAULT) == SHIPPED_DEFAULT
+    # Named by --profile default, it is the shipped default.toml.
+    is_default = wanted.origins.get(field, SHIPPED_DEFAULT).startswith(SHIPPED_DEFAULT)
     return is_default and bool(getattr(wanted.profile, field))
 
 

@@ -126,7 +126,8 @@ def none_of(command: str, whose: str, lines: Sequence[str]) -> str:
 
 def instead_of(command: str, what: str, lines: Sequence[str]) -> SchedulerError:
     """The error of an answer in which nothing is what was asked for."""
-    more = f" and {len(lines) - 1} lines more" if len(lines) > 1 else ""
+    n_more = len(lines) - 1
+    more = f" and {n_more} more line{'s' if n_more > 1 else ''}" if n_more else ""
     return SchedulerError(f"{command} said {quoted(lines[0])}{more} instead of {what}")
 
 

@@ -180,7 +180,7 @@ def test_a_user_s_own_filters_hide_no_job(
 
 def test_complaints_without_an_answer_are_no_empty_queue(stand_ins: StandIns) -> None:
     stand_ins.write("squeue", "echo 'slurm_load_jobs error: Unable to contact' >&2")
-    with pytest.raises(SchedulerError, match="squeue gave no answer: .*Unable to contact"):
+    with pytest.raises(SchedulerError, match=r"squeue gave no answer: .*Unable to contact"):
         read_queue()
 
 

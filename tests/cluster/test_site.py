@@ -102,7 +102,7 @@ def test_lines_that_are_none_of_sinfos_or_scontrols_are_said() -> None:
 def test_an_answer_that_is_all_something_else_is_an_error_that_quotes_it() -> None:
     with pytest.raises(SchedulerError, match=r'sinfo said "\*\*\* note" instead of nodes'):
         parse_nodes("*** note\n")
-    with pytest.raises(SchedulerError, match='scontrol said "# a" and 1 lines more instead of par'):
+    with pytest.raises(SchedulerError, match='scontrol said "# a" and 1 more line instead of par'):
         parse_partitions("# a\n# b\n")
     with pytest.raises(SchedulerError, match="instead of SLURM's settings"):
         parse_site("no\n")

@@ -244,14 +244,14 @@ def _commands(site: _Site, folder: Path) -> Iterator[None]:
     with (
         mock.patch.object(scheduler, "_run", lambda command, *_more: site.answer(command)),
         mock.patch.dict("os.environ", surroundings),
-        mock.patch("submitit.SlurmExecutor._throttle", lambda _self: None),
+        mock.patch("submitit.SlurmExecutor._throttle"),
     ):
         yield
     shutil.rmtree(programs)
 
 
 def _tried(what: Callable[[], T]) -> T | None:
-    """What comes of it; None where it was refused, which must be in one line that can be printed."""
+    """What comes of it; None where it was refused, which must be said in one printable line."""
     try:
         return what()
     except EmtnasError as error:
@@ -308,7 +308,7 @@ def _the_rest_survives(site: _Site, rng: random.Random) -> None:
     if resolved is not None:
         _one_memory_option(resolved, run)
     _job_knows_itself(rng)
-    _submits_once(site, run)
+    _submits_once(run)
 
 
 def _one_memory_option(resolved: Resolved, run: RunPaths) -> None:
@@ -329,7 +329,7 @@ def _job_knows_itself(rng: random.Random) -> None:
     assert left is None or left > -1, f"{left} s are left of a job that begins"
 
 
-def _submits_once(site: _Site, run: RunPaths) -> None:
+def _submits_once(run: RunPaths) -> None:
     run.directory.mkdir()
     request = JobRequest(profile=Profile(partition="gpu"), data="/d", device="cpu", mend="m")
     record = _tried(lambda: submit(run, request))

@@ -111,8 +111,9 @@ def run_job(
         raise SchedulerError(f"sbatch answered what nobody understands: {clean(answer)}")
     try:
         end = time.monotonic() + patience_s
+        beside: set[str] = set()
         while True:
-            queue = read_queue()
+            queue = read_queue(beside=beside)
             job = next((job for job in queue if job.job_id == job_id), None)
             if job is None:
                 queue.without_doubt()
