@@ -17,6 +17,10 @@ _ASK_DOCTOR = (
 _WOULD_WAIT = "no node can take such a job now, it would wait"
 _NOT_NOW = "Requested node configuration is not available"
 _MEMORY = re.compile(r"memory|--?mem\b|mem[-_ ]?per|MaxMem|DefMem", re.IGNORECASE)
+_OTHER_REASON = re.compile(
+    r"account|qos|partition|time limit|permi|denied|group|option|constraint|reservation",
+    re.IGNORECASE,
+)
 #: SLURM's words where nobody knows whether its controller decided anything.
 _SILENCES = (
     *("unable to contact", "timed out", "zero bytes", "connection refused", "connection reset"),
@@ -62,6 +66,11 @@ def check_acceptance(script: str) -> list[str]:
 def memory_hint(error: Exception) -> str:
     """What to do where SLURM refused a job for its memory; empty where that is not the reason."""
     return f"; {_ASK_DOCTOR}" if _MEMORY.search(str(error)) else ""
+
+
+def may_be_memory(error: Exception) -> bool:
+    """Whether the words of a refusal leave open that it is for memory; those of a site may."""
+    return bool(_MEMORY.search(str(error))) or not _OTHER_REASON.search(str(error))
 
 
 def may_wait(remark: str) -> bool:

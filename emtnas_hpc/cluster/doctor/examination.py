@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from emtnas_hpc.cluster.acceptance import check_acceptance, may_wait
+from emtnas_hpc.cluster.acceptance import check_acceptance, may_be_memory, may_wait
 from emtnas_hpc.cluster.doctor.data_check import check_data
 from emtnas_hpc.cluster.doctor.errand import LEAD_S, Workplace, run_job, workplace
 from emtnas_hpc.cluster.doctor.finding import Finding, Grade, fine, warning, wrong
@@ -112,9 +112,14 @@ def _submitted(
     )
     try:
         refuse_pattern(order.runs, "choose another --runs directory")
+    except InputError as error:
+        yield Finding("sbatch", Grade.WRONG, str(error))
+        return
+    try:
         remarks = check_acceptance(sbatch_text(run, request))
     except InputError as error:
-        yield wrong("sbatch", str(error), accepted_memory(run, request))
+        advice = accepted_memory(run, request) if may_be_memory(error) else ""
+        yield wrong("sbatch", str(error), advice)
         return
     waits = any(may_wait(remark) for remark in remarks)
     advice = accepted_memory(run, request) if waits else ""
