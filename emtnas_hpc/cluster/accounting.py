@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from emtnas_hpc.cluster.scheduler import ask, clean, lines_of
+from emtnas_hpc.cluster.scheduler import call, clean, lines_of
 from emtnas_hpc.errors import SchedulerError
 
 #: An sacct that has failed is not asked again for so long.
@@ -55,7 +55,7 @@ def read_endings(job_ids: Collection[str]) -> dict[str, str]:
     fields = "--format=JobID,State"
     # -D: all incarnations of a requeued job; -X: jobs, not their steps.
     return parse_endings(
-        ask("sacct", "-X", "-D", "-P", "-n", fields, "-j", ",".join(sorted(job_ids)))
+        call("sacct", "-X", "-D", "-P", "-n", fields, "-j", ",".join(sorted(job_ids)))
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from emtnas_hpc.cluster.scheduler import (
     Say,
-    ask,
+    call,
     clean,
     instead_of,
     lines_of,
@@ -124,11 +124,11 @@ def read_queue(say: Say = silent, beside: set[str] | None = None) -> Queue:
     # With its heading: without one, a notice alone might stand in the place of any number of jobs.
     form = ("--Format", ",".join(f"{field}:|" for field in _FIELDS))
     try:
-        text = ask("squeue", "--me", *form)
+        text = call("squeue", "--me", *form)
     except SchedulerError as error:
         if _NO_SUCH_OPTION not in str(error):
             raise
-        text = ask("squeue", "--user", str(os.getuid()), *form)
+        text = call("squeue", "--user", str(os.getuid()), *form)
     return parse_queue(text, say, beside)
 
 
@@ -141,7 +141,7 @@ def knows_job(job_id: str) -> bool:
     try:
         # All states: then an answer without any is none.
         form = ("--format", "%T", "--states", "all")
-        text = ask("squeue", "--noheader", "--jobs", job_id, *form)
+        text = call("squeue", "--noheader", "--jobs", job_id, *form)
     except SchedulerError as error:
         if _FORGOTTEN in str(error):
             return False

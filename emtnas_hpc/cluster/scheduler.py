@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from emtnas_hpc.errors import SchedulerError
 
@@ -18,6 +19,9 @@ PATIENCE_S = 9.0
 _LANGUAGE = {"LC_ALL": "C", "SLURM_TIME_FORMAT": "%s"}
 #: A user's filters for his own eyes: a job that they hide would be taken for one that has ended.
 _FILTERS = ("SQUEUE_", "SINFO_", "SACCT_")
+
+#: Those of the commands that are asked something; the others may well have nothing to say.
+_QUESTIONS = ("squeue", "sinfo", "scontrol", "sacct")
 
 #: The queue of a user with 100,000 jobs has a third of it.
 _MOST_BYTES = 64 * 1024**2
@@ -53,19 +57,15 @@ def call(*command: str, patience_s: float = PATIENCE_S) -> str:
         patience_s: seconds that it may take.
 
     Raises:
-        SchedulerError: it is not installed, refused, or did not answer.
+        SchedulerError: it is not installed, refused, or did not answer; to a question, complaints
+            alone are no answer, whatever the exit code.
     """
-    return _call(command, patience_s).out
-
-
-def ask(*command: str) -> str:
-    """As `call`, for a question: complaints without an answer are none, whatever the exit code.
-
-    Raises:
-        SchedulerError: it is not installed, refused, or did not answer.
-    """
-    answer = _call(command, PATIENCE_S)
-    if not answer.out.strip() and answer.err.strip():
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(_FILTERS)}
+    answer = run(*command, patience_s=patience_s, environment={**kept, **_LANGUAGE})
+    if answer.returncode:
+        said = answer.err if answer.err.strip() else answer.out
+        raise SchedulerError(f"{command[0]} refused: {_reason(said)}")
+    if Path(command[0]).name in _QUESTIONS and not answer.out.strip() and answer.err.strip():
         raise SchedulerError(f"{command[0]} gave no answer: {_reason(answer.err)}")
     return answer.out
 
@@ -145,15 +145,6 @@ def complaint(lines: Sequence[str]) -> list[str]:
     """
     first = next((i for i, line in enumerate(lines) if "error:" in line.lower()), 0)
     return [clean(line)[:_MOST_REASON] for line in lines[first : first + 2]]
-
-
-def _call(command: Sequence[str], patience_s: float) -> Answer:
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(_FILTERS)}
-    answer = run(*command, patience_s=patience_s, environment={**kept, **_LANGUAGE})
-    if answer.returncode:
-        said = answer.err if answer.err.strip() else answer.out
-        raise SchedulerError(f"{command[0]} refused: {_reason(said)}")
-    return answer
 
 
 def _reason(text: str) -> str:

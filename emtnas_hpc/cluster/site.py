@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from emtnas_hpc.cluster.minutes import parse_limit
 from emtnas_hpc.cluster.scheduler import (
     Say,
-    ask,
+    call,
     clean,
     instead_of,
     lines_of,
@@ -110,7 +110,7 @@ def read_partitions(say: Say = silent) -> list[Partition]:
     Raises:
         SchedulerError: SLURM cannot be asked.
     """
-    return parse_partitions(ask("scontrol", "--oneliner", "show", "partition"), say)
+    return parse_partitions(call("scontrol", "--oneliner", "show", "partition"), say)
 
 
 def read_site() -> Site:
@@ -119,7 +119,7 @@ def read_site() -> Site:
     Raises:
         SchedulerError: SLURM cannot be asked.
     """
-    return parse_site(ask("scontrol", "show", "config"))
+    return parse_site(call("scontrol", "show", "config"))
 
 
 def read_nodes(partition: str, say: Say = silent) -> list[Node]:
@@ -133,7 +133,7 @@ def read_nodes(partition: str, say: Say = silent) -> list[Node]:
         SchedulerError: SLURM cannot be asked.
     """
     form = ("--exact", "--noheader", "--format", "%c|%m|%G")
-    return parse_nodes(ask("sinfo", "--partition", partition, *form), say)
+    return parse_nodes(call("sinfo", "--partition", partition, *form), say)
 
 
 def read_gpu_types(partition: str) -> Mapping[str, int]:
