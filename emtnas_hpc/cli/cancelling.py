@@ -6,8 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from emtnas_hpc.cli import exit_codes
+from emtnas_hpc.cluster.calling_off import once
 from emtnas_hpc.cluster.cancelling import cancel_jobs, mark_cancelled
 from emtnas_hpc.cluster.records import read_records
+from emtnas_hpc.cluster.scheduler import Say
 from emtnas_hpc.cluster.sight import Sight, look_at_all
 from emtnas_hpc.errors import EmtnasError, OwnedError, StorageError
 from emtnas_hpc.store.owner import Owner, this_process
@@ -43,7 +45,8 @@ def cancel_runs(find: Callable[[], Sequence[Path]]) -> int:
         with suppress(EmtnasError):  # said at the second try, with the lock
             _mark(sight, me)
     experiments = dict.fromkeys(sight.paths.directory.parent for sight in called_off)
-    complete = [_call_off(experiment, find_open, me) for experiment in experiments]
+    say = once(_say)
+    complete = [_call_off(experiment, find_open, me, say) for experiment in experiments]
     for sight in by_hand:
         print(_how_to_stop(sight), file=sys.stderr)
     if shut or not all(complete):
@@ -106,7 +109,7 @@ def _mark(sight: Sight, me: Owner) -> str:
     return "cancelled"
 
 
-def _call_off(experiment: Path, find: Callable[[], Sequence[Path]], me: Owner) -> bool:
+def _call_off(experiment: Path, find: Callable[[], Sequence[Path]], me: Owner, say: Say) -> bool:
     """Whether all runs of the experiment could be called off."""
     outcomes: dict[RunPaths, str] = {}
     failed = []
@@ -127,7 +130,7 @@ def _call_off(experiment: Path, find: Callable[[], Sequence[Path]], me: Owner) -
         return list(outcomes)
 
     try:
-        cancel_jobs(jobs_lock(experiment), mark, _say)
+        cancel_jobs(jobs_lock(experiment), mark, say)
     except StorageError as error:
         _say(f"error: {experiment}: its jobs are left alone: {error}")
         return False

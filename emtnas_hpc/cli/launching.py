@@ -50,7 +50,7 @@ def launch_seeds(order: LaunchOrder, *, dry_run: bool, as_json: bool) -> None:
         EmtnasError: something is refused; before SLURM is asked to submit, nothing is changed.
     """
     resolved = resolve(order.wishes)
-    queue = read_queue()
+    queue = read_queue(say)
     proposals = [
         propose(group[0].experiment, resolved, group, queue)
         for group in _all_groups(order, resolved)

@@ -40,7 +40,7 @@ def resume_runs(
     """
     refused: list[str] = []
     known = _known(find_runs(arguments, runs), refused, say_of_others=bool(arguments))
-    queue = read_queue()
+    queue = read_queue(say)
     by_request = groupby(known, key=lambda each: (each[0].jobs.lock, each[1].experiment, each[2]))
     groups = [list(group) for _key, group in by_request]
     proposals = []

@@ -20,6 +20,7 @@ from emtnas_hpc.experiment import (
     rename,
     retraining_experiment,
 )
+from emtnas_hpc.experiment.text import read_text
 from emtnas_hpc.history import History
 from emtnas_hpc.retraining.order import Origin, RetrainingOrder
 from emtnas_hpc.search.run_directory import read_stored
@@ -220,11 +221,7 @@ def _from_elsewhere(order: RetrainOrder) -> tuple[Architecture, str] | None:
 def _text(order: RetrainOrder) -> str:
     if order.file is None:
         return order.genotype or ""
-    try:
-        return order.file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"--file is '{order.file}', which cannot be read: {reason}") from None
+    return read_text(order.file, f"--file is '{order.file}', which")
 
 
 def _request(

@@ -1,5 +1,6 @@
 """Whether SLURM would accept a job; nothing is submitted."""
 
+import re
 import tempfile
 from collections.abc import Sequence
 
@@ -9,7 +10,17 @@ from emtnas_hpc.errors import InputError, SchedulerError
 
 #: What an error of sbatch begins with that is an answer of SLURM's.
 REFUSED = "sbatch refused: "
+_ASK_DOCTOR = (
+    "`emtnas-hpc doctor` tries in which way SLURM takes a wish for memory, and says the line for a "
+    "profile"
+)
+_WOULD_WAIT = "no node can take such a job now, it would wait"
 _NOT_NOW = "Requested node configuration is not available"
+_MEMORY = re.compile(r"memory|--?mem\b|mem[-_ ]?per|MaxMem|DefMem", re.IGNORECASE)
+_OTHER_REASON = re.compile(
+    r"account|qos|partition|time limit|permi|denied|group|option|constraint|reservation",
+    re.IGNORECASE,
+)
 #: SLURM's words where nobody knows whether its controller decided anything.
 _SILENCES = (
     *("unable to contact", "timed out", "zero bytes", "connection refused", "connection reset"),
@@ -52,6 +63,21 @@ def check_acceptance(script: str) -> list[str]:
     return found
 
 
+def memory_hint(error: Exception) -> str:
+    """What to do where SLURM refused a job for its memory; empty where that is not the reason."""
+    return f"; {_ASK_DOCTOR}" if _MEMORY.search(str(error)) else ""
+
+
+def may_be_memory(error: Exception) -> bool:
+    """Whether the words of a refusal leave open that it is for memory; those of a site may."""
+    return bool(_MEMORY.search(str(error))) or not _OTHER_REASON.search(str(error))
+
+
+def may_wait(remark: str) -> bool:
+    """Whether `check_acceptance` found that no node can take such a job now, if ever."""
+    return remark.startswith(_WOULD_WAIT)
+
+
 def is_refusal(reason: str) -> bool:
     """Whether it is sure that SLURM decided against a job that sbatch gave it.
 
@@ -77,5 +103,5 @@ def _unless_refused(error: SchedulerError) -> str:
     said = text.removeprefix(REFUSED)
     if _NOT_NOW in said:
         # It says so of nodes that are down or drained too; a job would be accepted, and wait.
-        return f"no node can take such a job now, it would wait; SLURM says: {said}"
+        return f"{_WOULD_WAIT}; SLURM says: {said}"
     raise InputError(f"SLURM would not accept such a job: {said}")

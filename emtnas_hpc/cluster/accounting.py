@@ -1,14 +1,18 @@
 """How jobs ended, by one call of sacct; many a site keeps no accounts."""
 
 import math
+import re
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from emtnas_hpc.cluster.scheduler import call
+from emtnas_hpc.cluster.scheduler import call, clean, lines_of
 from emtnas_hpc.errors import SchedulerError
 
 #: An sacct that has failed is not asked again for so long.
 RETRY_S = 300.0
+
+#: A job with its state; other lines are a site's notices.
+_ENDING = re.compile(r"\s*(\d[\d_+]*)\s*\|\s*([A-Za-z_]+)")
 
 
 class Accounts:
@@ -57,9 +61,5 @@ def read_endings(job_ids: Collection[str]) -> dict[str, str]:
 
 def parse_endings(text: str) -> dict[str, str]:
     """The newest incarnation of each job; of `CANCELLED by 1000` only the first word."""
-    endings = {}
-    for line in text.splitlines():
-        job_id, _, state = line.partition("|")
-        if state.strip():
-            endings[job_id] = state.split()[0]
-    return endings
+    found = (_ENDING.match(line) for line in lines_of(text))
+    return {match[1]: clean(match[2]) for match in found if match}

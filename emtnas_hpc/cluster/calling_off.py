@@ -1,17 +1,16 @@
 """Taking jobs out of the queue, and waiting until they are gone."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
-from emtnas_hpc.cluster.scheduler import call
+from emtnas_hpc.cluster.scheduler import Say, call
 from emtnas_hpc.errors import SchedulerError
 
 #: Longer than a job may take to die: SLURM's KillWait is 30 s unless a site says otherwise.
 PATIENCE_S = 60.0
 _LOOK_EVERY_S = 0.5
 
-Say = Callable[[str], None]
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
 
@@ -39,10 +38,16 @@ def call_off(
     if not jobs:
         return
     names = {job.name for job in jobs}
+    beside: set[str] = set()
+
+    def look() -> list[QueuedJob]:
+        queue = read_queue(beside=beside).without_doubt()
+        return [job for job in queue if job.name in names]
+
     numbers = ", ".join(f"job {job.job_id}" for job in jobs)
     say(f"cancelling what an earlier command left in the queue: {numbers}")
     left = end_jobs(
-        lambda: [job for job in read_queue() if job.name in names],
+        look,
         say,
         told=jobs,
         patience_s=patience_s,
@@ -54,6 +59,18 @@ def call_off(
             f"still in the queue {patience_s:.0f} s after they were cancelled: {listed(left)}; "
             "try again later"
         )
+
+
+def once(say: Say, told: Iterable[str] = ()) -> Say:
+    """As `say`, but no line is told twice, nor one that was told before."""
+    said = set(told)
+
+    def say_once(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            say(line)
+
+    return say_once
 
 
 def end_jobs(
@@ -82,15 +99,9 @@ def end_jobs(
         SchedulerError: SLURM cannot be asked.
     """
     end = clock() + patience_s
-    said = {_line(job) for job in told}
-
-    def say_once(line: str) -> None:
-        if line not in said:
-            said.add(line)
-            say(line)
-
+    say = once(say, (_line(job) for job in told))
     while jobs := look():
-        _scancel([job for job in jobs if job.state != "COMPLETING"], say_once)
+        _scancel([job for job in jobs if job.state != "COMPLETING"], say)
         if clock() >= end:
             break
         sleep(_LOOK_EVERY_S)

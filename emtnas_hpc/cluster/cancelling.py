@@ -7,11 +7,12 @@ from functools import partial
 from getpass import getuser
 from pathlib import Path
 
-from emtnas_hpc.cluster.calling_off import PATIENCE_S, Clock, Say, Sleep, end_jobs, listed
+from emtnas_hpc.cluster.calling_off import PATIENCE_S, Clock, Sleep, end_jobs, listed, once
 from emtnas_hpc.cluster.decision import own_jobs
 from emtnas_hpc.cluster.marks import read_mark, write_mark
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
 from emtnas_hpc.cluster.records import read_records
+from emtnas_hpc.cluster.scheduler import Say
 from emtnas_hpc.errors import SchedulerError
 from emtnas_hpc.store.lock import exclusive
 from emtnas_hpc.store.owner import Owner
@@ -62,11 +63,10 @@ def cancel_jobs(
     def waiting() -> None:
         say("waiting until a `launch` or `resume` of the experiment has ended")
 
+    say = once(say)
     with exclusive(lock, waiting, patience_s=_LOCK_PATIENCE_S, clock=clock):
-        runs = mark()
-        left = end_jobs(
-            partial(jobs_in_queue, runs), say, patience_s=patience_s, clock=clock, sleep=sleep
-        )
+        look = partial(jobs_in_queue, mark(), say, set())
+        left = end_jobs(look, say, patience_s=patience_s, clock=clock, sleep=sleep)
     if left:
         raise SchedulerError(
             f"still in the queue: {listed(left)}; the run is marked as cancelled, so they do no "
@@ -74,14 +74,21 @@ def cancel_jobs(
         )
 
 
-def jobs_in_queue(runs: Sequence[RunPaths]) -> list[QueuedJob]:
+def jobs_in_queue(
+    runs: Sequence[RunPaths], say: Say, beside: set[str] | None = None
+) -> list[QueuedJob]:
     """The jobs of these runs in the queue; SLURM is asked only if they ever had any.
+
+    Args:
+        runs: theirs.
+        say: told in a line of what squeue printed besides jobs.
+        beside: as in `read_queue`.
 
     Raises:
         SchedulerError: SLURM cannot be asked.
     """
     records = [record for run in runs for record in read_records(run.jobs)]
-    return list(own_jobs(records, read_queue())) if records else []
+    return list(own_jobs(records, read_queue(say, beside))) if records else []
 
 
 def _user() -> str:

@@ -195,7 +195,7 @@ class _Course:
 
     def _queue(self) -> Sequence[QueuedJob]:
         try:
-            return read_queue()
+            return read_queue(say)
         except SchedulerError as error:
             say(f"the time limit may be unknown: {error}")
             return ()

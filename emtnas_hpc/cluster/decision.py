@@ -1,12 +1,13 @@
 """What `launch` and `resume` do about one seed: a pure judgement."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from emtnas_hpc.cluster.queue import QueuedJob
+from emtnas_hpc.cluster.queue import Queue, QueuedJob, unreadable
 from emtnas_hpc.cluster.records import JobRecord
 from emtnas_hpc.cluster.state import Evidence
+from emtnas_hpc.errors import SchedulerError
 
 
 class Action(Enum):
@@ -75,10 +76,39 @@ def decide(seed: Evidence, n_spares: int, *, resuming: bool = False) -> Decision
 def own_jobs(records: Sequence[JobRecord], queue: Sequence[QueuedJob]) -> tuple[QueuedJob, ...]:
     """The jobs of these records in the queue, in the order of the records.
 
-    By name alone: it holds the intent, and SLURM may give a job's number to another one day.
+    By name: it holds the intent, and SLURM may give a job's number to another one day. Where
+    squeue shows less than the whole name, by the number and what is left of the name.
+
+    Raises:
+        SchedulerError: one of them may be there, but cannot be read.
     """
     by_name = {job.name: job for job in queue}
-    return tuple(by_name[record.name] for record in records if record.name in by_name)
+    cut = (*queue, *queue.damaged) if isinstance(queue, Queue) else tuple(queue)
+    found = []
+    for record in records:
+        job = by_name.get(record.name) or _cut_short(record, cut)
+        if job is not None:
+            found.append(job)
+        elif isinstance(queue, Queue) and not record.void:
+            _refuse_doubt(record, queue)
+    return tuple(found)
+
+
+def _cut_short(record: JobRecord, jobs: Iterable[QueuedJob]) -> QueuedJob | None:
+    for job in jobs:
+        if job.name and job.job_id == record.job_id and record.name.startswith(job.name):
+            return replace(job, name=record.name)
+    return None
+
+
+def _refuse_doubt(record: JobRecord, queue: Queue) -> None:
+    """Refuses to take for gone what may stand in a line that cannot be read."""
+    if queue.doubt:
+        raise SchedulerError(queue.doubt)
+    for job in queue.damaged:
+        is_number = record.job_id is None or record.job_id.startswith(job.job_id)
+        if is_number and record.name.startswith(job.name):
+            raise SchedulerError(unreadable(job))
 
 
 def _split(seed: Evidence) -> tuple[tuple[QueuedJob, ...], tuple[QueuedJob, ...]]:

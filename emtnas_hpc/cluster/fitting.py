@@ -2,10 +2,11 @@
 
 import difflib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from emtnas_hpc.cluster.minutes import format_limit
 from emtnas_hpc.cluster.profiles import SHIPPED_DEFAULT, Resolved
-from emtnas_hpc.cluster.room import check_room
+from emtnas_hpc.cluster.room import check_room, lower_defaults
 from emtnas_hpc.cluster.site import Node, Partition
 from emtnas_hpc.errors import InputError
 
@@ -49,8 +50,30 @@ def fit(
         name = default_partition(partitions)
         wanted = wanted.with_value("partition", name, "SLURM's default partition")
     allowed = _find(wanted, partitions)
-    check_room(wanted, nodes_of(wanted.profile.partition))
+    nodes = _within_limits(nodes_of(wanted.profile.partition), allowed)
+    wanted = lower_defaults(wanted, nodes)
+    check_room(wanted, nodes)
     return _fit_lead(_fit_time(wanted, allowed))
+
+
+def _within_limits(nodes: Sequence[Node], allowed: Sequence[Partition]) -> list[Node]:
+    """The nodes with what jobs of these partitions may have of them."""
+    cpus = _largest([partition.cpus for partition in allowed])
+    memory_mb = _largest([partition.memory_mb for partition in allowed])
+    return [
+        replace(node, cpus=_least(node.cpus, cpus), memory_mb=_least(node.memory_mb, memory_mb))
+        for node in nodes
+    ]
+
+
+def _largest(limits: Sequence[int | None]) -> int | None:
+    """Of several partitions one that has no limit will do."""
+    known = [limit for limit in limits if limit is not None]
+    return max(known) if known and len(known) == len(limits) else None
+
+
+def _least(*numbers: int | None) -> int | None:
+    return min((number for number in numbers if number is not None), default=None)
 
 
 def _find(wanted: Resolved, partitions: Sequence[Partition]) -> list[Partition]:

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from emtnas_hpc.cluster.acceptance import memory_hint
 from emtnas_hpc.cluster.decision import Action, Decision, decide, own_jobs
 from emtnas_hpc.cluster.marks import read_mark
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
@@ -142,7 +143,7 @@ def launch(
         except SchedulerError as error:
             n_begun = sum(bool(each.jobs) for each in launched)
             so_far = f"{n_begun} of {len(seeds)} seeds were submitted; the same command goes on"
-            raise SchedulerError(f"{error}; {so_far}") from None
+            raise SchedulerError(f"{error}; {so_far}{memory_hint(error)}") from None
         _add_spares(launched, say)
 
 

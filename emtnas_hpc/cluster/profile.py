@@ -1,6 +1,7 @@
 """What a job asks SLURM for: typed, bounded, frozen. A TOML file holds what a site needs of it."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -37,6 +38,13 @@ FIELDS: Mapping[str, str] = {
 }
 
 
+#: sbatch options that ask for memory; it takes one of them at most, --mem included.
+MEMORY_OPTIONS = ("mem", "mem-per-cpu", "mem-per-gpu")
+
+#: `mem = 0` is all memory of a node, which no number of GB can say.
+_ALL = re.compile(r"0+[KMGT]?B?", re.IGNORECASE)
+
+
 def _one_line(text: str) -> str:
     if not text.isprintable():
         raise ValueError("text on one line")
@@ -56,8 +64,15 @@ Minutes = Annotated[int, BeforeValidator(_minutes)]
 Option = str | int | float | bool
 
 
+def is_all_memory(value: object) -> bool:
+    """Whether a value of --mem asks for all memory of a node, as 0 does."""
+    return type(value) in (int, str) and bool(_ALL.fullmatch(str(value).strip()))
+
+
 def _options(options: dict[str, Option]) -> dict[str, Option]:
     for name, value in options.items():
+        if name == "mem" and is_all_memory(value):
+            continue
         if name in FIELDS:
             raise ValueError(f"no {name} here: that is {FIELDS[name]} of the profile")
         if name in RESERVED:
@@ -77,7 +92,7 @@ class Profile(BaseModel):
         gpus: of one job.
         gpu_type: SLURM's name of it; empty for any.
         cpus: of one job.
-        memory_gb: of one job.
+        memory_gb: of one job; 0 for no word on it, or where an option of sbatch has one.
         time: limit in minutes; 0 for as long as the partition allows, but not above 24 h.
         account: who pays; empty for the default.
         qos: quality of service; empty for the default.
@@ -94,7 +109,7 @@ class Profile(BaseModel):
     gpus: Annotated[int, Field(ge=0, le=64)] = 1
     gpu_type: Line = ""
     cpus: Annotated[int, Field(ge=1, le=1024)] = 4
-    memory_gb: Annotated[float, Field(gt=0, le=100_000)] = 16
+    memory_gb: Annotated[float, Field(ge=0, le=100_000)] = 16
     time: Minutes = 0
     account: Line = ""
     qos: Line = ""
@@ -106,8 +121,13 @@ class Profile(BaseModel):
 
     @property
     def memory_mb(self) -> int:
-        """SLURM counts so."""
-        return round(self.memory_gb * 1024)
+        """SLURM counts so; 0 means all of a node to it, so that the least is 1."""
+        return max(1, round(self.memory_gb * 1024)) if self.memory_gb else 0
+
+    @property
+    def memory_options(self) -> tuple[str, ...]:
+        """Options of sbatch that ask for memory in the place of `memory_gb`."""
+        return tuple(n for n in MEMORY_OPTIONS if self.sbatch.get(n, False) is not False)
 
     @property
     def gres(self) -> str:

@@ -2,14 +2,21 @@
 
 import difflib
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from emtnas_hpc.cluster.profile import FIELDS, Profile, known_fields, validate_profile
+from emtnas_hpc.cluster.profile import (
+    FIELDS,
+    MEMORY_OPTIONS,
+    Profile,
+    is_all_memory,
+    known_fields,
+    validate_profile,
+)
 from emtnas_hpc.errors import InputError
+from emtnas_hpc.experiment.text import read_toml
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -34,12 +41,14 @@ class Resolved:
         origins: by name of the value, those of sbatch options as `sbatch.NAME`.
         filled: values that nobody asked for, and that follow from the partition.
         source: the profile of the site that holds; empty where none does.
+        remarks: what went over what, and what SLURM's commands printed besides, in single lines.
     """
 
     profile: Profile
     origins: Mapping[str, str]
     filled: tuple[str, ...] = ()
     source: str = ""
+    remarks: tuple[str, ...] = ()
 
     def with_value(self, name: str, value: object, origin: str) -> "Resolved":
         """The same with another value."""
@@ -71,7 +80,7 @@ def profile_files() -> Mapping[str, Path]:
 
 def default_layer() -> Layer:
     """What holds where nothing else is said."""
-    return Layer(_read(shipped_directory() / "default.toml"), SHIPPED_DEFAULT)
+    return Layer(read_toml(shipped_directory() / "default.toml"), SHIPPED_DEFAULT)
 
 
 def named_layer(name: str) -> Layer:
@@ -92,7 +101,7 @@ def named_layer(name: str) -> Layer:
             f"(yours are looked for in {user_directory()}; one to copy is "
             f"{shipped_directory() / 'example-2080ti.toml'})"
         )
-    return Layer(_read(path), _shown(path))
+    return _layer(read_toml(path), _shown(path))
 
 
 def layer_of_partition(partition: str) -> Layer | None:
@@ -101,14 +110,14 @@ def layer_of_partition(partition: str) -> Layer | None:
     Raises:
         InputError: several are, or one cannot be read.
     """
-    tables = {path: _read(path) for path in profile_files().values()}
+    tables = {path: read_toml(path) for path in profile_files().values()}
     found = [path for path, table in tables.items() if table.get("partition") == partition]
     if len(found) > 1:
         raise InputError(
             f"partition {partition} is that of {' and '.join(map(_shown, found))}; "
             "say which with --profile"
         )
-    return Layer(tables[found[0]], _shown(found[0])) if found else None
+    return _layer(tables[found[0]], _shown(found[0])) if found else None
 
 
 def stack(layers: Sequence[Layer]) -> Resolved:
@@ -120,13 +129,53 @@ def stack(layers: Sequence[Layer]) -> Resolved:
     table: dict[str, Any] = {}
     options: dict[str, Any] = {}
     origins: dict[str, str] = {}
+    remarks: list[str] = []
     for layer in layers:
         checked = validate_profile(layer.values, layer.origin)
+        if ways := _ways(layer.values, checked):
+            given_up = _give_way(options, origins)
+            remarks += [f"{ways[-1]} ({layer.origin}) goes over {way}" for way in given_up]
         table |= {name: getattr(checked, name) for name in layer.values if name != "sbatch"}
         options |= checked.sbatch
         origins |= {name: layer.origin for name in layer.values if name != "sbatch"}
         origins |= {f"sbatch.{name}": layer.origin for name in checked.sbatch}
-    return Resolved(Profile(**table, sbatch=options), origins)
+        if asked := checked.memory_options:
+            table["memory_gb"] = 0.0
+            origins["memory_gb"] = f"asked for by sbatch.{asked[0]} instead"
+    return Resolved(Profile(**table, sbatch=options), origins, remarks=tuple(remarks))
+
+
+def _layer(values: Mapping[str, Any], origin: str) -> Layer:
+    """What somebody wrote or typed.
+
+    Raises:
+        InputError: it asks for memory in two ways.
+    """
+    ways = _ways(values, validate_profile(values, origin))
+    if len(ways) > 1:
+        raise InputError(
+            f"{origin}: {ways[0]} and {ways[1]} both ask for memory, and sbatch takes one of "
+            "them; leave one out"
+        )
+    return Layer(values, origin)
+
+
+def _ways(values: Mapping[str, Any], checked: Profile) -> list[str]:
+    """The values of a layer that ask for memory; 0 GB is one only where it is alone."""
+    options = [f"sbatch.{name}" for name in checked.memory_options]
+    is_asked = "memory_gb" in values and (checked.memory_gb or not options)
+    return ["memory_gb"] * bool(is_asked) + options
+
+
+def _give_way(options: dict[str, Any], origins: dict[str, str]) -> list[str]:
+    """Takes away how earlier layers ask for memory; returns those that somebody asked for."""
+    for name in MEMORY_OPTIONS:
+        options.pop(name, None)
+    ways = ("memory_gb", *(f"sbatch.{name}" for name in MEMORY_OPTIONS))
+    given_up = {way: origins.pop(way) for way in ways if way in origins}
+    if len(given_up) > 1:
+        given_up.pop("memory_gb", None)
+    return [f"{way} ({origin})" for way, origin in given_up.items() if origin != SHIPPED_DEFAULT]
 
 
 def typed_layers(partition: str, time: str, gpus: int | None, sbatch: Sequence[str]) -> list[Layer]:
@@ -141,27 +190,33 @@ def typed_layers(partition: str, time: str, gpus: int | None, sbatch: Sequence[s
     Raises:
         InputError: one cannot be understood.
     """
-    layers = [Layer(*_sbatch_values(text)) for text in sbatch]
+    values: dict[str, Any] = {}
+    for text in sbatch:
+        typed = _sbatch_values(text)
+        options = {**values.get("sbatch", {}), **typed.pop("sbatch", {})}
+        values |= {**typed, "sbatch": options}
+    layers = [_layer(values, "--sbatch")] if sbatch else []
     for name, value in (("partition", partition), ("time", time), ("gpus", gpus)):
         if value not in ("", None):
             layers.append(Layer({name: value}, f"--{name}"))
     return layers
 
 
-def _sbatch_values(text: str) -> tuple[dict[str, Any], str]:
-    origin = "--sbatch"
+def _sbatch_values(text: str) -> dict[str, Any]:
     name, equals, value = text.strip().lstrip("-").partition("=")
     name = name.replace("_", "-")
     if not name:
         raise InputError(f"--sbatch is {text!r}, expected an option of sbatch such as qos=long")
+    if name == "mem" and is_all_memory(value):
+        return {"sbatch": {name: value}}
     known = FIELDS.get(name, name.replace("-", "_"))
     if known not in known_fields() or known == "sbatch":
-        return {"sbatch": {name: value if equals else True}}, origin
+        return {"sbatch": {name: value if equals else True}}
     if known == "setup":
         raise InputError("--sbatch setup=... is no option of sbatch; write it into a profile")
     if not equals:
         raise InputError(f"--sbatch is {text!r}, expected a value too: --sbatch {name}=VALUE")
-    return {known: _as_field(known, value, text)}, origin
+    return {known: _as_field(known, value, text)}
 
 
 def _as_field(field_: str, value: str, text: str) -> object:
@@ -179,15 +234,6 @@ def _gigabytes(text: str) -> float:
     number = text.upper().removesuffix("B")
     unit = number[-1:] if number[-1:] in UNITS_MB else ""
     return float(number.removesuffix(unit)) * UNITS_MB[unit or "M"] / 1024
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid TOML: {error}") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _shown(path: Path) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emtnas_hpc.agenda.transfers import TrainingImages, open_transfers
-from emtnas_hpc.cluster.acceptance import check_acceptance
+from emtnas_hpc.cluster.acceptance import check_acceptance, memory_hint
 from emtnas_hpc.cluster.decision import Action, Decision
 from emtnas_hpc.cluster.launching import Seed, judge, see
 from emtnas_hpc.cluster.outlook import Knowledge, learn
@@ -17,7 +17,7 @@ from emtnas_hpc.cluster.queue import QueuedJob
 from emtnas_hpc.cluster.sight import Sight, look
 from emtnas_hpc.cluster.state import State
 from emtnas_hpc.cluster.submission import sbatch_text
-from emtnas_hpc.errors import StorageError
+from emtnas_hpc.errors import InputError, StorageError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.search.session import SearchRequest
 from emtnas_hpc.store.owner import this_process
@@ -107,11 +107,17 @@ def propose(
         _row(seed, sight, judge(seed, sight, resuming=resuming), known)
         for seed, sight in zip(seeds, sights, strict=True)
     )
-    proposal = Proposal(experiment, resolved, known.pace, known.commits[SEARCH], rows, ())
+    proposal = Proposal(
+        experiment, resolved, known.pace, known.commits[SEARCH], rows, resolved.remarks
+    )
     if not proposal.submitted:
         return proposal
     first = proposal.submitted[0].seed
-    said = check_acceptance(sbatch_text(first.run, first.request))
+    said = [*resolved.remarks]
+    try:
+        said += check_acceptance(sbatch_text(first.run, first.request))
+    except InputError as error:
+        raise InputError(f"{error}{memory_hint(error)}") from None
     said += _plan_warnings(proposal, known)
     return replace(proposal, warnings=tuple(said))
 

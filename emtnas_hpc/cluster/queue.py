@@ -1,8 +1,21 @@
 """What SLURM's queue says of all jobs of this user, by one call of squeue."""
 
+import os
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from emtnas_hpc.cluster.scheduler import call
+from emtnas_hpc.cluster.scheduler import (
+    Say,
+    call,
+    clean,
+    instead_of,
+    lines_of,
+    none_of,
+    number,
+    quoted,
+    silent,
+)
 from emtnas_hpc.errors import SchedulerError
 
 _FIELDS = (
@@ -19,6 +32,22 @@ _ENDED = frozenset(
 )
 #: SLURM's answer for a job that ended some minutes ago, or never was.
 _FORGOTTEN = "Invalid job id"
+#: squeue before 20.02 knows no --me.
+_NO_SUCH_OPTION = "unrecognized option"
+
+#: 12, 12_3 and 12_[4-9] of an array, 12+0 of a job of several parts.
+_JOB_ID = re.compile(r"\d+(?:_(?:\d+|\[[^]|]*]))?(?:\+\d+)?", re.ASCII)
+#: What begins as a job does, be the rest of its line missing.
+_BEGINS = re.compile(r"(\d[\d_+\[\],%-]*)\s*(?:\||$)", re.ASCII)
+_STATE = re.compile(r"[A-Z_]+")
+#: What stands in the place of a state only where a column before it was lost: reasons, numbers.
+_NO_STATE = re.compile(r"[A-Z][a-z]\w*|\d+")
+#: The state of a job that squeue has lost it of.
+UNKNOWN = "UNKNOWN"
+#: What the names of our jobs begin with.
+_OURS = "emtnas-"
+#: A line of a job that has lost its beginning still has most of its columns.
+_MANY = len(_FIELDS) // 2
 
 
 @dataclass(frozen=True)
@@ -30,7 +59,7 @@ class QueuedJob:
         name: of the job.
         state: SLURM's word: PENDING, RUNNING, COMPLETING, SUSPENDED, ...
         reason: why it waits, SLURM's word; `None` (the text) for one that runs.
-        restarts: how often SLURM has requeued it.
+        restarts: how often SLURM has requeued it; None where it says no number.
         start: seconds since 1970; expected for one that waits, None where unknown.
         end: when its time limit ends, likewise.
         dependency: what it waits for, such as `afterany:12(unfulfilled)`; empty if nothing.
@@ -42,7 +71,7 @@ class QueuedJob:
     name: str
     state: str
     reason: str = ""
-    restarts: int = 0
+    restarts: int | None = 0
     start: float | None = None
     end: float | None = None
     dependency: str = ""
@@ -50,53 +79,173 @@ class QueuedJob:
     partition: str = ""
 
 
-def read_queue() -> list[QueuedJob]:
+class Queue(list[QueuedJob]):
+    """Jobs that squeue has shown, and what it may have shown besides.
+
+    Attributes:
+        damaged: jobs of which not all could be read; they have their numbers, and of their names
+            what is left.
+        doubt: why there may be any other job, in a line; empty where there is none.
+    """
+
+    def __init__(
+        self, jobs: Iterable[QueuedJob] = (), damaged: Sequence[QueuedJob] = (), doubt: str = ""
+    ) -> None:
+        super().__init__(jobs)
+        self.damaged = tuple(damaged)
+        self.doubt = doubt
+
+    def without_doubt(self) -> "Queue":
+        """Itself, for those who go by what is not in it.
+
+        Raises:
+            SchedulerError: something in it could not be read.
+        """
+        if self.doubt or self.damaged:
+            raise SchedulerError(self.doubt or unreadable(self.damaged[0]))
+        return self
+
+
+def unreadable(job: QueuedJob) -> str:
+    """Says of a damaged job that it is one."""
+    return f"squeue printed a job that nobody understands: {quoted(f'{job.job_id}|{job.name}')}"
+
+
+def read_queue(say: Say = silent, beside: set[str] | None = None) -> Queue:
     """All jobs of this user that have not ended.
+
+    Args:
+        say: told in a line of what squeue printed besides jobs.
+        beside: kept by those who ask again and again; as in `parse_queue`.
 
     Raises:
         SchedulerError: the queue cannot be asked.
     """
-    columns = ",".join(f"{field}:|" for field in _FIELDS)
-    return parse_queue(call("squeue", "--me", "--noheader", "--Format", columns))
+    # With its heading: without one, a notice alone might stand in the place of any number of jobs.
+    form = ("--Format", ",".join(f"{field}:|" for field in _FIELDS))
+    try:
+        text = call("squeue", "--me", *form)
+    except SchedulerError as error:
+        if _NO_SUCH_OPTION not in str(error):
+            raise
+        text = call("squeue", "--user", str(os.getuid()), *form)
+    return parse_queue(text, say, beside)
 
 
 def knows_job(job_id: str) -> bool:
     """Whether a job, whoever submitted it, runs, is suspended, or waits to begin again.
 
     Raises:
-        SchedulerError: the queue cannot be asked.
+        SchedulerError: the queue cannot be asked, or does not say.
     """
     try:
-        states = call("squeue", "--noheader", "--jobs", job_id, "--format", "%T").split()
+        # All states: then an answer without any is none.
+        form = ("--format", "%T", "--states", "all")
+        text = call("squeue", "--noheader", "--jobs", job_id, *form)
     except SchedulerError as error:
         if _FORGOTTEN in str(error):
             return False
         raise
+    lines = lines_of(text)
+    states = [line for line in lines if _STATE.fullmatch(line)]
+    if not states:
+        if lines:
+            raise instead_of("squeue", f"the state of job {job_id}", lines)
+        raise SchedulerError(f"squeue said nothing of job {job_id}")
     return not _ENDED.issuperset(states)
 
 
-def parse_queue(text: str) -> list[QueuedJob]:
-    """The jobs of squeue's lines; a name may hold anything but a line break."""
-    return [_parse(line) for line in text.splitlines() if line.strip()]
+def parse_queue(text: str, say: Say = silent, beside: set[str] | None = None) -> Queue:
+    """The jobs of squeue's lines; a name may hold anything.
+
+    Args:
+        text: as squeue printed it.
+        say: told in a line of what is none of a job's.
+        beside: the notices that came with jobs before, and more of them afterwards: alone, they
+            stand in the place of none.
+    """
+    known = set() if beside is None else beside
+    jobs: list[QueuedJob] = []
+    damaged: list[QueuedJob] = []
+    others: list[str] = []
+    doubt, has_heading = "", False
+    for line in _joined(lines_of(text)):
+        if (job := _parse(line)) is not None:
+            jobs.append(job)
+        elif line.partition("|")[0].strip().upper() == "JOBID" and "|" in line:
+            has_heading = True
+        elif (job := _rest(line)) is not None:
+            damaged.append(job)
+        elif _BEGINS.match(line) or _OURS in line or line.count("|") >= _MANY:
+            doubt = f"squeue printed a job that nobody understands: {quoted(line)}"
+        else:
+            others.append(line)
+    if jobs or has_heading:
+        known.update(others)
+    if not known.issuperset(others) and not (damaged or doubt):
+        doubt = str(instead_of("squeue", "jobs", others))
+    elif others:
+        say(none_of("squeue", "a job's", others))
+    return Queue(jobs, damaged, doubt)
 
 
-def _parse(line: str) -> QueuedJob:
-    job_id, rest = line.split("|", 1)
-    name, *others = rest.rsplit("|", len(_FIELDS) - 1)
-    state, reason, restarts, start, end, dependency, nodes, partition = others[:-1]
+def _joined(lines: Iterable[str]) -> list[str]:
+    """A name with a line break in it makes two lines of a job, put together again."""
+    joined: list[str] = []
+    for line in lines:
+        whole = f"{joined[-1]} {line}" if joined else line
+        if joined and _is_first_half(joined[-1]) and not _BEGINS.match(line) and _parse(whole):
+            joined[-1] = whole
+        else:
+            joined.append(line)
+    return joined
+
+
+def _is_first_half(line: str) -> bool:
+    name = line.partition("|")[2].strip()
+    is_ours = name.startswith(_OURS) or _OURS.startswith(name)
+    return bool(_BEGINS.match(line)) and line.count("|") == 1 and not is_ours
+
+
+def _rest(line: str) -> QueuedJob | None:
+    """What is left of a job that has lost its end; None where more may be lost than that."""
+    match = _BEGINS.match(line)
+    if match is None:
+        return None
+    rest = line[match.end() :].strip()
+    name, *others = [clean(part) for part in rest.split("|")]
+    has_lost_its_beginning = len(others) >= _MANY - 1 and _STATE.fullmatch(name)
+    if has_lost_its_beginning or _OURS in rest[1:]:
+        return None
+    # The last of them may be cut.
+    state = others[0] if len(others) > 1 else ""
+    return QueuedJob(match[1], name, state if _STATE.fullmatch(state) else UNKNOWN)
+
+
+def _parse(line: str) -> QueuedJob | None:
+    parts = [clean(part) for part in line.split("|")]
+    if len(parts) > len(_FIELDS) and not parts[-1]:
+        parts.pop()
+    if len(parts) < len(_FIELDS) or not _JOB_ID.fullmatch(parts[0]):
+        return None
+    n_others = len(_FIELDS) - 2
+    job_id, name = parts[0], "|".join(parts[1:-n_others])
+    state, reason, restarts, start, end, dependency, nodes, partition = parts[-n_others:]
+    # A name of somebody's may hold |; in one of ours it is the trace of columns that were lost.
+    if "|" in name and (_OURS in name or not _STATE.fullmatch(state)):
+        return None
+    has_lost_a_column = line.count("|") < len(_FIELDS) and bool(_STATE.fullmatch(name))
+    if has_lost_a_column or _NO_STATE.fullmatch(state):
+        return None
     return QueuedJob(
         job_id,
         name,
-        state,
+        state or UNKNOWN,
         reason,
-        int(restarts or 0),
-        _seconds(start),
-        _seconds(end),
+        number(restarts or "0"),
+        number(start),
+        number(end),
         "" if dependency == "(null)" else dependency,
         nodes,
         partition,
     )
-
-
-def _seconds(text: str) -> float | None:
-    return float(text) if text.isdigit() else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from emtnas_hpc.cluster.fitting import default_partition, fit
 from emtnas_hpc.cluster.profile import Profile
@@ -59,7 +60,8 @@ def resolve(
     typed = typed_layers(wishes.partition, wishes.time, wishes.gpus, wishes.sbatch)
     named = named_layer(wishes.profile) if wishes.profile else None
     stack([default_layer(), *([named] if named else []), *typed])
-    partitions = read_partitions()
+    said: list[str] = []
+    partitions = read_partitions(said.append)
     if named:
         site = [named]
     elif standing:
@@ -69,7 +71,9 @@ def resolve(
     wanted = stack([default_layer(), *site, *typed])
     left_open = (name for name in _FITTED if _is_open(wanted, name))
     source = "".join(layer.origin for layer in site)
-    return fit(replace(wanted, filled=tuple(left_open), source=source), partitions, read_nodes)
+    wanted = replace(wanted, filled=tuple(left_open), source=source)
+    fitted = fit(wanted, partitions, partial(read_nodes, say=said.append))
+    return replace(fitted, remarks=(*fitted.remarks, *said))
 
 
 def _is_open(wanted: Resolved, name: str) -> bool:

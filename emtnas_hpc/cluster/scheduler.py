@@ -1,7 +1,14 @@
 """SLURM's own commands: each ends within its time, and what it refuses is said in one line."""
 
 import os
+import re
+import selectors
+import shutil
 import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from emtnas_hpc.errors import SchedulerError
 
@@ -10,6 +17,36 @@ PATIENCE_S = 9.0
 
 #: English messages, and times as seconds since 1970: no time zone, no locale, no year left out.
 _LANGUAGE = {"LC_ALL": "C", "SLURM_TIME_FORMAT": "%s"}
+#: A user's filters for his own eyes: a job that they hide would be taken for one that has ended.
+_FILTERS = ("SQUEUE_", "SINFO_", "SACCT_")
+
+#: Those of the commands that are asked something; the others may well have nothing to say.
+_QUESTIONS = ("squeue", "sinfo", "scontrol", "sacct")
+
+#: The queue of a user with 100,000 jobs has a third of it.
+_MOST_BYTES = 64 * 1024**2
+_LOOK_EVERY_S = 0.5
+#: Of what SLURM or a site's wrapper said, a message quotes so much.
+_MOST_QUOTED = 72
+_MOST_REASON = 300
+
+#: Longer numbers are none of SLURM's.
+_NUMBER = re.compile(r"\d{1,15}", re.ASCII)
+
+Say = Callable[[str], None]
+
+
+def silent(_message: str) -> None:
+    """For those who need not be told what was skipped: somebody else was."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left: its exit code, and what it printed."""
+
+    returncode: int
+    out: str
+    err: str
 
 
 def call(*command: str, patience_s: float = PATIENCE_S) -> str:
@@ -20,35 +57,150 @@ def call(*command: str, patience_s: float = PATIENCE_S) -> str:
         patience_s: seconds that it may take.
 
     Raises:
-        SchedulerError: it is not installed, refused, or did not answer.
+        SchedulerError: it is not installed, refused, or did not answer; to a question, complaints
+            alone are no answer, whatever the exit code.
+    """
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(_FILTERS)}
+    answer = run(*command, patience_s=patience_s, environment={**kept, **_LANGUAGE})
+    if answer.returncode:
+        said = answer.err if answer.err.strip() else answer.out
+        raise SchedulerError(f"{command[0]} refused: {_reason(said)}")
+    if Path(command[0]).name in _QUESTIONS and not answer.out.strip() and answer.err.strip():
+        raise SchedulerError(f"{command[0]} gave no answer: {_reason(answer.err)}")
+    return answer.out
+
+
+def run(
+    *command: str, patience_s: float = PATIENCE_S, environment: Mapping[str, str] = os.environ
+) -> Answer:
+    """Runs a command to its end, whatever that is.
+
+    Raises:
+        SchedulerError: it cannot be started, did not end in time, or printed without end.
     """
     name = command[0]
     try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, **_LANGUAGE},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=patience_s,
-            check=False,
-        )
+        return _run(command, patience_s, environment)
     except FileNotFoundError:
-        raise SchedulerError(
-            f"there is no command {name} here; this must run on a node of a SLURM cluster"
-        ) from None
+        raise SchedulerError(_missing(name)) from None
+    except OSError as error:
+        raise SchedulerError(f"{name} cannot be started: {error.strerror or error}") from None
     except subprocess.TimeoutExpired:
         raise SchedulerError(
             f"{name} did not answer within {patience_s:.0f} s; "
             "is SLURM's controller down? try again later"
         ) from None
-    if done.returncode:
-        raise SchedulerError(f"{name} refused: {_reason(done.stderr or done.stdout)}")
-    return done.stdout
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of an answer that are not blank; a name may hold any other kind of line break."""
+    return [line for raw in text.split("\n") if (line := raw.strip("\r\0 \t"))]
+
+
+def number(text: str) -> int | None:
+    """A whole number that is not negative; None for all else, such as N/A or (null)."""
+    text = text.strip()
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
+def clean(text: str) -> str:
+    """A value as it may be printed: control characters would reach the user's terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text.strip())
+
+
+def none_of(command: str, whose: str, lines: Sequence[str]) -> str:
+    """Says which lines of an answer were skipped.
+
+    Args:
+        command: that printed them.
+        whose: what was expected there, such as "a job's".
+        lines: at least one.
+    """
+    if len(lines) == 1:
+        return f"{command} printed a line that is none of {whose}: {quoted(lines[0])}"
+    return (
+        f"{command} printed {len(lines)} lines that are none of {whose}, the first: "
+        f"{quoted(lines[0])}"
+    )
+
+
+def instead_of(command: str, what: str, lines: Sequence[str]) -> SchedulerError:
+    """The error of an answer in which nothing is what was asked for."""
+    n_more = len(lines) - 1
+    more = f" and {n_more} more line{'s' if n_more > 1 else ''}" if n_more else ""
+    return SchedulerError(f"{command} said {quoted(lines[0])}{more} instead of {what}")
+
+
+def quoted(line: str) -> str:
+    """A line in a message: in quotes, cut if it is long."""
+    text = clean(line)
+    return f'"{text}"' if len(text) <= _MOST_QUOTED else f'"{text[: _MOST_QUOTED - 3]}..."'
+
+
+def complaint(lines: Sequence[str]) -> list[str]:
+    """Of what a command complained the lines that say why, two at most.
+
+    SLURM says what is wrong first and gives up in general words after it; a site's own remarks may
+    come before both.
+    """
+    first = next((i for i, line in enumerate(lines) if "error:" in line.lower()), 0)
+    return [clean(line)[:_MOST_REASON] for line in lines[first : first + 2]]
 
 
 def _reason(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    # SLURM says what is wrong first and gives up in general words after it.
-    return "; ".join(lines[:2]) or "without a word"
+    return "; ".join(complaint(lines_of(text))) or "without a word"
+
+
+def _missing(name: str) -> str:
+    if path := shutil.which(name):
+        return f"{name} cannot be started: {path} names an interpreter that is not here"
+    return f"there is no command {name} here; this must run on a node of a SLURM cluster"
+
+
+def _run(command: Sequence[str], patience_s: float, environment: Mapping[str, str]) -> Answer:
+    end = time.monotonic() + patience_s
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            out, err = _read(process, end)
+            code = process.wait(max(0.0, end - time.monotonic()))
+        except BaseException:
+            process.kill()
+            raise
+    return Answer(code, *(data.decode(errors="replace") for data in (out, err)))
+
+
+def _read(process: "subprocess.Popen[bytes]", end: float) -> tuple[bytearray, bytearray]:
+    """All that a process prints; but it does not wait for what the process left running."""
+    out, err = bytearray(), bytearray()
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ, out)
+        selector.register(process.stderr, selectors.EVENT_READ, err)
+        while selector.get_map():
+            left = end - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired(process.args, 0)
+            ready = selector.select(min(left, _LOOK_EVERY_S))
+            for key, _events in ready:
+                piece = os.read(key.fd, 1 << 16)
+                key.data.extend(piece)
+                if not piece:
+                    selector.unregister(key.fileobj)
+                if len(key.data) > _MOST_BYTES:
+                    most = f"{_MOST_BYTES // 1024**2} MB"
+                    raise SchedulerError(f"{_name(process)} printed more than {most}; stopped it")
+            if not ready and process.poll() is not None:
+                break
+    return out, err
+
+
+def _name(process: "subprocess.Popen[bytes]") -> str:
+    arguments = process.args
+    return str(arguments[0]) if isinstance(arguments, (list, tuple)) else str(arguments)

@@ -1,12 +1,16 @@
 """What sbatch is given: of a job that carries a run on, and of the doctor's, by the same code."""
 
+import re
+import secrets
 import shlex
 from pathlib import Path
+from typing import Any
 
 import submitit
+from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from emtnas_hpc.cluster.profile import Profile
-from emtnas_hpc.cluster.scheduler import PATIENCE_S
+from emtnas_hpc.cluster.scheduler import PATIENCE_S, lines_of, run
 from emtnas_hpc.cluster.surroundings import package_root
 from emtnas_hpc.errors import InputError, SchedulerError
 from emtnas_hpc.store.refusals import shown
@@ -14,14 +18,28 @@ from emtnas_hpc.store.refusals import shown
 #: submitit refuses to requeue after so many time-outs; how often is ours to judge.
 _NO_END = 1_000_000
 
+#: sbatch's answer, that with --parsable, and what some other program says in its place.
+_ANSWER = re.compile(r"^\s*Submitted batch job (\d+)\b", re.ASCII)
+_PARSABLE = re.compile(r"^\s*(\d+)(?:;\S*)?\s*$", re.ASCII)
+_OTHER_WORDS = re.compile(r"\bjob (\d+)\b", re.ASCII)
+
 
 class Executor(submitit.SlurmExecutor):
-    """submitit's, but it does not wait for an sbatch that hangs."""
+    """submitit's, but with an sbatch that may hang, or say more than its answer."""
 
-    @staticmethod
-    def _make_submission_command(submission_file_path: Path) -> list[str]:
-        limit = ["timeout", "--kill-after=1", f"{PATIENCE_S:.0f}"]
-        return [*limit, "sbatch", str(submission_file_path)]
+    def _submit_command(self, command: str) -> submitit.Job[Any]:
+        """As submitit's, but whatever sbatch prints besides its answer is no harm."""
+        script = Path(self.folder).parent / f".submission_file_{secrets.token_hex(16)}.sh"
+        script.write_text(self._make_submission_file_text(command, ""))
+        answer = run("sbatch", str(script), patience_s=PATIENCE_S)
+        if answer.returncode:
+            raise FailedJobError(answer.err or answer.out)
+        job_id = submitted_id(answer.out)
+        if job_id is None:
+            raise FailedSubmissionError(answer.out)
+        job = self.job_class(self.folder, job_id, tasks=[0])
+        job.paths.move_temporary_file(script, "submission_file", keep_as_symlink=True)
+        return job
 
     def text(self, command: str = "") -> str:
         """The script of a job.
@@ -58,6 +76,7 @@ def make_executor(folder: Path, profile: Profile, name: str, after: str | None =
         "constraint": profile.constraint,
         "dependency": f"afterany:{after}" if after else "",
     }
+    memory = profile.memory_mb and not profile.memory_options
     executor.update_parameters(
         job_name=name,
         partition=profile.partition,
@@ -65,7 +84,7 @@ def make_executor(folder: Path, profile: Profile, name: str, after: str | None =
         nodes=1,
         ntasks_per_node=1,
         cpus_per_task=profile.cpus,
-        mem=f"{profile.memory_mb}M",
+        mem=f"{profile.memory_mb}M" if memory else None,
         signal_delay_s=profile.lead_time_s,
         stderr_to_stdout=True,
         setup=[*profile.setup, _find_package()],
@@ -75,6 +94,19 @@ def make_executor(folder: Path, profile: Profile, name: str, after: str | None =
         **{name: value for name, value in optional.items() if value},
     )
     return executor
+
+
+def submitted_id(text: str) -> str | None:
+    """The number that sbatch has given a job; None where that cannot be told.
+
+    Args:
+        text: what it printed: the answer, with or without --parsable, between a site's notices.
+    """
+    lines = lines_of(text)
+    for form in (_ANSWER, _PARSABLE, _OTHER_WORDS):
+        if found := {match[1] for line in lines for match in form.finditer(line)}:
+            break
+    return found.pop() if len(found) == 1 else None
 
 
 def refuse_pattern(path: Path, advice: str) -> None:

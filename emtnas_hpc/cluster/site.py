@@ -5,9 +5,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from emtnas_hpc.cluster.minutes import parse_limit
-from emtnas_hpc.cluster.scheduler import call
+from emtnas_hpc.cluster.scheduler import (
+    Say,
+    call,
+    clean,
+    instead_of,
+    lines_of,
+    none_of,
+    number,
+    silent,
+)
 
-_GPU = re.compile(r"gpu:(?:([^:,()]+):)?(\d+)")
+_GPU = re.compile(r"gpu:(?:([^:,()]+):)?(\d{1,6})(?![\w.])", re.ASCII)
+#: What sinfo says of a node's CPUs or memory: a number, perhaps of the smallest such node, or none.
+_COUNT = re.compile(r"\s*(?:-?\d[\d.,]*[+A-Z]*|[A-Z(][A-Za-z/()_]*|unknown|)\s*", re.ASCII)
+_VALUE = re.compile(r"\d|N/A|\(null\)", re.ASCII)
+#: What it says of resources that it does not know.
+_UNKNOWN = ("N/A", "UNKNOWN", "INVALID")
+_NO_PARTITIONS = "No partitions in the system"
 
 
 @dataclass(frozen=True)
@@ -21,6 +36,8 @@ class Partition:
         state: UP, or why no job begins.
         preempt_mode: SLURM's word for what happens to a job that must make room.
         grace_s: seconds that such a job is given.
+        cpus: most of a node that its jobs may have together; None where that is all.
+        memory_mb: likewise.
     """
 
     name: str
@@ -29,6 +46,8 @@ class Partition:
     state: str = "UP"
     preempt_mode: str = ""
     grace_s: int = 0
+    cpus: int | None = None
+    memory_mb: int | None = None
 
 
 @dataclass(frozen=True)
@@ -36,14 +55,14 @@ class Node:
     """What a node has, whether it is up or not.
 
     Attributes:
-        cpus: of it.
-        memory_mb: of it.
-        gpus: by type, empty where SLURM names none.
+        cpus: of it; None where SLURM says no number.
+        memory_mb: likewise.
+        gpus: by type, empty where SLURM names none; None where it says nothing of them.
     """
 
-    cpus: int
-    memory_mb: int
-    gpus: Mapping[str, int] = field(default_factory=dict)
+    cpus: int | None
+    memory_mb: int | None
+    gpus: Mapping[str, int] | None = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,13 +101,16 @@ class Site:
         return not self.values.get("AccountingStorageType", "").endswith("none")
 
 
-def read_partitions() -> list[Partition]:
+def read_partitions(say: Say = silent) -> list[Partition]:
     """All partitions that this user sees.
+
+    Args:
+        say: told in a line of what scontrol printed besides partitions.
 
     Raises:
         SchedulerError: SLURM cannot be asked.
     """
-    return parse_partitions(call("scontrol", "--oneliner", "show", "partition"))
+    return parse_partitions(call("scontrol", "--oneliner", "show", "partition"), say)
 
 
 def read_site() -> Site:
@@ -100,14 +122,18 @@ def read_site() -> Site:
     return parse_site(call("scontrol", "show", "config"))
 
 
-def read_nodes(partition: str) -> list[Node]:
+def read_nodes(partition: str, say: Say = silent) -> list[Node]:
     """The kinds of nodes of a partition, or of several with commas between.
+
+    Args:
+        partition: name or names.
+        say: told in a line of what sinfo printed besides nodes.
 
     Raises:
         SchedulerError: SLURM cannot be asked.
     """
     form = ("--exact", "--noheader", "--format", "%c|%m|%G")
-    return parse_nodes(call("sinfo", "--partition", partition, *form))
+    return parse_nodes(call("sinfo", "--partition", partition, *form), say)
 
 
 def read_gpu_types(partition: str) -> Mapping[str, int]:
@@ -123,46 +149,102 @@ def most_gpus(nodes: Sequence[Node]) -> Mapping[str, int]:
     """By type the most that a node has."""
     most: dict[str, int] = {}
     for node in nodes:
-        most |= {kind: max(n, most.get(kind, 0)) for kind, n in node.gpus.items()}
+        most |= {kind: max(n, most.get(kind, 0)) for kind, n in (node.gpus or {}).items()}
     return most
 
 
-def parse_partitions(text: str) -> list[Partition]:
-    """The partitions of scontrol's lines, one a line."""
-    return [_partition(line) for line in text.splitlines() if line.startswith("PartitionName=")]
+def parse_partitions(text: str, say: Say = silent) -> list[Partition]:
+    """The partitions of scontrol's lines, one a line.
+
+    Raises:
+        SchedulerError: none of them is a partition's.
+    """
+    found: list[str] = []
+    others: list[str] = []
+    for line in lines_of(text):
+        is_one = line.startswith("PartitionName=") and line.split()[0] != "PartitionName="
+        (found if is_one else others).append(line)
+    others = [line for line in others if not line.startswith(_NO_PARTITIONS)]
+    _tell_others("scontrol", "partition", found, others, say)
+    return [_partition(line) for line in found]
 
 
 def parse_site(text: str) -> Site:
-    """The settings of scontrol's lines, `Name = value`."""
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
-    return Site({name.strip(): value.strip() for name, _, value in pairs})
+    """The settings of scontrol's lines, `Name = value`.
+
+    Raises:
+        SchedulerError: there are none.
+    """
+    lines = lines_of(text)
+    pairs = [line.partition("=") for line in lines if "=" in line]
+    if lines and not pairs:
+        raise instead_of("scontrol", "SLURM's settings", lines)
+    return Site({name.strip(): clean(value) for name, _, value in pairs})
 
 
-def parse_nodes(text: str) -> list[Node]:
-    """The nodes of sinfo's lines, such as `8|64000|gpu:rtx2080ti:2(S:0-1),tmp:10G`."""
-    nodes = []
-    for line in text.splitlines():
-        cpus, memory, resources = line.split("|", 2)
-        gpus: dict[str, int] = {}
-        for name, count in _GPU.findall(resources):
-            gpus[name] = gpus.get(name, 0) + int(count)
-        nodes.append(Node(_least(cpus), _least(memory), gpus))
+def parse_nodes(text: str, say: Say = silent) -> list[Node]:
+    """The nodes of sinfo's lines, such as `8|64000|gpu:rtx2080ti:2(S:0-1),tmp:10G`.
+
+    Raises:
+        SchedulerError: none of them is a node's.
+    """
+    nodes: list[Node] = []
+    others: list[str] = []
+    for line in lines_of(text):
+        columns = line.split("|", 2)
+        if (
+            len(columns) < 3
+            or not _VALUE.search(line)
+            or not all(map(_COUNT.fullmatch, columns[:2]))
+        ):
+            others.append(line)
+            continue
+        cpus, memory, resources = columns
+        nodes.append(Node(_least(cpus), _least(memory), _gpus(clean(resources))))
+    _tell_others("sinfo", "node", nodes, others, say)
     return nodes
 
 
-def _least(text: str) -> int:
-    """Of `8+` as of `8`."""
-    return int(text.strip().removesuffix("+"))
+def _tell_others(
+    command: str, what: str, found: Sequence[object], others: Sequence[str], say: Say
+) -> None:
+    """Lines that are none of what was asked for: said, or an error where there is nothing else."""
+    if others and not found:
+        raise instead_of(command, f"{what}s", others)
+    if others:
+        say(none_of(command, f"a {what}'s", others))
+
+
+def _least(text: str) -> int | None:
+    """Of `8+` as of `8`; None of N/A and the like. No node has none."""
+    return number(text.strip().removesuffix("+")) or None
+
+
+def _gpus(resources: str) -> Mapping[str, int] | None:
+    gpus: dict[str, int] = {}
+    for name, count in _GPU.findall(resources):
+        gpus[name] = gpus.get(name, 0) + int(count)
+    is_unknown = "gpu" in resources or resources.upper() in _UNKNOWN
+    return None if is_unknown and not gpus else gpus
 
 
 def _partition(line: str) -> Partition:
-    values = dict(word.split("=", 1) for word in line.split() if "=" in word)
-    grace = values.get("GraceTime", "0")
+    values = dict(clean(word).split("=", 1) for word in line.split() if "=" in word)
     return Partition(
         values["PartitionName"],
         values.get("Default") == "YES",
-        parse_limit(values.get("MaxTime", "UNLIMITED")),
+        _limit(values.get("MaxTime", "")),
         values.get("State", "UP"),
         values.get("PreemptMode", ""),
-        int(grace) if grace.isdigit() else 0,
+        number(values.get("GraceTime", "")) or 0,
+        number(values.get("MaxCPUsPerNode", "")) or None,
+        number(values.get("MaxMemPerNode", "")) or None,
     )
+
+
+def _limit(text: str) -> int | None:
+    """Of N/A and the like as of UNLIMITED: sbatch is asked as well."""
+    try:
+        return parse_limit(text)
+    except ValueError:
+        return None

@@ -6,17 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from emtnas_hpc.cluster.decision import own_jobs
-from emtnas_hpc.cluster.queue import QueuedJob, read_queue
+from emtnas_hpc.cluster.queue import UNKNOWN, QueuedJob, read_queue
 from emtnas_hpc.cluster.records import JobRecord, answered, read_records
 from emtnas_hpc.cluster.request import JobRequest
-from emtnas_hpc.cluster.scheduler import call
+from emtnas_hpc.cluster.scheduler import Say, call, number
 from emtnas_hpc.cluster.settling import settle
 from emtnas_hpc.cluster.this_job import ThisJob
 from emtnas_hpc.errors import EmtnasError
 from emtnas_hpc.store.lock import exclusive
 from emtnas_hpc.store.paths import RunPaths
-
-Say = Callable[[str], None]
 
 #: Whoever submits or cancels at this moment is done by then, or looks after spares himself.
 _PATIENCE_S = 10.0
@@ -80,7 +78,7 @@ def keep_spare(run: RunPaths, request: JobRequest, me: ThisJob, say: Say) -> str
         records, queue = _with_me(run, me), read_queue()
         orphans = _orphans(records, queue)
         settle(run, records, orphans, say, alone=alone, patience_s=_ORPHANS_S)
-        if run.cancelled.exists() or _waiting(_known(records), queue, me):
+        if run.cancelled.exists() or _waiting(_known(records), queue, me, ("PENDING", UNKNOWN)):
             return ""
         # Imports submitit.
         from emtnas_hpc.cluster.submission import submit
@@ -113,7 +111,9 @@ def _with_me(run: RunPaths, me: ThisJob) -> list[JobRecord]:
     """The records, in which my own number may be missing: whoever submitted me died before that."""
     records = read_records(run.jobs)
     return [
-        answered(run.jobs, record, me.job_id) if record.open and record.name == me.name else record
+        answered(run.jobs, record, me.job_id)
+        if record.open and record.name == me.name and number(me.job_id) is not None
+        else record
         for record in records
     ]
 
@@ -136,8 +136,11 @@ def _behind(records: Sequence[JobRecord], me: ThisJob) -> list[JobRecord]:
 
 
 def _waiting(
-    records: Sequence[JobRecord], queue: Sequence[QueuedJob], me: ThisJob
+    records: Sequence[JobRecord],
+    queue: Sequence[QueuedJob],
+    me: ThisJob,
+    states: Sequence[str] = ("PENDING",),
 ) -> list[QueuedJob]:
     """The other jobs of these records that have not begun."""
     jobs = own_jobs(records, queue)
-    return [job for job in jobs if job.job_id != me.job_id and job.state == "PENDING"]
+    return [job for job in jobs if job.job_id != me.job_id and job.state in states]

@@ -162,7 +162,7 @@ def carrier(jobs: Iterable[QueuedJob]) -> QueuedJob:
 
 def _order(job: QueuedJob) -> tuple[bool, bool, bool, bool]:
     waits = job.state == "PENDING"
-    return waits, job.state == "COMPLETING", job.restarts == 0, waits and bool(job.dependency)
+    return waits, job.state == "COMPLETING", not job.restarts, waits and bool(job.dependency)
 
 
 def _with_jobs(mark: str, jobs: Sequence[QueuedJob]) -> str:
@@ -188,7 +188,11 @@ def _carried(seed: Evidence, jobs: Sequence[QueuedJob]) -> Standing:
 def _silence(seed: Evidence, job: QueuedJob) -> float | None:
     """Seconds since the last sign of life of a job that runs, as far as is known."""
     owner = seed.owner
-    if owner is not None and (owner.job_id, owner.restart_count) == (job.job_id, job.restarts):
+    if (
+        owner is not None
+        and owner.job_id == job.job_id
+        and job.restarts in (None, owner.restart_count)
+    ):
         return seed.owner_silent_s
     # It does not own the run yet; then it is the newest start, unless that is over.
     return seed.last.silent_s if seed.last is not None and seed.last.end is None else None

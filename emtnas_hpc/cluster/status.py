@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emtnas_hpc.cluster.accounting import Accounts
+from emtnas_hpc.cluster.calling_off import once
 from emtnas_hpc.cluster.decision import own_jobs
 from emtnas_hpc.cluster.measuring import measure_stages
 from emtnas_hpc.cluster.plan import Measure, SeedPlan, plan_seed, warnings
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
+from emtnas_hpc.cluster.scheduler import Say
 from emtnas_hpc.cluster.sight import Sight, look_at_all
 from emtnas_hpc.cluster.stages import Ahead, work_ahead
 from emtnas_hpc.cluster.state import Standing, State, judge_seed
@@ -71,23 +73,28 @@ def survey(directories: Sequence[Path], accounts: Accounts | None = None) -> Ove
     """
     accounts = accounts or Accounts()
     sights = look_at_all(directories, this_process())
-    unasked = ""
+    unasked: list[str] = []
     queue: list[QueuedJob] | None = []
     if any(sight.evidence.records for sight in sights):
         try:
-            queue = read_queue()
+            queue = read_queue(unasked.append)
         except SchedulerError as error:
             queue = None
-            unasked = f"{error}; states are those of the run directories"
-    sights = [_joined(sight, queue) for sight in sights]
+            unasked.append(_of_directories(error))
+    say = once(unasked.append)
+    sights = [_joined(sight, queue, say) for sight in sights]
     standings = [judge_seed(sight.evidence) for sight in sights]
     left = _left_the_queue(sights, standings)
     if endings := accounts.endings(left):
         standings = [judge_seed(replace(sight.evidence, endings=endings)) for sight in sights]
     rows = _rows(sights, standings)
     remark = f"how jobs ended is not known: {accounts.problem}" if left and accounts.problem else ""
-    problems = (*_unsaid(rows), *([unasked] if unasked else []), *_hopeless(rows))
+    problems = (*_unsaid(rows), *unasked, *_hopeless(rows))
     return Overview(rows, problems, remark)
+
+
+def _of_directories(error: SchedulerError) -> str:
+    return f"{error}; states are those of the run directories"
 
 
 def _unsaid(rows: Iterable[SeedStatus]) -> Iterable[str]:
@@ -108,9 +115,13 @@ def _hopeless(rows: Iterable[SeedStatus]) -> Iterable[str]:
                 yield f"{row.sight.paths.directory}: {line}"
 
 
-def _joined(sight: Sight, queue: Sequence[QueuedJob] | None) -> Sight:
-    """What the directory says, with its jobs in the queue."""
-    jobs = None if queue is None else own_jobs(sight.evidence.records, queue)
+def _joined(sight: Sight, queue: Sequence[QueuedJob] | None, say: Say) -> Sight:
+    """What the directory says, with its jobs in the queue; None where that cannot be read."""
+    jobs = None
+    try:
+        jobs = None if queue is None else own_jobs(sight.evidence.records, queue)
+    except SchedulerError as error:
+        say(_of_directories(error))
     return replace(sight, evidence=replace(sight.evidence, jobs=jobs))
 
 
@@ -168,5 +179,5 @@ def _restarts(sight: Sight) -> Mapping[str, int]:
     restarts = dict(sight.restarts)
     for job in sight.evidence.jobs or ():
         if job.restarts or job.state != "PENDING":
-            restarts[job.job_id] = max(job.restarts, restarts.get(job.job_id, 0))
+            restarts[job.job_id] = max(job.restarts or 0, restarts.get(job.job_id, 0))
     return restarts

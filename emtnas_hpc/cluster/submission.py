@@ -1,5 +1,6 @@
 """Submitting one job: its record first, then sbatch by way of submitit, then SLURM's answer."""
 
+from collections.abc import Sequence
 from contextlib import redirect_stderr, suppress
 from io import StringIO
 
@@ -15,15 +16,13 @@ from emtnas_hpc.cluster.records import (
     write_record,
 )
 from emtnas_hpc.cluster.request import JobRequest
-from emtnas_hpc.cluster.scheduler import PATIENCE_S
+from emtnas_hpc.cluster.scheduler import clean, complaint, lines_of
 from emtnas_hpc.cluster.script import Executor, make_executor, refuse_pattern
 from emtnas_hpc.cluster.surroundings import as_for_sbatch
 from emtnas_hpc.errors import SchedulerError
 from emtnas_hpc.store.paths import JobsPaths, RunPaths
 from emtnas_hpc.store.refusals import storage_errors
 
-#: `timeout` leaves with it.
-_TIMED_OUT = 124
 _PLACEHOLDER = "00000000"
 
 
@@ -52,11 +51,11 @@ def submit(run: RunPaths, request: JobRequest, after: str | None = None) -> JobR
         try:
             job = executor.submit(SeedJob(str(run.directory.absolute())))
         except (FailedJobError, FailedSubmissionError) as error:
-            reason = _reason(error)
-            if is_refusal(reason):
+            said = _of_sbatch(str(error))
+            if is_refusal(REFUSED + "; ".join(said)):
                 give_up(run.jobs, record)
                 remove_leftovers(run.jobs)
-            raise SchedulerError(reason) from None
+            raise SchedulerError(_reason(said, str(error))) from None
     _remove_link(run.jobs, job.job_id)
     return answered(run.jobs, record, job.job_id)
 
@@ -95,10 +94,12 @@ def _remove_link(jobs: JobsPaths, job_id: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def _reason(error: Exception) -> str:
-    said = [line.strip() for line in str(error).splitlines() if line.startswith("sbatch: ")]
-    if getattr(error.__cause__, "returncode", None) == _TIMED_OUT:
-        return f"sbatch did not answer within {PATIENCE_S:.0f} s; is SLURM's controller down?"
+def _of_sbatch(text: str) -> list[str]:
+    """What sbatch itself complains of."""
+    return [line for line in lines_of(text) if line.startswith("sbatch: ")]
+
+
+def _reason(said: Sequence[str], text: str) -> str:
     if not said:
-        return f"sbatch answered what nobody understands: {' '.join(str(error).split())}"
-    return REFUSED + "; ".join(line.removeprefix("sbatch: error: ") for line in said[:2])
+        return f"sbatch answered what nobody understands: {clean(text) or 'nothing'}"
+    return REFUSED + "; ".join(line.removeprefix("sbatch: error: ") for line in complaint(said))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from emtnas_hpc.cluster.queue import QueuedJob, knows_job
 from emtnas_hpc.cluster.records import JobRecord
+from emtnas_hpc.cluster.scheduler import number
 from emtnas_hpc.errors import InputError, SchedulerError
 from emtnas_hpc.store.takeover import JobIsGone
 
@@ -41,13 +42,12 @@ def this_job(environment: Mapping[str, str] = os.environ) -> ThisJob:
     job_id = environment.get("SLURM_JOB_ID")
     if not job_id:
         raise InputError("this is not a SLURM job: SLURM_JOB_ID is not set")
-    end = environment.get("SLURM_JOB_END_TIME", "")
     return ThisJob(
         job_id,
         environment.get("SLURM_JOB_NAME", ""),
-        int(environment.get("SLURM_RESTART_COUNT") or 0),
+        number(environment.get("SLURM_RESTART_COUNT", "")) or 0,
         frozenset(re.findall(r"\d+", environment.get("SLURM_JOB_DEPENDENCY", ""))),
-        float(end) if end.isdigit() else None,
+        number(environment.get("SLURM_JOB_END_TIME", "")),
     )
 
 

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from datetime import date, time
 from typing import Any
 
 from pydantic import ValidationError
@@ -135,6 +136,8 @@ def _parse_override(override: str) -> Table:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
+    if isinstance(value, (date, time)):
+        value = text  # no setting is one; it is a name
     table: Any = value
     for part in reversed(key.strip().split(".")):
         table = {part: table}

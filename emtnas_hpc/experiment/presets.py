@@ -3,11 +3,11 @@
 import difflib
 import os
 import shlex
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from emtnas_hpc.errors import InputError
+from emtnas_hpc.experiment.text import read_toml
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -132,17 +132,3 @@ def _settings_of(overrides: object) -> list[str]:
 def _settings(table: Table) -> Table:
     within = table.get("experiment")
     return within if isinstance(within, dict) and "signatures" in table else table
-
-
-def read_toml(path: Path) -> Table:
-    """The table of a TOML file.
-
-    Raises:
-        InputError: it cannot be read as one.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid TOML: {error}") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None

@@ -3,8 +3,9 @@
 from typing import Any
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.experiment.presets import Table, merge, preset_directory, read_toml
+from emtnas_hpc.experiment.presets import Table, merge, preset_directory
 from emtnas_hpc.experiment.settings import RetrainingSettings
+from emtnas_hpc.experiment.text import read_toml
 
 #: What a recipe says and what can change a result, in the order of the settings.
 RECIPE_SETTINGS = tuple(

@@ -10,7 +10,8 @@ from typing import Any
 
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment.loading import data_sets_named, parse_overrides
-from emtnas_hpc.experiment.presets import preset_names, read_toml, study_names, study_path
+from emtnas_hpc.experiment.presets import preset_names, study_names, study_path
+from emtnas_hpc.experiment.text import read_toml
 
 
 @dataclass(frozen=True)

@@ -211,3 +211,57 @@ def test_bad_input_is_refused_before_anything_is_examined(emtnas: Emtnas, slurm:
     assert emtnas("doctor", "cifra").code == 2
     assert emtnas("doctor", "--device", "tpu").code == 2
     assert slurm.calls == []
+
+
+def _takes_memory(slurm: StandIns, pattern: str, words: str) -> None:
+    """An sbatch that accepts only scripts with such a line."""
+    (slurm.folder / "sed").symlink_to("/usr/bin/sed")
+    accepts = f'grep -q -e "{pattern}" "$2" && exit 0'
+    slurm.write("sbatch", f"{accepts}; echo '{words}' >&2; exit 1")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words", "line"),
+    [
+        ("^#SBATCH --mem-per-cpu=4096M$", "error: Please specify memory with --mem-per-cpu", "cpu"),
+        ("^#SBATCH --mem-per-gpu=16384M$", "error: memory goes by GPU here", "gpu"),
+        ("^#SBATCH --mem-per-cpu", "Requested node configuration is not available", "cpu"),
+        ("^#SBATCH --mem-per-cpu", "error: our plugin says no: see the wiki", "cpu"),
+    ],
+)
+def test_the_way_in_which_a_site_takes_a_wish_for_memory_is_tried(
+    data: Path, slurm: StandIns, pattern: str, words: str, line: str
+) -> None:
+    _takes_memory(slurm, pattern, words)
+    result = run_here("doctor", *TINY, "--data", data, "--gpus", 1, "--patience", 1)
+    [said] = [each for each in result.out.splitlines() if each.split()[1] == "sbatch"]
+    amount = {"cpu": "4096M", "gpu": "16384M"}[line]
+    assert said.endswith(
+        "SLURM accepts the same job with memory asked for in another way: "
+        f'mem-per-{line} = "{amount}" below [sbatch]'
+    )
+
+
+def test_a_site_that_takes_no_wish_for_memory_is_found_too(data: Path, slurm: StandIns) -> None:
+    refuses = (
+        "grep -q -e '^#SBATCH --mem' \"$2\" && { echo 'error: no memory' >&2; exit 1; }; exit 0"
+    )
+    slurm.write("sbatch", refuses)
+    result = _doctor(data, "--patience", 1)
+    assert "in another way: memory_gb = 0" in result.out
+
+
+def test_what_slurms_commands_print_besides_has_a_line(data: Path, slurm: StandIns) -> None:
+    slurm.write("squeue", f"echo '*** note ***'; cat {slurm.folder}/queue")
+    slurm.write("sinfo", "echo '*** note ***'; echo '8|64000|gpu:rtx2080ti:2'")
+    result = _doctor(data)
+    warned = [line for line in result.out.splitlines() if "*** note ***" in line]
+    assert [line.split()[:2] for line in warned] == [["warning", "queue"], ["warning", "SLURM"]]
+    assert result.code == 0
+
+
+def test_a_queue_that_cannot_be_read_is_wrong(data: Path, slurm: StandIns) -> None:
+    slurm.write("squeue", "echo '*** note ***'")
+    result = _doctor(data)
+    assert result.code == 1
+    assert 'squeue said "*** note ***" instead of jobs; nothing is submitted' in result.out

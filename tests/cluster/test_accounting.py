@@ -39,3 +39,8 @@ def test_what_accounts_said_before_they_failed_is_still_known(stand_ins: StandIn
     (stand_ins.folder / "sacct").unlink()
     assert accounts.endings({"1", "2"}) == {"1": "TIMEOUT"}
     assert accounts.problem.startswith("there is no command sacct here")
+
+
+def test_notices_among_the_accounts_are_no_endings() -> None:
+    text = "*** a|b ***\r\n 3 | CANCELLED by 0\r\n3.batch|FAILED\nJobID|State\n4_1|TIMEOUT\n7|\n"
+    assert parse_endings(text) == {"3": "CANCELLED", "4_1": "TIMEOUT"}

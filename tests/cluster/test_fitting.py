@@ -94,3 +94,14 @@ def test_what_no_node_has_is_refused() -> None:
 def test_a_cluster_without_a_default_partition_asks_for_one() -> None:
     with pytest.raises(InputError, match="say --partition, one of long"):
         fit(stack([default_layer()]), [Partition("long")], lambda _name: [NODE])
+
+
+def test_limits_of_a_partition_are_those_of_its_nodes() -> None:
+    partition = Partition("gpu", True, 720, cpus=3, memory_mb=8_192)
+    fitted_ = fit(stack([default_layer()]), [partition], lambda _name: [NODE])
+    assert (fitted_.profile.cpus, fitted_.profile.memory_gb) == (3, 8)
+    both = Layer({"partition": "gpu,long"}, "typed")
+    of_two = fit(
+        stack([default_layer(), both]), [partition, Partition("long")], lambda _name: [NODE]
+    )
+    assert of_two.profile.cpus == 4

@@ -18,7 +18,7 @@ def test_a_limit_may_be_minutes_or_slurms_text(time: object, minutes: int) -> No
         ({"gpus": 1.5}, "gpus is 1.5, expected an integer from 0 to 64"),
         ({"gpus": -1}, "gpus is -1, expected an integer from 0 to 64"),
         ({"cpus": True}, "cpus is True, expected an integer from 1 to 1,024"),
-        ({"memory_gb": 0}, "memory_gb is 0, expected a number above 0"),
+        ({"memory_gb": -1}, "memory_gb is -1, expected a number from 0 to 100,000"),
         ({"partition": 3}, "partition is 3, expected text"),
         ({"account": "a\nb"}, "account is 'a\\nb', expected text on one line"),
         ({"setup": "module load cuda"}, "setup is 'module load cuda', expected a list, each text"),

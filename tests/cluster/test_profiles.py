@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,3 +152,60 @@ def test_an_option_that_cannot_be_understood_is_refused(text: str, message: str)
     with pytest.raises(InputError) as refusal:
         stack(typed_layers("", "", None, [text]))
     assert str(refusal.value).startswith(message)
+
+
+MEMORY = ("memory_gb", "mem", "mem-per-cpu", "mem-per-gpu")
+
+
+def _memory(*layers: Layer) -> dict[str, Any]:
+    profile = stack([default_layer(), *layers]).profile
+    values = {"memory_gb": profile.memory_gb, **profile.sbatch}
+    return {name: values[name] for name in MEMORY if values.get(name)}
+
+
+@pytest.mark.parametrize(
+    ("site", "typed", "left"),
+    [
+        ({}, [], {"memory_gb": 16}),
+        ({"memory_gb": 0}, [], {}),
+        ({"sbatch": {"mem-per-cpu": "4G"}}, [], {"mem-per-cpu": "4G"}),
+        ({"sbatch": {"mem-per-gpu": "4G"}}, [], {"mem-per-gpu": "4G"}),
+        ({"sbatch": {"mem-per-cpu": False}}, [], {"memory_gb": 16}),
+        ({"memory_gb": 0, "sbatch": {"mem-per-cpu": "4G"}}, [], {"mem-per-cpu": "4G"}),
+        ({"memory_gb": 8}, ["mem-per-cpu=2G"], {"mem-per-cpu": "2G"}),
+        ({"sbatch": {"mem-per-cpu": "4G"}}, ["mem=8G"], {"memory_gb": 8}),
+        ({"sbatch": {"mem-per-cpu": "4G"}}, ["mem_per_gpu=8G"], {"mem-per-gpu": "8G"}),
+        ({"sbatch": {"mem-per-cpu": "4G"}}, ["mem=0"], {"mem": "0"}),
+        ({"sbatch": {"mem": "0"}}, ["mem=8000"], {"memory_gb": 7.8125}),
+        ({"memory_gb": 8}, ["mem=0G"], {"mem": "0G"}),
+        ({"sbatch": {"mem-per-cpu": "4G"}}, ["memory-gb=0"], {}),
+    ],
+)
+def test_memory_is_asked_for_in_one_way_the_last_that_was_said(
+    site: dict[str, Any], typed: list[str], left: dict[str, Any]
+) -> None:
+    assert _memory(Layer(site, "site.toml"), *typed_layers("", "", None, typed)) == left
+
+
+def test_what_goes_over_another_way_of_asking_for_memory_is_said() -> None:
+    typed = typed_layers("", "", None, ["mem-per-cpu=2G"])
+    resolved = stack([default_layer(), Layer({"memory_gb": 8}, "site.toml"), *typed])
+    assert resolved.remarks == ("sbatch.mem-per-cpu (--sbatch) goes over memory_gb (site.toml)",)
+    assert resolved.origins["memory_gb"] == "asked for by sbatch.mem-per-cpu instead"
+    assert stack([default_layer(), *typed]).remarks == ()
+
+
+def test_two_ways_of_asking_for_memory_in_one_place_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "both.toml"
+    file.write_text('memory_gb = 8\n[sbatch]\nmem-per-cpu = "4G"\n')
+    said = "memory_gb and sbatch.mem-per-cpu both ask for memory, and sbatch takes one of them"
+    with pytest.raises(InputError, match=f"{file}: {said}; leave one out"):
+        named_layer(str(file))
+    with pytest.raises(InputError, match=f"--sbatch: {said}"):
+        typed_layers("", "", None, ["mem=8G", "mem-per-cpu=1G"])
+    with pytest.raises(InputError, match=r"sbatch\.mem and sbatch\.mem-per-gpu both ask"):
+        typed_layers("", "", None, ["mem=0", "mem-per-gpu=1G"])
+
+
+def test_the_least_memory_is_a_megabyte_since_none_means_all() -> None:
+    assert stack(typed_layers("", "", None, ["mem=100K"])).profile.memory_mb == 1

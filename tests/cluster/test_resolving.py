@@ -83,3 +83,26 @@ def test_what_cannot_be_used_is_refused_before_slurm_is_asked(stand_ins: StandIn
 def test_without_slurm_that_is_said(stand_ins: StandIns) -> None:
     with pytest.raises(SchedulerError, match="there is no command scontrol here"):
         resolve(Wishes())
+
+
+def test_a_default_that_was_lowered_is_found_anew_when_the_run_is_resumed(site: StandIns) -> None:
+    site.write("sinfo", "[ $2 = gpu ] && echo '2|15973|gpu:1' || echo '8|64000|gpu:1'")
+    launched = resolve(Wishes(profile="default", partition="gpu"))
+    assert (launched.profile.cpus, launched.profile.memory_gb) == (2, 15.5)
+    kept = resolve(Wishes(), launched.profile, launched.filled)
+    assert (kept.profile.cpus, kept.profile.memory_gb) == (2, 15.5)
+    moved = resolve(Wishes(partition="scav"), launched.profile, launched.filled)
+    assert (moved.profile.cpus, moved.profile.memory_gb) == (4, 16)
+
+
+def test_a_request_of_before_with_two_ways_of_asking_for_memory_keeps_one(site: StandIns) -> None:
+    standing = Profile(partition="gpu", memory_gb=16.0, time=60, sbatch={"mem-per-cpu": "4G"})
+    kept = resolve(Wishes(), standing).profile
+    assert (kept.memory_gb, kept.sbatch) == (0, {"mem-per-cpu": "4G"})
+
+
+def test_what_the_site_prints_besides_is_remarked_once(site: StandIns) -> None:
+    site.write("sinfo", "echo '*** note ***'; echo '8|64000|gpu:1'")
+    assert resolve(Wishes()).remarks == (
+        'sinfo printed a line that is none of a node\'s: "*** note ***"',
+    )

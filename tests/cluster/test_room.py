@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from emtnas_hpc.cluster.profiles import Layer, default_layer, stack
-from emtnas_hpc.cluster.room import check_room
+from emtnas_hpc.cluster.profiles import Layer, Resolved, default_layer, stack
+from emtnas_hpc.cluster.room import check_room, lower_defaults
 from emtnas_hpc.cluster.site import Node
 from emtnas_hpc.errors import InputError
 
@@ -13,8 +13,12 @@ LARGE = Node(64, 256_000, {"a100": 8})
 NO_GPU = Node(128, 512_000)
 
 
+def asked(values: Mapping[str, Any]) -> Resolved:
+    return stack([default_layer(), Layer({"partition": "gpu", **values}, "typed")])
+
+
 def check(values: Mapping[str, Any], *nodes: Node) -> None:
-    check_room(stack([default_layer(), Layer({"partition": "gpu", **values}, "typed")]), nodes)
+    check_room(asked(values), nodes)
 
 
 @pytest.mark.parametrize(
@@ -75,3 +79,48 @@ def test_what_no_node_can_give_is_refused_with_what_is_there(
     with pytest.raises(InputError) as refusal:
         check(values, *nodes)
     assert str(refusal.value) == message
+
+
+TINY = Node(2, 15_973, {"": 1})
+
+
+@pytest.mark.parametrize(
+    ("values", "nodes", "cpus", "memory_gb"),
+    [
+        ({}, [TINY], 2, 15.5),
+        ({}, [Node(8, 15_973, {"": 1})], 4, 15.5),
+        ({}, [Node(2, 64_000, {"": 1})], 2, 16),
+        ({}, [TINY, SMALL], 4, 16),
+        ({}, [TINY, NO_GPU], 2, 15.5),
+        ({"gpus": 2}, [Node(64, 64_000, {"": 1}), Node(3, 8_192, {"": 2})], 3, 8),
+        ({"cpus": 2}, [TINY], 2, 15.5),
+        ({"memory_gb": 2}, [TINY], 2, 2),
+        ({"memory_gb": 0}, [TINY], 2, 0),
+        ({"sbatch": {"mem-per-cpu": "4G"}}, [TINY], 2, 0),
+        ({}, [Node(None, None, {"": 1})], 4, 16),
+        ({}, [Node(2, None, None)], 2, 16),
+    ],
+)
+def test_what_nobody_asked_for_is_lowered_to_what_a_node_has_that_gives_the_rest(
+    values: Mapping[str, Any], nodes: Sequence[Node], cpus: int, memory_gb: float
+) -> None:
+    lowered = lower_defaults(asked(values), nodes)
+    check_room(lowered, nodes)
+    assert (lowered.profile.cpus, lowered.profile.memory_gb) == (cpus, memory_gb)
+
+
+def test_a_default_that_was_lowered_says_what_it_was_and_why() -> None:
+    lowered = lower_defaults(asked({}), [TINY])
+    origin = "of 16 (the shipped default): the largest node of partition gpu"
+    assert lowered.origins["memory_gb"] == origin
+    assert lowered.filled == ("cpus", "memory_gb")
+
+
+def test_what_was_asked_for_is_refused_and_never_lowered() -> None:
+    for values in ({"memory_gb": 16}, {"cpus": 4}):
+        with pytest.raises(InputError, match=r"is (16|4) \(typed\), but a node of gpu has"):
+            check_room(lower_defaults(asked(values), [TINY]), [TINY])
+
+
+def test_nodes_of_which_nothing_is_known_keep_nobody_out() -> None:
+    check({"memory_gb": 1000, "cpus": 100, "gpus": 4}, Node(None, None, None))

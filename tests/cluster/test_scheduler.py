@@ -1,4 +1,5 @@
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,52 @@ def test_a_silent_refusal_is_told_too(tmp_path: Path) -> None:
 
 def test_the_environment_of_the_caller_is_kept(tmp_path: Path) -> None:
     assert call(_command(tmp_path, "echo $HOME")).strip() == os.environ["HOME"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("not executable", "cannot be started: Permission denied"),
+        ("a folder", "cannot be started: Permission denied"),
+        ("no interpreter", "names an interpreter that is not here"),
+        ("no program", "cannot be started: Exec format error"),
+    ],
+)
+def test_a_command_that_cannot_be_started_is_said_in_a_line(
+    tmp_path: Path, kind: str, message: str
+) -> None:
+    program = tmp_path / "squeue"
+    if kind == "a folder":
+        program.mkdir()
+    else:
+        program.write_text({"no interpreter": "#!/no/where\n", "no program": "\1\2"}.get(kind, ""))
+        program.chmod(0o644 if kind == "not executable" else 0o755)
+    with pytest.raises(SchedulerError, match=message):
+        call(str(program))
+
+
+def test_output_without_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emtnas_hpc.cluster.scheduler._MOST_BYTES", 1024**2)
+    with pytest.raises(SchedulerError, match="printed more than 1 MB; stopped it"):
+        call(_command(tmp_path, "exec cat /dev/zero"))
+
+
+def test_what_a_command_leaves_running_is_not_waited_for(tmp_path: Path) -> None:
+    child = call(_command(tmp_path, "sleep 100 & echo $!; exit 0"), patience_s=30)
+    os.kill(int(child), signal.SIGKILL)
+
+
+def test_bytes_of_another_encoding_are_no_harm(tmp_path: Path) -> None:
+    assert call(_command(tmp_path, "printf 'f\\374r\\n'")) == "f\ufffdr\n"
+
+
+def test_a_sites_remarks_do_not_hide_the_error(tmp_path: Path) -> None:
+    script = "for n in 1 2 3; do echo note $n >&2; done; echo 'error: no' >&2; exit 1"
+    with pytest.raises(SchedulerError, match="refused: error: no"):
+        call(_command(tmp_path, script))
+
+
+def test_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    with pytest.raises(SchedulerError) as refusal:
+        call(_command(tmp_path, "printf '\\033[31mno\\n' >&2; exit 1"))
+    assert str(refusal.value).isprintable()

@@ -7,6 +7,7 @@ from emtnas_hpc.cluster.site import (
     parse_partitions,
     parse_site,
 )
+from emtnas_hpc.errors import SchedulerError
 
 PARTITIONS = """\
 PartitionName=gpu AllowGroups=ALL Default=YES DefaultTime=00:05:00 GraceTime=10 \
@@ -69,3 +70,50 @@ def test_a_bare_site_does_nothing_by_itself() -> None:
 )
 def test_nodes_are_read_with_their_gpus_by_type(line: str, node: Node) -> None:
     assert parse_nodes(f"{line}\n{line}\n") == [node, node]
+
+
+@pytest.mark.parametrize(
+    ("line", "node"),
+    [
+        ("N/A|(null)|gpu:2", Node(None, None, {"": 2})),
+        ("8|unknown|gpu:2", Node(8, None, {"": 2})),
+        ("8||gpu:2", Node(8, None, {"": 2})),
+        ("-1|UNLIMITED|gpu:2", Node(None, None, {"": 2})),
+        ("8|64000|N/A", Node(8, 64000, None)),
+        ("8|64000|gpu:", Node(8, 64000, None)),
+        ("8|64000|tmp:10G", Node(8, 64000, {})),
+        ("8|64000|gpu:99999999999999999999", Node(8, 64000, None)),
+    ],
+)
+def test_what_sinfo_does_not_know_of_a_node_is_unknown(line: str, node: Node) -> None:
+    assert parse_nodes(line + "\r\n") == [node]
+
+
+def test_lines_that_are_none_of_sinfos_or_scontrols_are_said() -> None:
+    said: list[str] = []
+    assert len(parse_nodes("*** note ***\n| a | b |\n8|64000|gpu:2\n", said.append)) == 1
+    assert len(parse_partitions("*** note ***\nPartitionName=gpu\n", said.append)) == 1
+    assert said == [
+        'sinfo printed 2 lines that are none of a node\'s, the first: "*** note ***"',
+        'scontrol printed a line that is none of a partition\'s: "*** note ***"',
+    ]
+
+
+def test_an_answer_that_is_all_something_else_is_an_error_that_quotes_it() -> None:
+    with pytest.raises(SchedulerError, match=r'sinfo said "\*\*\* note" instead of nodes'):
+        parse_nodes("*** note\n")
+    with pytest.raises(SchedulerError, match='scontrol said "# a" and 1 more line instead of par'):
+        parse_partitions("# a\n# b\n")
+    with pytest.raises(SchedulerError, match="instead of SLURM's settings"):
+        parse_site("no\n")
+
+
+@pytest.mark.parametrize("text", ["INVALID", "N/A", "(null)", "", "-5", "9" * 5000])
+def test_a_limit_that_is_none_is_no_limit(text: str) -> None:
+    line = f"PartitionName=gpu MaxTime={text} GraceTime={text} MaxMemPerNode={text}\n"
+    assert parse_partitions(line) == [Partition("gpu")]
+
+
+def test_what_a_partition_gives_of_a_node_is_read() -> None:
+    [partition] = parse_partitions("PartitionName=gpu MaxCPUsPerNode=6 MaxMemPerNode=12000\n")
+    assert (partition.cpus, partition.memory_mb) == (6, 12000)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stand_ins import StandIns
@@ -58,6 +59,61 @@ def test_what_sbatch_is_given_is_all_that_was_asked_for(
     run = RunPaths(Path("/my runs/cifar+rmp=0.1/seed-0"))
     check_golden("submission.sbatch", sbatch_text(run, REQUEST))
     assert sbatch.calls == []
+
+
+@pytest.mark.parametrize(
+    ("values", "lines"),
+    [
+        ({"memory_gb": 0}, []),
+        ({"sbatch": {"mem-per-cpu": "4G"}}, ["#SBATCH --mem-per-cpu=4G"]),
+        ({"memory_gb": 0, "sbatch": {"mem-per-gpu": "4G"}}, ["#SBATCH --mem-per-gpu=4G"]),
+        ({"memory_gb": 0, "sbatch": {"mem": 0}}, ["#SBATCH --mem=0"]),
+        ({"sbatch": {"mem-per-cpu": False}}, ["#SBATCH --mem=16384M"]),
+    ],
+)
+def test_a_job_asks_for_memory_once(
+    run: RunPaths, sbatch: StandIns, values: dict[str, Any], lines: list[str]
+) -> None:
+    profile = Profile(**{"partition": "gpu", "memory_gb": 16.0, **values})
+    text = sbatch_text(run, REQUEST.model_copy(update={"profile": profile}))
+    assert [line for line in text.splitlines() if line.startswith("#SBATCH --mem")] == lines
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "echo 'job 24 of the month'; echo Submitted batch job 9",
+        "echo Submitted batch job 9; echo '*** maintenance: no job 1 runs on Monday ***'",
+        "echo '9;cluster'",
+        "echo welcome; echo 9",
+        "printf 'f\\374r 12 h\\r\\nSubmitted batch job 9\\r\\n'",
+        "printf 'f\\374r\\n' >&2; echo Submitted batch job 9 on cluster big",
+    ],
+)
+def test_the_number_of_a_job_is_found_among_a_sites_notices(
+    run: RunPaths, sbatch: StandIns, answer: str
+) -> None:
+    (sbatch.folder / "printf").symlink_to("/usr/bin/printf")
+    sbatch.write("sbatch", answer)
+    assert submit(run, REQUEST).job_id == "9"
+
+
+@pytest.mark.parametrize("answer", ["", "echo job 7, job 8", "echo Submitted batch job"])
+def test_a_number_that_cannot_be_told_leaves_an_intent(
+    run: RunPaths, sbatch: StandIns, answer: str
+) -> None:
+    sbatch.write("sbatch", answer)
+    with pytest.raises(SchedulerError, match="sbatch answered what nobody understands: "):
+        submit(run, REQUEST)
+    assert [record.open for record in read_records(run.jobs)] == [True]
+
+
+def test_many_remarks_before_a_lost_answer_are_no_refusal(run: RunPaths, sbatch: StandIns) -> None:
+    remarks = "".join(f"echo 'sbatch: error: limit {n}' >&2\n" for n in range(4))
+    sbatch.write("sbatch", f"{remarks}echo 'sbatch: error: Connection reset by peer' >&2; exit 1")
+    with pytest.raises(SchedulerError):
+        submit(run, REQUEST)
+    assert [record.open for record in read_records(run.jobs)] == [True]
 
 
 def test_a_job_is_recorded_before_and_after_slurm_hears_of_it(
@@ -139,8 +195,7 @@ def test_a_site_s_own_words_before_a_lost_answer_are_no_refusal(
 def test_an_sbatch_that_hangs_is_given_up(
     run: RunPaths, sbatch: StandIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("script", "submission"):
-        monkeypatch.setattr(f"emtnas_hpc.cluster.{module}.PATIENCE_S", 1.0)
+    monkeypatch.setattr("emtnas_hpc.cluster.script.PATIENCE_S", 1.0)
     sbatch.write("sbatch", "sleep 100")
     with pytest.raises(SchedulerError, match="sbatch did not answer within 1 s; is SLURM's"):
         submit(run, REQUEST)
@@ -151,7 +206,7 @@ def test_an_answer_that_nobody_understands_leaves_an_intent(
     run: RunPaths, sbatch: StandIns
 ) -> None:
     sbatch.write("sbatch", "echo welcome")
-    with pytest.raises(SchedulerError, match='Could not make sense of sbatch output "welcome"'):
+    with pytest.raises(SchedulerError, match="sbatch answered what nobody understands: welcome"):
         submit(run, REQUEST)
     assert [record.open for record in read_records(run.jobs)] == [True]
 

@@ -122,3 +122,17 @@ def test_an_end_that_has_passed_was_meant_for_another_job() -> None:
 def test_a_job_of_which_nobody_tells_the_end_has_no_limit() -> None:
     assert time_limit(JOB, [], 60).seconds_left() is None
     assert time_limit(JOB, [_queued(None)], 60).seconds_left() is None
+
+
+@pytest.mark.parametrize("text", ["unknown", "N/A", "-1", "\u00b2", "", "9" * 5000])
+def test_numbers_of_the_environment_that_are_none_are_no_harm(text: str) -> None:
+    environment = {
+        "SLURM_JOB_ID": "7",
+        "SLURM_JOB_NAME": JOB.name,
+        "SLURM_RESTART_COUNT": text,
+        "SLURM_JOB_END_TIME": text,
+        "SLURM_JOB_DEPENDENCY": text,
+    }
+    job = this_job(environment)
+    assert (job.restart_count, job.end) == (0, None)
+    assert time_limit(job, [], 60).seconds_left() is None

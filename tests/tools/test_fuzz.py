@@ -1,4 +1,4 @@
-"""tools/fuzz finds nothing in two hundred random folders, and says how to repeat what it finds."""
+"""tools/fuzz finds nothing in two hundred inputs of a kind; what it finds can be repeated."""
 
 import subprocess
 import sys
@@ -19,6 +19,12 @@ def test_two_hundred_random_folders_of_pictures_are_prepared_or_refused_in_a_lin
     done = run("pictures", "--inputs", "200", "--seed", "0")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == "pictures: 200 inputs of seed 0, 0 failed\n"
+
+
+def test_two_hundred_damaged_answers_of_slurm_cost_and_double_no_job() -> None:
+    done = run("slurm", "--inputs", "200", "--seed", "0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == "slurm: 200 inputs of seed 0, 0 failed\n"
 
 
 def test_what_fails_is_said_with_the_command_that_repeats_it(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from emtnas_hpc.cluster.doctor.probe import LETTER, LOCK
 from emtnas_hpc.cluster.profile import Profile
 from emtnas_hpc.cluster.queue import QueuedJob, read_queue
 from emtnas_hpc.cluster.reasons import why_it_waits
-from emtnas_hpc.cluster.scheduler import call
-from emtnas_hpc.cluster.script import Executor, make_executor
+from emtnas_hpc.cluster.scheduler import call, clean
+from emtnas_hpc.cluster.script import Executor, make_executor, submitted_id
 from emtnas_hpc.cluster.surroundings import as_for_sbatch
 from emtnas_hpc.errors import SchedulerError
 from emtnas_hpc.store.durable import make_directory
@@ -105,11 +105,18 @@ def run_job(
     with storage_errors(script):
         script.write_text(_script(executor, place.folder, what))
     with as_for_sbatch():
-        job_id = call("sbatch", "--parsable", str(script)).strip().split(";")[0]
+        answer = call("sbatch", "--parsable", str(script))
+    job_id = submitted_id(answer)
+    if job_id is None:
+        raise SchedulerError(f"sbatch answered what nobody understands: {clean(answer)}")
     try:
         end = time.monotonic() + patience_s
+        beside: set[str] = set()
         while True:
-            job = next((job for job in read_queue() if job.job_id == job_id), None)
+            queue = read_queue(beside=beside)
+            job = next((job for job in queue if job.job_id == job_id), None)
+            if job is None:
+                queue.without_doubt()
             if is_over(job):
                 return None
             if job and job.state == "PENDING" and time.monotonic() >= end:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from emtnas_hpc.cluster.acceptance import check_acceptance
+from emtnas_hpc.cluster.acceptance import check_acceptance, may_be_memory, may_wait
 from emtnas_hpc.cluster.doctor.data_check import check_data
 from emtnas_hpc.cluster.doctor.errand import LEAD_S, Workplace, run_job, workplace
 from emtnas_hpc.cluster.doctor.finding import Finding, Grade, fine, warning, wrong
+from emtnas_hpc.cluster.doctor.memory_check import accepted_memory
 from emtnas_hpc.cluster.doctor.node_checks import check_node
 from emtnas_hpc.cluster.doctor.probe import HEARD, REPORT, describe_python
 from emtnas_hpc.cluster.doctor.profile_check import check_profile
@@ -17,7 +18,7 @@ from emtnas_hpc.cluster.doctor.signals_check import check_signals
 from emtnas_hpc.cluster.doctor.site_checks import check_site
 from emtnas_hpc.cluster.profile import Profile
 from emtnas_hpc.cluster.profiles import shipped_directory
-from emtnas_hpc.cluster.queue import QueuedJob
+from emtnas_hpc.cluster.queue import QueuedJob, read_queue
 from emtnas_hpc.cluster.request import JobRequest
 from emtnas_hpc.cluster.resolving import Wishes, resolve
 from emtnas_hpc.cluster.script import refuse_pattern
@@ -29,6 +30,7 @@ from emtnas_hpc.store.paths import seed_run
 
 _COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo", "srun")
 _LISTEN_MIN = 1
+_SKIPPED = "it is left out; if a program of your site prints it, that need not be"
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ def examine(order: Examination, say: Callable[[str], None]) -> Iterator[Finding]
     try:
         site = read_site()
         yield fine("SLURM", f"{site.version} answers")
+        yield from _queue()
         resolved = resolve(order.wishes)
+        yield from (warning("SLURM", remark, _SKIPPED) for remark in resolved.remarks)
         yield check_profile(resolved.source, shipped_directory())
         profile = resolved.profile
         names = profile.partition.split(",")
@@ -87,6 +91,17 @@ def examine(order: Examination, say: Callable[[str], None]) -> Iterator[Finding]
         yield Finding("run directory", Grade.WRONG, str(error))
 
 
+def _queue() -> Iterator[Finding]:
+    """What squeue prints besides jobs, or instead of them; nothing where all is well."""
+    said: list[str] = []
+    try:
+        read_queue(said.append).without_doubt()
+    except SchedulerError as error:
+        advice = "nothing is submitted or cancelled as long as jobs cannot be told from that"
+        yield wrong("queue", str(error), advice)
+    yield from (warning("queue", line, _SKIPPED) for line in said)
+
+
 def _submitted(
     order: Examination, profile: Profile, say: Callable[[str], None]
 ) -> Iterator[Finding]:
@@ -97,11 +112,18 @@ def _submitted(
     )
     try:
         refuse_pattern(order.runs, "choose another --runs directory")
-        remarks = check_acceptance(sbatch_text(run, request))
     except InputError as error:
         yield Finding("sbatch", Grade.WRONG, str(error))
         return
-    yield from (Finding("sbatch", Grade.WARNING, remark) for remark in remarks)
+    try:
+        remarks = check_acceptance(sbatch_text(run, request))
+    except InputError as error:
+        advice = accepted_memory(run, request) if may_be_memory(error) else ""
+        yield wrong("sbatch", str(error), advice)
+        return
+    waits = any(may_wait(remark) for remark in remarks)
+    advice = accepted_memory(run, request) if waits else ""
+    yield from (Finding("sbatch", Grade.WARNING, remark, advice) for remark in remarks)
     if not remarks:
         yield fine("sbatch", "SLURM accepts such jobs as `launch` submits")
     yield from _on_a_node(order, profile, say)

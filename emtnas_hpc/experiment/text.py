@@ -1,0 +1,119 @@
+"""Text files that a user gives, whatever wrote them: UTF-8 or UTF-16 by its mark; and TOML."""
+
+import codecs
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import date, time
+from pathlib import Path
+from typing import Any
+
+from emtnas_hpc.errors import InputError
+
+#: Byte order marks, the longer ones first: that of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
+_LINE = re.compile(r"\s*([\w.\"'-]+)\s*=\s*(.*?)\s*(?:#.*)?")
+#: Quotes as a word processor sets them; TOML knows the plain ones only.
+_CURLY = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb"
+
+
+def read_text(path: Path, what: str = "", kind: str = "text") -> str:
+    """The text of a file that a user gives; a byte order mark says how it is written.
+
+    Args:
+        path: of the file.
+        what: what it is called in messages; by default its path.
+        kind: what it should be, for messages.
+
+    Raises:
+        InputError: it cannot be read, or is no text.
+    """
+    name = what or str(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror or error}") from None
+    mark, encoding = next((each for each in _MARKS if data.startswith(each[0])), (b"", "utf-8"))
+    try:
+        text = data[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as error:
+        n_line = data[: error.start].count(b"\n") + 1
+        reason = f"line {n_line} is not {encoding.upper()}"
+        raise InputError(f"{name} is not valid {kind}: {reason}; save it as UTF-8") from None
+    if "\0" in text or (mark and not text):
+        reason = "there are zero bytes in it" if text else "there is only a byte order mark in it"
+        raise InputError(f"{name} is not valid {kind}: {reason}; save it as UTF-8")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table of a TOML file; of dates and times, which no setting is, none is let through.
+
+    Raises:
+        InputError: it cannot be read as one; the message names the line.
+    """
+    text = read_text(path, kind="TOML")
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(_explain(path, text, str(error))) from None
+    for name, value in _moments(table):
+        raise InputError(
+            f"{path}{_line_of(text, name)}: {name} is a date or time without quotes; "
+            f'write {name} = "{value.isoformat()}"'
+        )
+    return table
+
+
+def _explain(path: Path, text: str, error: str) -> str:
+    """What is wrong with TOML; where quotes are missing or wrong, the line as it is to be."""
+    lines = text.split("\n")
+    at = _AT_LINE.search(error)
+    n_line = int(at[1]) if at else len(lines)
+    error = error.replace("(at end of document)", f"(at the end, line {n_line})")
+    reason = f"{path} is not valid TOML: {error}"
+    line = lines[n_line - 1] if 0 < n_line <= len(lines) else ""
+    if "\\" in line and '"' in line:
+        return f"{reason}; in double quotes \\ is a sign of TOML's: write / or single quotes"
+    match = _LINE.fullmatch(line)
+    if match is None:
+        return reason
+    key, value = match[1], match[2]
+    bare = value.strip(_CURLY)
+    is_word = bool(bare) and not set(bare) & set("\"'[]{}=,\\")
+    is_word = is_word and not bare.isdecimal() and not _is_value(bare)
+    return f'{reason}; text needs quotes: {key} = "{bare}"' if is_word or bare != value else reason
+
+
+def _is_value(text: str) -> bool:
+    try:
+        tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
+
+
+def _moments(value: Any, name: str = "") -> Iterator[tuple[str, date | time]]:
+    """The dates and times of a table, by the last part of their names."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield from _moments(below, key)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _moments(below, name)
+    elif isinstance(value, (date, time)):
+        yield name, value
+
+
+def _line_of(text: str, name: str) -> str:
+    begins = re.compile(rf"\s*[\"']?{re.escape(name)}[\"']?\s*=")
+    numbers = (n for n, line in enumerate(text.split("\n"), start=1) if begins.match(line))
+    n_line = next(numbers, None)
+    return f", line {n_line}" if n_line else ""
