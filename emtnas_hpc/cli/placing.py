@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from emtnas_hpc.cli.seed_order import SeedOrder, said_of
 from emtnas_hpc.errors import DataError, InputError
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import refuse_other_settings
-from emtnas_hpc.search.session import SearchRequest, plan_search
+from emtnas_hpc.search.session import SearchRequest, plan_seeds
 
 
 def place_all(
@@ -43,25 +43,28 @@ def _place(seeds: Sequence[SeedOrder], order: RunOrder, listener: Listener) -> l
     tell = of_experiment(first.who.experiment, listener)
     say = listeners_of(first.who.seed, tell).say
     try:
-        plan = plan_search(first.request, say)
+        plans = plan_seeds([seed.request for seed in seeds], say)
         open_transfers(first.request, say)
     except DataError:
-        placed = _placed(seeds, order, None, tell)
+        placed = _placed(seeds, order, {}, tell)
         if first.who.experiment and any(map(_has_work, placed)):
             raise
         return placed  # it may be finished; if not, its own start says what is missing
-    placed = _placed(seeds, order, plan, tell)
+    placed = _placed(seeds, order, plans, tell)
     for seed in placed:
-        refuse_other_settings(seed.request.paths, replace(plan, seed=seed.request.seed))
+        refuse_other_settings(seed.request.paths, plans[seed.request.seed])
     return placed
 
 
 def _placed(
-    seeds: Sequence[SeedOrder], order: RunOrder, plan: SearchPlan | None, tell: Listener
+    seeds: Sequence[SeedOrder],
+    order: RunOrder,
+    plans: Mapping[int, SearchPlan],
+    tell: Listener,
 ) -> list[SeedOrder]:
     placed = []
     for seed in seeds:
-        found = None if order.name else seed.elsewhere(order.runs, plan)
+        found = None if order.name else seed.elsewhere(order.runs, plans.get(seed.request.seed))
         if found is not None:
             tell(Event(seed.who.seed, "message", text=said_of(found.request.paths)))
         placed.append(found or seed)

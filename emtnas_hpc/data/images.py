@@ -1,6 +1,7 @@
 """Images with their labels as arrays, and pooling to a smaller size."""
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Literal
 
 import numpy as np
@@ -20,10 +21,12 @@ class Images:
     Attributes:
         images: uint8, (n, h, w, c) with h == w and c either 1 or 3.
         labels: int64 (n,) of class numbers, or float32 (n, n_classes) of zeros and ones.
+        names: of the images within their source, (n,); empty where nobody changes them.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[Any]
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -35,7 +38,8 @@ class Images:
 
     def take(self, chosen: NDArray[np.bool_]) -> "Images":
         """The images where `chosen`, (n,), is true, in their order."""
-        return Images(self.images[chosen], self.labels[chosen])
+        names = tuple(compress(self.names, chosen))
+        return Images(self.images[chosen], self.labels[chosen], names)
 
 
 def pool_images(images: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:

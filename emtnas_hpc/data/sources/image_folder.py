@@ -38,7 +38,7 @@ def read_image_folder(folder: Path, image_size: int) -> RawData:
         raise DataError(f"{folder / 'train'} has {len(classes)} class folders, expected at least 2")
     pictures = {split: list(_pictures(folder / split, classes)) for split in splits}
     mode = "L" if all(map(_is_grey, _paths(pictures))) else "RGB"
-    sets = {split: _read(pictures[split], mode, image_size) for split in splits}
+    sets = {split: _read(folder, pictures[split], mode, image_size) for split in splits}
     return RawData(sets["train"], sets.get("val"), sets.get("test"), classes)
 
 
@@ -83,9 +83,11 @@ def _is_grey(path: Path) -> bool:
         return picture.mode in _GREY_MODES
 
 
-def _read(pictures: list[tuple[Path, int]], mode: str, image_size: int) -> Images:
+def _read(folder: Path, pictures: list[tuple[Path, int]], mode: str, image_size: int) -> Images:
     images = np.stack([_pixels(path, mode, image_size) for path, _label in pictures])
-    return Images(images, np.array([label for _path, label in pictures], np.int64))
+    labels = np.array([label for _path, label in pictures], np.int64)
+    names = tuple(path.relative_to(folder).as_posix() for path, _label in pictures)
+    return Images(images, labels, names)
 
 
 def _pixels(path: Path, mode: str, image_size: int) -> NDArray[np.uint8]:
