@@ -90,7 +90,8 @@ def open_for_retraining(
             return _open_begun(name, task, data_dir, copy, begun, say, mend)
     folder, note = _current_folder(name, task, data_dir, say)
     data = open_folder_of(name, task, data_dir, folder, mend=mend, note=note)
-    if begun is None or begun.fits(data):
+    # Images of another size are another setting, which whoever compares settings names.
+    if begun is None or begun.fits(data) or begun.task.image_size != task.image_size:
         return data
     note = _other_images(name, source, data_dir, begun)
     if begun.is_binding:

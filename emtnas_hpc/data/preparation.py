@@ -84,7 +84,7 @@ def prepare_copy(name: str, task: TaskSettings, data_dir: Path, say: Say) -> Cop
     if source.is_streamed:
         check_streamed_settings(name, task)
     found = _examine(data_dir, source)
-    if isinstance(found, _Fault):
+    if isinstance(found, _Fault) or _leftovers(data_dir, source):
         with _alone(data_dir, source, say):
             found = _examine(data_dir, source)
             if isinstance(found, _Fault):
@@ -93,6 +93,10 @@ def prepare_copy(name: str, task: TaskSettings, data_dir: Path, say: Say) -> Cop
                     copy = _publish(built, data_dir, source)
                 _say_what_changed(name, found, copy, source, say)
                 return copy
+    if found.age < max(copy.age for copy in read_copies(data_dir, source)):
+        # It is the newest again: its source is as it was.
+        with storage_errors(found.folder):
+            os.utime(found.folder / MANIFEST)
     return found
 
 
@@ -138,7 +142,8 @@ def _alone(data_dir: Path, source: Source, say: Say) -> Iterator[None]:
         data_dir.mkdir(parents=True, exist_ok=True)
     with exclusive(data_dir / f".{source.key}.lock", say) as alone:
         if alone:
-            _remove_leftovers(data_dir, source)
+            for leftover in _leftovers(data_dir, source):
+                _remove(leftover)
         yield
 
 
@@ -280,10 +285,14 @@ def _replace(path: Path, content: bytes) -> None:
     sync_directory(path.parent)
 
 
-def _remove_leftovers(data_dir: Path, source: Source) -> None:
-    """Removes what processes left behind that were killed while they prepared this source."""
-    for leftover in data_dir.glob(f".{source.key}.*.partial"):
+def _leftovers(data_dir: Path, source: Source) -> list[Path]:
+    """What processes left behind that were killed while they prepared this source."""
+    beside = [file for f in copy_folders(data_dir, source) for file in f.glob(".*.partial")]
+    return [*data_dir.glob(f".{source.key}.*.partial"), *beside]
+
+
+def _remove(leftover: Path) -> None:
+    if leftover.is_dir():
         shutil.rmtree(leftover, ignore_errors=True)
-    for folder in copy_folders(data_dir, source):
-        for file in folder.glob(".*.partial"):
-            file.unlink(missing_ok=True)
+    else:
+        leftover.unlink(missing_ok=True)

@@ -80,9 +80,9 @@ def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     )
     if "tasks" in names:
         names = [name for name in names if _of_task(name) in {None, *shared}]
-    # The digest of images that are pooled otherwise says nothing that their settings do not.
-    pooled = {f"data.{_of_task(name)}" for name in names if name.endswith(".pool")}
-    names = [name for name in names if name not in pooled]
+    # That images of another size are others says nothing that their settings do not.
+    sized = {f"data.{_of_task(name)}" for name in names if name.endswith((".pool", ".image_size"))}
+    names = [name for name in names if name not in sized]
     parts = [_difference(name, there, here) for name in names[:_MOST_NAMED]]
     n_more = len(names) - _MOST_NAMED
     return "; ".join(parts) + (f"; and {n_more} more" if n_more > 0 else "")
