@@ -3,15 +3,24 @@
 import json
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from emtnas_hpc.data.changes import describe_change, seen_before
-from emtnas_hpc.data.copies import Begun, Copy, begun_copy, current_copy, read_copies
+from emtnas_hpc.data.copies import (
+    Begun,
+    Copy,
+    begun_copy,
+    copy_folders,
+    current_copy,
+    read_copies,
+)
 from emtnas_hpc.data.manifest import open_folder
-from emtnas_hpc.data.preparation import compare_with_source, open_folder_of, prepare_copy
+from emtnas_hpc.data.preparation import compare_with_source, open_folder_of, prepare
 from emtnas_hpc.data.prepared import Prepared
 from emtnas_hpc.data.raw import Say
 from emtnas_hpc.data.sources import Source, fingerprint, parse_source
+from emtnas_hpc.data.streamed import Streamed
 from emtnas_hpc.data.task_data import TaskData
 from emtnas_hpc.errors import DataError, EmtnasError, InputError
 from emtnas_hpc.experiment.settings import TaskSettings
@@ -21,7 +30,7 @@ from emtnas_hpc.store.durable import write_file
 _CHANGE = "change.json"
 
 
-def open_data(name: str, task: TaskSettings, data_dir: Path, *, mend: str) -> TaskData:
+def open_data(name: str, task: TaskSettings, data_dir: Path, *, mend: str) -> Prepared | Streamed:
     """Opens what `prepare` made of a source as it is now, of either kind.
 
     Raises:
@@ -77,7 +86,7 @@ def open_for_retraining(
     say: Say,
     mend: str,
     begun: Begun | None = None,
-) -> TaskData:
+) -> Prepared | Streamed:
     """As `open_task`, for a retraining, which takes what is streamed too.
 
     The user's own folder of pictures is listed if need be; of a list that is there it is looked at
@@ -88,15 +97,14 @@ def open_for_retraining(
         copy = begun_copy(read_copies(data_dir, source), source, begun)
         if copy is not None:
             return _open_begun(name, task, data_dir, copy, begun, say, mend)
-    folder, note = _current_folder(name, task, data_dir, say)
-    data = open_folder_of(name, task, data_dir, folder, mend=mend, note=note)
+    data = _open_current(name, task, data_dir, say, mend)
     # Images of another size are another setting, which whoever compares settings names.
     if begun is None or begun.fits(data) or begun.task.image_size != task.image_size:
         return data
     note = _other_images(name, source, data_dir, begun)
     if begun.is_binding:
         raise InputError(f"{note}; {begun.remedy}")
-    return open_folder_of(name, task, data_dir, folder, mend=mend, note=note)
+    return replace(data, note=note)
 
 
 def shared_with_search(data: TaskData, data_dir: Path, searched: Begun) -> list[str]:
@@ -115,22 +123,24 @@ def shared_with_search(data: TaskData, data_dir: Path, searched: Begun) -> list[
     return [] if seen == [tested] else seen_before(tested, seen[0])
 
 
-def _current_folder(name: str, task: TaskSettings, data_dir: Path, say: Say) -> tuple[Path, str]:
-    """The directory of a source as it is now, made if need be, and what is to be said of it."""
+def _open_current(
+    name: str, task: TaskSettings, data_dir: Path, say: Say, mend: str
+) -> Prepared | Streamed:
+    """Opens the copy of a source as it is now, which is made first if need be."""
     source = parse_source(task, f"task.{name}.source")
     copies = read_copies(data_dir, source)
     copy = current_copy(copies, source)
-    can_stay = source.needs_download or (source.is_streamed and (data_dir / source.key).exists())
-    if not (can_stay or (copy and _is_whole(copy))):
-        copy = prepare_copy(name, task, data_dir, say)
-    if copy is None:
-        return data_dir / source.key, ""
-    if len(copies) > 1 and fingerprint(source) is None:
-        return copy.folder, (
+    is_listed = source.is_streamed and bool(copy_folders(data_dir, source))
+    if not (source.needs_download or is_listed or (copy and _is_whole(copy))):
+        return prepare(name, task, data_dir, say=say, mend=mend)
+    note = ""
+    if copy and len(copies) > 1 and fingerprint(source) is None:
+        note = (
             f"{name}: {source.argument} is gone; of its {len(copies)} prepared copies the newest "
             f"is read, {copy.folder}"
         )
-    return copy.folder, ""
+    folder = copy.folder if copy else None
+    return open_folder_of(name, task, data_dir, folder, mend=mend, note=note)
 
 
 def _is_whole(copy: Copy) -> bool:
@@ -150,7 +160,7 @@ def _open_begun(
     begun: Begun,
     say: Say,
     mend: str,
-) -> TaskData:
+) -> Prepared | Streamed:
     """Opens the copy that something has begun with, and tells what has changed since."""
     source = parse_source(task, f"task.{name}.source")
     if not (source.is_streamed or source.needs_download or _is_whole(copy)):
@@ -171,7 +181,7 @@ def _mend(
 ) -> None:
     """Mends a copy with its source, where that can be read; raises if it has other images now."""
     with suppress(DataError):
-        prepare_copy(name, task, data_dir, say)
+        prepare(name, task, data_dir, say=say, mend="")
         if not _is_whole(copy):
             raise InputError(
                 f"{copy.folder} is damaged, and the images of {name} have changed since "
@@ -188,7 +198,7 @@ def _change_since(name: str, copy: Copy, source: Source, data_dir: Path, say: Sa
     now = current_copy(read_copies(data_dir, source), source)
     if now and now.folder == copy.folder:
         return ""
-    key = now.manifest.content_digest if now else fingerprint(source)
+    key = fingerprint(source) or (now.manifest.content_digest if now else "")
     memory = copy.folder / _CHANGE
     with suppress(OSError, ValueError, KeyError, TypeError):
         known = json.loads(memory.read_bytes())

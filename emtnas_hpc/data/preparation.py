@@ -27,13 +27,12 @@ from emtnas_hpc.data.copies import (
 from emtnas_hpc.data.listing import Listing, list_folder
 from emtnas_hpc.data.lock import exclusive
 from emtnas_hpc.data.manifest import MANIFEST, FileRecord, read_verified
-from emtnas_hpc.data.prepared import open_prepared
+from emtnas_hpc.data.prepared import Prepared, open_prepared
 from emtnas_hpc.data.raw import Say, Workplace
 from emtnas_hpc.data.refusals import storage_errors
 from emtnas_hpc.data.sources import Source, fingerprint, parse_source, read_source
 from emtnas_hpc.data.splits import complete_splits
-from emtnas_hpc.data.streamed import check_streamed_settings, open_streamed
-from emtnas_hpc.data.task_data import TaskData
+from emtnas_hpc.data.streamed import Streamed, check_streamed_settings, open_streamed
 from emtnas_hpc.data.writing import check_some, records_of, write_arrays, write_lists
 from emtnas_hpc.errors import DataError, EmtnasError
 from emtnas_hpc.experiment.settings import TaskSettings
@@ -55,7 +54,9 @@ class _Fault:
     listing: Listing | None = None
 
 
-def prepare(name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: str) -> TaskData:
+def prepare(
+    name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: str
+) -> Prepared | Streamed:
     """Makes a task's data ready, or verifies every file of what is there.
 
     A data set that is damaged is made anew; one whose source the user has changed stays, and gets
@@ -72,14 +73,13 @@ def prepare(name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: st
         DataError: the source is missing, damaged or cannot be downloaded.
         StorageError: no room.
     """
-    copy = prepare_copy(name, task, data_dir, say)
+    copy = _prepare_copy(name, task, data_dir, say)
     prepared = open_folder_of(name, task, data_dir, copy.folder, mend=mend)
     say(f"{name}: {prepared.summary}")
     return prepared
 
 
-def prepare_copy(name: str, task: TaskSettings, data_dir: Path, say: Say) -> Copy:
-    """As `prepare`, without opening what is then ready."""
+def _prepare_copy(name: str, task: TaskSettings, data_dir: Path, say: Say) -> Copy:
     source = parse_source(task, f"task.{name}.source")
     if source.is_streamed:
         check_streamed_settings(name, task)
@@ -102,15 +102,15 @@ def prepare_copy(name: str, task: TaskSettings, data_dir: Path, say: Say) -> Cop
 
 def open_folder_of(
     name: str, task: TaskSettings, data_dir: Path, folder: Path | None, *, mend: str, note: str = ""
-) -> TaskData:
+) -> Prepared | Streamed:
     """Opens a copy of a task's source, of either kind; without a folder, the first one.
 
     Raises:
         DataError: a file is missing, cut off or of another schema, or the settings do not fit.
     """
-    is_streamed = parse_source(task, f"task.{name}.source").is_streamed
-    open_it = open_streamed if is_streamed else open_prepared
-    return open_it(name, task, data_dir, mend=mend, folder=folder, note=note)
+    if parse_source(task, f"task.{name}.source").is_streamed:
+        return open_streamed(name, task, data_dir, mend=mend, folder=folder, note=note)
+    return open_prepared(name, task, data_dir, mend=mend, folder=folder, note=note)
 
 
 def compare_with_source(name: str, copy: Copy, source: Source, data_dir: Path, say: Say) -> str:
