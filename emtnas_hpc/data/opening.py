@@ -101,9 +101,9 @@ def open_for_retraining(
     # Images of another size are another setting, which whoever compares settings names.
     if begun is None or begun.fits(data) or begun.task.image_size != task.image_size:
         return data
-    note = _other_images(name, source, data_dir, begun)
     if begun.is_binding:
-        raise InputError(f"{note}; {begun.remedy}")
+        raise InputError(f"{_other_images(name, source, data_dir, begun)}; {begun.remedy}")
+    note = f"{name}: the images are others than those that {begun.what} began with"
     return replace(data, note=note)
 
 
@@ -117,8 +117,10 @@ def shared_with_search(data: TaskData, data_dir: Path, searched: Begun) -> list[
     tested_source = parse_source(data.task)
     seen = [copy for copy in read_copies(data_dir, source) if searched.fits(copy)]
     copies = read_copies(data_dir, tested_source)
-    tested = next(c for c in copies if c.manifest.content_digest == data.digest_with_test)
-    if not seen:
+    tested = next(
+        (copy for copy in copies if copy.manifest.content_digest == data.digest_with_test), None
+    )
+    if not seen or tested is None:
         raise DataError(f"the copy that {searched.what} began with is not in {data_dir} any more")
     return [] if seen == [tested] else seen_before(tested, seen[0])
 

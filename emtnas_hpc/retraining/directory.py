@@ -68,11 +68,11 @@ def retraining_left(
     own = read_identity(paths, order)
     seen = _images_searched(order, searched)
     if own is not None:
-        begun: Begun | None = _images_begun(paths, order, own, is_searched=seen is not None)
-    elif other_images:
-        begun = None
+        begun: Begun | None = _images_begun(paths, order, own, searched)
+    elif other_images or order.task in searched:
+        begun = None if other_images else seen
     else:
-        begun = seen or images_retrained_on(paths, order.task, order.images)
+        begun = images_retrained_on(paths, order.task, order.images)
     try:
         data = open_for_retraining(
             order.task, order.images, data_dir, say=say, mend=mend, begun=begun
@@ -122,14 +122,14 @@ def images_retrained_on(paths: RunPaths, task: str, images: TaskSettings) -> Beg
 
 
 def _images_begun(
-    paths: RunPaths, order: RetrainingOrder, own: StoredIdentity, *, is_searched: bool
+    paths: RunPaths, order: RetrainingOrder, own: StoredIdentity, searched: Mapping[str, Begun]
 ) -> Begun:
     """Those that this very retraining has begun with."""
-    anew = " and add --other-images" if is_searched else ""
+    anew = " and add --other-images" if order.task in searched else ""
     remedy = f"to train on the images of now, move {shown(paths.stage(order.stage_name).directory)}"
     return Begun(
         own.values.get("data", ""),
-        order.images,
+        searched[order.task].task if order.task in searched else order.images,
         with_test=True,
         what=order.name,
         remedy=f"{remedy} away{anew}",

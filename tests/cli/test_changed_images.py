@@ -270,7 +270,25 @@ def test_retrainings_of_a_run_have_its_own_images(emtnas: Emtnas, pictures: Path
     assert CHANGED in result.err
     assert "test accuracy" in result.err
     shutil.rmtree("data")
-    assert "finished" not in emtnas("run", "mine.toml", *retrained, "--name", "mine").err
+    result = emtnas("run", "mine.toml", *retrained, "--name", "mine")
+    assert result.code == 2
+    assert "the images of mine have changed since this run began" in result.err
+
+
+def test_images_of_another_size_or_source_are_another_retraining(
+    emtnas: Emtnas, pictures: Path, here: Path
+) -> None:
+    succeed(emtnas("run", "mine.toml"))
+    succeed(emtnas("retrain", "mine", *QUICK))
+    sized = emtnas("retrain", "mine", *QUICK, "--set", "task.mine.image_size=16")
+    assert sized.code == 2
+    assert "was made with other settings: the images are others than there; use" in sized.err
+    shutil.copytree(pictures, here / "other")
+    alter(here / "other/train/cat/000.png")
+    other = emtnas("retrain", "mine", *QUICK, "--set", "task.mine.source=images:other")
+    assert other.code == 2
+    assert "began with (task.mine.source is 'images:pics' there, 'images:other' here)" in other.err
+    assert all(map(says_no_digest, (sized, other)))
 
 
 def test_a_transfer_names_test_images_that_the_search_has_seen_and_seeds_share_its_images(

@@ -326,7 +326,7 @@ def test_where_the_copy_is_gone_and_the_images_are_others_it_is_refused_in_words
     # Whoever is not held to them is told.
     data = opened(begun_with(first, is_binding=False))
     assert data.folder == second.folder
-    assert data.note.startswith("the images of mine have changed since this run began")
+    assert data.note == "mine: the images are others than those that this run began with"
     alter(pictures / "train/cat/000.png")
     assert opened(begun_with(first)).digest == first.digest
 
