@@ -104,9 +104,8 @@ def _by_number(old: Sequence[_Image], new: Sequence[_Image]) -> list[str]:
     counts = {"altered": min(n_new, n_old), "added": n_new - n_old, "gone": n_old - n_new}
     parts = [_counted(what, n, []) for what, n in counts.items() if n > 0]
     if parts and names:
-        parts[0] += (
-            f" (among {name_some(names)})" if n_new > n_old > 0 else f" ({name_some(names)})"
-        )
+        is_mixed = n_new > n_old > 0
+        parts[is_mixed] += f" ({'among them ' if is_mixed else ''}{name_some(names)})"
     return parts
 
 

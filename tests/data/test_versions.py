@@ -231,6 +231,12 @@ def test_a_copy_of_an_earlier_version_serves_as_it_is_and_changes_are_told_by_nu
         "began: 2 altered (train/cat/000.png, train/dog/004.png), 1 gone; "
         in opened(begun_with(first)).note
     )
+    shutil.copy(pictures / "train/dog/008.png", pictures / "train/dog/a.png")
+    save(pictures / "train/dog/b.png", np.zeros((8, 8)))
+    assert (
+        "began: 3 altered, 1 added (among them train/cat/000.png, train/dog/b.png, "
+        "train/dog/004.png); "
+    ) in opened(begun_with(first)).note
     prepared()
     now = content(first.folder)
     assert {name: now[name] for name in before} == before
