@@ -25,9 +25,7 @@ def prepare(
     Repeated, it verifies what is there and makes anew what is missing or damaged.
 
     Where your own files have changed, the images of now get a folder of their own beside the old
-    one, and it is said what was altered, added and removed. Nothing is replaced: a run that has
-    begun goes on with the images that it began with (so do new seeds of it), and says so. For the
-    images of now start another run, with another --name. A folder that no run needs may be deleted.
+    one, and it is said what was altered, added and removed. What has begun keeps the old one.
     """
     from emtnas_hpc.cli.named_experiment import load_named
     from emtnas_hpc.data import prepare as prepare_task
