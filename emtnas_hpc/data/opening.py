@@ -211,7 +211,7 @@ def _change_since(name: str, copy: Copy, source: Source, data_dir: Path, say: Sa
             change = describe_change(copy, now)
         else:
             change = compare_with_source(name, copy, source, data_dir, say)
-    except EmtnasError as error:
+    except (EmtnasError, OSError) as error:
         return f"what is different cannot be told ({error})"
     with suppress(EmtnasError):
         write_file(memory, json.dumps({"source": key, "change": change}), uuid.uuid4().hex)

@@ -11,7 +11,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def _prepare_copy(name: str, task: TaskSettings, data_dir: Path, say: Say) -> Co
     if source.is_streamed:
         check_streamed_settings(name, task)
     found = _examine(data_dir, source)
-    if isinstance(found, _Fault) or _leftovers(data_dir, source):
+    if isinstance(found, _Fault):
         with _alone(data_dir, source, say):
             found = _examine(data_dir, source)
             if isinstance(found, _Fault):
@@ -93,9 +93,12 @@ def _prepare_copy(name: str, task: TaskSettings, data_dir: Path, say: Say) -> Co
                     copy = _publish(built, data_dir, source)
                 _say_what_changed(name, found, copy, source, say)
                 return copy
+    elif _leftovers(data_dir, source):
+        with suppress(EmtnasError), _alone(data_dir, source, say):
+            pass
     if found.age < max(copy.age for copy in read_copies(data_dir, source)):
         # It is the newest again: its source is as it was.
-        with storage_errors(found.folder):
+        with suppress(OSError):
             os.utime(found.folder / MANIFEST)
     return found
 
