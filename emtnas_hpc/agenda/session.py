@@ -15,6 +15,7 @@ from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress
 from emtnas_hpc.runner.terms import Reason, Terms
 from emtnas_hpc.search.run_directory import (
+    images_searched,
     read_stored,
     store_what_may_change,
     with_what_may_change,
@@ -75,6 +76,8 @@ def carry_on_retrainings(
     listeners: Listeners,
     stop: StopRequest,
     terms: Terms | None = None,
+    *,
+    other_images: bool = False,
 ) -> Outcome:
     """Begins or continues retrainings in one run directory; arguments and errors of `carry_on`.
 
@@ -86,8 +89,9 @@ def carry_on_retrainings(
         listeners: told what happens.
         stop: looked at between batches.
         terms: of whoever starts it.
+        other_images: whether to train on the images of now where the search saw others.
     """
-    left = _left(request, orders, listeners)
+    left = _left(request, orders, listeners, other_images=other_images)
     if not left:
         return Outcome.DONE
     listeners = _warned_of_divergence(listeners)
@@ -129,14 +133,32 @@ def _divergences(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _left(
-    request: SearchRequest, orders: Sequence[RetrainingOrder], listeners: Listeners
+    request: SearchRequest,
+    orders: Sequence[RetrainingOrder],
+    listeners: Listeners,
+    *,
+    other_images: bool = False,
 ) -> list[RetrainingPlan]:
-    plans = (
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        # Retrainings of several depths have the same images, of which all is to be said once.
+        if line not in said:
+            said.append(line)
+            listeners.say(line)
+
+    plans = [
         retraining_left(
-            request.paths, order, request.data_dir, mend=request.mend, say=listeners.say
+            request.paths,
+            order,
+            request.data_dir,
+            mend=request.mend,
+            say=say,
+            searched=images_searched(request.paths),
+            other_images=other_images,
         )
         for order in orders
-    )
+    ]
     return [plan for plan in plans if plan is not None]
 
 

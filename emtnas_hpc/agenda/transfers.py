@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from emtnas_hpc.data import open_for_retraining
+from emtnas_hpc.retraining.directory import images_retrained_on
 from emtnas_hpc.retraining.test_set import refuse_missing_test_set
 from emtnas_hpc.search.session import SearchRequest
 from emtnas_hpc.space.shape import StemKind, size_behind_stem
@@ -46,7 +47,14 @@ def open_transfers(
     for name in experiment.data_sets:
         if name not in experiment.tasks:
             images = experiment.task[name]
-            data = open_for_retraining(name, images, request.data_dir, say=say, mend=request.mend)
+            data = open_for_retraining(
+                name,
+                images,
+                request.data_dir,
+                say=say,
+                mend=request.mend,
+                begun=images_retrained_on(request.paths, name, images),
+            )
             refuse_missing_test_set(data)
             found[name] = TrainingImages(
                 data.n_images("train") + data.n_images("val"),

@@ -24,7 +24,7 @@ from emtnas_hpc.errors import DamagedError, DataError, EmtnasError, StorageError
 from emtnas_hpc.experiment import Experiment, rename
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import refuse_other_settings
-from emtnas_hpc.search.session import SearchRequest, plan_search
+from emtnas_hpc.search.session import SearchRequest, plan_seeds
 from emtnas_hpc.store.paths import RunPaths, seed_run
 from emtnas_hpc.store.refusals import shown
 
@@ -95,17 +95,17 @@ def _elsewhere(
     experiment: Experiment, runs: Mapping[int, RunPaths], below: Path, request: JobRequest
 ) -> dict[int, RunPaths]:
     """Seeds whose very search is finished under another name, which is said."""
-    plan: SearchPlan | None = None
+    plans: Mapping[int, SearchPlan] = {}
     with suppress(DataError):  # whether that matters is found out in their directories
-        plan = _plan(experiment, runs, request)
+        plans = _plans(experiment, runs, request)
     found = {}
     for seed, run in runs.items():
         other = None
         with suppress(StorageError):  # its own directory says so, and is left alone
-            if plan is None:
-                other = done_elsewhere(run, below, experiment, seed)
+            if plans:
+                other = reusable(run, below, plans[seed])
             else:
-                other = reusable(run, below, replace(plan, seed=seed))
+                other = done_elsewhere(run, below, experiment, seed)
         if other is not None:
             refuse_path(other)
             found[seed] = other
@@ -113,15 +113,17 @@ def _elsewhere(
     return found
 
 
-def _plan(experiment: Experiment, runs: Mapping[int, RunPaths], request: JobRequest) -> SearchPlan:
+def _plans(
+    experiment: Experiment, runs: Mapping[int, RunPaths], request: JobRequest
+) -> dict[int, SearchPlan]:
     """Opens all data of an experiment."""
-    seed, run = next(iter(runs.items()))
-    wanted = SearchRequest(
-        experiment, seed, run, request.data_dir, request.device, request.mend, take_over=False
-    )
-    plan = plan_search(wanted, say)
-    open_transfers(wanted, say)
-    return plan
+    where = request.data_dir, request.device, request.mend
+    wanted = [
+        SearchRequest(experiment, seed, run, *where, take_over=False) for seed, run in runs.items()
+    ]
+    plans = plan_seeds(wanted, say)
+    open_transfers(wanted[0], say)
+    return plans
 
 
 def make_seeds(
@@ -135,12 +137,13 @@ def make_seeds(
             alone later on, and keeps no other from its jobs.
     """
     try:
-        plan = _plan(experiment, runs, request)
+        plans = _plans(experiment, runs, request)
     except DataError:
         if any(has_work(run, experiment, seed) for seed, run in runs.items()):
             raise
         return [Seed(run, experiment, None, request) for run in runs.values()]
-    plans = {seed: replace(plan, seed=seed) for seed in runs}
+    for note in dict.fromkeys(note for plan in plans.values() for note in plan.notes):
+        say(note)
     for seed, run in runs.items():
         with suppress(StorageError, DamagedError, StoredError):
             refuse_other_settings(run, plans[seed])

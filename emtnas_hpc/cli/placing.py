@@ -1,7 +1,7 @@
 """In which directory each seed of a `run` is carried on; what is refused is refused here."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from emtnas_hpc.cli.seed_order import SeedOrder, has_work, said_of
 from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, StoredError
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_directory import refuse_other_settings
-from emtnas_hpc.search.session import SearchRequest, plan_search
+from emtnas_hpc.search.session import SearchRequest, plan_seeds
 from emtnas_hpc.store.refusals import is_there
 
 
@@ -43,28 +43,32 @@ def _place(seeds: Sequence[SeedOrder], order: RunOrder, listener: Listener) -> l
     tell = of_experiment(first.who.experiment, listener)
     say = listeners_of(first.who.seed, tell).say
     try:
-        plan = plan_search(first.request, say)
+        plans = plan_seeds([seed.request for seed in seeds], say)
         open_transfers(first.request, say)
     except DataError:
-        placed = _placed(seeds, order, None, tell)
+        placed = _placed(seeds, order, {}, tell)
         if first.who.experiment and any(map(_has_work, placed)):
             raise
         return placed  # it may be finished; if not, its own start says what is missing
-    placed = _placed(seeds, order, plan, tell)
+    placed = _placed(seeds, order, plans, tell)
     for seed in placed:
         # One that cannot be read is refused by its own start, and keeps no other from its search.
         with suppress(StorageError, DamagedError, StoredError):
-            refuse_other_settings(seed.request.paths, replace(plan, seed=seed.request.seed))
+            refuse_other_settings(seed.request.paths, plans[seed.request.seed])
     return placed
 
 
 def _placed(
-    seeds: Sequence[SeedOrder], order: RunOrder, plan: SearchPlan | None, tell: Listener
+    seeds: Sequence[SeedOrder],
+    order: RunOrder,
+    plans: Mapping[int, SearchPlan],
+    tell: Listener,
 ) -> list[SeedOrder]:
     placed = []
     for seed in seeds:
         found = None
         with suppress(StorageError):
+            plan = plans.get(seed.request.seed)
             found = None if order.name else seed.elsewhere(order.runs, plan)
         if found is not None:
             tell(Event(seed.who.seed, "message", text=said_of(found.request.paths)))

@@ -56,6 +56,10 @@ def retrain(
     seeds: Annotated[
         str | None, typer.Option(help="Of an architecture from elsewhere: as in run; default 1.")
     ] = None,
+    other_images: Annotated[
+        bool,
+        typer.Option("--other-images", help="Train on the images of now, not those of the search."),
+    ] = False,
     runs: RunsOption = Path("runs"),
     data: DataOption = Path("data"),
     device: DeviceOption = "auto",
@@ -68,6 +72,10 @@ def retrain(
 
     Repeated, it goes on where it was. Results lie in the run, retraining/TASK-nN-RECIPE, transfers
     in retraining/FROM-on-TASK-nN-RECIPE. An architecture from elsewhere has a run of its own.
+
+    The images are those that the search saw, also where the user's files have changed since; what
+    has changed is said. --other-images takes those of now, and names every test image that the
+    search has trained or validated on. What has begun goes on with the images that it began with.
     """
     # Imported here, so that --help needs none of it.
     from emtnas_hpc.cli.retrain_order import RetrainOrder
@@ -89,5 +97,6 @@ def retrain(
         data,
         check_device_name(device),
         take_over,
+        other_images,
     )
     return retrain_all(order, as_json=json_, debug=bool(context.obj))

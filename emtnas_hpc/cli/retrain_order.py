@@ -60,6 +60,7 @@ class RetrainOrder:
     data: Path
     device: str
     take_over: bool
+    other_images: bool = False
 
     def work(self) -> list[Work | Refused]:
         """For every run directory, what is to be trained there.

@@ -35,7 +35,7 @@ def retrain_all(order: RetrainOrder, *, as_json: bool, debug: bool) -> int:
     with StopRequest() as stop:
         for each in found:
             say = partial(_complain, _directory(each) if len(found) > 1 else None)
-            retrain = partial(_retrain, each, stop)
+            retrain = partial(_retrain, each, stop, other_images=order.other_images)
             codes.append(
                 exit_codes.STOPPED if stop.requested else run_or_say(retrain, say, debug=debug)
             )
@@ -55,13 +55,13 @@ def _complain(where: Path | None, line: str) -> None:
     print(f"error: {said}", file=sys.stderr)
 
 
-def _retrain(found: Work | Refused, stop: StopRequest) -> int:
+def _retrain(found: Work | Refused, stop: StopRequest, *, other_images: bool) -> int:
     if isinstance(found, Refused):
         raise found.error
     request, orders = found
     with open_display({Who(request.seed): 1}) as listener:
         listeners = listeners_of(request.seed, listener)
-        outcome = carry_on_retrainings(request, orders, listeners, stop)
+        outcome = carry_on_retrainings(request, orders, listeners, stop, other_images=other_images)
     return exit_codes.STOPPED if outcome is Outcome.MORE else exit_codes.DONE
 
 

@@ -39,7 +39,7 @@ def run(
 ) -> int:
     """Search in the foreground; a run that is there goes on where it was.
 
-    Ctrl-C stops in good order; the same command goes on.
+    Ctrl-C stops in good order; the same command goes on, with the images that the run began with.
     """
     # Imported here, so that --help needs none of it.
     from emtnas_hpc.cli.run_order import RunOrder

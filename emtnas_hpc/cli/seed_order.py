@@ -35,13 +35,13 @@ class SeedOrder:
 
         Args:
             runs: where run directories are.
-            plan: of any seed of the experiment; None where its data is gone.
+            plan: of its search; None where its data is gone.
         """
         request = self.request
         if plan is None:
             found = done_elsewhere(request.paths, runs, request.experiment, request.seed)
         else:
-            found = reusable(request.paths, runs, replace(plan, seed=request.seed))
+            found = reusable(request.paths, runs, plan)
         if found is None:
             return None
         experiment = rename(request.experiment, found.directory.parent.name)

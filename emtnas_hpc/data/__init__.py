@@ -3,8 +3,10 @@
 `batches` alone needs torch, and is imported by its own name.
 """
 
+from emtnas_hpc.data.copies import Begun
 from emtnas_hpc.data.images import Images, Split
-from emtnas_hpc.data.preparation import open_data, open_for_retraining, open_task, prepare
+from emtnas_hpc.data.opening import open_data, open_for_retraining, open_task, shared_with_search
+from emtnas_hpc.data.preparation import prepare
 from emtnas_hpc.data.prepared import Prepared, open_prepared
 from emtnas_hpc.data.registry import REGISTRY
 from emtnas_hpc.data.sources import parse_source
@@ -13,6 +15,7 @@ from emtnas_hpc.data.task_data import TaskData
 
 __all__ = [
     "REGISTRY",
+    "Begun",
     "Images",
     "Prepared",
     "Split",
@@ -24,4 +27,5 @@ __all__ = [
     "open_task",
     "parse_source",
     "prepare",
+    "shared_with_search",
 ]

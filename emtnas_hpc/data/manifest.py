@@ -1,18 +1,26 @@
 """What a prepared directory says about itself: written last, believed first, checked always."""
 
 import hashlib
-from collections.abc import Iterable
+import io
+import json
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from emtnas_hpc.data.images import Split
+from emtnas_hpc.data.images import SPLITS, Split
+from emtnas_hpc.data.listing import LISTED
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.store.durable import write_synced
 
 SCHEMA: Final = 1
 MANIFEST = "manifest.json"
+#: The images' names within their source, of each split; earlier versions wrote none.
+NAMES = "names.json"
 
 #: Of the test set a search does not even know whether it is still there.
 SEEN_BY_A_SEARCH: Final[tuple[Split, ...]] = ("train", "val")
@@ -50,6 +58,20 @@ class Contents(_Record):
     n_images: dict[str, int]
     files: dict[str, FileRecord]
 
+    @property
+    @abstractmethod
+    def arrays(self) -> tuple[str, ...]:
+        """The names of the files that are the data."""
+
+    @property
+    @abstractmethod
+    def content_digest(self) -> str:
+        """SHA-256, hexadecimal, of all of the data, the test set as well."""
+
+    def hashes(self, names: Iterable[str]) -> list[str]:
+        """The SHA-256 of some of the files."""
+        return [self.files[name].sha256 for name in names]
+
 
 class Manifest(Contents):
     """That of a directory of arrays.
@@ -67,11 +89,39 @@ class Manifest(Contents):
     multi_label: bool
     conversion: str = ""
 
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Images and labels of every split."""
+        return _array_files(SPLITS)
+
+    @property
+    def content_digest(self) -> str:
+        """SHA-256, hexadecimal, of all images and labels, those of the test set as well."""
+        return _digest([self.hashes(self.arrays), len(self.classes)])
+
+    def search_digest(self, pool: int) -> str:
+        """SHA-256, hexadecimal, of all that a search reads; the test set has no part in it."""
+        return _digest([self.hashes(_array_files(SEEN_BY_A_SEARCH)), len(self.classes), pool])
+
 
 class ListingManifest(Contents):
     """That of a directory that only lists the user's own files."""
 
     kind: Literal["listing"] = "listing"
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Names, sizes and labels of every part."""
+        return _lists(tuple(LISTED))
+
+    @property
+    def content_digest(self) -> str:
+        """SHA-256, hexadecimal, of classes, files and sizes; not of pixels."""
+        return self.digest(tuple(LISTED))
+
+    def digest(self, splits: Sequence[Split]) -> str:
+        """The same of some of the parts."""
+        return _digest(["listing", self.classes, self.hashes(_lists(splits))])
 
 
 M = TypeVar("M", bound=Contents)
@@ -80,6 +130,11 @@ M = TypeVar("M", bound=Contents)
 def array_files(split: Split) -> tuple[str, str]:
     """The names of the two files of a split: its images, its labels."""
     return f"{split}_images.npy", f"{split}_labels.npy"
+
+
+def list_names(split: Split) -> tuple[str, str, str]:
+    """The files of a split's list: names, sizes, labels."""
+    return f"{split}_names.npy", f"{split}_sizes.npy", f"{split}_labels.npy"
 
 
 def record(content: bytes | memoryview) -> FileRecord:
@@ -100,7 +155,7 @@ def read_manifest(folder: Path, kind: type[M]) -> M:
     """
     path = folder / MANIFEST
     try:
-        return kind.model_validate_json(path.read_bytes())
+        manifest = kind.model_validate_json(path.read_bytes())
     except OSError as error:
         raise _unreadable(path, error) from None
     except ValidationError as error:
@@ -109,6 +164,9 @@ def read_manifest(folder: Path, kind: type[M]) -> M:
         raise DataError(
             f"{path} is damaged or of another version than {SCHEMA} ({where}: {first['msg']})"
         ) from None
+    for name in manifest.arrays:
+        _expected(folder, manifest, name)
+    return manifest
 
 
 def open_folder(folder: Path) -> Manifest:
@@ -156,6 +214,24 @@ def read_verified(folder: Path, manifest: Contents, name: str) -> bytes:
             f"{path} has SHA-256 {found[:_SHOWN_DIGITS]}, expected {expected[:_SHOWN_DIGITS]}"
         )
     return content
+
+
+def load_array(folder: Path, manifest: Contents, name: str) -> NDArray[Any]:
+    """Reads an array and checks it, as `read_verified` does."""
+    array: NDArray[Any] = np.load(io.BytesIO(read_verified(folder, manifest, name)))
+    return array
+
+
+def _array_files(splits: Sequence[Split]) -> tuple[str, ...]:
+    return tuple(name for split in splits for name in array_files(split))
+
+
+def _lists(splits: Sequence[Split]) -> tuple[str, ...]:
+    return tuple(name for split in splits for name in list_names(split))
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

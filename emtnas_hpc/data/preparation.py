@@ -2,38 +2,42 @@
 
 `<data>/<key of the source>/{train,val,test}_{images,labels}.npy` and `manifest.json`; of a source
 that is streamed, lists of its files instead. The directory is built under another name and renamed
-when it is whole.
+when it is whole. Where the source has other images than before, a directory beside that one is
+made: `copies.py`. Of what is there, only damaged files are replaced, by what they were.
 """
 
-import contextlib
+import hashlib
+import os
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from emtnas_hpc.data.changes import describe_change
+from emtnas_hpc.data.copies import (
+    Copy,
+    copy_folders,
+    current_copy,
+    name_beside,
+    read_copies,
+    read_copy,
+)
 from emtnas_hpc.data.doubts import doubts
 from emtnas_hpc.data.listing import Listing, list_folder
 from emtnas_hpc.data.lock import exclusive
-from emtnas_hpc.data.manifest import (
-    Contents,
-    ListingManifest,
-    Manifest,
-    open_folder,
-    read_manifest,
-    read_verified,
-)
+from emtnas_hpc.data.manifest import MANIFEST, FileRecord, read_verified
 from emtnas_hpc.data.prepared import Prepared, open_prepared
 from emtnas_hpc.data.raw import Say, Workplace
 from emtnas_hpc.data.refusals import storage_errors
 from emtnas_hpc.data.sources import Source, fingerprint, parse_source, read_source
 from emtnas_hpc.data.splits import complete_splits
-from emtnas_hpc.data.streamed import check_streamed_settings, open_streamed
-from emtnas_hpc.data.task_data import TaskData
+from emtnas_hpc.data.streamed import Streamed, check_streamed_settings, open_streamed
 from emtnas_hpc.data.writing import check_some, records_of, write_arrays, write_lists
-from emtnas_hpc.errors import DataError, shown
+from emtnas_hpc.errors import DataError, EmtnasError, shown
 from emtnas_hpc.experiment.settings import TaskSettings
-from emtnas_hpc.store.durable import sync_directory
+from emtnas_hpc.store.durable import sync_directory, write_synced
 
 #: Not told from one that is set to it: settings that are stored are all set.
 _UNSET_SIZE = TaskSettings.model_fields["image_size"].default
@@ -45,17 +49,22 @@ class _Fault:
 
     Attributes:
         reason: in words.
+        old: the newest copy of what the source was before; None if there is none.
         listing: of the source's folder, if that was looked through to find it out.
     """
 
     reason: str
+    old: Copy | None = None
     listing: Listing | None = None
 
 
-def prepare(name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: str) -> TaskData:
+def prepare(
+    name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: str
+) -> Prepared | Streamed:
     """Makes a task's data ready, or verifies every file of what is there.
 
-    A data set that is damaged, or whose source the user has changed, is made anew.
+    A data set that is damaged is made anew; one whose source the user has changed stays, and gets
+    another one beside it.
 
     Args:
         name: of the task.
@@ -68,20 +77,9 @@ def prepare(name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: st
         DataError: the source is missing, damaged or cannot be downloaded.
         StorageError: no room.
     """
-    source = parse_source(task, f"task.{name}.source")
-    if source.is_streamed:
-        check_streamed_settings(name, task)
-    if _fault(data_dir, source) is not None:
-        with storage_errors(data_dir):
-            data_dir.mkdir(parents=True, exist_ok=True)
-        with exclusive(data_dir / f".{source.key}.lock", say) as alone:
-            if alone:
-                _remove_leftovers(data_dir, source)
-            fault = _fault(data_dir, source)
-            if fault is not None:
-                say(f"{name}: preparing {source.text}: {fault.reason}")
-                _build(source, data_dir, lambda line: say(f"{name}: {line}"), fault.listing)
-    prepared = open_data(name, task, data_dir, mend=mend)
+    copy = _prepare_copy(name, task, data_dir, say)
+    prepared = open_folder_of(name, task, data_dir, copy.folder, mend=mend)
+    source = parse_source(task)
     if not source.takes_image_size and task.image_size not in (_UNSET_SIZE, prepared.image_size):
         say(
             f"{name}: task.{name}.image_size is {task.image_size} and has no effect on "
@@ -91,86 +89,135 @@ def prepare(name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: st
     return prepared
 
 
-def open_data(name: str, task: TaskSettings, data_dir: Path, *, mend: str) -> TaskData:
-    """Opens what `prepare` made, of either kind.
+def _prepare_copy(name: str, task: TaskSettings, data_dir: Path, say: Say) -> Copy:
+    source = parse_source(task, f"task.{name}.source")
+    if source.is_streamed:
+        check_streamed_settings(name, task)
+    found = _examine(data_dir, source)
+    if isinstance(found, _Fault):
+        with _alone(data_dir, source, say):
+            found = _examine(data_dir, source)
+            if isinstance(found, _Fault):
+                say(f"{name}: preparing {source.text}: {found.reason}")
+                with _built(source, data_dir, _named(name, say), found.listing) as built:
+                    copy = _publish(built, data_dir, source)
+                _say_what_changed(name, found, copy, source, say)
+                return copy
+    elif _leftovers(data_dir, source):
+        with suppress(EmtnasError), _alone(data_dir, source, say):
+            pass
+    if found.age < max(copy.age for copy in read_copies(data_dir, source)):
+        # It is the newest again: its source is as it was.
+        with suppress(OSError):
+            os.utime(found.folder / MANIFEST)
+    return found
+
+
+def open_folder_of(
+    name: str, task: TaskSettings, data_dir: Path, folder: Path | None, *, mend: str, note: str = ""
+) -> Prepared | Streamed:
+    """Opens a copy of a task's source, of either kind; without a folder, the first one.
 
     Raises:
         DataError: a file is missing, cut off or of another schema, or the settings do not fit.
     """
     if parse_source(task, f"task.{name}.source").is_streamed:
-        return open_streamed(name, task, data_dir, mend=mend)
-    return open_prepared(name, task, data_dir, mend=mend)
+        return open_streamed(name, task, data_dir, mend=mend, folder=folder, note=note)
+    return open_prepared(name, task, data_dir, mend=mend, folder=folder, note=note)
 
 
-def open_task(name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: str) -> Prepared:
-    """Opens a task's data for a search; what lies on this machine is prepared first if need be.
+def compare_with_source(name: str, copy: Copy, source: Source, data_dir: Path, say: Say) -> str:
+    """Says what the user has changed in a source since a copy was made; empty if nothing.
 
-    Never downloads, and never opens the test set of what is already prepared. Arguments and errors
-    are those of `prepare`; a source that is streamed is refused.
+    The source is read anew for it, and nothing of it kept. One that was only touched is remembered
+    as that of the copy, so that it need not be read again.
+
+    Raises:
+        DataError: the source cannot be read.
+        StorageError: no room.
     """
-    source = parse_source(task, f"task.{name}.source")
-    if source.is_streamed:
-        raise DataError(
-            f"task.{name}.source is {source.text!r}, which is for retraining only, expected images "
-            f"that fit into memory; search on others, then `emtnas-hpc retrain RUN --on {name}`"
-        )
-    if not (source.needs_download or _is_current(data_dir, source)):
-        prepare(name, task, data_dir, say=say, mend=mend)
-    return open_prepared(name, task, data_dir, mend=mend)
+    with _alone(data_dir, source, say):
+        now = current_copy(read_copies(data_dir, source), source)
+        if now is None:
+            say(f"{name}: {source.argument} has changed, looking for what is different")
+            # What is left out of it and odd about it was said when it was prepared.
+            with _built(source, data_dir, _silent, None) as built:
+                new = read_copy(built, source)
+                if _same_folder(data_dir, source, new) is None:
+                    return describe_change(copy, new)
+                now = _publish(built, data_dir, source)
+    return "" if now.folder == copy.folder else describe_change(copy, now)
 
 
-def open_for_retraining(
-    name: str, task: TaskSettings, data_dir: Path, *, say: Say, mend: str
-) -> TaskData:
-    """As `open_task`, for a retraining, which takes what is streamed too.
-
-    The user's own folder of pictures is listed if need be; of a list that is there it is looked at
-    no more, but every picture's size is compared when it is read.
-    """
-    source = parse_source(task, f"task.{name}.source")
-    if not source.is_streamed:
-        return open_task(name, task, data_dir, say=say, mend=mend)
-    if (data_dir / source.key).exists():
-        return open_streamed(name, task, data_dir, mend=mend)
-    return prepare(name, task, data_dir, say=say, mend=mend)
+def _named(name: str, say: Say) -> Say:
+    """Says lines as those of a task."""
+    return lambda line: say(f"{name}: {line}")
 
 
-def _is_current(data_dir: Path, source: Source) -> bool:
+def _silent(_line: str) -> None:
+    """Says nothing."""
+
+
+@contextmanager
+def _alone(data_dir: Path, source: Source, say: Say) -> Iterator[None]:
+    """While no other process prepares this source; what such processes left behind is removed."""
+    with storage_errors(data_dir):
+        data_dir.mkdir(parents=True, exist_ok=True)
+    with exclusive(data_dir / f".{source.key}.lock", say) as alone:
+        if alone:
+            for leftover in _leftovers(data_dir, source):
+                _remove(leftover)
+        yield
+
+
+def _examine(data_dir: Path, source: Source) -> Copy | _Fault:
+    """The copy of a source as it is now, every file of which is good, or why there is none."""
+    folders, copies = copy_folders(data_dir, source), read_copies(data_dir, source)
+    if not folders:
+        return _Fault(f"{data_dir / source.key} is not there yet")
+    newest = max(copies, key=lambda copy: copy.age, default=None)
+    listing = None
     try:
-        return not _is_outdated(open_folder(data_dir / source.key), source, None)
-    except DataError:
-        return False
-
-
-def _is_outdated(manifest: Contents, source: Source, listing: Listing | None) -> bool:
-    """Whether the user has changed the source since.
-
-    One that is gone cannot have changed: its prepared copy still serves. Lists are no copy.
-    """
-    if listing is not None:
-        return (manifest.classes, manifest.files) != (listing.classes, records_of(listing))
-    return fingerprint(source) not in (None, manifest.fingerprint)
-
-
-def _fault(data_dir: Path, source: Source) -> _Fault | None:
-    """Why a directory has to be made (anew), or None if every file of it is good."""
-    folder, listing = data_dir / source.key, None
-    if not folder.exists():
-        return _Fault(f"{folder} is not there yet")
-    try:
-        manifest = read_manifest(folder, ListingManifest if source.is_streamed else Manifest)
+        if newest is None:
+            read_copy(folders[0], source)
         if source.is_streamed:
             listing = list_folder(source.folder(data_dir))
-        if _is_outdated(manifest, source, listing):
-            return _Fault(f"{source.argument} has changed", listing)
-        for file in manifest.files:
-            read_verified(folder, manifest, file)
+            records = records_of(listing)
+            copies = [c for c in copies if _lists(c, listing, records)]
+        copy = current_copy(copies, source)
+        if copy is None:
+            return _Fault(f"{source.argument} has changed", newest, listing)
+        for file in copy.manifest.files:
+            read_verified(copy.folder, copy.manifest, file)
     except DataError as error:
-        return _Fault(str(error), listing)
-    return None
+        return _Fault(str(error), None, listing)
+    return copy
 
 
-def _build(source: Source, data_dir: Path, say: Say, listing: Listing | None) -> None:
+def _lists(copy: Copy, listing: Listing, records: dict[str, FileRecord]) -> bool:
+    return (copy.manifest.classes, copy.manifest.files) == (listing.classes, records)
+
+
+def _say_what_changed(name: str, fault: _Fault, copy: Copy, source: Source, say: Say) -> None:
+    old = fault.old
+    if old is None:
+        return
+    if copy.folder == old.folder:
+        say(f"{name}: {source.argument} has the same images as before, {copy.folder} stays")
+        return
+    try:
+        change = describe_change(old, copy)
+    except EmtnasError as error:
+        change = f"what is different cannot be told: {error}"
+    say(
+        f"{name}: {source.argument} has changed: {change}; new runs read {copy.folder}, those that "
+        f"have begun with {old.folder} go on with that"
+    )
+
+
+@contextmanager
+def _built(source: Source, data_dir: Path, say: Say, listing: Listing | None) -> Iterator[Path]:
+    """A whole directory of a source as it is now, under a name that nobody reads."""
     workshop = data_dir / f".{source.key}.{uuid.uuid4().hex}.partial"
     scratch, built = workshop / "scratch", workshop / "built"
     with storage_errors(workshop):
@@ -183,7 +230,7 @@ def _build(source: Source, data_dir: Path, say: Say, listing: Listing | None) ->
             write = _arrays(source, Workplace(data_dir, scratch, say))
         with storage_errors(workshop):
             write(built)
-            _publish(built, data_dir / source.key)
+        yield built
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
@@ -210,15 +257,71 @@ def _listed(
     return lambda built: write_lists(built, source, listing)
 
 
-def _publish(built: Path, folder: Path) -> None:
-    """Moves a whole directory to its name, setting aside what is there (it will be removed)."""
-    with contextlib.suppress(FileNotFoundError):
-        folder.rename(built.with_name("replaced"))
-    built.rename(folder)
-    sync_directory(folder.parent)
+def _publish(built: Path, data_dir: Path, source: Source) -> Copy:
+    """Gives a whole directory its name, or mends with it the one that holds the same images."""
+    new = read_copy(built, source)
+    with storage_errors(data_dir):
+        folder = _same_folder(data_dir, source, new)
+        if folder is not None:
+            _mend(folder, new)
+        else:
+            folder = data_dir / source.key
+            if os.path.lexists(folder):
+                folder = data_dir / name_beside(source, new.manifest)
+            built.rename(folder)
+            sync_directory(data_dir)
+    return Copy(folder, new.manifest)
 
 
-def _remove_leftovers(data_dir: Path, source: Source) -> None:
-    """Removes what processes left behind that were killed while they prepared this source."""
-    for leftover in data_dir.glob(f".{source.key}.*.partial"):
+def _same_folder(data_dir: Path, source: Source, new: Copy) -> Path | None:
+    """The directory of a copy of the same images, be it damaged or not."""
+    folders = copy_folders(data_dir, source)
+    return next((folder for folder in folders if _is_same(folder, source, new)), None)
+
+
+def _is_same(folder: Path, source: Source, new: Copy) -> bool:
+    try:
+        manifest = read_copy(folder, source).manifest
+    except DataError:
+        # What it held, its name says, or what is left of it.
+        if folder.name == name_beside(source, new.manifest):
+            return True
+        records = new.manifest.files
+        left = [name for name in new.manifest.arrays if (folder / name).exists()]
+        return folder.is_dir() and all(_is_good(folder / n, records[n]) for n in left)
+    return manifest.content_digest == new.manifest.content_digest
+
+
+def _mend(folder: Path, new: Copy) -> None:
+    """Replaces what is damaged in a directory by the same from another one, the manifest last."""
+    for name, expected in new.manifest.files.items():
+        if not _is_good(folder / name, expected):
+            _replace(folder / name, (new.folder / name).read_bytes())
+    _replace(folder / MANIFEST, (new.folder / MANIFEST).read_bytes())
+
+
+def _is_good(path: Path, expected: FileRecord) -> bool:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() == expected.sha256
+    except OSError:
+        return False
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    write_synced(temporary, content)
+    temporary.replace(path)
+    sync_directory(path.parent)
+
+
+def _leftovers(data_dir: Path, source: Source) -> list[Path]:
+    """What processes left behind that were killed while they prepared this source."""
+    beside = [file for f in copy_folders(data_dir, source) for file in f.glob(".*.partial")]
+    return [*data_dir.glob(f".{source.key}.*.partial"), *beside]
+
+
+def _remove(leftover: Path) -> None:
+    if leftover.is_dir():
         shutil.rmtree(leftover, ignore_errors=True)
+    else:
+        leftover.unlink(missing_ok=True)

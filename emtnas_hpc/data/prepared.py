@@ -1,24 +1,18 @@
 """A prepared data set: arrays on disk that numpy alone can read, each with its SHA-256."""
 
-import hashlib
-import io
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
-from emtnas_hpc.data.images import SPLITS, Images, Split, pool_images
+from emtnas_hpc.data.images import Images, Split, pool_images
 from emtnas_hpc.data.manifest import (
-    SEEN_BY_A_SEARCH,
     Manifest,
     array_files,
     check_sizes,
+    load_array,
     open_folder,
-    read_verified,
 )
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DataError
@@ -36,6 +30,7 @@ class Prepared:
         manifest: what it says about itself.
         task: how images are pooled, normalised and augmented.
         mend: the command that prepares it anew, for messages.
+        note: what its user is to be told, in a line; empty for nothing.
     """
 
     name: str
@@ -43,6 +38,7 @@ class Prepared:
     manifest: Manifest
     task: TaskSettings
     mend: str
+    note: str = field(default="", compare=False)
 
     @property
     def n_classes(self) -> int:
@@ -102,10 +98,7 @@ class Prepared:
     @cached_property
     def digest(self) -> str:
         """SHA-256, hexadecimal, of all that a search sees; the test set has no part in it."""
-        names = [name for split in SEEN_BY_A_SEARCH for name in array_files(split)]
-        seen = [self.manifest.files[name].sha256 for name in names]
-        text = json.dumps([seen, self.n_classes, self.task.pool])
-        return hashlib.sha256(text.encode()).hexdigest()
+        return self.manifest.search_digest(self.task.pool)
 
     @cached_property
     def digest_with_test(self) -> str:
@@ -113,9 +106,7 @@ class Prepared:
 
         From the manifest: the test set itself stays closed.
         """
-        names = [name for split in SPLITS for name in array_files(split)]
-        files = [self.manifest.files[name].sha256 for name in names]
-        return hashlib.sha256(json.dumps([files, self.n_classes]).encode()).hexdigest()
+        return self.manifest.content_digest
 
     def check_test_set(self) -> None:
         """Looks at the sizes of the test set's files, and opens none of them.
@@ -133,8 +124,7 @@ class Prepared:
         """
         with mended_by(self.mend):
             images, labels = (
-                np.load(io.BytesIO(read_verified(self.folder, self.manifest, name)))
-                for name in array_files(split)
+                load_array(self.folder, self.manifest, name) for name in array_files(split)
             )
         return Images(pool_images(images, self.task.pool), labels)
 
@@ -144,7 +134,15 @@ def per_channel(values: tuple[float, ...], image_channels: int) -> tuple[float, 
     return values * image_channels if len(values) == 1 else values
 
 
-def open_prepared(name: str, task: TaskSettings, data_dir: Path, *, mend: str) -> Prepared:
+def open_prepared(
+    name: str,
+    task: TaskSettings,
+    data_dir: Path,
+    *,
+    mend: str,
+    folder: Path | None = None,
+    note: str = "",
+) -> Prepared:
     """Opens the arrays that `prepare` made; reads the manifest and sizes of what a search needs.
 
     Args:
@@ -152,14 +150,16 @@ def open_prepared(name: str, task: TaskSettings, data_dir: Path, *, mend: str) -
         task: its settings.
         data_dir: where prepared data sets are.
         mend: the command that prepares this one, for messages.
+        folder: of the arrays; by default the first that were made of the source.
+        note: what the user is to be told.
 
     Raises:
         DataError: a file is missing, cut off or of another schema, or the settings do not fit.
     """
-    folder = data_dir / parse_source(task, f"task.{name}.source").key
+    folder = folder or data_dir / parse_source(task, f"task.{name}.source").key
     with mended_by(mend):
         manifest = open_folder(folder)
-    prepared = Prepared(name, folder, manifest, task, mend)
+    prepared = Prepared(name, folder, manifest, task, mend, note)
     _check_settings(prepared)
     return prepared
 

@@ -18,6 +18,7 @@ _WRONG_PLACE = frozenset(
         errno.EROFS,
         errno.ENOENT,
         errno.ENOTDIR,
+        errno.EISDIR,
         errno.EEXIST,
         errno.ELOOP,
         errno.ENAMETOOLONG,

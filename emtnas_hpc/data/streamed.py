@@ -1,10 +1,7 @@
 """A data set that stays in the user's own files: too large for arrays, read while it is needed."""
 
-import hashlib
-import io
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -16,8 +13,9 @@ from emtnas_hpc.data.listing import LISTED, FileList, check_folders
 from emtnas_hpc.data.manifest import (
     ListingManifest,
     check_sizes,
+    list_names,
+    load_array,
     read_manifest,
-    read_verified,
 )
 from emtnas_hpc.data.prepared import check_normalisation, mended_by, per_channel
 from emtnas_hpc.data.sources import parse_source
@@ -42,6 +40,7 @@ class Streamed:
         manifest: what the lists say about themselves.
         task: how images are scaled, normalised and augmented.
         mend: the command that lists anew, for messages.
+        note: what its user is to be told, in a line; empty for nothing.
     """
 
     name: str
@@ -50,6 +49,7 @@ class Streamed:
     manifest: ListingManifest
     task: TaskSettings
     mend: str
+    note: str = field(default="", compare=False)
 
     @property
     def n_classes(self) -> int:
@@ -94,12 +94,12 @@ class Streamed:
     @cached_property
     def digest(self) -> str:
         """SHA-256, hexadecimal, of what is trained on: classes, files, sizes; not of pixels."""
-        return self._digest(("train",))
+        return self.manifest.digest(("train",))
 
     @cached_property
     def digest_with_test(self) -> str:
         """The same with the test set."""
-        return self._digest(tuple(LISTED))
+        return self.manifest.content_digest
 
     @property
     def summary(self) -> str:
@@ -129,10 +129,7 @@ class Streamed:
             DataError: it is missing or damaged.
         """
         with mended_by(self.mend):
-            arrays = [
-                np.load(io.BytesIO(read_verified(self.prepared, self.manifest, name)))
-                for name in list_names(split)
-            ]
+            arrays = [load_array(self.prepared, self.manifest, name) for name in list_names(split)]
         return FileList(*arrays)
 
     def pictures(
@@ -157,19 +154,16 @@ class Streamed:
             for i, n_bytes, crop in zip(chosen, files.sizes[chosen].tolist(), seen, strict=True)
         ]
 
-    def _digest(self, splits: Sequence[Split]) -> str:
-        names = [name for split in splits for name in list_names(split)]
-        hashes = [self.manifest.files[name].sha256 for name in names]
-        text = json.dumps(["listing", self.manifest.classes, hashes])
-        return hashlib.sha256(text.encode()).hexdigest()
 
-
-def list_names(split: Split) -> tuple[str, str, str]:
-    """The files of a split's list: names, sizes, labels."""
-    return f"{split}_names.npy", f"{split}_sizes.npy", f"{split}_labels.npy"
-
-
-def open_streamed(name: str, task: TaskSettings, data_dir: Path, *, mend: str) -> Streamed:
+def open_streamed(
+    name: str,
+    task: TaskSettings,
+    data_dir: Path,
+    *,
+    mend: str,
+    folder: Path | None = None,
+    note: str = "",
+) -> Streamed:
     """Opens the lists that `prepare` made; looks at no picture.
 
     Args:
@@ -177,18 +171,20 @@ def open_streamed(name: str, task: TaskSettings, data_dir: Path, *, mend: str) -
         task: its settings.
         data_dir: where lists are.
         mend: the command that lists anew, for messages.
+        folder: of the lists; by default the first that were made of the source.
+        note: what the user is to be told.
 
     Raises:
         DataError: a list or a folder is missing, or the settings do not fit.
     """
     source = parse_source(task, f"task.{name}.source")
-    prepared, folder = data_dir / source.key, source.folder(data_dir)
+    prepared, pictures = folder or data_dir / source.key, source.folder(data_dir)
     with mended_by(mend):
         manifest = read_manifest(prepared, ListingManifest)
-        check_sizes(prepared, manifest, (file for split in LISTED for file in list_names(split)))
-        check_folders(folder)
+        check_sizes(prepared, manifest, manifest.arrays)
+        check_folders(pictures)
     check_streamed_settings(name, task)
-    return Streamed(name, prepared, folder, manifest, task, mend)
+    return Streamed(name, prepared, pictures, manifest, task, mend, note)
 
 
 def check_streamed_settings(name: str, task: TaskSettings) -> None:

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from emtnas_hpc.data.images import Split
+from emtnas_hpc.data.manifest import Contents
 from emtnas_hpc.experiment.settings import TaskSettings
 from emtnas_hpc.space.shape import StemKind
 
@@ -15,12 +16,20 @@ class TaskData(Protocol):
         """Of the task."""
 
     @property
+    def manifest(self) -> Contents:
+        """What the prepared directory says about itself."""
+
+    @property
     def task(self) -> TaskSettings:
         """Its settings."""
 
     @property
     def mend(self) -> str:
         """The command that prepares it anew, for messages."""
+
+    @property
+    def note(self) -> str:
+        """What the user is to be told of it, in a line; empty for nothing."""
 
     @property
     def n_classes(self) -> int:

@@ -1,6 +1,7 @@
 """Writing what was read from a source into a new directory, its manifest last."""
 
 import io
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,16 @@ from numpy.typing import NDArray
 from emtnas_hpc.data.images import Images, Split
 from emtnas_hpc.data.listing import LISTED, Listing
 from emtnas_hpc.data.manifest import (
+    NAMES,
     FileRecord,
     ListingManifest,
     Manifest,
     array_files,
+    list_names,
     record,
     write_manifest,
 )
 from emtnas_hpc.data.sources import Source
-from emtnas_hpc.data.streamed import list_names
 from emtnas_hpc.pictures.picture import Picture
 from emtnas_hpc.store.durable import sync_directory, write_synced
 
@@ -36,7 +38,7 @@ def write_arrays(
     classes: tuple[str, ...],
     conversion: str,
 ) -> None:
-    """Writes images and labels of every split."""
+    """Writes images and labels of every split, and the names that images have in their source."""
     arrays = {
         name: array
         for split, images in splits.items()
@@ -48,7 +50,7 @@ def write_arrays(
         fingerprint=made_from,
         classes=classes,
         n_images={split: len(images) for split, images in splits.items()},
-        files=_write(folder, arrays),
+        files=_write(folder, arrays) | (_write_names(folder, splits) if made_from else {}),
         image_channels=train.images.shape[3],
         image_size=train.images.shape[1],
         multi_label=train.multi_label,
@@ -106,6 +108,15 @@ def _write(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, FileRe
         files[name] = record(content)
         write_synced(folder / name, content)
     return files
+
+
+def _write_names(folder: Path, splits: Mapping[Split, Images]) -> dict[str, FileRecord]:
+    names = {split: images.names for split, images in splits.items()}
+    if not all(names.values()):
+        return {}
+    content = json.dumps(names).encode()
+    write_synced(folder / NAMES, content)
+    return {NAMES: record(content)}
 
 
 def _npy(array: NDArray[Any]) -> memoryview:

@@ -80,12 +80,19 @@ def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     )
     if "tasks" in names:
         names = [name for name in names if _of_task(name) in {None, *shared}]
-    parts = [
-        f"{name} is {show(there.get(name))} there, {show(here.get(name))} here"
-        for name in names[:_MOST_NAMED]
-    ]
+    # That images of another size are others says nothing that their settings do not.
+    sized = {f"data.{_of_task(name)}" for name in names if name.endswith((".pool", ".image_size"))}
+    names = [name for name in names if name not in sized]
+    parts = [_difference(name, there, here) for name in names[:_MOST_NAMED]]
     n_more = len(names) - _MOST_NAMED
     return "; ".join(parts) + (f"; and {n_more} more" if n_more > 0 else "")
+
+
+def _difference(name: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    section, _, task = name.partition(".")
+    if section == "data" and name in there and name in here:
+        return f"the images{f' of {task}' if task else ''} are others than there"
+    return f"{name} is {show(there.get(name))} there, {show(here.get(name))} here"
 
 
 def flatten(experiment: Experiment) -> dict[str, Any]:

@@ -35,6 +35,11 @@ class SearchPlan:
         digests = {name: self.data[name].digest for name in self.experiment.tasks}
         return identify(self.experiment, self.seed, digests)
 
+    @property
+    def notes(self) -> list[str]:
+        """What the user is to be told of its data, in lines."""
+        return [data.note for data in self.data.values() if data.note]
+
     def header(self) -> Header:
         """What the history will say of the whole search."""
         return Header(

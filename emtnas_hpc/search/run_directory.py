@@ -1,8 +1,11 @@
 """What a run directory says it is for, and whether that is what was asked for."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
-from emtnas_hpc.errors import DamagedError, InputError, StoredError
+from emtnas_hpc.data import Begun, parse_source
+from emtnas_hpc.errors import DamagedError, InputError, StorageError, StoredError
 from emtnas_hpc.experiment import (
     Experiment,
     StoredExperiment,
@@ -16,8 +19,8 @@ from emtnas_hpc.search.stage import SearchStage
 from emtnas_hpc.store.claim import Claim
 from emtnas_hpc.store.durable import write_file
 from emtnas_hpc.store.manifest import Manifest, find_all_damage, read_manifest, short
-from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.refusals import read_if_there
+from emtnas_hpc.store.paths import RunPaths, runs_of
+from emtnas_hpc.store.refusals import read_if_there, shown
 
 
 def refuse_other_settings(paths: RunPaths, plan: SearchPlan) -> StoredExperiment | None:
@@ -75,6 +78,52 @@ def read_stored(paths: RunPaths) -> StoredExperiment | None:
         return parse_stored(content.decode("utf-8-sig"), str(paths.experiment))
     except UnicodeDecodeError as error:
         raise StoredError(f"{paths.experiment} cannot be read: {error}") from None
+
+
+def images_begun_with(paths: RunPaths, experiment: Experiment) -> dict[str, Begun]:
+    """The images, by task, that a run has begun with; of a new one those of its other seeds.
+
+    What goes by one name is averaged, so its seeds are to see the same images.
+
+    Raises:
+        InputError: the experiment.toml of the run cannot be understood.
+    """
+    remedy = "a run under another --name or --runs takes the images of now"
+    stored = read_stored(paths)
+    if stored is not None:
+        return _images_of(stored, "this run", remedy)
+    begun: dict[str, Begun] = {}
+    for seed in _readable_seeds(paths):
+        what = f"seed {seed.seed} of {experiment.name}"
+        for name, images in _images_of(seed, what, remedy).items():
+            asked = experiment.task.get(name)
+            if asked and parse_source(asked).key == parse_source(images.task).key:
+                begun.setdefault(name, images)
+    return begun
+
+
+def images_searched(paths: RunPaths) -> dict[str, Begun]:
+    """The images, by task, that the search of a run has seen, for its retrainings."""
+    stored = read_stored(paths)
+    remedy = (
+        f"`emtnas-hpc retrain {shown(paths.directory)} --other-images` trains on the images of now"
+    )
+    return {} if stored is None else _images_of(stored, "the search", remedy)
+
+
+def _images_of(stored: StoredExperiment, what: str, remedy: str) -> dict[str, Begun]:
+    return {
+        name: Begun(digest, stored.experiment.task[name], False, what, remedy)
+        for name, digest in stored.data.items()
+        if name in stored.experiment.task
+    }
+
+
+def _readable_seeds(paths: RunPaths) -> Iterator[StoredExperiment]:
+    for seed in runs_of(paths.directory.parent):
+        with suppress(InputError, StorageError):
+            if stored := read_stored(seed):
+                yield stored
 
 
 def store_experiment(paths: RunPaths, plan: SearchPlan, claim: Claim) -> str:

@@ -1,13 +1,13 @@
 """One seed's search in its run directory, from wherever it was to its end or to a stop."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emtnas_hpc.data import open_task
+from emtnas_hpc.data import Begun, open_task
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.runner.attempts import Event, read_attempts
@@ -20,7 +20,12 @@ from emtnas_hpc.runner.terms import Terms
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.device_choice import describe_choice, missing_gpu
 from emtnas_hpc.search.environment import prepare_environment
-from emtnas_hpc.search.run_directory import is_finished, refuse_other_settings, store_experiment
+from emtnas_hpc.search.run_directory import (
+    images_begun_with,
+    is_finished,
+    refuse_other_settings,
+    store_experiment,
+)
 from emtnas_hpc.search.stage import PhaseListener
 from emtnas_hpc.store.paths import RunPaths
 from emtnas_hpc.store.run_store import RunStore
@@ -79,6 +84,8 @@ def search_left(request: SearchRequest, say: Callable[[str], None]) -> SearchPla
         if is_finished(request.paths, request.experiment, request.seed):
             return None
         raise
+    for note in plan.notes:
+        say(note)
     stored = refuse_other_settings(request.paths, plan)
     if stored and is_finished(request.paths, request.experiment, request.seed):
         return None
@@ -191,11 +198,40 @@ def prepare_device(name: str, threads: int) -> tuple["torch.device", dict[str, o
     return device, {**describe_conditions(device), "threads": threads}
 
 
+def plan_seeds(
+    requests: Sequence[SearchRequest], say: Callable[[str], None]
+) -> dict[int, SearchPlan]:
+    """As `plan_search`, for seeds of one experiment; what they have in common is opened once."""
+    plans: dict[int, SearchPlan] = {}
+    opened: dict[tuple[tuple[str, Begun], ...], SearchPlan] = {}
+    for request in requests:
+        begun = tuple(images_begun_with(request.paths, request.experiment).items())
+        if begun not in opened:
+            opened[begun] = plan_search(request, say)
+        plans[request.seed] = replace(opened[begun], seed=request.seed)
+    return plans
+
+
 def plan_search(request: SearchRequest, say: Callable[[str], None]) -> SearchPlan:
-    """Opens the data of every task; what needs no download is prepared if need be."""
+    """Opens the data of every task; what needs no download is prepared if need be.
+
+    Of a run that has begun it is what the run began with, whatever the user's files are now.
+
+    Raises:
+        DataError: data is missing, damaged or does not fit.
+        InputError: the images that the run has begun with are gone.
+    """
     experiment = request.experiment
+    begun = images_begun_with(request.paths, experiment)
     data = {
-        name: open_task(name, experiment.task[name], request.data_dir, say=say, mend=request.mend)
+        name: open_task(
+            name,
+            experiment.task[name],
+            request.data_dir,
+            say=say,
+            mend=request.mend,
+            begun=begun.get(name),
+        )
         for name in experiment.tasks
     }
     return SearchPlan(experiment, request.seed, data)

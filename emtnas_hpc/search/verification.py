@@ -76,6 +76,8 @@ def repeat_newest(
     stored = read_stored(paths) or _refuse_nameless(paths)
     request = SearchRequest(stored.experiment, stored.seed, paths, data_dir, device, mend)
     plan = plan_search(request, say)
+    for note in plan.notes:
+        say(note)
     refuse_other_settings(paths, plan)
     with folder_for_copies() as folder:
         commits = paths.stage(SearchStage.name)

@@ -174,10 +174,10 @@ def test_a_run_whose_search_is_not_finished_keeps_no_other_one_from_its_retraini
 
 @pytest.fixture
 def seed_0_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail_or_carry_on(request: SearchRequest, *others: Any) -> Outcome:
+    def fail_or_carry_on(request: SearchRequest, *others: Any, **options: Any) -> Outcome:
         if request.seed == 0:
             raise RuntimeError("CUDA out of memory")
-        return carry_on_retrainings(request, *others)
+        return carry_on_retrainings(request, *others, **options)
 
     monkeypatch.setattr(retraining, "carry_on_retrainings", fail_or_carry_on)
 

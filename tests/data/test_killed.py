@@ -36,9 +36,10 @@ prepare("mine", task, Path(sys.argv[3]), say=print, mend="")
     ("moment", "whole"),
     [
         pytest.param(1, False, id="the first array"),
-        pytest.param(7, False, id="the manifest"),
-        pytest.param(8, False, id="before the directory gets its name"),
-        pytest.param(9, True, id="after it got its name"),
+        pytest.param(7, False, id="the names"),
+        pytest.param(8, False, id="the manifest"),
+        pytest.param(9, False, id="before the directory gets its name"),
+        pytest.param(10, True, id="after it got its name"),
     ],
 )
 def test_a_process_killed_while_preparing_leaves_a_whole_set_or_none(

@@ -123,10 +123,20 @@ def test_the_difference_of_lists_reads_as_a_list() -> None:
     )
 
 
-def test_the_difference_of_images_shows_the_beginnings_of_their_digests() -> None:
+def test_the_difference_of_images_is_said_in_words() -> None:
     assert difference({"data.digits": "ab" * 32}, {"data.digits": "cd" * 32}) == (
-        "data.digits is abababababab there, cdcdcdcdcdcd here"
+        "the images of digits are others than there"
     )
+    assert (
+        difference({"data": "ab" * 32}, {"data": "cd" * 32}) == "the images are others than there"
+    )
+
+
+@pytest.mark.parametrize("setting", ["pool", "image_size"])
+def test_images_of_another_size_differ_in_the_setting_alone(setting: str) -> None:
+    there = {f"task.a.b.{setting}": 1, "data.a.b": "ab" * 32, "data.c": "ab" * 32}
+    here = {f"task.a.b.{setting}": 2, "data.a.b": "cd" * 32, "data.c": "ab" * 32}
+    assert difference(there, here) == f"task.a.b.{setting} is 1 there, 2 here"
 
 
 def test_where_the_tasks_differ_those_of_one_side_are_not_listed_setting_by_setting(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from emtnas_hpc.cluster.doctor.finding import Finding, fine, wrong
 from emtnas_hpc.data import open_data, parse_source
+from emtnas_hpc.data.copies import copy_folders, current_copy, read_copies
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment import Experiment
 
@@ -21,10 +22,13 @@ def check_data(experiment: Experiment, data: Path, mend: str) -> Iterator[Findin
         check = f"data of {name}"
         try:
             source = parse_source(experiment.task[name], f"task.{name}.source")
-            folder = data / source.key
-            if folder.exists() or source.needs_download:
+            copies = read_copies(data, source)
+            copy = current_copy(copies, source)
+            if copies and copy is None:
+                yield fine(check, f"{source.argument} has changed; `launch` makes it ready anew")
+            elif copy_folders(data, source) or source.needs_download:
                 open_data(name, experiment.task[name], data, mend=mend)
-                yield fine(check, f"ready in {folder}")
+                yield fine(check, f"ready in {copy.folder if copy else data / source.key}")
             else:
                 yield fine(check, "not there yet; needs no download, `launch` makes it ready")
         except InputError as error:

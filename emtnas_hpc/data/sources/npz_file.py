@@ -156,7 +156,7 @@ def _labelled(path: Path, arrays: Arrays, split: Split, multi_label: bool) -> Im
             f"{path}: {split}_images has {len(pixels)} entries and {split}_labels {len(numbers)}, "
             "expected as many of one as of the other"
         )
-    return Images(pixels, numbers)
+    return Images(pixels, numbers, tuple(f"{split}_images[{i}]" for i in range(len(pixels))))
 
 
 def _pixels(where: str, images: NDArray[Any]) -> NDArray[np.uint8]:

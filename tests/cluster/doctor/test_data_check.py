@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import numpy as np
+
 from emtnas_hpc.cluster.doctor.data_check import check_data
 from emtnas_hpc.cluster.doctor.finding import Grade
 from emtnas_hpc.data import prepare
@@ -26,6 +28,26 @@ def test_damaged_data_is_wrong_also_where_it_needs_no_download(tmp_path: Path) -
     next(tmp_path.glob("*/train_images.npy")).unlink()
     (finding,) = check_data(experiment, tmp_path, "PREPARE")
     assert finding.grade is Grade.WRONG
+
+
+def test_data_whose_source_has_changed_is_made_ready_by_launch(tmp_path: Path) -> None:
+    settings = ('tasks=["mine"]', f'task.mine.source="npz:{tmp_path}/mine.npz"')
+    experiment = load_experiment("cifar", settings, registry=REGISTRY)
+
+    def write(value: int) -> None:
+        images = np.full((50, 8, 8), value, np.uint8)
+        np.savez(tmp_path / "mine.npz", train_images=images, train_labels=np.arange(50) % 2)
+
+    write(1)
+    first = prepare("mine", experiment.task["mine"], tmp_path, say=[].append, mend="")
+    write(2)
+    (later,) = check_data(experiment, tmp_path, "PREPARE")
+    assert later.grade is Grade.FINE
+    assert f"{tmp_path}/mine.npz has changed; `launch` makes it ready anew" in str(later)
+    second = prepare("mine", experiment.task["mine"], tmp_path, say=[].append, mend="")
+    (ready,) = check_data(experiment, tmp_path, "PREPARE")
+    assert str(ready).endswith(f"ready in {second.folder}")
+    assert second.folder != first.folder
 
 
 def test_a_message_without_advice_is_what_was_found(tmp_path: Path) -> None:
