@@ -12,7 +12,7 @@ import tomli_w
 
 from emtnas_hpc.data import Begun, TaskData, open_for_retraining, parse_source, shared_with_search
 from emtnas_hpc.data.changes import name_some
-from emtnas_hpc.errors import DamagedError, DataError, InputError
+from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError
 from emtnas_hpc.experiment import RetrainingSettings, TaskSettings, difference
 from emtnas_hpc.experiment.recipes import RECIPE_SETTINGS
 from emtnas_hpc.history.retraining import RECORD_NAME, read_retraining
@@ -22,7 +22,7 @@ from emtnas_hpc.retraining.test_set import refuse_missing_test_set
 from emtnas_hpc.store.claim import Claim
 from emtnas_hpc.store.durable import make_directory, write_file
 from emtnas_hpc.store.manifest import find_all_damage
-from emtnas_hpc.store.paths import RunPaths, runs_of
+from emtnas_hpc.store.paths import RunPaths, StagePaths, runs_of
 from emtnas_hpc.store.refusals import read_if_there, shown, storage_errors
 
 _HEADER = "# Written by emtnas-hpc when the retraining began; another one gets its own folder.\n"
@@ -106,19 +106,26 @@ def images_retrained_on(paths: RunPaths, task: str, images: TaskSettings) -> Beg
         images: its settings.
     """
     for run in (paths, *runs_of(paths.directory.parent)):
+        for stage, stored in _readable_retrainings(run):
+            if stored.values.get("task") == task:
+                return Begun(
+                    stored.values["data"],
+                    images,
+                    with_test=True,
+                    what=shown(stage.directory),
+                    remedy="`emtnas-hpc retrain` with --other-images takes the images of now",
+                    is_binding=False,
+                )
+    return None
+
+
+def _readable_retrainings(run: RunPaths) -> Iterator[tuple[StagePaths, StoredIdentity]]:
+    """What cannot be read of a run is said by who carries that on."""
+    with suppress(StorageError):
         for stage in run.retrainings():
             with suppress(InputError):
-                stored = _read_identity(stage.identity)
-                if stored is not None and stored.values.get("task") == task:
-                    return Begun(
-                        stored.values["data"],
-                        images,
-                        with_test=True,
-                        what=shown(stage.directory),
-                        remedy="`emtnas-hpc retrain` with --other-images takes the images of now",
-                        is_binding=False,
-                    )
-    return None
+                if stored := _read_identity(stage.identity):
+                    yield stage, stored
 
 
 def _images_begun(

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emtnas_hpc.data import Begun, open_task
-from emtnas_hpc.errors import DataError
+from emtnas_hpc.errors import DataError, StorageError, StoredError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.runner.attempts import Event, read_attempts
 from emtnas_hpc.runner.interruption import StopRequest
@@ -205,10 +205,14 @@ def plan_seeds(
     plans: dict[int, SearchPlan] = {}
     opened: dict[tuple[tuple[str, Begun], ...], SearchPlan] = {}
     for request in requests:
-        begun = tuple(images_begun_with(request.paths, request.experiment).items())
-        if begun not in opened:
-            opened[begun] = plan_search(request, say)
-        plans[request.seed] = replace(opened[begun], seed=request.seed)
+        begun: dict[str, Begun] = {}
+        with suppress(StorageError, StoredError):
+            # A run that cannot be read is refused by its own start, and keeps no other from its.
+            begun = images_begun_with(request.paths, request.experiment)
+        key = tuple(begun.items())
+        if key not in opened:
+            opened[key] = _open_plan(request, begun, say)
+        plans[request.seed] = replace(opened[key], seed=request.seed)
     return plans
 
 
@@ -221,8 +225,13 @@ def plan_search(request: SearchRequest, say: Callable[[str], None]) -> SearchPla
         DataError: data is missing, damaged or does not fit.
         InputError: the images that the run has begun with are gone.
     """
+    return _open_plan(request, images_begun_with(request.paths, request.experiment), say)
+
+
+def _open_plan(
+    request: SearchRequest, begun: Mapping[str, Begun], say: Callable[[str], None]
+) -> SearchPlan:
     experiment = request.experiment
-    begun = images_begun_with(request.paths, experiment)
     data = {
         name: open_task(
             name,
