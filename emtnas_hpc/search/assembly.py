@@ -54,6 +54,16 @@ class SearchPlan:
             header, self.experiment.search, self._trainers(header, device), on_phase=on_phase
         )
 
+    def evaluation_chunks(self, device: "torch.device") -> Mapping[str, int]:
+        """For every task the validation images that are evaluated at once."""
+        from emtnas_hpc.search.trainer import evaluation_chunk
+
+        settings = self.experiment.evaluation
+        return {
+            task.name: evaluation_chunk(task.shape, settings, device)
+            for task in self.header().tasks
+        }
+
     def _task_header(self, name: str) -> TaskHeader:
         data = self.data[name]
         shape = NetworkShape(

@@ -22,11 +22,18 @@ from emtnas_hpc.search.device_choice import describe_choice, missing_gpu
 from emtnas_hpc.search.environment import prepare_environment
 from emtnas_hpc.search.run_directory import is_finished, refuse_other_settings, store_experiment
 from emtnas_hpc.search.stage import PhaseListener
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.paths import SEARCH, RunPaths
 from emtnas_hpc.store.run_store import RunStore
 
 if TYPE_CHECKING:
     import torch  # noqa: TID251 - whatever can be refused is refused without it
+
+
+#: What takes less memory in a retraining, and in a search.
+_LESS_MEMORY = (
+    "a smaller retraining.batch_size or retraining.channels takes less",
+    "a smaller training.batch_size, evaluation.chunk_size or supernet.channels takes less",
+)
 
 
 @dataclass(frozen=True)
@@ -111,23 +118,28 @@ class Session:
         changes = changes_since(read_attempts(self.opened.paths), self.conditions, stage.name)
         if changes:
             self.listeners.say(f"goes on with {'; '.join(changes)}: equal bits are not promised")
-        return run(
-            stage,
-            RunStore(
-                self.opened.paths,
-                stage.name,
-                signature=signature,
-                claim=self.opened.claim,
-                keep=settings.keep_commits,
-            ),
-            stop,
-            self.opened.attempt,
-            commit_interval_s=settings.commit_interval_s,
-            grace_s=settings.grace_s if grace_s is None else grace_s,
-            notify=self.listeners.progress,
-            say=self.listeners.say,
-            reason_to_stop=self.terms.reason_to_stop,
+        store = RunStore(
+            self.opened.paths,
+            stage.name,
+            signature=signature,
+            claim=self.opened.claim,
+            keep=settings.keep_commits,
         )
+        # Imports torch, which a session has done already.
+        from emtnas_hpc.supernet.out_of_memory import out_of_memory_as_error
+
+        with out_of_memory_as_error(self.device, _LESS_MEMORY[stage.name == SEARCH]):
+            return run(
+                stage,
+                store,
+                stop,
+                self.opened.attempt,
+                commit_interval_s=settings.commit_interval_s,
+                grace_s=settings.grace_s if grace_s is None else grace_s,
+                notify=self.listeners.progress,
+                say=self.listeners.say,
+                reason_to_stop=self.terms.reason_to_stop,
+            )
 
 
 @contextmanager
@@ -138,7 +150,7 @@ def open_session(request: SearchRequest, listeners: Listeners, terms: Terms) -> 
         InputError: the device is not there.
         OwnedError: another process is at it.
     """
-    device, provenance = prepare_device(request.device, request.experiment.threads)
+    device, provenance = prepare_device(request.device, request.experiment, listeners.say)
     no_gpu = missing_gpu(request.device, provenance, os.environ)
     with open_run(
         request.paths,
@@ -171,13 +183,22 @@ def continue_search(session: Session, plan: SearchPlan, stop: StopRequest) -> Ou
     """Carries a search on in a run directory that is open."""
     signature = store_experiment(session.opened.paths, plan, session.opened.claim)
     stage = plan.stage(session.device, session.listeners.phase)
+    chunks = plan.evaluation_chunks(session.device)
+    session.opened.attempt.describe({"evaluation_chunks": chunks})
     return session.carry_on(stage, signature, stop)
 
 
-def prepare_device(name: str, threads: int) -> tuple["torch.device", dict[str, object]]:
+def prepare_device(
+    name: str, experiment: Experiment, say: Callable[[str], None]
+) -> tuple["torch.device", dict[str, object]]:
     """Chooses a device, makes torch deterministic on it, and says what bits depend on there.
 
     Imports torch, which takes seconds: after everything that can be refused without it.
+
+    Args:
+        name: auto, cpu, cuda or cuda:N.
+        experiment: how many threads and how exactly to compute.
+        say: told what is missing for it to be fast.
 
     Raises:
         InputError: the device is not there.
@@ -187,8 +208,10 @@ def prepare_device(name: str, threads: int) -> tuple["torch.device", dict[str, o
     from emtnas_hpc.supernet.determinism import prepare_torch
 
     device = choose_device(name)
-    prepare_torch(threads, device)
-    return device, {**describe_conditions(device), "threads": threads}
+    if remark := prepare_torch(experiment.threads, device, experiment.precision):
+        say(f"warning: {remark}")
+    asked = {"threads": experiment.threads, "precision": experiment.precision}
+    return device, {**describe_conditions(device), **asked}
 
 
 def plan_search(request: SearchRequest, say: Callable[[str], None]) -> SearchPlan:

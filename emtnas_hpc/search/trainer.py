@@ -22,7 +22,7 @@ from emtnas_hpc.space.chromosome import Chromosome
 from emtnas_hpc.space.shape import NetworkShape
 from emtnas_hpc.supernet import batch_norm
 from emtnas_hpc.supernet.batch_norm import Normalise
-from emtnas_hpc.supernet.evaluation import chunk_sizes, count_hits, recalibrate
+from emtnas_hpc.supernet.evaluation import chunk_sizes, count_hits, fitting_chunk, recalibrate
 from emtnas_hpc.supernet.masks import draw_masks
 from emtnas_hpc.supernet.network import Network
 from emtnas_hpc.supernet.path import SampledPath
@@ -68,6 +68,7 @@ class SupernetTrainer:
         weights = torch.Generator().manual_seed(torch_seed(seed, 0, task, Purpose.WEIGHTS))
         self._network = Network(shape, None, weights, device=device)
         settings = experiment.training
+        self._chunk = evaluation_chunk(shape, experiment.evaluation, device)
         self._training = Training(
             self._network,
             SgdSettings(settings.momentum, settings.nesterov, settings.weight_decay),
@@ -185,7 +186,8 @@ class SupernetTrainer:
         self, indices: Indices, augmentation: np.random.Generator
     ) -> Iterator[tuple[Tensor, Tensor]]:
         settings, images = self._experiment.evaluation, self._images.validation
-        for chunk in _chunks(indices, settings):
+        sizes = chunk_sizes(len(indices), self._chunk, settings.batch_norm)
+        for chunk in np.split(indices, np.cumsum(sizes)[:-1]):
             if settings.validation_images == "augmented":
                 yield _augmented(images, chunk, augmentation)
             else:
@@ -208,15 +210,19 @@ class SupernetTrainer:
         return batch_norm.batch if mode == "batch" else batch_norm.running
 
 
+def evaluation_chunk(
+    shape: NetworkShape, settings: EvaluationSettings, device: torch.device
+) -> int:
+    """Validation images that a search evaluates at once."""
+    if settings.chunk_size != "auto":
+        return settings.chunk_size
+    return fitting_chunk(shape, settings.batch_size, settings.batch_norm, device)
+
+
 def _augmented(
     images: DeviceImages, indices: Indices, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     return images.augmented(indices, images.draw(rng, len(indices)))
-
-
-def _chunks(indices: Indices, settings: EvaluationSettings) -> list[Indices]:
-    sizes = chunk_sizes(len(indices), settings.chunk_size, settings.batch_norm)
-    return np.split(indices, np.cumsum(sizes)[:-1])
 
 
 def _leave_if(interrupted: Interrupted) -> None:

@@ -71,7 +71,7 @@ def repeat_newest(
     refuse_other_settings(paths, plan)
     with tempfile.TemporaryDirectory() as folder:
         before, newest = copy_last_two(paths.stage(SearchStage.name), Path(folder))
-        chosen, conditions = prepare_device(device, stored.experiment.threads)
+        chosen, conditions = prepare_device(device, stored.experiment, say)
         for change in changes_since(read_attempts(paths), conditions):
             say(f"here is {change}: equal bits are not promised")
         from emtnas_hpc.search.comparison import commit_differences

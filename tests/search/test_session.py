@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from emtnas_hpc.agenda.session import carry_on
-from emtnas_hpc.errors import DamagedError, DataError, InputError
+from emtnas_hpc.errors import DamagedError, DataError, EmtnasError, InputError
 from emtnas_hpc.experiment import dump_stored
 from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.runner.interruption import StopRequest
@@ -121,6 +121,19 @@ def test_one_task_is_searched_by_the_same_code(request_of, experiment_of):
     alone = request.experiment.model_copy(update={"tasks": ("digits",)})
     request = dataclasses.replace(request, experiment=alone)
     assert search(request) is Outcome.DONE
+
+
+def test_a_supernet_that_no_memory_holds_is_one_line_that_says_what_takes_less(request_of):
+    request = request_of(supernet={"channels": 1_000_000})
+    with pytest.raises(EmtnasError, match=r"out of memory on this machine: \d+ bytes .* supernet"):
+        search(request)
+    assert read_attempts(request.paths)[-1].events[-1]["event"] == "failed"
+
+
+def test_a_start_says_how_exactly_it_computes_and_how_many_images_it_evaluates_at_once(made):
+    provenance = read_attempts(RunPaths(made / "whole"))[0].provenance
+    assert provenance["precision"] == "tf32"
+    assert provenance["evaluation_chunks"] == {"digits": 125, "again": 125}
 
 
 def test_a_run_directory_of_other_settings_is_refused_with_the_difference(copy_of):
