@@ -1,5 +1,6 @@
 """The console script: dispatch, and one line for whatever goes wrong."""
 
+import os
 import sys
 import traceback
 from typing import Annotated, Any
@@ -24,6 +25,7 @@ from emtnas_hpc.cli.run import run
 from emtnas_hpc.cli.status import status
 from emtnas_hpc.cli.stdout import ReaderLeft, delivered
 from emtnas_hpc.cli.verify import verify
+from emtnas_hpc.errors import StartOverError
 
 app = typer.Typer(
     name="emtnas-hpc",
@@ -63,7 +65,13 @@ def _global_options(
 
 def main() -> None:
     """Runs the command line and leaves with its exit code."""
-    sys.exit(run_command_line(sys.argv[1:]))
+    try:
+        sys.exit(run_command_line(sys.argv[1:]))
+    except StartOverError:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # The same process to everybody else, with nothing of what it was.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def run_command_line(arguments: list[str]) -> int:
@@ -71,6 +79,9 @@ def run_command_line(arguments: list[str]) -> int:
 
     Returns:
         The exit code.
+
+    Raises:
+        StartOverError: the same command is to be run by a new process.
     """
     debug = "--debug" in arguments
     # Wherever it stands: whoever adds it to a command that failed adds it at the end.
@@ -87,6 +98,8 @@ def run_command_line(arguments: list[str]) -> int:
         return _complain("interrupted; the same command goes on", exit_codes.INTERRUPTED, debug)
     except ReaderLeft:
         return exit_codes.UNHEARD
+    except StartOverError:
+        raise
     except Exception as error:  # noqa: BLE001 - the last resort; the traceback is a flag away
         return _complain(*describe_failure(error), debug)
     return result if isinstance(result, int) else exit_codes.DONE

@@ -210,6 +210,10 @@ class RunSettings(Section):
     grace_s: NotNegative = Field(
         30.0, description="seconds that a generation may go on after a stop was asked for"
     )
+    graphs: Literal["auto", "off"] = Field(
+        "auto",
+        description="training steps as CUDA graphs where a GPU can, or never; the same bits",
+    )
 
 
 class Experiment(Section):

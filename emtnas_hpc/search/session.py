@@ -1,16 +1,16 @@
 """One seed's search in its run directory, from wherever it was to its end or to a stop."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emtnas_hpc.data import open_task
-from emtnas_hpc.errors import DataError
+from emtnas_hpc.errors import DataError, StartOverError
 from emtnas_hpc.experiment import Experiment
-from emtnas_hpc.runner.attempts import Event, read_attempts
+from emtnas_hpc.runner.attempts import Attempt, AttemptRecord, Event, read_attempts
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress, run
 from emtnas_hpc.runner.provenance import changes_since
@@ -27,6 +27,8 @@ from emtnas_hpc.store.run_store import RunStore
 
 if TYPE_CHECKING:
     import torch  # noqa: TID251 - whatever can be refused is refused without it
+
+    from emtnas_hpc.supernet.graphs import Recorder
 
 
 #: What takes less memory in a retraining, and in a search.
@@ -103,6 +105,7 @@ class Session:
         opened: the run directory.
         device: ready, torch made deterministic on it.
         conditions: what equal bits depend on here.
+        recorder: of training steps; None where each runs as it comes.
     """
 
     request: SearchRequest
@@ -111,6 +114,7 @@ class Session:
     opened: OpenRun
     device: "torch.device"
     conditions: Mapping[str, object]
+    recorder: "Recorder | None"
 
     def carry_on(self, stage: Stage[S], signature: str, stop: StopRequest) -> Outcome:
         """Carries a stage of this run to its end or to a stop; `signature` is its commits'."""
@@ -128,7 +132,10 @@ class Session:
         # Imports torch, which a session has done already.
         from emtnas_hpc.supernet.out_of_memory import out_of_memory_as_error
 
-        with out_of_memory_as_error(self.device, _LESS_MEMORY[stage.name == SEARCH]):
+        with (
+            _start_over_without_graphs(self.opened.attempt, self.listeners.say),
+            out_of_memory_as_error(self.device, _LESS_MEMORY[stage.name == SEARCH]),
+        ):
             return run(
                 stage,
                 store,
@@ -164,7 +171,55 @@ def open_session(request: SearchRequest, listeners: Listeners, terms: Terms) -> 
         if no_gpu:
             listeners.say(f"warning: {no_gpu}")
             opened.attempt.event(Event.NO_GPU, message=no_gpu)
-        yield Session(request, listeners, terms, opened, device, provenance)
+        recorder = _make_recorder(request.experiment, opened, device, listeners.say)
+        yield Session(request, listeners, terms, opened, device, provenance, recorder)
+
+
+def _make_recorder(
+    experiment: Experiment, opened: OpenRun, device: "torch.device", say: Callable[[str], None]
+) -> "Recorder | None":
+    """What records training steps as CUDA graphs, if that is wanted and was never in vain here."""
+    if device.type != "cuda" or experiment.run.graphs == "off":
+        return None
+    if any(event["event"] == Event.NO_GRAPHS for event in _events(read_attempts(opened.paths))):
+        return None
+    from emtnas_hpc.supernet.graphs import CudaRecorder, trial
+
+    with _start_over_without_graphs(opened.attempt, say):
+        recorder = CudaRecorder(device)
+        if reason := trial(recorder, device):
+            _say_no_graphs(reason, opened.attempt, say)
+            return None
+    opened.attempt.describe({"graphs": True})
+    return recorder
+
+
+@contextmanager
+def _start_over_without_graphs(attempt: Attempt, say: Callable[[str], None]) -> Iterator[None]:
+    """A step that cannot be recorded ends this process; what it has noted keeps others from trying.
+
+    Raises:
+        StartOverError: in place of torch's error.
+    """
+    from emtnas_hpc.supernet.graphs import CaptureError
+
+    try:
+        yield
+    except CaptureError as error:
+        _say_no_graphs(str(error), attempt, say)
+        raise StartOverError("training steps go on without CUDA graphs in a new process") from error
+
+
+def _say_no_graphs(reason: str, attempt: Attempt, say: Callable[[str], None]) -> None:
+    say(
+        f"warning: training steps cannot be recorded as CUDA graphs ({reason}); without them a "
+        "step takes two to three times as long"
+    )
+    attempt.event(Event.NO_GRAPHS, message=reason)
+
+
+def _events(attempts: Iterable[AttemptRecord]) -> Iterator[Mapping[str, object]]:
+    return (event for attempt in attempts for event in attempt.events)
 
 
 def _say_at_work(listeners: Listeners, line: str) -> Listeners:
@@ -182,7 +237,7 @@ def _say_at_work(listeners: Listeners, line: str) -> Listeners:
 def continue_search(session: Session, plan: SearchPlan, stop: StopRequest) -> Outcome:
     """Carries a search on in a run directory that is open."""
     signature = store_experiment(session.opened.paths, plan, session.opened.claim)
-    stage = plan.stage(session.device, session.listeners.phase)
+    stage = plan.stage(session.device, session.listeners.phase, session.recorder)
     chunks = plan.evaluation_chunks(session.device)
     session.opened.attempt.describe({"evaluation_chunks": chunks})
     return session.carry_on(stage, signature, stop)

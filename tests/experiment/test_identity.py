@@ -55,6 +55,7 @@ NEUTRAL = {
     "run.commit_interval_s": "0",
     "run.keep_commits": "3",
     "run.grace_s": "10",
+    "run.graphs": "off",
     "task.cifar10.source": "npz:/data/cifar10.npz",
     "retraining.recipe": "table1",
     "retraining.origin": "me",
