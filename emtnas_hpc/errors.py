@@ -10,6 +10,7 @@ EmtnasError                     exit code 1
 ├── StorageError                1   the disk refused: full, read-only, gone
 ├── SchedulerError              1   SLURM is down, refuses, does not answer, or is not there
 └── StoppedError                4   a signal came before the search went on
+    └── StartOverError          4   this process can go on no more, and a new one can
 
 A message is one line: what was found, what was expected, what to do.
 """
@@ -74,6 +75,14 @@ class StoppedError(EmtnasError):
     def __init__(self, signal: str) -> None:
         super().__init__(f"stopped by {signal} before the search went on; the same command goes on")
         self.signal = signal
+
+
+class StartOverError(StoppedError):
+    """This process can go on no more, and a new one can; nothing is lost but the step under way."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("itself")
+        self.args = (f"{reason}; the same command goes on",)
 
 
 def shown(path: Path | str) -> str:

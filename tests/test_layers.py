@@ -219,6 +219,6 @@ def test_torch_is_not_imported_by(name):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_no_module_outgrows_three_hundred_lines():
+def test_no_module_outgrows_four_hundred_and_fifty_lines():
     for module in modules():
-        assert len(module.read_text().splitlines()) <= 300, module
+        assert len(module.read_text().splitlines()) <= 450, module

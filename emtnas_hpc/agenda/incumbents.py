@@ -32,6 +32,7 @@ def run_orders(paths: RunPaths, experiment: Experiment) -> list[RetrainingOrder]
             images=experiment.task[task],
             n_normal=n_normal,
             settings=settings,
+            precision=experiment.precision,
         )
         for found_on, task in experiment.retrained
         for architecture, origin in [incumbent(history, found_on)]

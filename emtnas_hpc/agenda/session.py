@@ -195,7 +195,7 @@ def _continue_retrainings(
         if stop.requested or _is_to_stop(session, has_worked):
             return Outcome.MORE
         signature = store_identity(session.opened.paths, plan, session.opened.claim)
-        stage = plan.stage(session.device, session.listeners.phase)
+        stage = plan.stage(session.device, session.listeners.phase, session.recorder)
         if session.carry_on(stage, signature, stop) is Outcome.MORE:
             return Outcome.MORE
         has_worked = True

@@ -25,6 +25,7 @@ from emtnas_hpc.cli.run import run
 from emtnas_hpc.cli.status import status
 from emtnas_hpc.cli.stdout import ReaderLeft, delivered
 from emtnas_hpc.cli.verify import verify
+from emtnas_hpc.errors import StartOverError
 
 app = typer.Typer(
     name="emtnas-hpc",
@@ -66,7 +67,13 @@ def main() -> None:
     """Runs the command line and leaves with its exit code."""
     if sys.stderr is None:  # closed: what goes there must not end up among the results
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-    sys.exit(run_command_line(sys.argv[1:]))
+    try:
+        sys.exit(run_command_line(sys.argv[1:]))
+    except StartOverError:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # The same process to everybody else, with nothing of what it was.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def run_command_line(arguments: list[str]) -> int:
@@ -74,6 +81,9 @@ def run_command_line(arguments: list[str]) -> int:
 
     Returns:
         The exit code.
+
+    Raises:
+        StartOverError: the same command is to be run by a new process.
     """
     debug = "--debug" in arguments
     # Wherever it stands: whoever adds it to a command that failed adds it at the end.
@@ -90,6 +100,8 @@ def run_command_line(arguments: list[str]) -> int:
         return _complain("interrupted; the same command goes on", exit_codes.INTERRUPTED, debug)
     except ReaderLeft:
         return exit_codes.UNHEARD
+    except StartOverError:
+        raise
     except Exception as error:  # noqa: BLE001 - the last resort; the traceback is a flag away
         return _complain(*describe_failure(error), debug)
     return result if isinstance(result, int) else exit_codes.DONE

@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Callable
 
 from emtnas_hpc.cli.failures import describe_failure
+from emtnas_hpc.errors import StartOverError
 
 
 def run_or_say(carry_on: Callable[[], int], say: Callable[[str], None], *, debug: bool) -> int:
@@ -16,9 +17,14 @@ def run_or_say(carry_on: Callable[[], int], say: Callable[[str], None], *, debug
 
     Returns:
         The exit code.
+
+    Raises:
+        StartOverError: this process can carry on no run any more.
     """
     try:
         return carry_on()
+    except StartOverError:
+        raise
     except Exception as error:  # noqa: BLE001 - as a process of its own would do
         if debug:
             traceback.print_exc()

@@ -192,6 +192,7 @@ def _orders(
             experiment.task[task],
             n_normal,
             experiment.retraining,
+            experiment.precision,
         )
 
 

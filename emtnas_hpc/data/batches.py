@@ -1,6 +1,8 @@
 """A data set that lives on the device as bytes, and the mini-batches made of it there."""
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import count, groupby
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -10,7 +12,13 @@ from torch import Tensor
 from emtnas_hpc.data.augmentation import AugmentationDraw, draw_augmentation
 from emtnas_hpc.data.images import Images
 
+T = TypeVar("T")
+
 Batch = tuple[Tensor, Tensor]
+
+#: Mini-batches whose draws lie on the device at once; bounds what many small ones take there.
+_QUEUED = 1024
+_numbers = count()
 
 
 class Normalisation:
@@ -98,6 +106,7 @@ class DeviceImages:
         )
         self._outside = _outside(height, width, padding).to(device)
         self._normalised = Normalisation(mean, std, width, device)
+        self._queues: dict[int, BatchQueue] = {}
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -118,20 +127,112 @@ class DeviceImages:
 
         A cutout blanks (sets to the mean) what of its square lies within the image.
         """
-        chosen, rows, columns, flips = map(
-            self._move, (indices, draw.crops[:, 0], draw.crops[:, 1], draw.flips)
-        )
+        chosen, crops, flips = map(self._move, (indices, draw.crops, draw.flips))
+        holes = None if draw.holes is None else self._move(draw.holes)
+        return self.augment(chosen, crops, flips, holes)
+
+    def augment(self, chosen: Tensor, crops: Tensor, flips: Tensor, holes: Tensor | None) -> Batch:
+        """The same of what was drawn and lies on the device; waits for nothing."""
+        rows, columns = crops[:, 0], crops[:, 1]
         pixels = self._normalised(self._crops[chosen, rows, columns])
         if self.padding:
             pixels.masked_fill_(self._outside[rows, columns].unsqueeze(-1), 0.0)
         if self.flip:
             pixels = torch.where(flips[:, None, None, None], pixels.flip(2), pixels)
-        if draw.holes is not None:
-            pixels.masked_fill_(blanked(self._move(draw.holes), self.cutout, self.size), 0.0)
+        if holes is not None:
+            pixels.masked_fill_(blanked(holes, self.cutout, self.size), 0.0)
         return pixels.permute(0, 3, 1, 2), self._labels[chosen]
+
+    def queues(
+        self, batches: Sequence[NDArray[np.int64]], rng: np.random.Generator
+    ) -> Iterator["BatchQueue"]:
+        """For every mini-batch the queue whose next one it is.
+
+        What is drawn for them goes to the device many at a time, into memory that stays where it
+        is from one call to the next.
+
+        Args:
+            batches: indices of images, (b,) each.
+            rng: augmentation is drawn from it, one mini-batch after the other.
+        """
+        for size, group in groupby(batches, len):
+            for some in _portions(list(group), _QUEUED):
+                queue = self._queues.get(size)
+                if queue is None or queue.capacity < len(some):
+                    queue = self._queues[size] = BatchQueue(self, len(some), size)
+                queue.fill(some, [self.draw(rng, size) for _batch in some])
+                for _batch in some:
+                    yield queue
 
     def _move(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device, non_blocking=True)
+
+
+class BatchQueue:
+    """Mini-batches of one size, of which the device itself counts which is next.
+
+    Its memory stays where it is, so that reading can be recorded once and replayed.
+    """
+
+    def __init__(self, images: DeviceImages, capacity: int, size: int) -> None:
+        self.capacity = capacity
+        #: Never another queue's, unlike an address in memory.
+        self.key = next(_numbers)
+        self._images = images
+        device = images.device
+        self._indices = torch.zeros((capacity, size), dtype=torch.int64, device=device)
+        self._crops = torch.zeros((capacity, size, 2), dtype=torch.int64, device=device)
+        self._flips = torch.zeros((capacity, size), dtype=torch.bool, device=device)
+        self._holes = torch.zeros_like(self._crops) if images.cutout else None
+        self._next = torch.zeros(1, dtype=torch.int64, device=device)
+
+    def fill(self, batches: Sequence[NDArray[np.int64]], draws: Sequence[AugmentationDraw]) -> None:
+        """Replaces what is in the queue, and begins at its first."""
+        n = len(batches)
+        self._indices[:n] = torch.from_numpy(np.stack(batches))
+        self._crops[:n] = torch.from_numpy(np.stack([draw.crops for draw in draws]))
+        self._flips[:n] = torch.from_numpy(np.stack([draw.flips for draw in draws]))
+        holes = [draw.holes for draw in draws if draw.holes is not None]
+        if self._holes is not None:
+            self._holes[:n] = torch.from_numpy(np.stack(holes))
+        self._next.zero_()
+
+    def read(self) -> Batch:
+        """The next mini-batch, augmented; counts on."""
+        chosen, crops, flips = (
+            drawn.index_select(0, self._next)[0]
+            for drawn in (self._indices, self._crops, self._flips)
+        )
+        holes = None if self._holes is None else self._holes.index_select(0, self._next)[0]
+        self._next += 1
+        return self._images.augment(chosen, crops, flips, holes)
+
+
+class BatchSlot:
+    """Memory for one mini-batch that is made elsewhere; like a queue, it stays where it is."""
+
+    def __init__(self) -> None:
+        #: Never another slot's or queue's.
+        self.key = next(_numbers)
+        self._batch: Batch | None = None
+
+    def put(self, images: Tensor, targets: Tensor) -> None:
+        """Takes a mini-batch in; all are of one size."""
+        if self._batch is None:
+            self._batch = images.clone(), targets.clone()
+        else:
+            self._batch[0].copy_(images)
+            self._batch[1].copy_(targets)
+
+    def read(self) -> Batch:
+        """What was put in last."""
+        assert self._batch is not None, "put comes first"
+        return self._batch
+
+
+def _portions(items: list[T], size: int) -> Iterator[list[T]]:
+    for first in range(0, len(items), size):
+        yield items[first : first + size]
 
 
 def _outside(height: int, width: int, padding: int) -> Tensor:

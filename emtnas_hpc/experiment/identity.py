@@ -7,11 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emtnas_hpc.experiment.settings import Experiment
+from emtnas_hpc.experiment.settings import LEFT_OUT, Experiment
 
 #: Settings outside these cannot change what a search finds. A data set's `source` is left out too:
 #: what counts is the digest of its images, wherever they came from.
-_SEARCH_SETTINGS = ("tasks", "threads", "search", "supernet", "training", "evaluation", "task")
+_SEARCH_SETTINGS = (
+    *("tasks", "threads", "precision"),
+    *("search", "supernet", "training", "evaluation", "task"),
+)
+
+#: What `evaluation.chunk_size` is in an identity, unless chunks are normalised by themselves.
+_CHUNK = 125
 
 _MOST_NAMED = 5
 
@@ -59,12 +65,19 @@ def search_settings(experiment: Experiment) -> dict[str, Any]:
     Images that nothing is searched for on are not among them: those of transfers.
     """
     own = {name: experiment.task[name] for name in experiment.tasks}
-    settings = flatten(experiment.model_copy(update={"task": own}))
+    settings = canonical(flatten(experiment.model_copy(update={"task": own})))
     return {
         name: value
         for name, value in settings.items()
         if name.partition(".")[0] in _SEARCH_SETTINGS
     }
+
+
+def canonical(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by dotted name in which what changes no more than last bits has one value."""
+    chunk, mode = settings["evaluation.chunk_size"], settings["evaluation.batch_norm"]
+    own = chunk if mode == "batch" and chunk != "auto" else _CHUNK
+    return {**settings, "evaluation.chunk_size": own}
 
 
 def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
@@ -92,7 +105,7 @@ def _difference(name: str, there: Mapping[str, Any], here: Mapping[str, Any]) ->
     section, _, task = name.partition(".")
     if section == "data" and name in there and name in here:
         return f"the images{f' of {task}' if task else ''} are others than there"
-    return f"{name} is {show(there.get(name))} there, {show(here.get(name))} here"
+    return f"{name} is {show(_value(there, name))} there, {show(_value(here, name))} here"
 
 
 def flatten(experiment: Experiment) -> dict[str, Any]:
@@ -108,6 +121,11 @@ def show(value: Any) -> str:
         return ",".join(map(show, value))
     text = value if isinstance(value, str) else json.dumps(value)
     return text[:12] if re.fullmatch(r"[0-9a-f]{64}", text) else text
+
+
+def _value(settings: Mapping[str, Any], name: str) -> Any:
+    """The value of a setting, also of one that is left out where it has its default."""
+    return settings.get(name, LEFT_OUT.get(name.rpartition(".")[2]))
 
 
 def _digest(values: Mapping[str, Any]) -> str:

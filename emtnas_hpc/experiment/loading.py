@@ -84,7 +84,9 @@ def retraining_experiment(
         )
     if recipe is not None:
         over = merge(over, {"retraining": {"recipe": recipe}})
-    table = experiment.model_dump(mode="json", include={"name", "threads", "retraining"})
+    table = experiment.model_dump(
+        mode="json", include={"name", "threads", "precision", "retraining"}
+    )
     given = over.get("retraining")
     if isinstance(given, dict) and "transfer" in given:
         raise InputError(

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.experiment.identity import flatten, search_settings, show
+from emtnas_hpc.experiment.identity import canonical, flatten, search_settings, show
 from emtnas_hpc.experiment.loading import validate
 from emtnas_hpc.experiment.recipes import RECIPE_SETTINGS, recipe_values
 from emtnas_hpc.experiment.settings import Experiment, RetrainingSettings, TaskSettings
@@ -44,7 +44,7 @@ def run_name(
         experiment: with them.
         registry: what a task that was added is without overrides.
     """
-    before = flatten(preset) | _tasks_before(preset, experiment, registry)
+    before = canonical(flatten(preset) | _tasks_before(preset, experiment, registry))
     after = search_settings(experiment)
     changed = [
         f"{_short(name, after)}={_legible(name, value)}"

@@ -27,6 +27,11 @@ MiniBatch = Literal["own", "common"]
 BatchNormMode = Literal["recalibrated", "batch", "running"]
 ValidationImages = Literal["plain", "augmented"]
 StemKind = Literal["plain", "strided"]
+Precision = Literal["tf32", "fp32"]
+
+#: Settings that came later, with the value that all runs before them had; it is not written, so
+#: that their signatures stay.
+LEFT_OUT = {"stem": "plain", "precision": "tf32"}
 
 
 class Section(BaseModel):
@@ -113,8 +118,10 @@ class EvaluationSettings(Section):
         "plain",
         description="as they are, or augmented like training images, as the authors do",
     )
-    chunk_size: Count = Field(
-        125, description="validation images that are evaluated at once; at least 250 in mode batch"
+    chunk_size: Count | Literal["auto"] = Field(
+        "auto",
+        description="validation images that are evaluated at once; auto: 125, on a GPU as many as "
+        "fit; at least 250 in mode batch, the only one in which it changes more than last bits",
     )
 
 
@@ -143,10 +150,8 @@ class TaskSettings(Section):
     )
 
     @model_serializer(mode="wrap")
-    def _left_out_where_plain(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A run that began before there were other stems keeps its signature."""
-        values: dict[str, Any] = serialize(self)
-        return {k: v for k, v in values.items() if (k, v) != ("stem", "plain")}
+    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without_defaults(serialize(self))
 
 
 class RetrainingSettings(Section):
@@ -206,6 +211,10 @@ class RunSettings(Section):
     grace_s: NotNegative = Field(
         30.0, description="seconds that a generation may go on after a stop was asked for"
     )
+    graphs: Literal["auto", "off"] = Field(
+        "auto",
+        description="training steps as CUDA graphs where a GPU can, or never; the same bits",
+    )
 
 
 class Experiment(Section):
@@ -217,6 +226,11 @@ class Experiment(Section):
     )
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(
         1, description="CPU threads; a result's last bits depend on them"
+    )
+    precision: Precision = Field(
+        "tf32",
+        description="of convolutions and matrix products on a GPU: TF32 where the card has it "
+        "(10 bits of mantissa), or full float32",
     )
     search: SearchSettings = SearchSettings()
     supernet: SupernetSettings = SupernetSettings()
@@ -241,3 +255,11 @@ class Experiment(Section):
             if other != task
         )
         return (*((task, task) for task in self.tasks), *transfers)
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without_defaults(serialize(self))
+
+
+def _without_defaults(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if (name, value) not in LEFT_OUT.items()}

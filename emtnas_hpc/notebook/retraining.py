@@ -109,6 +109,7 @@ def _order(
         wanted.task[target],
         _depth(normal_cells, wanted),
         wanted.retraining,
+        wanted.precision,
     )
 
 

@@ -1,5 +1,6 @@
 """Where a retraining's mini-batches come from: images on the device, or pictures read meanwhile."""
 
+from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Protocol, TypeAlias
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emtnas_hpc.data import Images, Prepared, Streamed, TaskData
-from emtnas_hpc.data.batches import Batch, DeviceImages, Normalisation, blanked
+from emtnas_hpc.data.batches import Batch, BatchSlot, DeviceImages, Normalisation, blanked
 from emtnas_hpc.data.crops import draw_crops
 from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
 from emtnas_hpc.data.streamed import IMAGE_CHANNELS
@@ -18,6 +19,7 @@ from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment import RetrainingSettings
 from emtnas_hpc.pictures.picture import Picture
 from emtnas_hpc.pictures.readers import read_batches
+from emtnas_hpc.supernet.graphs import MiniBatch
 
 Indices: TypeAlias = NDArray[np.int64]
 #: Labels of a mini-batch, and the middles of what is blanked in its images.
@@ -37,8 +39,11 @@ class TaskImages(Protocol):
 
     def training(
         self, batches: Sequence[Indices], rng: np.random.Generator
-    ) -> Generator[Batch, None, None]:
-        """Augmented mini-batches; all that is random is drawn from `rng`, one after the other."""
+    ) -> Generator[MiniBatch, None, None]:
+        """Augmented mini-batches, each to be read before the next one is asked for.
+
+        All that is random is drawn from `rng`, one after the other.
+        """
 
     def test(self) -> Generator[Batch, None, None]:
         """Opens the test set: all of it, in order."""
@@ -73,10 +78,9 @@ class ResidentImages:
 
     def training(
         self, batches: Sequence[Indices], rng: np.random.Generator
-    ) -> Generator[Batch, None, None]:
+    ) -> Generator[MiniBatch, None, None]:
         """Augmented on the device."""
-        for batch in batches:
-            yield self._images.augmented(batch, self._images.draw(rng, len(batch)))
+        yield from self._images.queues(batches, rng)
 
     def test(self) -> Generator[Batch, None, None]:
         """Loads the test set."""
@@ -102,10 +106,11 @@ class StreamedImages:
         self._device = device
         self._files = data.files("train")
         self._normalised = Normalisation(data.mean, data.std, data.image_size, device)
+        self._slots: dict[int, BatchSlot] = defaultdict(BatchSlot)
 
     def training(
         self, batches: Sequence[Indices], rng: np.random.Generator
-    ) -> Generator[Batch, None, None]:
+    ) -> Generator[MiniBatch, None, None]:
         """Random resized crops; drawn here, so that no reader can make a difference."""
         cutout, size = self._settings.cutout, self._data.image_size
 
@@ -120,7 +125,9 @@ class StreamedImages:
             for (labels, holes), pixels in read:
                 if holes is not None:
                     pixels.masked_fill_(blanked(self._move(holes), cutout, size), 0.0)
-                yield pixels.permute(0, 3, 1, 2), self._move(labels)
+                slot = self._slots[len(labels)]
+                slot.put(pixels.permute(0, 3, 1, 2), self._move(labels))
+                yield slot
 
     def test(self) -> Generator[Batch, None, None]:
         """The middle of every test picture."""

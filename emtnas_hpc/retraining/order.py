@@ -13,6 +13,7 @@ from emtnas_hpc.experiment import (
     retraining_name,
 )
 from emtnas_hpc.experiment.recipes import RECIPE_SETTINGS
+from emtnas_hpc.experiment.settings import LEFT_OUT, Precision
 from emtnas_hpc.space.architecture import Architecture
 from emtnas_hpc.space.genotype import format_genotype
 from emtnas_hpc.store.paths import retraining_stage
@@ -53,6 +54,7 @@ class RetrainingOrder:
         images: settings of that data set.
         n_normal: N.
         settings: of the retraining.
+        precision: of convolutions and matrix products on a GPU.
     """
 
     experiment: str
@@ -64,6 +66,7 @@ class RetrainingOrder:
     images: TaskSettings
     n_normal: int
     settings: RetrainingSettings
+    precision: Precision = "tf32"
 
     @property
     def name(self) -> str:
@@ -102,6 +105,9 @@ class RetrainingOrder:
                 "genotype": format_genotype(self.architecture),
                 "seed": self.seed,
                 "threads": self.threads,
+                **(
+                    {} if self.precision == LEFT_OUT["precision"] else {"precision": self.precision}
+                ),
                 "data": data,
                 **{f"task.{self.task}.{name}": images[name] for name in of_images},
                 **{f"retraining.{name}": settings[name] for name in RECIPE_SETTINGS},

@@ -17,6 +17,8 @@ from emtnas_hpc.space.shape import NetworkShape
 if TYPE_CHECKING:
     import torch  # noqa: TID251 - the finished and the refused retrainings need no torch
 
+    from emtnas_hpc.supernet.graphs import Recorder
+
 
 @dataclass(frozen=True)
 class RetrainingPlan:
@@ -63,13 +65,15 @@ class RetrainingPlan:
             macs=count_macs(architecture, self.shape),
         )
 
-    def stage(self, device: "torch.device", on_phase: PhaseListener) -> RetrainingStage:
+    def stage(
+        self, device: "torch.device", on_phase: PhaseListener, recorder: "Recorder | None" = None
+    ) -> RetrainingStage:
         """The retraining as a stage."""
         return RetrainingStage(
             self.order.stage_name,
             self.beginning(),
             self.schedule,
-            self._trainer(device),
+            self._trainer(device, recorder),
             on_phase=on_phase,
         )
 
@@ -93,7 +97,9 @@ class RetrainingPlan:
             search_signature=origin.signature if origin else None,
         )
 
-    def _trainer(self, device: "torch.device") -> Callable[[], NetworkTrainer]:
+    def _trainer(
+        self, device: "torch.device", recorder: "Recorder | None"
+    ) -> Callable[[], NetworkTrainer]:
         def make() -> NetworkTrainer:
             from emtnas_hpc.retraining.trainer import StandAloneTrainer
 
@@ -104,6 +110,7 @@ class RetrainingPlan:
                 self.data,
                 self.order.seed,
                 device,
+                recorder,
             )
 
         return make

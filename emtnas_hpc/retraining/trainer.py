@@ -16,6 +16,7 @@ from emtnas_hpc.retraining.testing import measure
 from emtnas_hpc.runner.stage import Abandoned, Interrupted
 from emtnas_hpc.space.architecture import Architecture
 from emtnas_hpc.space.shape import NetworkShape
+from emtnas_hpc.supernet.graphs import Recorder, Steps
 from emtnas_hpc.supernet.masks import draw_masks
 from emtnas_hpc.supernet.network import Network
 from emtnas_hpc.supernet.sgd import SgdSettings
@@ -33,6 +34,7 @@ class StandAloneTrainer:
         data: of the task; its test set stays closed until `test`.
         seed: of the run.
         device: where the network lives.
+        recorder: of training steps, where they are to be CUDA graphs.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class StandAloneTrainer:
         data: TaskData,
         seed: int,
         device: torch.device,
+        recorder: Recorder | None = None,
     ) -> None:
         self._schedule = schedule
         self._data = data
@@ -58,6 +61,7 @@ class StandAloneTrainer:
             self._network,
             SgdSettings(settings.momentum, settings.nesterov, settings.weight_decay),
         )
+        self._steps = Steps(self._training, recorder)
         self._images = open_images(data, settings, device)
 
     def train(self, step: Step, interrupted: Interrupted) -> StepResult:
@@ -69,17 +73,18 @@ class StandAloneTrainer:
         masks = self._mask_generator(step.number)
         rate, drop_path = schedule.learning_rate(step.epoch), schedule.drop_path(step.epoch)
         batches = np.split(chosen, range(settings.batch_size, len(chosen), settings.batch_size))
-        with closing(self._images.training(batches, augmentation)) as augmented:
-            for images, targets in augmented:
+        with (
+            self._steps.phase(rate),
+            closing(self._images.training(batches, augmentation)) as augmented,
+        ):
+            for indices, batch in zip(batches, augmented, strict=True):
                 if interrupted():
                     raise Abandoned
-                self._training.step(
+                self._steps.step(
                     self._path,
-                    images,
-                    targets,
-                    rate,
+                    batch,
                     draw_masks(
-                        self._network.shape, len(images), settings.dropout, drop_path, masks
+                        self._network.shape, len(indices), settings.dropout, drop_path, masks
                     ),
                 )
         progress = self._training.read()

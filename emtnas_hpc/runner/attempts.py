@@ -33,6 +33,7 @@ class Event(StrEnum):
     SIGNAL = "signal"
     SPARE = "spare"
     NO_GPU = "no_gpu"
+    NO_GRAPHS = "no_graphs"
     GAVE_UP = "gave_up"
     FINISHED = "finished"
     STOPPED = "stopped"

@@ -8,7 +8,16 @@ from emtnas_hpc.runner.attempts import AttemptRecord
 from emtnas_hpc.store.paths import SEARCH
 
 #: Equal bits are promised where all of these are equal.
-CONDITIONS = ("device_model", "cpu_capability", "torch", "numpy", "threads")
+CONDITIONS = (
+    *("device_model", "cpu_capability", "torch", "numpy", "threads"),
+    *("precision", "depthwise", "pointwise"),
+)
+#: What a start on CUDA had that does not say so: it is of a version that knew nothing else.
+_CUDA_UNSAID = {
+    "precision": "tf32 in convolutions only",
+    "depthwise": "cudnn",
+    "pointwise": "cudnn",
+}
 
 
 def committed(
@@ -34,11 +43,17 @@ def changes_since(
 
 def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
     """The conditions that differ; what an older version did not record is not held against it."""
+    before, after = (_with_unsaid(provenance) for provenance in (before, after))
     return tuple(
         f"{name} {before[name]} -> {after[name]}"
         for name in CONDITIONS
         if name in before and name in after and before[name] != after[name]
     )
+
+
+def _with_unsaid(provenance: Mapping[str, Any]) -> Mapping[str, Any]:
+    on_cuda = str(provenance.get("device", "")).startswith("cuda")
+    return {**_CUDA_UNSAID, **provenance} if on_cuda else provenance
 
 
 def _has_committed(attempt: AttemptRecord, stage: str | None) -> bool:

@@ -14,6 +14,8 @@ from emtnas_hpc.space.shape import NetworkShape
 if TYPE_CHECKING:
     import torch  # noqa: TID251 - the finished and the refused searches need no torch
 
+    from emtnas_hpc.supernet.graphs import Recorder
+
 
 @dataclass(frozen=True)
 class SearchPlan:
@@ -52,12 +54,23 @@ class SearchPlan:
             tasks=tuple(self._task_header(name) for name in self.experiment.tasks),
         )
 
-    def stage(self, device: "torch.device", on_phase: PhaseListener) -> SearchStage:
+    def stage(
+        self, device: "torch.device", on_phase: PhaseListener, recorder: "Recorder | None" = None
+    ) -> SearchStage:
         """The search as a stage."""
         header = self.header()
-        return SearchStage(
-            header, self.experiment.search, self._trainers(header, device), on_phase=on_phase
-        )
+        trainers = self._trainers(header, device, recorder)
+        return SearchStage(header, self.experiment.search, trainers, on_phase=on_phase)
+
+    def evaluation_chunks(self, device: "torch.device") -> Mapping[str, int]:
+        """For every task the validation images that are evaluated at once."""
+        from emtnas_hpc.search.trainer import evaluation_chunk
+
+        settings = self.experiment.evaluation
+        return {
+            task.name: evaluation_chunk(task.shape, settings, device)
+            for task in self.header().tasks
+        }
 
     def _task_header(self, name: str) -> TaskHeader:
         data = self.data[name]
@@ -72,7 +85,7 @@ class SearchPlan:
         return TaskHeader(name, shape, data.n_images("train"), data.n_images("val"))
 
     def _trainers(
-        self, header: Header, device: "torch.device"
+        self, header: Header, device: "torch.device", recorder: "Recorder | None"
     ) -> Callable[[], Sequence[TaskTrainer]]:
         def make() -> Sequence[TaskTrainer]:
             from emtnas_hpc.search.trainer import SupernetTrainer, load_images
@@ -85,6 +98,7 @@ class SearchPlan:
                     self.experiment,
                     self.seed,
                     device,
+                    recorder,
                 )
                 for index, task in enumerate(header.tasks)
             ]

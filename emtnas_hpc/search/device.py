@@ -2,6 +2,7 @@
 
 import platform
 import socket
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 import emtnas_hpc
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.search.device_name import ANY_GPU, check_device_name
+from emtnas_hpc.supernet import kernels
 
 
 def choose_device(name: str) -> torch.device:
@@ -45,6 +47,7 @@ def _any_gpu(n_devices: int) -> torch.device:
 def describe_conditions(device: torch.device) -> dict[str, object]:
     """What a search's bits depend on besides its settings, for its provenance."""
     on_cuda = device.type == "cuda"
+    of_cuda = {"tf32": kernels.has_tf32(device), **asdict(kernels.in_use())} if on_cuda else {}
     return {
         "emtnas_hpc": emtnas_hpc.__version__,
         "torch": torch.__version__,
@@ -52,6 +55,7 @@ def describe_conditions(device: torch.device) -> dict[str, object]:
         "device": str(device),
         "device_model": torch.cuda.get_device_name(device) if on_cuda else _cpu_model(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        **of_cuda,
     }
 
 

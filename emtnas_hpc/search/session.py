@@ -1,16 +1,16 @@
 """One seed's search in its run directory, from wherever it was to its end or to a stop."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emtnas_hpc.data import Begun, open_task
-from emtnas_hpc.errors import DataError, StorageError, StoredError
+from emtnas_hpc.errors import DataError, StartOverError, StorageError, StoredError
 from emtnas_hpc.experiment import Experiment
-from emtnas_hpc.runner.attempts import Event, read_attempts
+from emtnas_hpc.runner.attempts import Attempt, AttemptRecord, Event, read_attempts
 from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome, Progress, run
 from emtnas_hpc.runner.provenance import changes_since
@@ -27,11 +27,20 @@ from emtnas_hpc.search.run_directory import (
     store_experiment,
 )
 from emtnas_hpc.search.stage import PhaseListener
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.store.paths import SEARCH, RunPaths
 from emtnas_hpc.store.run_store import RunStore
 
 if TYPE_CHECKING:
     import torch  # noqa: TID251 - whatever can be refused is refused without it
+
+    from emtnas_hpc.supernet.graphs import Recorder
+
+
+#: What takes less memory in a retraining, and in a search.
+_LESS_MEMORY = (
+    "a smaller retraining.batch_size or retraining.channels takes less",
+    "a smaller training.batch_size, evaluation.chunk_size or supernet.channels takes less",
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,7 @@ class Session:
         opened: the run directory.
         device: ready, torch made deterministic on it.
         conditions: what equal bits depend on here.
+        recorder: of training steps; None where each runs as it comes.
     """
 
     request: SearchRequest
@@ -111,6 +121,7 @@ class Session:
     opened: OpenRun
     device: "torch.device"
     conditions: Mapping[str, object]
+    recorder: "Recorder | None"
 
     def carry_on(self, stage: Stage[S], signature: str, stop: StopRequest) -> Outcome:
         """Carries a stage of this run to its end or to a stop; `signature` is its commits'."""
@@ -118,23 +129,31 @@ class Session:
         changes = changes_since(read_attempts(self.opened.paths), self.conditions, stage.name)
         if changes:
             self.listeners.say(f"goes on with {'; '.join(changes)}: equal bits are not promised")
-        return run(
-            stage,
-            RunStore(
-                self.opened.paths,
-                stage.name,
-                signature=signature,
-                claim=self.opened.claim,
-                keep=settings.keep_commits,
-            ),
-            stop,
-            self.opened.attempt,
-            commit_interval_s=settings.commit_interval_s,
-            grace_s=settings.grace_s if grace_s is None else grace_s,
-            notify=self.listeners.progress,
-            say=self.listeners.say,
-            reason_to_stop=self.terms.reason_to_stop,
+        store = RunStore(
+            self.opened.paths,
+            stage.name,
+            signature=signature,
+            claim=self.opened.claim,
+            keep=settings.keep_commits,
         )
+        # Imports torch, which a session has done already.
+        from emtnas_hpc.supernet.out_of_memory import out_of_memory_as_error
+
+        with (
+            _start_over_without_graphs(self.opened.attempt, self.listeners.say),
+            out_of_memory_as_error(self.device, _LESS_MEMORY[stage.name == SEARCH]),
+        ):
+            return run(
+                stage,
+                store,
+                stop,
+                self.opened.attempt,
+                commit_interval_s=settings.commit_interval_s,
+                grace_s=settings.grace_s if grace_s is None else grace_s,
+                notify=self.listeners.progress,
+                say=self.listeners.say,
+                reason_to_stop=self.terms.reason_to_stop,
+            )
 
 
 @contextmanager
@@ -145,7 +164,7 @@ def open_session(request: SearchRequest, listeners: Listeners, terms: Terms) -> 
         InputError: the device is not there.
         OwnedError: another process is at it.
     """
-    device, provenance = prepare_device(request.device, request.experiment.threads)
+    device, provenance = prepare_device(request.device, request.experiment, listeners.say)
     no_gpu = missing_gpu(request.device, provenance, os.environ)
     with open_run(
         request.paths,
@@ -159,7 +178,55 @@ def open_session(request: SearchRequest, listeners: Listeners, terms: Terms) -> 
         if no_gpu:
             listeners.say(f"warning: {no_gpu}")
             opened.attempt.event(Event.NO_GPU, message=no_gpu)
-        yield Session(request, listeners, terms, opened, device, provenance)
+        recorder = _make_recorder(request.experiment, opened, device, listeners.say)
+        yield Session(request, listeners, terms, opened, device, provenance, recorder)
+
+
+def _make_recorder(
+    experiment: Experiment, opened: OpenRun, device: "torch.device", say: Callable[[str], None]
+) -> "Recorder | None":
+    """What records training steps as CUDA graphs, if that is wanted and was never in vain here."""
+    if device.type != "cuda" or experiment.run.graphs == "off":
+        return None
+    if any(event["event"] == Event.NO_GRAPHS for event in _events(read_attempts(opened.paths))):
+        return None
+    from emtnas_hpc.supernet.graphs import CudaRecorder, trial
+
+    with _start_over_without_graphs(opened.attempt, say):
+        recorder = CudaRecorder(device)
+        if reason := trial(recorder, device):
+            _say_no_graphs(reason, opened.attempt, say)
+            return None
+    opened.attempt.describe({"graphs": True})
+    return recorder
+
+
+@contextmanager
+def _start_over_without_graphs(attempt: Attempt, say: Callable[[str], None]) -> Iterator[None]:
+    """A step that cannot be recorded ends this process; what it has noted keeps others from trying.
+
+    Raises:
+        StartOverError: in place of torch's error.
+    """
+    from emtnas_hpc.supernet.graphs import CaptureError
+
+    try:
+        yield
+    except CaptureError as error:
+        _say_no_graphs(str(error), attempt, say)
+        raise StartOverError("training steps go on without CUDA graphs in a new process") from error
+
+
+def _say_no_graphs(reason: str, attempt: Attempt, say: Callable[[str], None]) -> None:
+    say(
+        f"warning: training steps cannot be recorded as CUDA graphs ({reason}); without them a "
+        "step takes two to three times as long"
+    )
+    attempt.event(Event.NO_GRAPHS, message=reason)
+
+
+def _events(attempts: Iterable[AttemptRecord]) -> Iterator[Mapping[str, object]]:
+    return (event for attempt in attempts for event in attempt.events)
 
 
 def _say_at_work(listeners: Listeners, line: str) -> Listeners:
@@ -177,14 +244,23 @@ def _say_at_work(listeners: Listeners, line: str) -> Listeners:
 def continue_search(session: Session, plan: SearchPlan, stop: StopRequest) -> Outcome:
     """Carries a search on in a run directory that is open."""
     signature = store_experiment(session.opened.paths, plan, session.opened.claim)
-    stage = plan.stage(session.device, session.listeners.phase)
+    stage = plan.stage(session.device, session.listeners.phase, session.recorder)
+    chunks = plan.evaluation_chunks(session.device)
+    session.opened.attempt.describe({"evaluation_chunks": chunks})
     return session.carry_on(stage, signature, stop)
 
 
-def prepare_device(name: str, threads: int) -> tuple["torch.device", dict[str, object]]:
+def prepare_device(
+    name: str, experiment: Experiment, say: Callable[[str], None]
+) -> tuple["torch.device", dict[str, object]]:
     """Chooses a device, makes torch deterministic on it, and says what bits depend on there.
 
     Imports torch, which takes seconds: after everything that can be refused without it.
+
+    Args:
+        name: auto, cpu, cuda or cuda:N.
+        experiment: how many threads and how exactly to compute.
+        say: told what is missing for it to be fast.
 
     Raises:
         InputError: the device is not there.
@@ -194,8 +270,10 @@ def prepare_device(name: str, threads: int) -> tuple["torch.device", dict[str, o
     from emtnas_hpc.supernet.determinism import prepare_torch
 
     device = choose_device(name)
-    prepare_torch(threads, device)
-    return device, {**describe_conditions(device), "threads": threads}
+    if remark := prepare_torch(experiment.threads, device, experiment.precision):
+        say(f"warning: {remark}")
+    asked = {"threads": experiment.threads, "precision": experiment.precision}
+    return device, {**describe_conditions(device), **asked}
 
 
 def plan_seeds(

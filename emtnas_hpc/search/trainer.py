@@ -22,7 +22,8 @@ from emtnas_hpc.space.chromosome import Chromosome
 from emtnas_hpc.space.shape import NetworkShape
 from emtnas_hpc.supernet import batch_norm
 from emtnas_hpc.supernet.batch_norm import Normalise
-from emtnas_hpc.supernet.evaluation import chunk_sizes, count_hits, recalibrate
+from emtnas_hpc.supernet.evaluation import chunk_sizes, count_hits, fitting_chunk, recalibrate
+from emtnas_hpc.supernet.graphs import Recorder, Steps
 from emtnas_hpc.supernet.masks import draw_masks
 from emtnas_hpc.supernet.network import Network
 from emtnas_hpc.supernet.path import SampledPath
@@ -49,6 +50,7 @@ class SupernetTrainer:
         experiment: all settings.
         seed: of the search.
         device: where everything lives.
+        recorder: of training steps, where they are to be CUDA graphs.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class SupernetTrainer:
         experiment: Experiment,
         seed: int,
         device: torch.device,
+        recorder: Recorder | None = None,
     ) -> None:
         self._task = task
         self._images = images
@@ -68,10 +71,12 @@ class SupernetTrainer:
         weights = torch.Generator().manual_seed(torch_seed(seed, 0, task, Purpose.WEIGHTS))
         self._network = Network(shape, None, weights, device=device)
         settings = experiment.training
+        self._chunk = evaluation_chunk(shape, experiment.evaluation, device)
         self._training = Training(
             self._network,
             SgdSettings(settings.momentum, settings.nesterov, settings.weight_decay),
         )
+        self._steps = Steps(self._training, recorder)
 
     def train(
         self, chromosomes: Sequence[Chromosome], generation: int, interrupted: Interrupted
@@ -92,22 +97,22 @@ class SupernetTrainer:
         augmentation = self._stream(generation, Purpose.AUGMENTATION)
         masks = self._mask_generator(generation)
         drop_path = self._drop_path(generation)
-        for choice, indices in zip(chosen.tolist(), batches, strict=True):
-            _leave_if(interrupted)
-            images, targets = _augmented(self._images.training, indices, augmentation)
-            self._training.step(
-                self._path(chromosomes[choice]),
-                images,
-                targets,
-                rate,
-                draw_masks(
-                    self._network.shape,
-                    len(indices),
-                    self._experiment.supernet.dropout,
-                    drop_path,
-                    masks,
-                ),
-            )
+        self._steps.keep({decode(chromosome) for chromosome in chromosomes})
+        with self._steps.phase(rate):
+            queues = self._images.training.queues(batches, augmentation)
+            for choice, indices, queue in zip(chosen.tolist(), batches, queues, strict=True):
+                _leave_if(interrupted)
+                self._steps.step(
+                    self._path(chromosomes[choice]),
+                    queue,
+                    draw_masks(
+                        self._network.shape,
+                        len(indices),
+                        self._experiment.supernet.dropout,
+                        drop_path,
+                        masks,
+                    ),
+                )
         progress = self._training.read()
         n_steps = np.bincount(chosen, minlength=len(chromosomes))
         return TrainingRecord(progress.loss, progress.accuracy, rate, tuple(n_steps.tolist()))
@@ -185,7 +190,8 @@ class SupernetTrainer:
         self, indices: Indices, augmentation: np.random.Generator
     ) -> Iterator[tuple[Tensor, Tensor]]:
         settings, images = self._experiment.evaluation, self._images.validation
-        for chunk in _chunks(indices, settings):
+        sizes = chunk_sizes(len(indices), self._chunk, settings.batch_norm)
+        for chunk in np.split(indices, np.cumsum(sizes)[:-1]):
             if settings.validation_images == "augmented":
                 yield _augmented(images, chunk, augmentation)
             else:
@@ -208,15 +214,19 @@ class SupernetTrainer:
         return batch_norm.batch if mode == "batch" else batch_norm.running
 
 
+def evaluation_chunk(
+    shape: NetworkShape, settings: EvaluationSettings, device: torch.device
+) -> int:
+    """Validation images that a search evaluates at once."""
+    if settings.chunk_size != "auto":
+        return settings.chunk_size
+    return fitting_chunk(shape, settings.batch_size, settings.batch_norm, device)
+
+
 def _augmented(
     images: DeviceImages, indices: Indices, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     return images.augmented(indices, images.draw(rng, len(indices)))
-
-
-def _chunks(indices: Indices, settings: EvaluationSettings) -> list[Indices]:
-    sizes = chunk_sizes(len(indices), settings.chunk_size, settings.batch_norm)
-    return np.split(indices, np.cumsum(sizes)[:-1])
 
 
 def _leave_if(interrupted: Interrupted) -> None:

@@ -82,7 +82,7 @@ def repeat_newest(
     with folder_for_copies() as folder:
         commits = paths.stage(SearchStage.name)
         before, newest = copy_last_two(commits, folder, owned=is_owned(paths))
-        chosen, conditions = prepare_device(device, stored.experiment.threads)
+        chosen, conditions = prepare_device(device, stored.experiment, say)
         for change in changes_since(read_attempts(paths), conditions):
             say(f"here is {change}: equal bits are not promised")
         from emtnas_hpc.search.comparison import commit_differences

@@ -13,7 +13,7 @@ from emtnas_hpc.space.chromosome import N_BLOCKS
 from emtnas_hpc.space.operations import N_OPERATIONS, OPERATIONS
 from emtnas_hpc.space.shape import CellKind
 from emtnas_hpc.supernet.batch_norm import BatchNorm, Normalise
-from emtnas_hpc.supernet.convolution import Convolution
+from emtnas_hpc.supernet.convolution import Convolution, pointwise
 from emtnas_hpc.supernet.operations import EdgeOperation, Node, make_operation
 
 #: Every edge that some individual may select, block by block.
@@ -81,7 +81,7 @@ class Output(nn.Module):
         # again, on which the backward of batch norm takes 4 ms instead of 60.
         x = torch.cat([node.rectified for node in nodes.values()], dim=1)
         weight = torch.cat(tuple(self.weights(nodes)), dim=1)
-        return normalise(self.norm, F.conv2d(x, weight))
+        return normalise(self.norm, pointwise(x, weight))
 
 
 class Cell(nn.Module):

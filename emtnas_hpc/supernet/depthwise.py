@@ -1,4 +1,4 @@
-"""Depthwise convolutions as the CPU does them quickly.
+"""Depthwise convolutions as the CPU does them quickly, and the choice of what does them on CUDA.
 
 oneDNN has a fast kernel for the weight gradient of a depthwise convolution, but only up to three
 columns and not for kernels taller than the image; otherwise it is 5 to 100 times slower, and
@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_weight
 
+from emtnas_hpc.supernet import kernels
 from emtnas_hpc.supernet.convolution import Convolution
 
 MAX_COLUMNS = 3
@@ -28,7 +29,7 @@ class Depthwise(Convolution):
     def forward(self, x: Tensor) -> Tensor:
         """Maps `(n, channels, height, width)` to the same shape."""
         if not pays(x, self.weight.shape[-1]):
-            return super().forward(x)
+            return convolve(x, self.weight)
         out: Tensor = _Strips.apply(x, self.weight)
         return out
 
@@ -44,8 +45,25 @@ class DilatedDepthwise(Depthwise):
         """Maps `(n, channels, height, width)` to the same shape."""
         if x.device.type == "cpu" and torch.is_grad_enabled():
             return join(super().forward(split(x)), x.shape)
-        padding = self.weight.shape[-1] - 1
-        return F.conv2d(x, self.weight, padding=padding, dilation=2, groups=self.groups)
+        return convolve(x, self.weight, dilation=2)
+
+
+def convolve(x: Tensor, weight: Tensor, dilation: int = 1) -> Tensor:
+    """A depthwise convolution that keeps the resolution, by Triton where that was chosen.
+
+    Args:
+        x: `(n, channels, height, width)`.
+        weight: `(channels, 1, k, k)`.
+        dilation: distance of the kernel's cells.
+    """
+    if x.device.type == "cuda" and kernels.in_use().depthwise == "triton":
+        # Triton is imported where it has been chosen, and nowhere else.
+        from emtnas_hpc.supernet import depthwise_triton
+
+        if depthwise_triton.fits(x, weight):
+            return depthwise_triton.depthwise(x, weight, dilation)
+    padding = dilation * (weight.shape[-1] // 2)
+    return F.conv2d(x, weight, padding=padding, dilation=dilation, groups=len(weight))
 
 
 def pays(x: Tensor, kernel: int) -> bool:

@@ -5,10 +5,20 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from emtnas_hpc.space.shape import NetworkShape
 from emtnas_hpc.supernet import objective
 from emtnas_hpc.supernet.batch_norm import BatchNormMode, Normalise, Recalibration
 from emtnas_hpc.supernet.network import Network
 from emtnas_hpc.supernet.path import SampledPath
+
+#: A tensor of more than 32 MB is page-faulted at every operation on a CPU.
+CPU_CHUNK = 125
+
+#: Activations of an image that are alive at once, in tensors of the first cell's size: the nodes of
+#: a cell, their ReLUs, and what an operation works on.
+_ALIVE = 24
+#: Of a card's memory, the part that an evaluation may take: weights and training are there too.
+_PART = 4
 
 #: Fewer images give poor statistics where a chunk is normalised by its own.
 MIN_BATCH_STATISTICS = 250
@@ -47,6 +57,28 @@ def recalibrate(network: Network, path: SampledPath, images: Tensor) -> Normalis
     own = Recalibration()
     network(images, path, own.measure)
     return own.apply
+
+
+def fitting_chunk(
+    shape: NetworkShape, n_images: int, mode: BatchNormMode, device: torch.device
+) -> int:
+    """Images that are evaluated at once where nobody says how many.
+
+    Args:
+        shape: of the network.
+        n_images: of a mini-batch, the most that there is a use for on CUDA.
+        mode: in mode "batch" results depend on it, so it is the same on every device.
+        device: that evaluates.
+    """
+    if device.type != "cuda" or mode == "batch":
+        return CPU_CHUNK
+    memory = torch.cuda.get_device_properties(device).total_memory
+    return max(1, min(n_images, memory // _PART // bytes_per_image(shape)))
+
+
+def bytes_per_image(shape: NetworkShape) -> int:
+    """Memory that the evaluation of one image takes, roughly and rather too much."""
+    return 4 * _ALIVE * shape.channels * shape.first_size**2
 
 
 def chunk_sizes(n_images: int, chunk: int, mode: BatchNormMode) -> list[int]:

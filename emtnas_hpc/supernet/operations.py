@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from emtnas_hpc.space.operations import Operation
 from emtnas_hpc.supernet.batch_norm import BatchNorm, Normalise
-from emtnas_hpc.supernet.convolution import Convolution
-from emtnas_hpc.supernet.depthwise import Depthwise, DilatedDepthwise
+from emtnas_hpc.supernet.convolution import Convolution, pointwise
+from emtnas_hpc.supernet.depthwise import Depthwise, DilatedDepthwise, convolve
 
 
 class Node:
@@ -73,7 +73,7 @@ class DilatedPoint(EdgeOperation):
     def forward(self, node: Node, normalise: Normalise) -> Tensor:
         """Applies the operation."""
         weight = self.pointwise.weight * self.depthwise.weight.transpose(0, 1)
-        return normalise(self.norm, F.conv2d(node.rectified, weight))
+        return normalise(self.norm, pointwise(node.rectified, weight))
 
 
 class Identity(EdgeOperation):
@@ -100,7 +100,7 @@ class AveragePool(EdgeOperation):
         # As a convolution it takes a third of the time of torch's pooling on a CPU.
         x = node.rectified
         ninth = x.new_full((x.shape[1], 1, 3, 3), 1 / 9)
-        return F.conv2d(x, ninth, padding=1, groups=x.shape[1])
+        return convolve(x, ninth)
 
 
 def make_operation(operation: Operation, n_channels: int) -> EdgeOperation:

@@ -42,7 +42,9 @@ class Sgd:
         self._fused = network.weights.device.type in FUSED_DEVICES
 
     @torch.no_grad()
-    def step(self, path: SampledPath, gradients: Sequence[Tensor], learning_rate: float) -> None:
+    def step(
+        self, path: SampledPath, gradients: Sequence[Tensor], learning_rate: float | Tensor
+    ) -> None:
         """Steps on a path's parameters.
 
         Args:

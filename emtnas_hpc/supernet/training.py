@@ -40,14 +40,26 @@ class Training:
     def __init__(self, network: Network, settings: SgdSettings) -> None:
         self.network = network
         self._sgd = Sgd(network, settings)
-        self._restart_progress()
+        #: Loss, hits and images of the steps since the last reading.
+        self._totals = torch.zeros(3, dtype=torch.float64, device=network.device)
+        self._rate = torch.zeros((), dtype=torch.float32, device=network.device)
+
+    def rate(self, learning_rate: float) -> float | Tensor:
+        """A learning rate as this network's device wants it.
+
+        On CUDA it is always the same float32 tensor, so that a recorded step sees a new value;
+        torch's kernel computes otherwise with a number. It holds until the next call.
+        """
+        if self.network.device.type != "cuda":
+            return learning_rate
+        return self._rate.fill_(learning_rate)
 
     def step(
         self,
         path: SampledPath,
         images: Tensor,
         targets: Tensor,
-        learning_rate: float,
+        learning_rate: float | Tensor,
         masks: Masks = NO_MASKS,
     ) -> None:
         """Trains one individual on one mini-batch; waits for no result.
@@ -56,7 +68,7 @@ class Training:
             path: the individual's plan, from the network.
             images: `(n, image_channels, image_size, image_size)`.
             targets: see `objective`.
-            learning_rate: of this step.
+            learning_rate: of this step, from `rate`.
             masks: dropout and drop path of this mini-batch.
         """
         logits = self.network(images, path, batch_norm.training, masks)
@@ -65,14 +77,14 @@ class Training:
         self._sgd.step(path, gradients, learning_rate)
         self._totals[0] += loss.detach() * len(images)
         self._totals[1] += count_hits(logits.detach(), targets)
-        self._n_images += len(images)
+        self._totals[2] += len(images)
 
     def read(self) -> Progress:
         """Waits for the device, reports the steps since the last reading, and starts over."""
-        loss, hits = self._totals.tolist()
-        n = self._n_images
-        self._restart_progress()
-        return Progress(n, loss / n if n else 0.0, hits / n if n else 0.0)
+        loss, hits, n = self._totals.tolist()
+        # In place: steps that are recorded add to this very memory.
+        self._totals.zero_()
+        return Progress(int(n), loss / n if n else 0.0, hits / n if n else 0.0)
 
     def state(self) -> dict[str, Any]:
         """Weights, momentum and statistics as three big tensors, and where in them things are.
@@ -104,7 +116,3 @@ class Training:
             flat.check(block, layout, state.get(what), state.get(layout_key), what)
         for what, block, _layout, _layout_key in blocks:
             block.copy_(state[what])
-
-    def _restart_progress(self) -> None:
-        self._totals = torch.zeros(2, dtype=torch.float64, device=self.network.device)
-        self._n_images = 0

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from emtnas_hpc.experiment import Experiment, Identity, difference, identify
-from emtnas_hpc.experiment.identity import flatten
+from emtnas_hpc.experiment.explain import settings_schema
 
 Load = Callable[..., Experiment]
 
@@ -13,6 +13,7 @@ DATA = {"cifar10": "a" * 64, "cifar100": "b" * 64}
 CHANGES = {
     "tasks": '["cifar100", "cifar10"]',
     "threads": "2",
+    "precision": "fp32",
     "search.generations": "299",
     "search.population": "21",
     "search.rmp": "0.31",
@@ -39,7 +40,6 @@ CHANGES = {
     "evaluation.batch_norm": "batch",
     "evaluation.recalibration_images": "251",
     "evaluation.validation_images": "augmented",
-    "evaluation.chunk_size": "124",
     "task.cifar10.pool": "2",
     "task.cifar10.padding": "3",
     "task.cifar10.flip": "false",
@@ -51,9 +51,11 @@ CHANGES = {
 #: And for every other setting.
 NEUTRAL = {
     "name": "other",
+    "evaluation.chunk_size": "124",
     "run.commit_interval_s": "0",
     "run.keep_commits": "3",
     "run.grace_s": "10",
+    "run.graphs": "off",
     "task.cifar10.source": "npz:/data/cifar10.npz",
     "retraining.recipe": "table1",
     "retraining.origin": "me",
@@ -79,8 +81,9 @@ def _signature(experiment: Experiment, seed: int = 0) -> str:
 
 
 def test_every_setting_is_known_to_these_tests(load: Load) -> None:
-    names = {name for name in flatten(load("cifar")) if not name.startswith("task.cifar100.")}
-    assert names == {*CHANGES, *NEUTRAL}
+    names = {name for name, _schema in settings_schema() if not name.startswith("task.")}
+    own = {name.replace("NAME", "cifar10") for name, _ in settings_schema() if "NAME" in name}
+    assert names | own - {"task.cifar10.stem"} == {*CHANGES, *NEUTRAL}
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -93,6 +96,24 @@ def test_a_setting_that_cannot_change_a_result_leaves_the_signature(load: Load, 
     changed = load("cifar", f"{name}={NEUTRAL[name]}")
     assert changed != load("cifar")
     assert _signature(changed) == _signature(load("cifar"))
+
+
+def test_chunks_that_are_normalised_by_themselves_are_part_of_the_identity(load: Load) -> None:
+    of_chunk = {
+        chunk: _signature(
+            load("cifar", "evaluation.batch_norm=batch", f"evaluation.chunk_size={chunk}")
+        )
+        for chunk in ("auto", "125", "500")
+    }
+    assert of_chunk["auto"] == of_chunk["125"] != of_chunk["500"]
+
+
+def test_a_value_that_is_left_out_where_it_is_the_default_is_named_in_a_difference(
+    load: Load,
+) -> None:
+    there = identify(load("cifar"), 0, DATA).values
+    here = identify(load("cifar", "precision=fp32"), 0, DATA).values
+    assert difference(there, here) == "precision is tf32 there, fp32 here"
 
 
 def test_the_seed_and_the_images_change_the_signature(load: Load) -> None:

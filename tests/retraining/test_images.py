@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment import RetrainingSettings
 from emtnas_hpc.pictures.decoding import decode
 from emtnas_hpc.retraining.images import ResidentImages, StreamedImages, open_images
+from emtnas_hpc.supernet.graphs import MiniBatch
 
 CPU = torch.device("cpu")
 BATCHES = [np.array([3, 17, 0, 3]), np.array([11])]
@@ -35,8 +36,13 @@ def slow_reading(data: Streamed, split: str, chosen: np.ndarray, crops=None) -> 
     return ((images / 255 - data.mean) / data.std).transpose(0, 3, 1, 2)
 
 
+def read(batches: Iterable[MiniBatch]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Each in its turn: the next one takes its memory."""
+    return [tuple(tensor.clone() for tensor in batch.read()) for batch in batches]
+
+
 def test_training_pictures_are_cropped_as_drawn_and_normalised(streamed: Streamed) -> None:
-    got = list(streamed_images(streamed).training(BATCHES, np.random.default_rng(2)))
+    got = read(streamed_images(streamed).training(BATCHES, np.random.default_rng(2)))
     rng = np.random.default_rng(2)
     for batch, (images, labels) in zip(BATCHES, got, strict=True):
         crops = draw_crops(rng, len(batch), flip=True)
@@ -49,7 +55,7 @@ def test_training_pictures_are_cropped_as_drawn_and_normalised(streamed: Streame
 @pytest.mark.parametrize("n_readers", [1, 3])
 def test_neither_readers_nor_reading_ahead_change_a_bit(streamed: Streamed, n_readers: int) -> None:
     ways = [
-        list(images.training(BATCHES * 3, np.random.default_rng(2)))
+        read(images.training(BATCHES * 3, np.random.default_rng(2)))
         for images in (streamed_images(streamed, n, cutout=9) for n in (0, n_readers))
     ]
     for (a, labels_a), (b, labels_b) in zip(*ways, strict=True):
@@ -58,8 +64,8 @@ def test_neither_readers_nor_reading_ahead_change_a_bit(streamed: Streamed, n_re
 
 
 def test_a_cutout_blanks_a_square_of_every_training_picture(streamed: Streamed) -> None:
-    (images, _labels), _second = streamed_images(streamed, cutout=20).training(
-        BATCHES, np.random.default_rng(2)
+    (images, _labels), _second = read(
+        streamed_images(streamed, cutout=20).training(BATCHES, np.random.default_rng(2))
     )
     blank = (images == 0).all(dim=1).sum(dim=(1, 2))
     assert ((blank >= 100) & (blank <= 400)).all()
@@ -82,7 +88,7 @@ def test_a_picture_that_is_gone_is_named_and_to_be_put_back(
     with pytest.raises(
         DataError, match=r"03\.JPEG cannot be read \(No such .*\); put the picture back"
     ):
-        list(images.training(BATCHES, np.random.default_rng(0)))
+        read(images.training(BATCHES, np.random.default_rng(0)))
 
 
 def test_resident_images_are_those_of_training_and_validation_together(digits: Prepared) -> None:
@@ -90,7 +96,7 @@ def test_resident_images_are_those_of_training_and_validation_together(digits: P
     assert isinstance(images, ResidentImages)
     n_train = digits.n_images("train")
     batch = np.array([0, n_train])
-    ((_images, labels),) = images.training([batch], np.random.default_rng(0))
+    ((_images, labels),) = read(images.training([batch], np.random.default_rng(0)))
     expected = [digits.load(split).labels[0] for split in ("train", "val")]
     assert labels.tolist() == expected
 

@@ -16,6 +16,7 @@ DIFFERENT = [
     ({"seed": 4}, True),
     ({"architecture": OTHER}, True),
     ({"threads": 2}, False),
+    ({"precision": "fp32"}, False),
     ({"task": "other"}, False),
     ({"n_normal": 2}, False),
     ({"images": REGISTRY["digits"].model_copy(update={"padding": 0})}, False),

@@ -53,3 +53,17 @@ def test_a_retraining_on_another_device_is_not_held_against_the_search(attempt):
     assert condition_changes(attempts, "retraining/a") == ("device_model B -> C",)
     assert changes_since(attempts, {"device_model": "A"}) == ()
     assert changes_since(attempts, {"device_model": "D"}, "retraining/b") == ()
+
+
+def test_a_start_on_cuda_that_does_not_say_so_computed_convolutions_with_cudnn(attempt):
+    before = [attempt("committed", device="cuda", torch="2.9", threads=1)]
+    now = {"device": "cuda", "precision": "tf32", "depthwise": "triton", "pointwise": "cudnn"}
+    assert changes_since(before, now) == (
+        "precision tf32 in convolutions only -> tf32",
+        "depthwise cudnn -> triton",
+    )
+
+
+def test_on_a_cpu_nothing_is_assumed_of_a_start_that_does_not_say_it(attempt):
+    before = [attempt("committed", device="cpu", torch="2.9", threads=1)]
+    assert changes_since(before, {"device": "cpu", "precision": "tf32"}) == ()

@@ -3,11 +3,12 @@ import json
 import os
 import shutil
 import signal
+from contextlib import nullcontext
 
 import pytest
 
 from emtnas_hpc.agenda.session import carry_on
-from emtnas_hpc.errors import DamagedError, DataError, InputError
+from emtnas_hpc.errors import DamagedError, DataError, EmtnasError, InputError, StartOverError
 from emtnas_hpc.experiment import dump_stored
 from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.runner.interruption import StopRequest
@@ -18,6 +19,7 @@ from emtnas_hpc.search.session import Listeners, SearchRequest
 from emtnas_hpc.search.verification import compare_newest, repeat_newest
 from emtnas_hpc.store.manifest import read_manifest
 from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.supernet.graphs import CaptureError
 
 
 class Told:
@@ -121,6 +123,59 @@ def test_one_task_is_searched_by_the_same_code(request_of, experiment_of):
     alone = request.experiment.model_copy(update={"tasks": ("digits",)})
     request = dataclasses.replace(request, experiment=alone)
     assert search(request) is Outcome.DONE
+
+
+def test_a_supernet_that_no_memory_holds_is_one_line_that_says_what_takes_less(request_of):
+    request = request_of(supernet={"channels": 1_000_000})
+    with pytest.raises(EmtnasError, match=r"out of memory on this machine: \d+ bytes .* supernet"):
+        search(request)
+    assert read_attempts(request.paths)[-1].events[-1]["event"] == "failed"
+
+
+class FailsLater:
+    """Records nothing at the second time that it is asked to; replays by doing the step again."""
+
+    def __init__(self):
+        self._n = 0
+
+    def on_stream(self):
+        return nullcontext()
+
+    def record(self, step):
+        self._n += 1
+        if self._n == 2:
+            raise CaptureError("operation not permitted when stream is capturing")
+        return step
+
+    def drop(self, replays):
+        replays.clear()
+
+    def keep_pace(self):
+        pass
+
+
+def test_a_step_that_cannot_be_recorded_is_left_to_a_new_process_which_ends_the_same(
+    request_of, copy_of, monkeypatch
+):
+    request, told = request_of(training={"batches": 12}), Told()
+    whole = request_of("whole", training={"batches": 12})
+    search(whole)
+    with monkeypatch.context() as patch:
+        patch.setattr("emtnas_hpc.search.session._make_recorder", lambda *_: FailsLater())
+        with pytest.raises(StartOverError, match="in a new process; the same command goes on"):
+            search(request, told)
+    (warning,) = [line for line in told.said if line.startswith("warning: training steps cannot")]
+    assert "operation not permitted" in warning
+    events = [event["event"] for event in read_attempts(request.paths)[-1].events]
+    assert events[-2:] == ["no_graphs", "stopped"]
+    assert search(request) is Outcome.DONE
+    assert compare_newest(request.paths, whole.paths).difference is None
+
+
+def test_a_start_says_how_exactly_it_computes_and_how_many_images_it_evaluates_at_once(made):
+    provenance = read_attempts(RunPaths(made / "whole"))[0].provenance
+    assert provenance["precision"] == "tf32"
+    assert provenance["evaluation_chunks"] == {"digits": 125, "again": 125}
 
 
 def test_a_run_directory_of_other_settings_is_refused_with_the_difference(copy_of):

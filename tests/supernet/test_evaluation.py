@@ -1,8 +1,17 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
+from emtnas_hpc.space.shape import NetworkShape
 from emtnas_hpc.supernet import batch_norm
-from emtnas_hpc.supernet.evaluation import chunk_sizes, count_hits, recalibrate
+from emtnas_hpc.supernet.evaluation import (
+    bytes_per_image,
+    chunk_sizes,
+    count_hits,
+    fitting_chunk,
+    recalibrate,
+)
 from emtnas_hpc.supernet.sgd import SgdSettings
 from emtnas_hpc.supernet.training import Training
 
@@ -99,3 +108,25 @@ def test_an_operation_that_runs_twice_is_recalibrated_once_for_both(make_network
 )
 def test_chunks_are_even_and_bounded(n, chunk, mode, sizes):
     assert chunk_sizes(n, chunk, mode) == sizes
+
+
+@pytest.mark.parametrize(
+    ("memory_gb", "channels", "image_size", "chunk"),
+    [(11, 20, 32, 1000), (11, 48, 64, 145), (140, 48, 64, 1000), (0.001, 48, 224, 1)],
+)
+def test_on_a_gpu_as_many_images_are_evaluated_at_once_as_a_quarter_of_its_memory_holds(
+    memory_gb, channels, image_size, chunk, monkeypatch
+):
+    card = SimpleNamespace(total_memory=int(memory_gb * 1e9))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _device: card)
+    shape = NetworkShape(channels, 1, 3, image_size, 10)
+    cuda = torch.device("cuda")
+    assert fitting_chunk(shape, 1000, "running", cuda) == chunk
+    assert chunk == 1 or chunk * bytes_per_image(shape) <= card.total_memory / 4
+    # There results depend on it, so it is the same on every device.
+    assert fitting_chunk(shape, 1000, "batch", cuda) == 125
+
+
+def test_on_a_cpu_125_images_are_evaluated_at_once(shape):
+    for mode in ("running", "recalibrated", "batch"):
+        assert fitting_chunk(shape, 1000, mode, torch.device("cpu")) == 125

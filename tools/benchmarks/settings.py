@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 PARTS = ("networks", "augmentation", "breeding", "storage", "status", "report")
 
@@ -18,6 +19,8 @@ class Settings:
     batch_size: int
     quick: bool
     directory: Path | None
+    device: str = "cpu"
+    precision: Literal["tf32", "fp32"] = "tf32"
 
     @property
     def is_cifar_scale(self) -> bool:

@@ -14,6 +14,9 @@ _FACTS = (
     ("device_model", "model"),
     ("cpu_capability", "CPU capability"),
     ("threads", "threads"),
+    ("precision", "precision"),
+    ("depthwise", "depthwise convolutions"),
+    ("pointwise", "1x1 convolutions"),
     ("platform", "platform"),
 )
 _DATE = len("2026-11-24")

@@ -1,0 +1,263 @@
+"""Training steps and evaluations on a device, of ours and of what they are compared with, in turns.
+
+graphs       a supernet's step as `run` makes it: recorded as a CUDA graph, kernels as chosen
+eager        the same step as it comes, all convolutions by cuDNN: what it was without either
+stand-alone  the graph of the same architecture as a network of its own
+reference    the method module by module, NCHW, hits read at every step, torch as it comes
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import fmean, median
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from benchmarks.rows import Row
+from benchmarks.settings import Settings
+from emtnas_hpc.data.batches import DeviceImages
+from emtnas_hpc.data.images import Images
+from emtnas_hpc.space.architecture import Architecture, decode
+from emtnas_hpc.space.chromosome import random_chromosome
+from emtnas_hpc.space.shape import NetworkShape
+from emtnas_hpc.supernet import batch_norm, kernels
+from emtnas_hpc.supernet.determinism import prepare_torch
+from emtnas_hpc.supernet.evaluation import CPU_CHUNK, chunk_sizes, count_hits, fitting_chunk
+from emtnas_hpc.supernet.graphs import CudaRecorder, Steps
+from emtnas_hpc.supernet.kernels import Kernels
+from emtnas_hpc.supernet.masks import draw_masks
+from emtnas_hpc.supernet.network import Network
+from emtnas_hpc.supernet.reference import make_reference
+from emtnas_hpc.supernet.sgd import SgdSettings
+from emtnas_hpc.supernet.training import Training
+
+N_EVALUATED = 1000
+N_IMAGES = 2000
+#: Steps between two readings of the clock, and such readings.
+N_STEPS, N_READINGS = 20, 5
+DROPOUT = 0.1
+LEARNING_RATE = 1e-4
+#: What the profiler calls a launch of the host.
+LAUNCHES = frozenset(
+    {
+        *("cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cuLaunchKernelEx"),
+        "cudaGraphLaunch",
+    }
+)
+SUBJECTS = ("graphs", "eager", "stand-alone", "reference")
+
+#: What a step, and an evaluation, may take of what it took eagerly with cuDNN and chunks of 125.
+TARGETS = {"search": 0.27, "retraining": 0.35, "evaluation": 0.35}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Networks of a size that something real has."""
+
+    name: str
+    shape: NetworkShape
+    batch_size: int
+    drop_path: float = 0.0
+
+    @property
+    def target(self) -> float | None:
+        """Of the ratio of its steps."""
+        if self.shape.channels == 20:
+            return TARGETS["search"]
+        return TARGETS["retraining"] if self.shape.n_normal == 2 else None
+
+
+SCALES = (
+    Scale("search C=20 32x32", NetworkShape(20, 1, 3, 32, 10), 128),
+    Scale("search C=48 28x28", NetworkShape(48, 1, 3, 28, 10), 128),
+    Scale("retraining C=48 N=2 32x32", NetworkShape(48, 2, 3, 32, 10), 64, drop_path=0.2),
+)
+TINY = Scale("tiny", NetworkShape(4, 1, 3, 8, 10), 8, drop_path=0.2)
+
+
+def measure(settings: Settings) -> list[Row]:
+    """Times everything on the device of the settings."""
+    device = torch.device(settings.device)
+    rows = []
+    for scale in (TINY,) if settings.quick else SCALES:
+        rows += Bench(scale, device, settings).rows()
+    return rows
+
+
+class Bench:
+    """The networks of a scale on a device."""
+
+    def __init__(self, scale: Scale, device: torch.device, settings: Settings) -> None:
+        self._scale = scale
+        self._device = device
+        prepare_torch(1, device, settings.precision)
+        self._chosen = kernels.in_use()
+        self._recorder = CudaRecorder(device) if device.type == "cuda" else None
+        rng = np.random.default_rng(0)
+        n = min(settings.individuals, 2) if settings.quick else settings.individuals
+        self._individuals = [decode(random_chromosome(rng)) for _individual in range(n)]
+        pixels = rng.integers(0, 256, (N_IMAGES, *[scale.shape.image_size] * 2, 3), np.uint8)
+        labels = rng.integers(0, scale.shape.n_classes, N_IMAGES)
+        half = (0.5,) * 3
+        self._images = DeviceImages(Images(pixels, labels), half, half, 2, True, device)
+        self._n_steps = 2 if settings.quick else N_STEPS
+        self._n_readings = 1 if settings.quick else N_READINGS
+
+    def rows(self) -> list[Row]:
+        """Milliseconds a step and an evaluation, and what the card did meanwhile."""
+        name, steps, works = self._scale.name, dict[str, float](), dict[str, float]()
+        for subject in SUBJECTS:
+            steps[subject] = works[subject] = 0.0
+        rows = []
+        for architecture in self._individuals:
+            for subject in SUBJECTS:
+                with self._as(subject):
+                    step = self._step(subject, architecture)
+                    steps[subject] += 1e3 * self._seconds(step) / len(self._individuals)
+        for subject in SUBJECTS:
+            with self._as(subject):
+                busy_ms, launches = self._card(self._step(subject, self._individuals[0]))
+            rows.append(Row(f"{name} step, {subject}", "ms", steps[subject]))
+            if busy_ms is not None:
+                rows.append(Row(f"{name}, {subject}, first: card works a step", "ms", busy_ms))
+                rows.append(Row(f"{name}, {subject}, first: launches a step", "1", launches))
+        ratio = steps["graphs"] / steps["eager"]
+        rows.append(Row(f"{name} step, graphs / eager", "x", ratio, target=self._scale.target))
+        auto, before = (self._evaluation(kind) for kind in ("auto", "before"))
+        rows.append(Row(f"{name} evaluation of 1000, chosen chunks", "ms", auto))
+        rows.append(Row(f"{name} evaluation of 1000, chunks of 125", "ms", before))
+        target = TARGETS["evaluation"] if self._scale.shape.channels == 20 else None
+        rows.append(Row(f"{name} evaluation, chosen / 125", "x", auto / before, target=target))
+        if self._device.type == "cuda":
+            peak = torch.cuda.max_memory_allocated(self._device) / 1e6
+            rows.append(Row(f"{name} peak memory of the card", "MB", peak))
+        return rows
+
+    @contextmanager
+    def _as(self, subject: str) -> Iterator[None]:
+        """Convolutions, and all that is deterministic, as the subject has them."""
+        kernels.use(Kernels() if subject in ("eager", "reference") else self._chosen)
+        torch.use_deterministic_algorithms(subject != "reference" and self._device.type == "cuda")
+        try:
+            yield
+        finally:
+            kernels.use(self._chosen)
+            torch.use_deterministic_algorithms(self._device.type == "cuda")
+
+    def _step(self, subject: str, architecture: Architecture) -> Callable[[], None]:
+        if subject == "reference":
+            return self._reference_step(architecture)
+        own = architecture if subject == "stand-alone" else None
+        network = self._network(own)
+        recorder = None if subject == "eager" else self._recorder
+        steps = Steps(Training(network, SgdSettings()), recorder)
+        path, masks = network.path(architecture), torch.Generator(self._device).manual_seed(0)
+        batches, rng = self._batches(), np.random.default_rng(0)
+
+        def step() -> None:
+            with steps.phase(LEARNING_RATE):
+                for batch in self._images.queues(batches, rng):
+                    drawn = draw_masks(
+                        self._scale.shape,
+                        self._scale.batch_size,
+                        DROPOUT,
+                        self._scale.drop_path,
+                        masks,
+                    )
+                    steps.step(path, batch, drawn)
+
+        return step
+
+    def _batches(self) -> list[np.ndarray]:
+        rng = np.random.default_rng(0)
+        return [
+            rng.permutation(N_IMAGES)[: self._scale.batch_size] for _step in range(self._n_steps)
+        ]
+
+    def _reference_step(self, architecture: Architecture) -> Callable[[], None]:
+        reference = make_reference(self._network(architecture), architecture)
+        optimizer = torch.optim.SGD(
+            reference.parameters(), LEARNING_RATE, 0.9, weight_decay=1e-4, nesterov=True
+        )
+        images, targets = self._images.plain(self._batches()[0])
+        images = images.contiguous()
+        masks = torch.Generator(self._device).manual_seed(0)
+
+        def step() -> None:
+            for _step in range(self._n_steps):
+                drawn = draw_masks(
+                    self._scale.shape, len(images), DROPOUT, self._scale.drop_path, masks
+                )
+                optimizer.zero_grad()
+                logits = reference(images, drawn)
+                torch.autograd.backward(F.cross_entropy(logits, targets))
+                optimizer.step()
+                (logits.argmax(dim=1) == targets).sum().item()
+
+        return step
+
+    def _network(self, architecture: Architecture | None) -> Network:
+        generator = torch.Generator().manual_seed(0)
+        return Network(self._scale.shape, architecture, generator, device=self._device)
+
+    def _seconds(self, some_steps: Callable[[], None]) -> float:
+        """Of one step: the median over readings, after those that record and compile."""
+        some_steps()
+        readings = []
+        for _reading in range(self._n_readings):
+            self._wait()
+            began = time.perf_counter()
+            some_steps()
+            self._wait()
+            readings.append((time.perf_counter() - began) / self._n_steps)
+        return median(readings)
+
+    def _card(self, some_steps: Callable[[], None]) -> tuple[float | None, float]:
+        """Milliseconds that the card works a step, and launches that a step takes of the host."""
+        if self._device.type != "cuda":
+            return None, 0.0
+        some_steps()
+        self._wait()
+        activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+        with torch.profiler.profile(activities=activities) as profile:
+            some_steps()
+            self._wait()
+        busy_us, launches = 0.0, 0
+        for event in profile.events():
+            if event.device_type.name == "CUDA":
+                busy_us += event.device_time_total
+            elif event.name in LAUNCHES:
+                launches += 1
+        return busy_us / 1e3 / self._n_steps, launches / self._n_steps
+
+    def _evaluation(self, kind: str) -> float:
+        """Milliseconds of 1000 images, the mean over individuals."""
+        network = self._network(None)
+        shape = self._scale.shape
+        chunk = CPU_CHUNK
+        if kind == "auto":
+            chunk = fitting_chunk(shape, N_EVALUATED, "running", self._device)
+        sizes = chunk_sizes(N_EVALUATED, chunk, "running")
+        indices = np.split(np.arange(N_EVALUATED), np.cumsum(sizes)[:-1])
+        with self._as("graphs" if kind == "auto" else "eager"):
+            times = []
+            for architecture in self._individuals:
+                path = network.path(architecture)
+
+                def evaluate() -> None:
+                    chunks = map(self._images.plain, indices)
+                    count_hits(network, path, chunks, batch_norm.running).item()  # noqa: B023
+
+                evaluate()
+                self._wait()
+                began = time.perf_counter()
+                evaluate()
+                times.append(1e3 * (time.perf_counter() - began))
+        return fmean(times)
+
+    def _wait(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
