@@ -165,7 +165,6 @@ def test_a_file_that_drops_a_task_drops_what_its_preset_says_of_it(
             "did you mean cifar10-single or cifar100-single or small-cifar10-single? ",
         ),
         ("tabel5", "did you mean table5 or table6 or table3? "),
-        ("x.toml", ""),
     ],
 )
 def test_an_unknown_preset_is_refused_with_the_closest_and_where_all_are_listed(
@@ -173,6 +172,13 @@ def test_an_unknown_preset_is_refused_with_the_closest_and_where_all_are_listed(
 ) -> None:
     assert complaint(name) == (
         f"no preset, study or TOML file {name!r}; {hint}docs/settings.md lists what there is"
+    )
+
+
+def test_a_file_that_is_missing_is_named_with_where_it_was_looked_for(complaint: Complaint) -> None:
+    assert complaint("x.toml") == (
+        f"no preset, study or TOML file 'x.toml', looked for {Path.cwd()}/x.toml; "
+        "docs/settings.md lists what there is"
     )
 
 
