@@ -78,11 +78,16 @@ class StoppedError(EmtnasError):
 
 
 class StartOverError(StoppedError):
-    """This process can go on no more, and a new one can; nothing is lost but the step under way."""
+    """This process can go on no more, and a new one can; nothing is lost but the step under way.
+
+    Attributes:
+        reason: why.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__("itself")
         self.args = (f"{reason}; the same command goes on",)
+        self.reason = reason
 
 
 def shown(path: Path | str) -> str:

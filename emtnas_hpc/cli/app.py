@@ -72,6 +72,8 @@ def main() -> None:
     except StartOverError:
         sys.stdout.flush()
         sys.stderr.flush()
+        # Said in the environment too: on a full disk the run does not remember why.
+        os.environ["EMTNAS_NO_GRAPHS"] = "1"
         # The same process to everybody else, with nothing of what it was.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 

@@ -213,8 +213,9 @@ def _see(seed: Seed, me: Owner, queue: Sequence[QueuedJob]) -> Sight:
     # read has been noted as such.
     try:
         records = read_records(run.jobs)
-    except StorageError:
-        records = ()
+    except StorageError as error:
+        why = sight.evidence.unreadable or str(error)
+        return replace(sight, evidence=replace(sight.evidence, unreadable=why))
     evidence = replace(sight.evidence, records=records, jobs=own_jobs(records, queue))
     return replace(sight, evidence=evidence)
 

@@ -58,7 +58,7 @@ def lower_defaults(wanted: Resolved, nodes: Sequence[Node]) -> Resolved:
     least: dict[str, float] = {"cpus": 1, "memory_gb": _LEAST_GB}
     asked = profile.model_copy(update={each: least[each] for each in free})
     able = [node for node in nodes if _holds(node, asked)]
-    if not free or any(_holds(node, profile) for node in nodes):
+    if not nodes or not free or any(_holds(node, profile) for node in nodes):
         return wanted
     if not able:
         return replace(wanted, profile=asked)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from emtnas_hpc.cluster.decision import own_jobs
-from emtnas_hpc.cluster.queue import UNKNOWN, QueuedJob, read_queue
+from emtnas_hpc.cluster.queue import UNKNOWN, QueuedJob, read_queue, unreadable
 from emtnas_hpc.cluster.records import JobRecord, answered, read_records
 from emtnas_hpc.cluster.request import JobRequest
 from emtnas_hpc.cluster.scheduler import Say, call, number
 from emtnas_hpc.cluster.settling import settle
 from emtnas_hpc.cluster.this_job import ThisJob
-from emtnas_hpc.errors import EmtnasError
+from emtnas_hpc.errors import EmtnasError, SchedulerError
 from emtnas_hpc.store.lock import exclusive
 from emtnas_hpc.store.paths import RunPaths
 
@@ -78,8 +78,11 @@ def keep_spare(run: RunPaths, request: JobRequest, me: ThisJob, say: Say) -> str
         records, queue = _with_me(run, me), read_queue()
         orphans = _orphans(records, queue)
         settle(run, records, orphans, say, alone=alone, patience_s=_ORPHANS_S)
-        if run.cancelled.exists() or _waiting(_known(records), queue, me, ("PENDING", UNKNOWN)):
+        if run.cancelled.exists() or _waiting(_known(records), queue, me):
             return ""
+        if doubtful := _waiting(_known(records), queue, me, (UNKNOWN,)):
+            # It may wait, and it may be the one before this: asked again later.
+            raise SchedulerError(unreadable(doubtful[0]))
         # Imports submitit.
         from emtnas_hpc.cluster.submission import submit
 

@@ -52,7 +52,7 @@ def submit(run: RunPaths, request: JobRequest, after: str | None = None) -> JobR
             job = executor.submit(SeedJob(str(run.directory.absolute())))
         except (FailedJobError, FailedSubmissionError) as error:
             said = _of_sbatch(str(error))
-            if is_refusal(REFUSED + "; ".join(said)):
+            if _is_decided(said):
                 give_up(run.jobs, record)
                 remove_leftovers(run.jobs)
             raise SchedulerError(_reason(said, str(error))) from None
@@ -97,6 +97,12 @@ def _remove_link(jobs: JobsPaths, job_id: str) -> None:
 def _of_sbatch(text: str) -> list[str]:
     """What sbatch itself complains of."""
     return [line for line in lines_of(text) if line.startswith("sbatch: ")]
+
+
+def _is_decided(said: Sequence[str]) -> bool:
+    """Whether it is sure that SLURM refused: by an error; remarks of a site may use its words."""
+    errors = [line for line in said if line.startswith("sbatch: error:")]
+    return all(is_refusal(REFUSED + "; ".join(lines)) for lines in (said, errors))
 
 
 def _reason(said: Sequence[str], text: str) -> str:

@@ -6,6 +6,7 @@ run reads the copy of the source as it is now, one that has begun that which it 
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,6 +117,8 @@ def begun_copy(copies: Iterable[Copy], source: Source, begun: Begun) -> Copy | N
     Where several differ in their test sets only, that of the source as it is now is preferred.
     """
     fitting = [copy for copy in copies if begun.fits(copy)]
-    if len(fitting) > 1 and (current := current_copy(fitting, source)):
-        return current
+    # The source may be nothing that can be read any more; what began does not depend on it.
+    with suppress(DataError):
+        if len(fitting) > 1 and (current := current_copy(fitting, source)):
+            return current
     return next(iter(fitting), None)

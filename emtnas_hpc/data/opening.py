@@ -26,9 +26,6 @@ from emtnas_hpc.errors import DataError, EmtnasError, InputError
 from emtnas_hpc.experiment.settings import TaskSettings
 from emtnas_hpc.store.durable import write_file
 
-#: In a copy's directory, beside its files: what its source was last found to have changed.
-_CHANGE = "change.json"
-
 
 def open_data(name: str, task: TaskSettings, data_dir: Path, *, mend: str) -> Prepared | Streamed:
     """Opens what `prepare` made of a source as it is now, of either kind.
@@ -63,7 +60,7 @@ def open_task(
         begun: the images that are to be opened, whatever the source is now.
 
     Raises:
-        DataError: the data is missing or damaged, or streamed.
+        DataError: the data is missing, damaged or streamed.
         InputError: the images that something has begun with are gone.
         StorageError: no room.
     """
@@ -182,26 +179,33 @@ def _mend(
     name: str, task: TaskSettings, data_dir: Path, copy: Copy, begun: Begun, say: Say
 ) -> None:
     """Mends a copy with its source, where that can be read; raises if it has other images now."""
-    with suppress(DataError):
+    try:
         prepare(name, task, data_dir, say=say, mend="")
-        if not _is_whole(copy):
-            raise InputError(
-                f"{copy.folder} is damaged, and the images of {name} have changed since "
-                f"{begun.what} began, so it cannot be made anew; put "
-                f"{parse_source(task).argument} back as it was; {begun.remedy}"
-            )
+    except DataError:
+        return  # opening it says what is damaged
+    if not _is_whole(copy):
+        raise InputError(
+            f"{copy.folder} is damaged, and the images of {name} have changed since {begun.what} "
+            f"began, so it cannot be made anew; put {parse_source(task).argument} back as it was; "
+            f"{begun.remedy}"
+        )
 
 
 def _change_since(name: str, copy: Copy, source: Source, data_dir: Path, say: Say) -> str:
     """What is different in a source since a copy was made; empty if nothing is.
 
-    It is found out once, and remembered beside the copy: reading a source anew may take long.
+    It is found out once, and remembered beside the copy: reading a source anew may take long. Of
+    all that a search does this alone reads test images, to tell them from the others.
     """
-    now = current_copy(read_copies(data_dir, source), source)
+    try:
+        now = current_copy(read_copies(data_dir, source), source)
+        found = fingerprint(source)
+    except DataError as error:
+        return f"what is different cannot be told ({error})"
     if now and now.folder == copy.folder:
         return ""
-    key = fingerprint(source) or (now.manifest.content_digest if now else "")
-    memory = copy.folder / _CHANGE
+    key = found or (now.manifest.content_digest if now else "")
+    memory = copy.folder.with_name(f".{copy.folder.name}.change.json")
     with suppress(OSError, ValueError, KeyError, TypeError):
         known = json.loads(memory.read_bytes())
         if known["source"] == key:

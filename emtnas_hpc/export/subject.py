@@ -17,6 +17,8 @@ _OF_TORCH = (
     *("onnx", "onnxscript", "pandas", "psutil", "scipy", "sympy", "torch", "torchaudio"),
     *("torchvision", "tqdm", "triton", "typing_extensions", "yaml"),
 )
+#: Whatever is installed here, so that a network is called the same everywhere.
+_PYTHONS_OR_TORCHS = frozenset(_OF_TORCH).union(sys.stdlib_module_names)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def module_name(text: str) -> str:
     and a `typing.py` what torch does.
     """
     name = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
-    if not name[:1].isalpha() or iskeyword(name) or is_taken(name):
+    if not name[:1].isalpha() or iskeyword(name) or name in _PYTHONS_OR_TORCHS:
         name = f"network_{name}".rstrip("_")
     if len(name) <= _LONGEST_NAME:
         return name
@@ -77,4 +79,4 @@ def is_taken(name: str) -> bool:
 
 @cache
 def _taken_names() -> frozenset[str]:
-    return frozenset(_OF_TORCH).union(sys.stdlib_module_names, packages_distributions())
+    return _PYTHONS_OR_TORCHS.union(packages_distributions())

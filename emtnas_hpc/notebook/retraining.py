@@ -8,7 +8,7 @@ from emtnas_hpc.agenda.incumbents import finished_history, incumbent
 from emtnas_hpc.agenda.mending import prepare_for_retraining
 from emtnas_hpc.agenda.session import carry_on_retrainings
 from emtnas_hpc.data import REGISTRY
-from emtnas_hpc.errors import InputError, StoppedError
+from emtnas_hpc.errors import EmtnasError, InputError, StartOverError, StoppedError
 from emtnas_hpc.experiment import Experiment, retraining_experiment
 from emtnas_hpc.export.retrained import retrainings_of
 from emtnas_hpc.notebook.run import Run, RunRetraining
@@ -77,6 +77,10 @@ def _carry_on(request: SearchRequest, order: RetrainingOrder, listeners: Listene
     with StopRequest() as stop:
         try:
             outcome = carry_on_retrainings(request, [order], listeners, stop)
+        except StartOverError as error:
+            raise EmtnasError(
+                f"{error.reason}: restart the kernel, then the same call goes on"
+            ) from None
         except StoppedError:
             outcome = Outcome.MORE  # outside the loop, which alone returns it
     if outcome is Outcome.MORE:

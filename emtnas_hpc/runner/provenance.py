@@ -10,7 +10,7 @@ from emtnas_hpc.store.paths import SEARCH
 #: Equal bits are promised where all of these are equal.
 CONDITIONS = (
     *("device_model", "cpu_capability", "torch", "numpy", "threads"),
-    *("precision", "depthwise", "pointwise"),
+    *("precision", "depthwise", "pointwise", "evaluation_chunks"),
 )
 #: What a start on CUDA had that does not say so: it is of a version that knew nothing else.
 _CUDA_UNSAID = {

@@ -1,7 +1,7 @@
 """One seed's search in its run directory, from wherever it was to its end or to a stop."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
     from emtnas_hpc.supernet.graphs import Recorder
 
+
+#: In the environment of a process that follows one whose steps could not be recorded.
+NO_GRAPHS = "EMTNAS_NO_GRAPHS"
+#: Whether steps can be recorded is asked anew where one of these is another.
+_DECIDE_GRAPHS = ("device_model", "torch")
 
 #: What takes less memory in a retraining, and in a search.
 _LESS_MEMORY = (
@@ -178,21 +183,29 @@ def open_session(request: SearchRequest, listeners: Listeners, terms: Terms) -> 
         if no_gpu:
             listeners.say(f"warning: {no_gpu}")
             opened.attempt.event(Event.NO_GPU, message=no_gpu)
-        recorder = _make_recorder(request.experiment, opened, device, listeners.say)
+        recorder = _make_recorder(request.experiment, opened, device, provenance, listeners.say)
         yield Session(request, listeners, terms, opened, device, provenance, recorder)
 
 
 def _make_recorder(
-    experiment: Experiment, opened: OpenRun, device: "torch.device", say: Callable[[str], None]
+    experiment: Experiment,
+    opened: OpenRun,
+    device: "torch.device",
+    provenance: Mapping[str, object],
+    say: Callable[[str], None],
 ) -> "Recorder | None":
     """What records training steps as CUDA graphs, if that is wanted and was never in vain here."""
-    if device.type != "cuda" or experiment.run.graphs == "off":
+    if device.type != "cuda" or experiment.run.graphs == "off" or os.environ.get(NO_GRAPHS):
         return None
-    if any(event["event"] == Event.NO_GRAPHS for event in _events(read_attempts(opened.paths))):
+    if any(_had_no_graphs(attempt, provenance) for attempt in read_attempts(opened.paths)):
         return None
     from emtnas_hpc.supernet.graphs import CudaRecorder, trial
+    from emtnas_hpc.supernet.out_of_memory import out_of_memory_as_error
 
-    with _start_over_without_graphs(opened.attempt, say):
+    with (
+        _start_over_without_graphs(opened.attempt, say),
+        out_of_memory_as_error(device, _LESS_MEMORY[True]),
+    ):
         recorder = CudaRecorder(device)
         if reason := trial(recorder, device):
             _say_no_graphs(reason, opened.attempt, say)
@@ -225,8 +238,10 @@ def _say_no_graphs(reason: str, attempt: Attempt, say: Callable[[str], None]) ->
     attempt.event(Event.NO_GRAPHS, message=reason)
 
 
-def _events(attempts: Iterable[AttemptRecord]) -> Iterator[Mapping[str, object]]:
-    return (event for attempt in attempts for event in attempt.events)
+def _had_no_graphs(attempt: AttemptRecord, provenance: Mapping[str, object]) -> bool:
+    """Whether a start found that steps cannot be recorded, on such a card with this torch."""
+    alike = all(attempt.provenance.get(each) == provenance[each] for each in _DECIDE_GRAPHS)
+    return alike and any(event["event"] == Event.NO_GRAPHS for event in attempt.events)
 
 
 def _say_at_work(listeners: Listeners, line: str) -> Listeners:
@@ -245,8 +260,9 @@ def continue_search(session: Session, plan: SearchPlan, stop: StopRequest) -> Ou
     """Carries a search on in a run directory that is open."""
     signature = store_experiment(session.opened.paths, plan, session.opened.claim)
     stage = plan.stage(session.device, session.listeners.phase, session.recorder)
-    chunks = plan.evaluation_chunks(session.device)
-    session.opened.attempt.describe({"evaluation_chunks": chunks})
+    chunks = {"evaluation_chunks": plan.evaluation_chunks(session.device)}
+    session.opened.attempt.describe(chunks)
+    session = replace(session, conditions={**session.conditions, **chunks})
     return session.carry_on(stage, signature, stop)
 
 

@@ -28,6 +28,9 @@ def prepare_torch(threads: int, device: torch.device, precision: Precision = "tf
     # compiler: two seconds a start.
     if device.type != "cuda":
         return ""
+    if device.index is not None:
+        # Triton launches on the current device, whatever its tensors are on.
+        torch.cuda.set_device(device)
     torch.use_deterministic_algorithms(True)
     # Otherwise deterministic mode fills every new tensor with NaN, to no use here.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -86,9 +86,12 @@ class CudaRecorder:
         """The stream of this recorder; it begins behind, and ends before, all else."""
         outside = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(outside)
-        with torch.cuda.stream(self._stream):
-            yield
-        outside.wait_stream(self._stream)
+        try:
+            with torch.cuda.stream(self._stream):
+                yield
+        finally:
+            # Also of what was given up: steps under way still use the memory of the network.
+            outside.wait_stream(self._stream)
 
     def record(self, step: Callable[[], None]) -> Replay:
         """Records a step on the stream; it must have run there before.
@@ -116,6 +119,8 @@ class CudaRecorder:
         try:
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
                 step()
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise CaptureError(lines[0]) from error

@@ -76,12 +76,21 @@ def test_the_exit_code_of_a_child_that_failed_is_passed_on_and_the_others_go_on(
     assert heard.messages == [(0, "error: it does not work"), (2, "done")]
 
 
-def test_a_failure_counts_more_than_a_stop() -> None:
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ((4, 3), 3),
+        ((2, 2), 2),
+        # One was carried on, so it was not bad input that changed nothing.
+        ((4, 2), 1),
+        ((0, 2), 1),
+    ],
+)
+def test_a_failure_counts_more_than_a_stop(codes: tuple[int, ...], expected: int) -> None:
     commands = {
-        Who(0): _python("import sys; sys.exit(4)"),
-        Who(1): _python("import sys; sys.exit(2)"),
+        Who(seed): _python(f"import sys; sys.exit({code})") for seed, code in enumerate(codes)
     }
-    assert run_in_children(commands, 1, Heard()) == 2
+    assert run_in_children(commands, 1, Heard()) == expected
 
 
 def test_a_child_that_was_killed_is_named_with_its_signal() -> None:

@@ -9,6 +9,10 @@ from command_line import Emtnas, snapshot
 from fake_slurm import FakeSlurm
 from launches import launch, run
 
+from emtnas_hpc.cluster.records import JobRecord
+from emtnas_hpc.errors import StorageError
+from emtnas_hpc.store.paths import JobsPaths
+
 DAMAGED = "no commit has a good state.h5; the newest, runs/tiny/seed-0/search/000002: "
 
 
@@ -79,3 +83,19 @@ def test_a_request_that_cannot_be_read_is_made_anew(
     result = launch(emtnas, data)
     assert (result.code, result.err) == (0, "")
     assert "seed 0: submitted: job 3, 4 behind it" in result.out
+
+
+def test_records_that_are_lost_between_two_looks_are_no_reason_to_submit_once_more(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file server may refuse at any moment; what it holds is still there."""
+    assert launch(emtnas, data).code == 0
+    before = slurm.submissions
+
+    def refuse(_jobs: JobsPaths) -> list[JobRecord]:
+        raise StorageError("cannot read runs/tiny/jobs/seed-0: Stale file handle")
+
+    monkeypatch.setattr("emtnas_hpc.cluster.launching.read_records", refuse)
+    result = launch(emtnas, data)
+    assert (result.code, slurm.submissions) == (1, before)
+    assert "Stale file handle" in result.err

@@ -165,7 +165,7 @@ def test_a_run_whose_search_is_not_finished_keeps_no_other_one_from_its_retraini
 ) -> None:
     shutil.rmtree(runs / "tiny/seed-0/search")
     result = emtnas("retrain", "tiny", *QUICK, "--data", data)
-    assert result.code == 2
+    assert result.code == 1
     (line,) = (line for line in result.err.splitlines() if line.startswith("error: "))
     assert "seed-0: the search has reached generation 0" in line
     _heading, _rule, verdict = result.out.splitlines()

@@ -124,3 +124,8 @@ def test_what_was_asked_for_is_refused_and_never_lowered() -> None:
 
 def test_nodes_of_which_nothing_is_known_keep_nobody_out() -> None:
     check({"memory_gb": 1000, "cpus": 100, "gpus": 4}, Node(None, None, None))
+
+
+def test_defaults_stay_where_a_partition_shows_no_nodes() -> None:
+    wanted = asked({"gpus": 0})
+    assert lower_defaults(wanted, []) == wanted

@@ -78,6 +78,21 @@ def test_a_waiting_job_whose_id_was_never_recorded_is_called_off_and_never_adopt
     ]
 
 
+def test_a_job_whose_state_was_lost_is_no_spare_for_good(run: RunPaths, sbatch: StandIns) -> None:
+    """It may be the one before this, whose line was cut behind its name."""
+    before, me = record_job(run, "6"), record_job(run, "7", "6")
+    sbatch.queue(f"6|{before.name}", queue_line(me, "RUNNING"))
+    said: list[str] = []
+    now = [0.0]
+    keeper = SpareKeeper(run, REQUEST, ME, said.append, clock=lambda: now[0])
+    keeper.look_after()
+    assert _submissions(sbatch) == []
+    sbatch.queue(queue_line(me, "RUNNING"))
+    now[0] += RETRY_S + 1
+    keeper.look_after()
+    assert said[-1] == "job 9 is the spare of this one"
+
+
 @pytest.mark.parametrize("minutes", [0, 9])
 def test_without_locks_a_waiting_job_is_called_off_only_once_its_author_must_be_dead(
     run: RunPaths, sbatch: StandIns, monkeypatch: pytest.MonkeyPatch, minutes: int

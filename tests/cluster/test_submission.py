@@ -192,6 +192,19 @@ def test_a_site_s_own_words_before_a_lost_answer_are_no_refusal(
     assert [record.open for record in read_records(run.jobs)] == [True]
 
 
+def test_a_remark_in_slurms_own_words_does_not_make_a_lost_answer_a_refusal(
+    run: RunPaths, sbatch: StandIns
+) -> None:
+    sbatch.write(
+        "sbatch",
+        "echo 'sbatch: NOTE: the limit of this partition is 24 h' >&2\n"
+        "echo 'sbatch: error: Batch job submission failed: Unexpected message' >&2\nexit 1",
+    )
+    with pytest.raises(SchedulerError, match="Unexpected message"):
+        submit(run, REQUEST)
+    assert [record.open for record in read_records(run.jobs)] == [True]
+
+
 def test_an_sbatch_that_hangs_is_given_up(
     run: RunPaths, sbatch: StandIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:

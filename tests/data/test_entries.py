@@ -14,6 +14,7 @@ from PIL import Image
 
 from emtnas_hpc.data.listing import list_folder
 from emtnas_hpc.data.sources.image_folder import folder_fingerprint, read_image_folder
+from emtnas_hpc.data.sources.npz_file import npz_fingerprint, read_npz
 from emtnas_hpc.errors import DataError
 
 LISTED_PARTS = ("train", "val")
@@ -318,3 +319,23 @@ def test_every_image_knows_its_name_also_when_some_are_taken(folder: Path) -> No
     train = read_image_folder(folder, 8).train
     assert train.names == tuple(f"train/{name}/{n}.png" for name in ("cat", "dog") for n in (0, 1))
     assert train.take(np.array([False, True, False, True])).names == train.names[1::2]
+
+
+@pytest.mark.parametrize("name", ["my.npz", "."])
+def test_a_file_of_arrays_that_may_not_be_read_is_neither_damaged_nor_gone(
+    folder: Path, name: str, close: Callable[[Path, int], None]
+) -> None:
+    images = np.arange(4 * 64, dtype=np.uint8).reshape(4, 8, 8)
+    np.savez(folder / "my.npz", train_images=images, train_labels=np.array([0, 1, 0, 1]))
+    close(folder / name, 0)
+    with pytest.raises(DataError, match=r"my\.npz cannot be read \(Permission denied\)"):
+        read_npz(folder / "my.npz")
+
+
+def test_a_file_of_arrays_in_a_closed_folder_is_not_taken_for_gone(
+    folder: Path, close: Callable[[Path, int], None]
+) -> None:
+    (folder / "my.npz").touch()
+    close(folder, 0)
+    with pytest.raises(DataError, match=r"cannot be read \(Permission denied\)"):
+        npz_fingerprint(folder / "my.npz")

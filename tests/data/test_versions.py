@@ -365,6 +365,32 @@ def test_a_source_that_cannot_be_read_any_more_keeps_nobody_from_going_on(
     assert opened(begun_with(first)).note == ""
 
 
+@pytest.mark.parametrize("n_copies", [1, 2])
+def test_a_folder_that_is_refused_now_keeps_nobody_from_going_on(
+    pictures: Path, n_copies: int
+) -> None:
+    """Two folders of one part are refused; what began does not depend on them."""
+    for part in ("val", "test"):
+        for name in ("cat", "dog"):
+            shutil.copytree(pictures / "train" / name, pictures / part / name)
+    first = prepared()
+    if n_copies == 2:  # that differ in their test sets only, so that both fit a search
+        alter(pictures / "test/cat/000.png")
+        prepared()
+    shutil.copytree(pictures / "val", pictures / "valid")
+    data = opened(begun_with(first))
+    assert is_same(data, first)
+    assert "what is different cannot be told (" in data.note
+
+
+def test_nothing_is_written_into_a_copy_that_is_whole(pictures: Path) -> None:
+    first = prepared()
+    before = content(first.folder)
+    alter(pictures / "train/cat/000.png")
+    assert "1 altered" in opened(begun_with(first)).note
+    assert content(first.folder) == before
+
+
 def test_of_a_source_that_is_gone_the_newest_copy_is_read_which_is_said(pictures: Path) -> None:
     prepared()
     alter(pictures / "train/cat/000.png")

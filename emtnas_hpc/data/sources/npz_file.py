@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from emtnas_hpc.data.folders import read_errors
 from emtnas_hpc.data.images import SPLITS, Images, Split
 from emtnas_hpc.data.part_names import parts_called
 from emtnas_hpc.data.raw import RawData
@@ -64,23 +65,32 @@ def read_npz(path: Path, classes: tuple[str, ...] = (), multi_label: bool = Fals
 
 
 def npz_fingerprint(path: Path) -> str | None:
-    """Size and modification time of the file, None when it is gone."""
-    try:
-        state = path.stat()
-    except OSError:
-        return None
+    """Size and modification time of the file, None when it is gone.
+
+    Raises:
+        DataError: it may not be looked at.
+    """
+    with read_errors(path):
+        try:
+            state = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
     return f"{state.st_size} bytes, {state.st_mtime_ns} ns"
 
 
 def _load(path: Path) -> tuple[Arrays, tuple[str, ...]]:
     """The arrays by the names that they should have, and what is to be said of their own."""
-    if not path.is_file():
+    with read_errors(path):
+        is_file = path.is_file()
+    if not is_file:
         raise DataError(f"{path} is missing, expected an .npz file with train_images, train_labels")
     key, arrays = "the list of its arrays", {}
     notes: tuple[str, ...] = ()
     try:
         # numpy leaves a path's file open when the archive turns out to be none.
-        with path.open("rb") as file:
+        with read_errors(path):
+            opened = path.open("rb")
+        with opened as file:
             _refuse_what_is_no_archive(path, file)
             archive = np.load(file, allow_pickle=False)
             with archive:
