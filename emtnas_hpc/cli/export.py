@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from emtnas_hpc.cli.options import RunsOption, at_home
+from emtnas_hpc.cli.options import RunsOption, typed_path
 
 
 def export(
     output: Annotated[
-        Path, typer.Option(help="Folder that the files are written to.", callback=at_home)
+        Path, typer.Option(help="Folder that the files are written to.", callback=typed_path)
     ],
     run: Annotated[
         str | None,

@@ -1,11 +1,12 @@
 """From what a user asks of `export` to networks."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from emtnas_hpc.cli.finding import find_run
-from emtnas_hpc.errors import InputError
+from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.experiment import Experiment
 from emtnas_hpc.export.exporting import Item
 from emtnas_hpc.export.frame import as_option, check_shape, retraining_shape
@@ -81,7 +82,7 @@ class ExportOrder:
             raise InputError("no run is named; name one, or give --genotype")
         directory = find_run(self.run, self.runs)
         if self.untrained:
-            yield from (Item(subject) for subject in _incumbents(self, directory))
+            yield from _incumbents(self, directory)
             return
         self.frame.refuse()
         if self.task is not None and self.retraining is not None:
@@ -89,8 +90,25 @@ class ExportOrder:
         paths = RunPaths(directory)
         refuse_damaged(paths, self.retraining)
         found = retrainings_of(paths, only_readable=self.retraining is not None)
+        history = None
+        with suppress(EmtnasError):  # a retraining may have outlived its search
+            history = newest_history(directory)
         for retrained in choose(found, directory, self.task, self.retraining):
-            yield Item(retrained_subject(retrained), retrained)
+            doubt = _doubt(history, retrained.record.header.found_on)
+            yield Item(retrained_subject(retrained), retrained, doubt)
+
+
+def _doubt(history: History | None, found_on: str | None) -> str:
+    """What is wrong with whatever a search has found for a task; empty if nothing is."""
+    names = [] if history is None else [task.name for task in history.header.tasks]
+    if history is None or found_on not in names:
+        return ""
+    generation = history.diverged_in(names.index(found_on))
+    if generation is None:
+        return ""
+    return (
+        f"the search of {found_on} diverged in generation {generation}: what it found is no result"
+    )
 
 
 def _from_elsewhere(order: ExportOrder, genotype: str) -> Subject:
@@ -113,7 +131,7 @@ def _from_elsewhere(order: ExportOrder, genotype: str) -> Subject:
     return genotype_subject(genotype, check_shape(shape, as_option))
 
 
-def _incumbents(order: ExportOrder, directory: Path) -> Iterator[Subject]:
+def _incumbents(order: ExportOrder, directory: Path) -> Iterator[Item]:
     """What a search has found, in the frame that its run retrains it in."""
     if order.retraining is not None:
         raise InputError("--untrained and --retraining exclude each other; give one of them")
@@ -125,7 +143,8 @@ def _incumbents(order: ExportOrder, directory: Path) -> Iterator[Subject]:
     for number, name in enumerate(names):
         if order.task in (None, name):
             experiment = stored.experiment if stored else None
-            yield _incumbent(order.frame, history, number, experiment)
+            subject = _incumbent(order.frame, history, number, experiment)
+            yield Item(subject, doubt=_doubt(history, name))
 
 
 def _incumbent(frame: Frame, history: History, task: int, experiment: Experiment | None) -> Subject:

@@ -4,8 +4,8 @@ import errno
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from emtnas_hpc.cli.options import at_home
 from emtnas_hpc.errors import InputError, StorageError
+from emtnas_hpc.experiment.text import at_home
 from emtnas_hpc.store.paths import JobsPaths, RunPaths, runs_below, runs_of
 from emtnas_hpc.store.refusals import is_there
 
@@ -54,7 +54,7 @@ def _find(argument: str, runs: Path) -> list[Path]:
         # An unset variable of a script: to take it for the current directory would mean all runs.
         raise InputError(f"a run is called {argument!r}, expected a folder, or a name below --runs")
     # A folder of that name that happens to lie here is not what was meant.
-    for candidate in (runs / argument, at_home(Path(argument)) or Path(argument)):
+    for candidate in (runs / argument, at_home(argument)):
         try:
             if found := _found(candidate):
                 return found

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from emtnas_hpc.cli.options import JsonOption, RunArgument, RunsOption, at_home
+from emtnas_hpc.cli.options import JsonOption, RunArgument, RunsOption, typed_path
 
 SvgOption = Annotated[
     Path | None,
     typer.Option(
-        "--svg", help="Also draw the cells, as SVG files in this folder.", callback=at_home
+        "--svg", help="Also draw the cells, as SVG files in this folder.", callback=typed_path
     ),
 ]
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from emtnas_hpc.errors import InputError
+from emtnas_hpc.experiment.text import at_home
 
 #: The paper's search, so that a bare command does what the paper did.
 DEFAULT_EXPERIMENT = "cifar"
@@ -16,15 +17,14 @@ _LARGEST_SEED = 2**32 - 1
 _MOST_SEEDS = 10_000
 
 
-def at_home(path: Path | None) -> Path | None:
-    """A path with the user's home for a leading `~`, which no shell replaces in `--runs=~/x`."""
-    # One of nobody that is known stays as it was typed.
-    return None if path is None else Path(os.path.expanduser(path))  # noqa: PTH111
+def typed_path(path: Path | None) -> Path | None:
+    """A path as an option's callback: with the user's home for a leading `~`."""
+    return None if path is None else at_home(path)
 
 
 def _directory(context: typer.Context, parameter: typer.CallbackParam, path: Path) -> Path:
     """Refuses what is there and no directory that can be listed; it may be missing."""
-    path = at_home(path) or path
+    path = at_home(path)
     try:
         # The dot takes the permission to look inside; listing alone does not.
         os.stat(os.path.join(path, "."))  # noqa: PTH116, PTH118 - a Path drops the dot

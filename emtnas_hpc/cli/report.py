@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption, at_home
+from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption, typed_path
 
 
 def report(
@@ -21,7 +21,7 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="A folder for files: those of --format, or of all formats.", callback=at_home
+            help="A folder for files: those of --format, or of all formats.", callback=typed_path
         ),
     ] = None,
     json_: JsonOption = False,

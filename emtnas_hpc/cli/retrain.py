@@ -11,8 +11,8 @@ from emtnas_hpc.cli.options import (
     JsonOption,
     RunsOption,
     SetOption,
-    at_home,
     parse_seeds,
+    typed_path,
 )
 from emtnas_hpc.search.device_name import check_device_name
 
@@ -45,7 +45,7 @@ def retrain(
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(help="The same, in a file that holds nothing else.", callback=at_home),
+        typer.Option(help="The same, in a file that holds nothing else.", callback=typed_path),
     ] = None,
     random: Annotated[
         int | None, typer.Option(help="The same, drawn at random with this seed.")

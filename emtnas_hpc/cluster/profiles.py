@@ -16,7 +16,7 @@ from emtnas_hpc.cluster.profile import (
     validate_profile,
 )
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.experiment.text import read_toml
+from emtnas_hpc.experiment.text import at_home, read_toml
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -64,12 +64,7 @@ def shipped_directory() -> Path:
 
 def user_directory() -> Path:
     """The folder of the user's profiles, which need not exist."""
-    return _at_home(os.environ.get("EMTNAS_PROFILES") or "slurm")
-
-
-def _at_home(typed: str) -> Path:
-    # One of nobody that is known stays as it was typed.
-    return Path(os.path.expanduser(typed))  # noqa: PTH111
+    return at_home(os.environ.get("EMTNAS_PROFILES") or "slurm")
 
 
 def profile_files() -> Mapping[str, Path]:
@@ -90,7 +85,7 @@ def named_layer(name: str) -> Layer:
         InputError: there is none, or it is not TOML.
     """
     known = profile_files()
-    path = _at_home(name) if name.endswith(".toml") else known.get(name)
+    path = at_home(name) if name.endswith(".toml") else known.get(name)
     if path is None or not os.path.isfile(path):  # noqa: PTH113 - a Path's own may raise
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}? " if close else ""

@@ -77,6 +77,10 @@ def list_folder(folder: Path) -> Listing:
     _check_parts(folder, left_out)
     classes, looks = _class_names(folder, left_out)
     files = {split: _list_files(folder / part, classes, left_out) for split, part in LISTED.items()}
+    for split, listed in files.items():
+        for i in np.flatnonzero(listed.sizes == 0)[:1]:
+            path = folder / LISTED[split] / classes[listed.labels[i]] / listed.name(i)
+            raise DataError(f"{shown(path)} cannot be read as a picture (the file is empty)")
     return Listing(classes, files, (*looks, *left_out.notes()))
 
 

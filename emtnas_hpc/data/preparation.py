@@ -177,21 +177,22 @@ def _examine(data_dir: Path, source: Source) -> Copy | _Fault:
         return _Fault(f"{data_dir / source.key} is not there yet")
     newest = max(copies, key=lambda copy: copy.age, default=None)
     listing = None
+    if source.is_streamed:
+        listing = list_folder(source.folder(data_dir))
+        records = records_of(listing)
+        copies = [c for c in copies if _lists(c, listing, records)]
+    current = current_copy(copies, source)
+    # What is wrong with the source itself has been raised; what is wrong with a copy is a fault.
     try:
         if newest is None:
             read_copy(folders[0], source)
-        if source.is_streamed:
-            listing = list_folder(source.folder(data_dir))
-            records = records_of(listing)
-            copies = [c for c in copies if _lists(c, listing, records)]
-        copy = current_copy(copies, source)
-        if copy is None:
+        if current is None:
             return _Fault(f"{source.argument} has changed", newest, listing)
-        for file in copy.manifest.files:
-            read_verified(copy.folder, copy.manifest, file)
+        for file in current.manifest.files:
+            read_verified(current.folder, current.manifest, file)
     except DataError as error:
         return _Fault(str(error), None, listing)
-    return copy
+    return current
 
 
 def _lists(copy: Copy, listing: Listing, records: dict[str, FileRecord]) -> bool:

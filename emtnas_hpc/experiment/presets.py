@@ -1,13 +1,12 @@
 """Where presets are: `configs/` of the installed package, or of a checkout."""
 
 import difflib
-import os
 import shlex
 from pathlib import Path
 from typing import Any
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.experiment.text import read_toml
+from emtnas_hpc.experiment.text import at_home, read_toml
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -90,7 +89,7 @@ def _find(experiment: str) -> Path:
         return _preset(experiment)
     if experiment in study_names():
         return study_path(experiment)
-    path = Path(os.path.expanduser(experiment))  # noqa: PTH111 - as typed where nobody has that home
+    path = at_home(experiment)
     looked = ""
     if path.suffix == ".toml":
         try:

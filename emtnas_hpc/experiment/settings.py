@@ -140,7 +140,7 @@ class TaskSettings(Section):
     flip: bool = Field(False, description="flip training images left to right at random")
     mean: tuple[float, ...] = Field((0.5,), description="per channel, of pixel values in [0, 1]")
     std: tuple[Positive, ...] = Field((0.5,), description="per channel, of pixel values in [0, 1]")
-    image_size: Count = Field(
+    image_size: Annotated[int, Field(ge=8, le=4096)] = Field(
         32, description="edge that pictures of images:DIR and imagenet:DIR are scaled to"
     )
     stem: StemKind = Field(

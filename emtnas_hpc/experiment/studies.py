@@ -11,7 +11,7 @@ from typing import Any
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.experiment.loading import data_sets_named, parse_overrides
 from emtnas_hpc.experiment.presets import preset_names, study_names, study_path
-from emtnas_hpc.experiment.text import read_toml
+from emtnas_hpc.experiment.text import at_home, read_toml
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _tasks_of(override: str) -> set[str]:
 def _find(name: str) -> Path | None:
     if name in study_names():
         return study_path(name)
-    path = Path(os.path.expanduser(name))  # noqa: PTH111 - as typed where nobody has that home
+    path = at_home(name)
     # One that may not be read is refused by whoever reads it as an experiment.
     is_file = name not in preset_names() and path.suffix == ".toml" and os.path.isfile(path)  # noqa: PTH113
     return path if is_file else None

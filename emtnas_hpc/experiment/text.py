@@ -1,6 +1,7 @@
-"""Text files that a user gives, whatever wrote them: UTF-8 or UTF-16 by its mark; and TOML."""
+"""What a user gives: paths, and text files whatever wrote them, UTF-8 or UTF-16; and TOML."""
 
 import codecs
+import os
 import re
 import tomllib
 from collections.abc import Iterator
@@ -22,6 +23,14 @@ _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _LINE = re.compile(r"\s*([\w.\"'-]+)\s*=\s*(.*?)\s*(?:#.*)?")
 #: Quotes as a word processor sets them; TOML knows the plain ones only.
 _CURLY = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb"
+
+
+def at_home(typed: str | Path) -> Path:
+    """A path with the user's home for a leading `~`, which no shell replaces in files or options.
+
+    One of nobody that is known stays as it was typed.
+    """
+    return Path(os.path.expanduser(typed))  # noqa: PTH111 - pathlib's raises for nobody
 
 
 def read_text(path: Path, what: str = "", kind: str = "text") -> str:

@@ -23,10 +23,12 @@ class Item:
     Attributes:
         subject: what its module says.
         retrained: where its weights are; None for a network without.
+        doubt: what is wrong with the search that found it; empty if nothing is.
     """
 
     subject: Subject
     retrained: Retrained | None = None
+    doubt: str = ""
 
 
 def export(
@@ -60,6 +62,10 @@ def export(
     """
     _refuse_what_cannot_be(items, onnx)
     for item in items:
+        if item.doubt and not force:
+            raise InputError(f"{item.doubt}; export it all the same with --force")
+        if item.doubt:
+            say(f"warning: {item.doubt}")
         if item.retrained is not None and not force:
             refuse_divergence(item.retrained, item.retrained.record.diverged)
     files = {folder / f"{item.subject.name}.py": _source(item.subject) for item in items}

@@ -127,6 +127,11 @@ def depth_of(picture: Image.Image, path: str | Path) -> str:
     if mode not in _DEEP_MODES:
         if _tag(picture, _SAMPLE_FORMAT) == _SIGNED:
             raise DataError(f"{shown(path)} has signed 8-bit values, expected 0 to 255; convert it")
+        if any(str(tile[3]).startswith("LA;16") for tile in getattr(picture, "tile", ())):
+            raise DataError(
+                f"{shown(path)} has grey values of 16 bits with transparency, of which 8 would be "
+                "lost, expected them without; save it as 16-bit grey"
+            )
         if mode == "LAB":
             raise DataError(f"{shown(path)} is in LAB colours, expected RGB or grey; convert it")
         return EIGHT_BITS

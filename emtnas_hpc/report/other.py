@@ -1,7 +1,8 @@
 """Retrainings that fit no row of the paper's tables, as a list."""
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from emtnas_hpc.history.retraining import Retraining
 from emtnas_hpc.report.columns import column
@@ -16,6 +17,7 @@ _COLUMNS = (
     column("accuracy", name="Test"),
     *map(column, ("top5", "auc", "parameters", "macs")),
 )
+_SHOWN_DIGITS = 6
 _LABELS = ("Experiment", "Found on", "Data set", "N", "Recipe")
 
 #: A run with what was retrained in it.
@@ -31,7 +33,7 @@ def other_table(runs: Sequence[Run], used: Collection[str]) -> Table:
             if retraining.finished and header.signature not in used:
                 key = (header.experiment, header.experiment_signature)
                 groups[key].append((run, retraining))
-    rows = tuple(_row(groups[key]) for key in sorted(groups))
+    rows = tuple(_told_apart([_row(groups[key]) for key in sorted(groups)], sorted(groups)))
     recipes = sorted({Recipe.of(r) for members in groups.values() for _run, r in members})
     table = fitted(Table("other", "Other experiments", _LABELS, _COLUMNS, rows))
     notes = (
@@ -41,6 +43,18 @@ def other_table(runs: Sequence[Run], used: Collection[str]) -> Table:
         *table.diverged_notes,
     )
     return table.with_notes(notes)
+
+
+def _told_apart(rows: Sequence[Row], keys: Sequence[tuple[str, str]]) -> Iterator[Row]:
+    """Rows of one label, such as of two sets of images, with a part of their signatures."""
+    alike = Counter(row.labels for row in rows)
+    for row, (_name, signature) in zip(rows, keys, strict=True):
+        if alike[row.labels] == 1:
+            yield row
+        else:
+            *others, recipe = row.labels
+            labels = (*others, f"{recipe} [{signature[:_SHOWN_DIGITS]}]")
+            yield replace(row, key=" ".join(labels), labels=labels)
 
 
 def _row(members: Members) -> Row:

@@ -75,7 +75,7 @@ def read_stored(paths: RunPaths) -> StoredExperiment | None:
     if content is None:
         return None
     try:
-        return parse_stored(content.decode("utf-8-sig"), str(paths.experiment))
+        return parse_stored(content.decode().removeprefix("\ufeff"), str(paths.experiment))
     except UnicodeDecodeError as error:
         raise StoredError(f"{paths.experiment} cannot be read: {error}") from None
 

@@ -101,7 +101,11 @@ def folder_fingerprint(folder: Path) -> str | None:
     digest, left_out, n = hashlib.sha256(), LeftOut(), 0
     for part in parts_called(_folders(folder, left_out), shown(folder)).values():
         for name in class_folders(folder / part, left_out):
-            for picture, size in pictures_below(folder / part / name, left_out):
+            pictures = pictures_below(folder / part / name, left_out)
+            if not pictures:
+                # A class without pictures is refused, and must be noticed for that.
+                digest.update(f"{part}/{name}/\0\n".encode(errors="surrogateescape"))
+            for picture, size in pictures:
                 path = folder / part / name / picture
                 with read_errors(path):
                     line = f"{part}/{name}/{picture}\0{size}\0{path.stat().st_mtime_ns}\n"

@@ -34,7 +34,11 @@ _SINGLE_ARRAY = b"\x93NUMPY"
 _ARCHIVE = (b"PK\x03\x04", b"PK\x05\x06")
 
 #: What numpy raises on files that are no archive, cut off, or damaged inside.
-_UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error),
+    # Of an array that is too large, or whose damaged head claims so.
+    MemoryError,
+)
 
 
 def read_npz(path: Path, classes: tuple[str, ...] = (), multi_label: bool = False) -> RawData:

@@ -1,7 +1,6 @@
 """Where a task's images come from, as the text of its setting `source` says it."""
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,13 @@ from emtnas_hpc.data.sources.package_sets import PACKAGE_SETS
 from emtnas_hpc.data.sources.torchvision_sets import TORCHVISION_SETS
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.experiment.settings import TaskSettings
+from emtnas_hpc.experiment.text import at_home
 
 Kind = Literal["torchvision", "medmnist", "package", "npz", "images", "imagenet"]
 
 _KINDS = ", ".join(f"{kind}:..." for kind in get_args(Kind))
+#: Of a path, what its key may have; names of files end at 255 bytes.
+_LONGEST_STEM = 100
 _NAMES: dict[str, tuple[str, ...]] = {
     "torchvision": TORCHVISION_SETS,
     "medmnist": tuple(MEDMNIST_SETS.values()),
@@ -68,8 +70,7 @@ class Source:
 
     @property
     def _typed(self) -> Path:
-        # No shell replaces `~` in a file; one of nobody that is known stays as it was typed.
-        return Path(os.path.expanduser(self.argument))  # noqa: PTH111
+        return at_home(self.argument)
 
     @property
     def key(self) -> str:
@@ -77,7 +78,7 @@ class Source:
         if self.kind in _NAMES:
             return f"{self.kind}-{self.argument.lower()}"
         path = Path(self.argument) if self.is_streamed else self.path
-        stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem) or "data"
+        stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem)[:_LONGEST_STEM] or "data"
         size = f"-{self.image_size}px" if self.image_size else ""
         return f"{self.kind}-{stem}{size}-{_short_hash(str(path))}"
 
