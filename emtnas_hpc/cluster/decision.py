@@ -105,6 +105,11 @@ def _refuse_doubt(record: JobRecord, queue: Queue) -> None:
     """Refuses to take for gone what may stand in a line that cannot be read."""
     if queue.doubt:
         raise SchedulerError(queue.doubt)
+    if queue.silent and record.job_id is not None:
+        raise SchedulerError(
+            f"squeue printed nothing, not even its heading, so what became of job {record.job_id} "
+            "is not known; try again later"
+        )
     for job in queue.damaged:
         is_number = record.job_id is None or record.job_id.startswith(job.job_id)
         if is_number and record.name.startswith(job.name):

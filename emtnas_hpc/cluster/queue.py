@@ -86,14 +86,21 @@ class Queue(list[QueuedJob]):
         damaged: jobs of which not all could be read; they have their numbers, and of their names
             what is left.
         doubt: why there may be any other job, in a line; empty where there is none.
+        silent: whether squeue printed nothing at all, not even the heading that it was asked for.
     """
 
     def __init__(
-        self, jobs: Iterable[QueuedJob] = (), damaged: Sequence[QueuedJob] = (), doubt: str = ""
+        self,
+        jobs: Iterable[QueuedJob] = (),
+        damaged: Sequence[QueuedJob] = (),
+        doubt: str = "",
+        *,
+        silent: bool = False,
     ) -> None:
         super().__init__(jobs)
         self.damaged = tuple(damaged)
         self.doubt = doubt
+        self.silent = silent
 
     def without_doubt(self) -> "Queue":
         """Itself, for those who go by what is not in it.
@@ -186,7 +193,8 @@ def parse_queue(text: str, say: Say = silent, beside: set[str] | None = None) ->
         doubt = str(instead_of("squeue", "jobs", others))
     elif others:
         say(none_of("squeue", "a job's", others))
-    return Queue(jobs, damaged, doubt)
+    silent = not (jobs or damaged or doubt or others or has_heading)
+    return Queue(jobs, damaged, doubt, silent=silent)
 
 
 def _joined(lines: Iterable[str]) -> list[str]:

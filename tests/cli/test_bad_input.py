@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from command_line import TINY, Emtnas, snapshot
 
+from emtnas_hpc.cli.failures import describe_failure
+
 DEVICES = "expected auto, cpu, cuda or cuda:N"
 NAMES = "at most 200 letters, digits and _ . + = , - that begin with a letter or digit"
 
@@ -218,3 +220,27 @@ def test_commits_that_cannot_be_read_take_no_settings_at_all(
         "one from a backup, or move runs/tiny/seed-0 away to begin anew\n"
     )
     assert snapshot(run) == {"search": None, "search/000001": None}
+
+
+@pytest.mark.parametrize("size", ["7", "4097", "1000000"])
+def test_images_of_a_size_that_no_network_or_memory_takes_are_refused_first(
+    emtnas: Emtnas, size: str
+) -> None:
+    result = emtnas("prepare", "quickstart", "--set", f"task.digits.image_size={size}")
+    assert result.code == 2
+    assert f"image_size is {size}, expected an integer from 8 to 4,096" in result.err
+
+
+def test_a_very_long_name_of_a_folder_is_refused_in_a_line(emtnas: Emtnas, here: Path) -> None:
+    for kind in ("images", "npz"):
+        source = f"task.digits.source={kind}:{'x' * 240}"
+        result = emtnas("prepare", "quickstart", "--set", source, "--data", here / "data")
+        assert result.code == 2
+        (line,) = (line for line in result.err.splitlines() if line.startswith("error: "))
+        assert "unexpected" not in line
+
+
+def test_memory_that_is_not_there_is_no_surprise() -> None:
+    line, code = describe_failure(MemoryError("Unable to allocate 18.2 TiB for an array"))
+    assert (code, "unexpected" in line) == (1, False)
+    assert line == ("this machine has not enough memory (Unable to allocate 18.2 TiB for an array)")

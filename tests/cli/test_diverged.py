@@ -134,3 +134,21 @@ def test_a_search_that_diverged_is_told_by_status_inspect_and_report(
     (row,) = (line for line in report.splitlines() if line.startswith("digits "))
     assert row.split() == ["digits", *["diverged", "(1)"] * 8]
     assert "digits: 1 of 1 seed diverged and is left out: seed 0." in report
+
+
+def test_what_a_diverged_search_found_is_exported_by_force_only(
+    tmp_path_factory: pytest.TempPathFactory, data: Path, emtnas: Emtnas
+) -> None:
+    folder = tmp_path_factory.mktemp("search")
+    settings = ("training.learning_rate=1e30", "retraining.normal_cells=[1]")
+    settings += ("retraining.epochs=1", "retraining.channels=2", "retraining.recipe=quick")
+    overrides = [word for setting in settings for word in ("--set", setting)]
+    where = ("--runs", folder / "runs")
+    assert run_here("run", *TINY, *overrides, "--name", "wild", *where, "--data", data).code == 0
+    for how in ((), ("--untrained",)):
+        export = ("export", "wild/seed-0", *how, *where, "--output", folder / f"out{len(how)}")
+        refused = emtnas(*export)
+        assert refused.code == 2
+        assert "the search of digits diverged in generation 1" in refused.err
+        forced = emtnas(*export, "--force")
+        assert (forced.code, "warning: the search of digits diverged" in forced.err) == (0, True)

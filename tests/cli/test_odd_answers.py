@@ -120,3 +120,14 @@ def test_a_job_that_slurm_refuses_for_its_memory_leads_to_the_doctor(
     assert result.code == 2
     assert "`emtnas-hpc doctor` tries in which way SLURM takes a wish for memory" in result.err
     assert read_records(run().jobs) == []
+
+
+def test_an_squeue_that_prints_nothing_at_all_loses_no_job(
+    emtnas: Emtnas, data: Path, launched: FakeSlurm
+) -> None:
+    """It was asked for its heading, so this is no empty queue."""
+    _squeue(launched, "true")
+    result = launch(emtnas, data)
+    assert (result.code, launched.submissions) == (1, 2)
+    assert "error: squeue printed nothing, not even its heading" in result.err
+    assert "tiny/seed-0  unknown" in emtnas("status").out

@@ -35,7 +35,9 @@ class StandIns:
         unknown = "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"
         forgotten = f'grep -q "^$3|" {self._queue} || {{ {unknown}; }}'
         self.write(
-            "squeue", f'if [ "$2" = --jobs ]; then {forgotten}; {one}; else cat {self._queue}; fi'
+            "squeue",
+            f'if [ "$2" = --jobs ]; then {forgotten}; {one}; '
+            f'else echo "JOBID|NAME|STATE|"; cat {self._queue}; fi',
         )
         ended = f'grep -v "^$id|" {self._queue} > {self._queue}.new; mv {self._queue}.new'
         self.write("scancel", f"for id in $*; do {ended} {self._queue}; done")

@@ -3,8 +3,10 @@
 import os
 import shutil
 import socket
+import struct
 import tempfile
 import unicodedata
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -339,3 +341,41 @@ def test_a_file_of_arrays_in_a_closed_folder_is_not_taken_for_gone(
     close(folder, 0)
     with pytest.raises(DataError, match=r"cannot be read \(Permission denied\)"):
         npz_fingerprint(folder / "my.npz")
+
+
+@both
+def test_a_link_to_a_class_that_leads_nowhere_is_named_whatever_its_name(
+    folder: Path, read: Read
+) -> None:
+    (folder / "train/eel.v2").symlink_to("/nowhere/eel.v2")
+    assert "eel.v2 cannot be read (No such file or directory): the link" in refusal(read, folder)
+
+
+def test_an_empty_picture_is_named_even_where_pictures_are_only_listed(folder: Path) -> None:
+    (folder / "val/cat/0.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"cat/0\.png cannot be read as a picture \(the file is em"):
+        list_folder(folder)
+
+
+def test_a_class_that_became_empty_changes_the_folder(folder: Path) -> None:
+    before = folder_fingerprint(folder)
+    (folder / "train/zebra").mkdir()
+    assert folder_fingerprint(folder) != before
+
+
+def test_grey_pictures_of_16_bits_with_transparency_are_refused_by_name(folder: Path) -> None:
+    values = np.arange(64, dtype=">u2").reshape(8, 8) * 60
+    rows = b"".join(
+        b"\0" + np.stack([row, np.full(8, 65535, ">u2")], axis=1).tobytes() for row in values
+    )
+    png = b"\x89PNG\r\n\x1a\n"
+    for kind, content in (
+        (b"IHDR", struct.pack(">IIBBBBB", 8, 8, 16, 4, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ):
+        check = zlib.crc32(kind + content)
+        png += struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+    (folder / "train/cat/0.png").write_bytes(png)
+    with pytest.raises(DataError, match=r"cat/0\.png has grey values of 16 bits with transpar"):
+        read_image_folder(folder, 8)

@@ -1,3 +1,4 @@
+import io
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -233,3 +234,15 @@ def test_images_of_another_type_are_refused_with_what_to_write(
     np.savez(npz, **arrays)
     with pytest.raises(DataError, match=f"train_images is {mend}"):
         read_npz(npz)
+
+
+def test_an_array_that_claims_more_than_any_memory_is_named(tmp_path):
+    path = tmp_path / "bomb.npz"
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        head, {"descr": "|u1", "fortran_order": False, "shape": (10**6, 2048, 2048, 3)}
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("train_images.npy", head.getvalue())
+    with pytest.raises(DataError, match="train_images cannot be read"):
+        read_npz(path)
