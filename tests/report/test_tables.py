@@ -1,3 +1,4 @@
+import re
 from functools import partial
 
 import pytest
@@ -230,7 +231,7 @@ def test_other_networks_leave_only_those_rows_and_columns_of_table_2_that_were_r
 
 def test_a_sweep_of_other_networks_has_its_own_probabilities_only(tmp_path):
     for rmp in (0.1, 0.7):
-        settings = (SHORT, f"search.rmp={rmp}")
+        settings = (SHORT, f"supernet.dropout={dropout}")
         make_run(tmp_path, "cifar", *settings, name=f"rmp{rmp}", retrained=Retrained((1,)))
     (table,) = tables_of(tmp_path).values()
     assert [row.labels for row in table.rows] == [("0.1",), ("0.7",)]
@@ -272,3 +273,14 @@ def test_what_fits_no_row_is_listed(tmp_path):
 def test_a_search_that_was_never_retrained_is_not_listed_there(tmp_path):
     make_run(tmp_path, "quickstart", SHORT, retrained=None)
     assert tables_of(tmp_path) == {}
+
+
+def test_rows_that_would_be_called_alike_are_told_apart_by_their_signatures(tmp_path):
+    for seed, dropout in enumerate(("0.1", "0.2")):
+        settings = (SHORT, f"supernet.dropout={dropout}")
+        make_run(
+            tmp_path, "quickstart", *settings, seed=seed, name="same", retrained=Retrained((1,))
+        )
+    (table,) = tables_of(tmp_path).values()
+    assert len({row.key for row in table.rows}) == len(table.rows) == 4
+    assert all(re.search(r" \[[0-9a-f]{6}\]$", row.labels[-1]) for row in table.rows)
