@@ -231,7 +231,7 @@ def test_other_networks_leave_only_those_rows_and_columns_of_table_2_that_were_r
 
 def test_a_sweep_of_other_networks_has_its_own_probabilities_only(tmp_path):
     for rmp in (0.1, 0.7):
-        settings = (SHORT, f"supernet.dropout={dropout}")
+        settings = (SHORT, f"search.rmp={rmp}")
         make_run(tmp_path, "cifar", *settings, name=f"rmp{rmp}", retrained=Retrained((1,)))
     (table,) = tables_of(tmp_path).values()
     assert [row.labels for row in table.rows] == [("0.1",), ("0.7",)]
