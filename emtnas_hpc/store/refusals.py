@@ -125,10 +125,9 @@ def is_folder(path: Path) -> bool:
 
 def lost_link(path: Path) -> Path | None:
     """The link that leads nowhere, for which there is nothing at a path; None if there is none."""
-    for each in (path, *path.parents):
-        if os.path.lexists(each):
-            return None if each.exists() else each
-    return None
+    # The last of the parents is the root or the current directory.
+    nearest = next(each for each in (path, *path.parents) if os.path.lexists(each))
+    return None if nearest.exists() else nearest
 
 
 def _mode(path: Path) -> int | None:

@@ -1,3 +1,4 @@
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from emtnas_hpc.errors import DamagedError, StorageError
-from emtnas_hpc.store.manifest import MANIFEST
+from emtnas_hpc.store.manifest import MANIFEST, Damage, Manifest, read_manifest
 from emtnas_hpc.store.paths import RunPaths, StagePaths
 from emtnas_hpc.store.reading import read_committed, read_newest
 from emtnas_hpc.store.refusals import shown
@@ -118,3 +119,26 @@ def test_commits_that_come_while_one_looks_are_read_and_not_called_damaged(
         return path.read_text()
 
     assert read_committed(stage, "state.txt", read) == "state 3"
+
+
+def test_a_newest_commit_that_refuses_to_be_read_is_no_reason_to_show_an_older_one(
+    commits: RunStore, stage: StagePaths
+) -> None:
+    def refuse(path: Path) -> str:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    with pytest.raises(StorageError, match=r"000003/state\.txt.*: Input/output error"):
+        read_newest(stage, "state.txt", refuse)
+
+
+def test_a_commit_that_is_deleted_while_it_refuses_is_passed_over(
+    commits: RunStore, stage: StagePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_the_newest(directory: Path) -> Manifest | Damage:
+        if directory == stage.commit(3):
+            shutil.rmtree(directory)
+            raise StorageError("Stale file handle")
+        return read_manifest(directory)
+
+    monkeypatch.setattr("emtnas_hpc.store.reading.read_manifest", lose_the_newest)
+    assert _read(stage) == "state 2"

@@ -1,4 +1,5 @@
 import errno
+import re
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,25 @@ def test_earlier_commits_are_spoken_of_only_where_there_are_some() -> None:
     assert str(storage_error(Path("x"), error, intact=True)) == (
         f"{alone} (earlier commits are intact)"
     )
+
+
+def test_an_owner_without_a_name_is_told_by_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(_number: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    error = storage_error(tmp_path, OSError(errno.EACCES, ""), "read")
+    assert re.search(r"it belongs to user \d+, who can permit it", str(error))
+
+
+def test_where_nothing_on_the_way_can_be_seen_no_owner_is_made_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_path: Path, **_how: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("pathlib.Path.stat", refuse)
+    error = storage_error(Path("/closed"), OSError(errno.EACCES, ""), "read")
+    assert str(error).endswith("; ask whom it belongs to")
