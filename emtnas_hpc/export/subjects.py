@@ -92,7 +92,7 @@ def renamed(subject: Subject, name: str) -> Subject:
     if is_taken(name):
         raise InputError(
             f"--name is {name!r}, which is a module of Python or of a package; expected one that "
-            f"is no other's, such as {better}"
+            f"is no other's, such as {f'network_{better}' if is_taken(better) else better}"
         )
     if better != name:
         raise InputError(
