@@ -26,6 +26,7 @@ from emtnas_hpc.cli.status import status
 from emtnas_hpc.cli.stdout import ReaderLeft, delivered
 from emtnas_hpc.cli.verify import verify
 from emtnas_hpc.errors import StartOverError
+from emtnas_hpc.search.environment import NO_GRAPHS
 
 app = typer.Typer(
     name="emtnas-hpc",
@@ -73,7 +74,7 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         # Said in the environment too: on a full disk the run does not remember why.
-        os.environ["EMTNAS_NO_GRAPHS"] = "1"
+        os.environ[NO_GRAPHS] = "1"
         # The same process to everybody else, with nothing of what it was.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 

@@ -25,7 +25,7 @@ def prepare(
     Repeated, it verifies what is there and makes anew what is missing or damaged.
 
     Where your own files have changed, the images of now get a folder of their own beside the old
-    one, and it is said what was altered, added and removed. What has begun keeps the old one.
+    one, and it is said what was altered, added and is gone. What has begun keeps the old one.
     """
     from emtnas_hpc.cli.named_experiment import load_named
     from emtnas_hpc.data import prepare as prepare_task

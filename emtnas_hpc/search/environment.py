@@ -5,6 +5,9 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+#: Set for a process that follows one whose training steps could not be recorded.
+NO_GRAPHS = "EMTNAS_NO_GRAPHS"
+
 _VARIABLES = {
     # On a shared machine, OpenMP threads that spin while they wait made a step take up to 20 times
     # as long.

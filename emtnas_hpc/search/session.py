@@ -19,7 +19,7 @@ from emtnas_hpc.runner.stage import S, Stage
 from emtnas_hpc.runner.terms import Terms
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.device_choice import describe_choice, missing_gpu
-from emtnas_hpc.search.environment import prepare_environment
+from emtnas_hpc.search.environment import NO_GRAPHS, prepare_environment
 from emtnas_hpc.search.run_directory import (
     images_begun_with,
     is_finished,
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from emtnas_hpc.supernet.graphs import Recorder
 
 
-#: In the environment of a process that follows one whose steps could not be recorded.
-NO_GRAPHS = "EMTNAS_NO_GRAPHS"
 #: Whether steps can be recorded is asked anew where one of these is another.
 _DECIDE_GRAPHS = ("device_model", "torch")
 
