@@ -7,12 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emtnas_hpc.notebook.arrays import Generations, Individuals, SearchHistory
-    from emtnas_hpc.notebook.networks import build_network
-    from emtnas_hpc.notebook.retraining import retrain
-    from emtnas_hpc.notebook.run import Incumbent, Run, RunRetraining, load_run
-    from emtnas_hpc.space.architecture import Architecture
-    from emtnas_hpc.space.genotype import format_genotype, parse_genotype
+    from emtnas_hpc.api import Incumbent, Run, RunRetraining, build_network, load_run, retrain
+    from emtnas_hpc.search.history_arrays import Generations, Individuals, SearchHistory
+    from emtnas_hpc.space.architecture import Architecture, format_genotype, parse_genotype
 
 __version__ = "0.1.0"
 
@@ -32,12 +29,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "notebook.arrays": ("Generations", "Individuals", "SearchHistory"),
-    "notebook.networks": ("build_network",),
-    "notebook.retraining": ("retrain",),
-    "notebook.run": ("Incumbent", "Run", "RunRetraining", "load_run"),
-    "space.architecture": ("Architecture",),
-    "space.genotype": ("format_genotype", "parse_genotype"),
+    "api": ("Incumbent", "Run", "RunRetraining", "build_network", "load_run", "retrain"),
+    "search.history_arrays": ("Generations", "Individuals", "SearchHistory"),
+    "space.architecture": ("Architecture", "format_genotype", "parse_genotype"),
 }
 
 

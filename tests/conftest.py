@@ -14,7 +14,7 @@ import emtnas_hpc
 sys.path.insert(0, str(Path(__file__).parent))
 
 if TYPE_CHECKING:
-    from emtnas_hpc.store.paths import RunPaths
+    from emtnas_hpc.checkpoint.paths import RunPaths
 
 # The same examples every time, and none fails because the machine is busy.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from emtnas_hpc.cli import exit_codes
-from emtnas_hpc.cli.app import app
-from emtnas_hpc.experiment import preset_names, study_names
+from emtnas_hpc.cli import console
+from emtnas_hpc.cli.app import VERBS, app, load_command
+from emtnas_hpc.settings.presets import preset_names, study_names
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -26,9 +26,8 @@ def test_the_readme_has_no_blanks_left():
 
 
 def test_commands_and_presets_of_the_readme_exist():
-    commands = {command.callback.__name__ for command in app.registered_commands}
     lines = re.findall(r"emtnas-hpc ([a-z]+)(?: ([a-z0-9-]+))?", (ROOT / "README.md").read_text())
-    assert {command for command, _preset in lines} == commands
+    assert {command for command, _preset in lines} == set(VERBS)
     presets = {preset for command, preset in lines if command in ("run", "prepare") and preset}
     assert presets
     assert presets <= {*preset_names(), *study_names()}
@@ -42,8 +41,7 @@ def test_tools_of_the_readme_exist():
 
 
 def test_options_of_the_readme_exist():
-    program = typer.main.get_command(app)
-    commands = [program, *program.commands.values()]
+    commands = [typer.main.get_command(app), *map(load_command, VERBS)]
     known = {name for command in commands for p in command.params for name in p.opts} | {"--help"}
     text = (ROOT / "README.md").read_text()
     written = re.findall(r"emtnas-hpc [^#\n]*|`--[^`]*`", text)
@@ -54,4 +52,4 @@ def test_options_of_the_readme_exist():
 
 def test_exit_codes_of_the_readme_are_those_of_the_program():
     rows = re.findall(r"^\| (\d+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert [int(code) for code in rows] == sorted(exit_codes.MEANINGS)
+    assert [int(code) for code in rows] == sorted(console.MEANINGS)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from emtnas_hpc.agenda.session import carry_on
-from emtnas_hpc.data import REGISTRY
-from emtnas_hpc.experiment.loading import build_experiment
-from emtnas_hpc.runner.interruption import StopRequest
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.data.sources import REGISTRY
+from emtnas_hpc.pipeline import run_stages
 from emtnas_hpc.runner.loop import Outcome, Progress
-from emtnas_hpc.search.session import Listeners, SearchRequest
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.runner.signals import StopRequest
+from emtnas_hpc.search.session import Callbacks, RunSpec
+from emtnas_hpc.settings.loading import build_experiment
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -38,21 +38,21 @@ LABEL = "quick+channels=2+epochs=1+batch_size=256+part_batches=3"
 RETRAININGS = [f"{task}-n{n}-{LABEL}" for task in ("digits", "again") for n in (1, 2)]
 
 
-def request_of(directory: Path, data: Path, **sections: dict[str, Any]) -> SearchRequest:
+def request_of(directory: Path, data: Path, **sections: dict[str, Any]) -> RunSpec:
     """The request of the tiny run in a directory, with sections changed."""
     table = {**TINY, **{name: {**TINY[name], **sections[name]} for name in sections}}
     experiment = build_experiment(table, REGISTRY)
-    return SearchRequest(experiment, 0, RunPaths(directory), data, "cpu", "mend it")
+    return RunSpec(experiment, 0, RunPaths(directory), data, "cpu", "mend it")
 
 
 class Told:
-    """Listeners that remember which stages made steps, and may act when one ends."""
+    """Callbacks that remember which stages made steps, and may act when one ends."""
 
     def __init__(self, on_step: Callable[[str, int], None] = lambda _stage, _step: None) -> None:
         self.steps: list[tuple[str, int]] = []
         self.said: list[str] = []
         self._on_step = on_step
-        self.listeners = Listeners(self._progress, lambda _phase, _task: None, self.said.append)
+        self.listeners = Callbacks(self._progress, lambda _phase, _task: None, self.said.append)
 
     @property
     def stages(self) -> list[str]:
@@ -66,7 +66,7 @@ class Told:
 
 
 def stopping_at(stage: str, step: int) -> Told:
-    """Listeners that send this process a SIGTERM when a step of a stage has ended."""
+    """Callbacks that send this process a SIGTERM when a step of a stage has ended."""
 
     def on_step(ended: str, number: int) -> None:
         if (ended, number) == (stage, step):
@@ -75,7 +75,7 @@ def stopping_at(stage: str, step: int) -> Told:
     return Told(on_step)
 
 
-def run(request: SearchRequest, told: Told, **options: Any) -> Outcome:
+def run(request: RunSpec, told: Told, **options: Any) -> Outcome:
     """Carries a run on."""
     with StopRequest() as stop:
-        return carry_on(request, told.listeners, stop, **options)
+        return run_stages(request, told.listeners, stop, **options)

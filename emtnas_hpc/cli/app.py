@@ -3,43 +3,74 @@
 import os
 import sys
 import traceback
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
+import typer.main
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 import emtnas_hpc
-from emtnas_hpc.cli import exit_codes
-from emtnas_hpc.cli.cancel import cancel
-from emtnas_hpc.cli.doctor import doctor
-from emtnas_hpc.cli.export import export
-from emtnas_hpc.cli.failures import describe_failure, one_line
-from emtnas_hpc.cli.inspect import inspect
-from emtnas_hpc.cli.launch import launch
-from emtnas_hpc.cli.logs import logs
-from emtnas_hpc.cli.prepare import prepare
-from emtnas_hpc.cli.report import report
-from emtnas_hpc.cli.resume import resume
-from emtnas_hpc.cli.retrain import retrain
-from emtnas_hpc.cli.run import run
-from emtnas_hpc.cli.status import status
-from emtnas_hpc.cli.stdout import ReaderLeft, delivered
-from emtnas_hpc.cli.verify import verify
+from emtnas_hpc.cli import console
+from emtnas_hpc.cli.console import ReaderLeft, delivered, describe_failure, one_line
 from emtnas_hpc.errors import StartOverError
 from emtnas_hpc.search.environment import NO_GRAPHS
 
+#: Every command with what the list of commands says of it.
+VERBS = {
+    "prepare": "Download and verify the data sets of an experiment, on a machine with internet.",
+    "run": "Search in the foreground; a run that is there goes on where it was.",
+    "retrain": "Train what a search found from scratch, "
+    "and measure it on the test set, once, at the end.",
+    "report": "The paper's tables with your runs in them, also while searches run.",
+    "inspect": "Show what a run's newest commit holds; the incumbents' cells are drawn.",
+    "export": "Write a network as a Python module that needs nothing but torch, "
+    "and its weights beside it.",
+    "verify": "Repeat a run's newest generations from the commit before, or compare two runs.",
+    "launch": "Submit a search to SLURM, a job a seed; "
+    "preempted or out of time, it goes on by itself.",
+    "status": "Show where every seed is: in the queue, at work, done, or why not.",
+    "logs": "Print the log of a seed's newest job.",
+    "cancel": "Cancel every job of a run, spares as well, and see to it that none begins again.",
+    "resume": "Submit runs again that were launched and then cancelled, given up or lost.",
+    "doctor": "Check whether a cluster is fit for it: one line a check, fine, warning or wrong.",
+}
+
+
+def load_command(verb: str) -> TyperCommand:
+    """The command of a verb, whose module is only imported now."""
+    alone = typer.Typer(add_completion=False)
+    alone.command(verb)(getattr(import_module(f"emtnas_hpc.cli.{verb}"), verb))
+    command = typer.main.get_command(alone)
+    assert isinstance(command, TyperCommand)
+    return command
+
+
+class _Verbs(TyperGroup):
+    """A group that lists its commands without importing them: one of them is all that is wanted."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        del ctx
+        return TyperCommand(cmd_name, help=VERBS[cmd_name]) if cmd_name in VERBS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and load_command(str(name)), rest
+
+
 app = typer.Typer(
     name="emtnas-hpc",
+    cls=_Verbs,
     help="Evolutionary multi-tasking neural architecture search that survives preemption.",
-    epilog=f"Exit codes: {', '.join(f'{c} {m}' for c, m in exit_codes.MEANINGS.items())}.",
+    epilog=f"Exit codes: {', '.join(f'{c} {m}' for c, m in console.MEANINGS.items())}.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (
-    *(prepare, run, retrain, report, inspect, export, verify),
-    *(launch, status, logs, cancel, resume, doctor),
-):
-    app.command()(command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -95,19 +126,19 @@ def run_command_line(arguments: list[str]) -> int:
     try:
         with delivered():
             result = app(arguments, prog_name=app.info.name, standalone_mode=False)
-        if result == exit_codes.INTERRUPTED:  # what typer makes of it
+        if result == console.INTERRUPTED:  # what typer makes of it
             raise KeyboardInterrupt
     except TyperException as error:
         return _complain(_usage(error), error.exit_code, debug)
     except KeyboardInterrupt:
-        return _complain("interrupted; the same command goes on", exit_codes.INTERRUPTED, debug)
+        return _complain("interrupted; the same command goes on", console.INTERRUPTED, debug)
     except ReaderLeft:
-        return exit_codes.UNHEARD
+        return console.UNHEARD
     except StartOverError:
         raise
     except Exception as error:  # noqa: BLE001 - the last resort; the traceback is a flag away
         return _complain(*describe_failure(error), debug)
-    return result if isinstance(result, int) else exit_codes.DONE
+    return result if isinstance(result, int) else console.DONE
 
 
 def _usage(error: TyperException) -> str:
@@ -121,15 +152,14 @@ def _of_sbatch(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     option = str(getattr(error, "option_name", ""))
     takes_them = context and any(each.name == "sbatch" for each in context.command.params)
-    if not takes_them or not option.startswith("--") or option in _own_options(context):
+    if not takes_them or not option.startswith("--") or option in _own_options():
         return ""
     return f"; what sbatch knows is given as --sbatch {option.removeprefix('--')}=VALUE"
 
 
-def _own_options(context: Any) -> set[str]:
+def _own_options() -> set[str]:
     """Those of all our commands."""
-    commands = context.find_root().command.commands.values()
-    return {name for command in commands for each in command.params for name in each.opts}
+    return {name for verb in VERBS for each in load_command(verb).params for name in each.opts}
 
 
 def _complain(message: str, exit_code: int, debug: bool) -> int:

@@ -1,14 +1,17 @@
-"""Seeds side by side: a process each, their events on one display, signals passed on to all."""
+"""Seeds side by side, a process each; one that fails does not stop the others."""
 
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from emtnas_hpc.cli import exit_codes
+from emtnas_hpc.cli import console
+from emtnas_hpc.cli.console import describe_failure
 from emtnas_hpc.cli.events import Event, Listener, Who, of_experiment
-from emtnas_hpc.runner.interruption import StopRequest
+from emtnas_hpc.errors import StartOverError
+from emtnas_hpc.runner.signals import StopRequest
 
 _POLL_S = 0.2
 
@@ -34,7 +37,7 @@ def run_in_children(
         except KeyboardInterrupt:
             family.stop(signal.SIGKILL)
             raise
-    return exit_codes.combine([future.result() for future in futures])
+    return console.combine([future.result() for future in futures])
 
 
 def _wait(futures: Sequence["Future[int]"], stop: StopRequest, family: "_Family") -> None:
@@ -60,7 +63,7 @@ class _Family:
         """Starts a child, passes its events on, and returns its exit code."""
         with self._lock:
             if self._stopped:
-                return exit_codes.STOPPED
+                return console.STOPPED
             # A session of its own: Ctrl-C reaches the children through us only, and once.
             child = subprocess.Popen(
                 command,
@@ -79,7 +82,7 @@ class _Family:
             name = signal.Signals(-child.returncode).name
             self._pass_on(who, f"ended by {name}; the same command goes on")
             # A signal that we passed on may reach a child before it listens.
-            return exit_codes.STOPPED if self._stopped else exit_codes.FAILED
+            return console.STOPPED if self._stopped else console.FAILED
         return child.returncode
 
     def stop(self, number: signal.Signals) -> None:
@@ -96,3 +99,29 @@ class _Family:
             event = Event(who.seed, "message", text=line)
         with self._lock:
             of_experiment(who.experiment, self._listener)(event)
+
+
+def run_or_say(carry_on: Callable[[], int], say: Callable[[str], None], *, debug: bool) -> int:
+    """Carries a run on; where it fails, that is said and no more.
+
+    Args:
+        carry_on: what may fail; gives the exit code.
+        say: told in one line what is wrong.
+        debug: whether to print the traceback too.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        StartOverError: this process can carry on no run any more.
+    """
+    try:
+        return carry_on()
+    except StartOverError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as a process of its own would do
+        if debug:
+            traceback.print_exc()
+        line, code = describe_failure(error)
+        say(line)
+        return code

@@ -11,8 +11,8 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from emtnas_hpc.cli.console import format_duration, format_percent
 from emtnas_hpc.cli.events import Event, Listener, TaskProgress, Who
-from emtnas_hpc.cli.formats import format_duration, format_percent
 
 #: So many seeds have a line from the start; of more, only those that are under way.
 _MOST_LINES = 12

@@ -3,7 +3,11 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, cast
+
+from emtnas_hpc.cli.console import format_percent
+from emtnas_hpc.runner.loop import Progress
+from emtnas_hpc.search.session import Callbacks
 
 Kind = Literal["phase", "step", "message", "end"]
 
@@ -81,3 +85,58 @@ Listener = Callable[[Event], None]
 def of_experiment(name: str, listener: Listener) -> Listener:
     """A listener for the events of one experiment, which do not say that they are its."""
     return lambda event: listener(replace(event, experiment=name))
+
+
+def retraining_events(seed: int, progress: Progress) -> list[Event]:
+    """The step that has ended and, after the last one, the test set's verdict."""
+    summary: Mapping[str, Any] = progress.summary
+    name = summary["retraining"]
+    step = Event(
+        seed,
+        "step",
+        step=progress.step,
+        n_steps=progress.n_steps,
+        seconds=progress.seconds,
+        text=_readings(summary),
+        retraining=name,
+    )
+    if summary["test_accuracy"] is None:
+        return [step]
+    verdict = f"{name}: test accuracy {format_percent(summary['test_accuracy'])}"
+    if summary.get("diverged"):
+        verdict = f"{name}: no test accuracy, since it diverged in {summary['diverged']}"
+    return [step, Event(seed, "message", text=verdict)]
+
+
+def _readings(summary: Mapping[str, Any]) -> str:
+    epoch, loss = f"epoch {summary['epoch']}/{summary['n_epochs']}", summary["loss"]
+    if loss is None:
+        return f"{epoch}, loss diverged"
+    return f"{epoch}, loss {loss:.3f}, training accuracy {format_percent(summary['accuracy'])}"
+
+
+def callbacks_of(seed: int, listener: Listener) -> Callbacks:
+    """Turns what a run tells into events of its seed."""
+
+    def on_progress(progress: Progress) -> None:
+        if "retraining" in progress.summary:
+            for event in retraining_events(seed, progress):
+                listener(event)
+            return
+        tasks = cast(dict[str, TaskProgress], progress.summary["tasks"])
+        listener(
+            Event(
+                seed,
+                "step",
+                step=progress.step,
+                n_steps=progress.n_steps,
+                seconds=progress.seconds,
+                tasks=tasks,
+            )
+        )
+
+    return Callbacks(
+        on_progress,
+        lambda phase, task: listener(Event(seed, "phase", text=f"{phase} {task}".strip())),
+        lambda message: listener(Event(seed, "message", text=message)),
+    )

@@ -9,18 +9,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from emtnas_hpc.cli.formats import format_duration
-from emtnas_hpc.cli.screen import make_table, open_screen
-from emtnas_hpc.cluster.decision import Action
-from emtnas_hpc.cluster.launching import Launched
-from emtnas_hpc.cluster.minutes import format_limit
-from emtnas_hpc.cluster.plan import finish
-from emtnas_hpc.cluster.profiles import SHIPPED_DEFAULT
-from emtnas_hpc.cluster.proposal import Proposal, SeedProposal, with_room
-from emtnas_hpc.cluster.submission import sbatch_text
+from emtnas_hpc.cli.console import format_duration, make_table, open_screen
+from emtnas_hpc.slurm.estimate import finish
+from emtnas_hpc.slurm.launch import Launched
+from emtnas_hpc.slurm.plan import LaunchPlan, PlannedSeed, with_room
+from emtnas_hpc.slurm.profile import SHIPPED_DEFAULT
+from emtnas_hpc.slurm.reconcile import Action
+from emtnas_hpc.slurm.slurm import format_limit
+from emtnas_hpc.slurm.submit import sbatch_text
 
 
-def print_proposals(proposals: Sequence[Proposal], *, with_script: bool) -> None:
+def print_proposals(proposals: Sequence[LaunchPlan], *, with_script: bool) -> None:
     """Prints what would be done, and why.
 
     Args:
@@ -44,7 +43,7 @@ def print_launched(launched: Sequence[Launched]) -> None:
 
 
 def print_json(
-    proposals: Sequence[Proposal], launched: Sequence[Launched], *, with_script: bool
+    proposals: Sequence[LaunchPlan], launched: Sequence[Launched], *, with_script: bool
 ) -> None:
     """Prints plan and outcome as one JSON document."""
     done = {each.seed.run.directory: each for each in launched}
@@ -52,7 +51,7 @@ def print_json(
     print(json.dumps({"experiments": values}, indent=2, allow_nan=False))
 
 
-def requested(proposal: Proposal) -> dict[str, tuple[object, str]]:
+def requested(proposal: LaunchPlan) -> dict[str, tuple[object, str]]:
     """What the jobs ask for, by name: the value and its origin; what is left open is left out."""
     profile, origins = proposal.resolved.profile, proposal.resolved.origins
     values: dict[str, object] = profile.model_dump(mode="json", exclude={"sbatch"})
@@ -65,7 +64,7 @@ def requested(proposal: Proposal) -> dict[str, tuple[object, str]]:
     }
 
 
-def _print_proposal(screen: Console, proposal: Proposal) -> None:
+def _print_proposal(screen: Console, proposal: LaunchPlan) -> None:
     screen.print(proposal.experiment.name, markup=False, style="bold")
     screen.print(_request_table(proposal))
     screen.print()
@@ -75,7 +74,7 @@ def _print_proposal(screen: Console, proposal: Proposal) -> None:
         screen.print(note, markup=False, soft_wrap=True)
 
 
-def _request_table(proposal: Proposal) -> Table:
+def _request_table(proposal: LaunchPlan) -> Table:
     table = make_table()
     for heading in ("a job asks for", "value", "from"):
         table.add_column(heading)
@@ -88,7 +87,7 @@ def _request_table(proposal: Proposal) -> Table:
     return table
 
 
-def _seed_table(proposal: Proposal) -> Table:
+def _seed_table(proposal: LaunchPlan) -> Table:
     table = make_table()
     table.add_column("seed", justify="right")
     table.add_column("is")
@@ -100,7 +99,7 @@ def _seed_table(proposal: Proposal) -> Table:
     return table
 
 
-def _cells(row: SeedProposal) -> list[str]:
+def _cells(row: PlannedSeed) -> list[str]:
     plan, decision = row.plan, row.decision
     seed = row.seed.run.directory.name.removeprefix("seed-")
     will = decision.action.value + (f" ({decision.why})" if decision.why else "")
@@ -112,7 +111,7 @@ def _cells(row: SeedProposal) -> list[str]:
     return [seed, decision.state, str(plan.generation), str(plan.left), *jobs, _plain(will)]
 
 
-def _notes(proposal: Proposal) -> list[str]:
+def _notes(proposal: LaunchPlan) -> list[str]:
     notes = []
     plans = [row.plan for row in proposal.submitted]
     if any(plan.seconds for plan in plans) and all(plan.n_jobs is not None for plan in plans):
@@ -128,19 +127,19 @@ def _notes(proposal: Proposal) -> list[str]:
     return notes
 
 
-def _guessed(proposal: Proposal) -> list[str]:
+def _guessed(proposal: LaunchPlan) -> list[str]:
     names = (name for row in proposal.submitted for name in row.guessed)
     return [name.removeprefix("retraining/") for name in dict.fromkeys(names)]
 
 
-def _script(proposal: Proposal) -> str:
+def _script(proposal: LaunchPlan) -> str:
     if not proposal.submitted:
         return ""
     seed = proposal.submitted[0].seed
     return sbatch_text(seed.run, seed.request)
 
 
-def _values(proposal: Proposal, done: dict[Any, Launched], with_script: bool) -> dict[str, Any]:
+def _values(proposal: LaunchPlan, done: dict[Any, Launched], with_script: bool) -> dict[str, Any]:
     script = {"sbatch": _script(proposal)} if with_script else {}
     asked = requested(proposal).items()
     return {
@@ -155,7 +154,7 @@ def _values(proposal: Proposal, done: dict[Any, Launched], with_script: bool) ->
     }
 
 
-def _seed_values(row: SeedProposal, launched: Launched | None) -> dict[str, Any]:
+def _seed_values(row: PlannedSeed, launched: Launched | None) -> dict[str, Any]:
     decision = launched.decision if launched else row.decision
     return {
         "seed": int(row.seed.run.directory.name.removeprefix("seed-")),

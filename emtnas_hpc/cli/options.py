@@ -3,12 +3,16 @@
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.experiment.text import at_home
+from emtnas_hpc.settings.messages import at_home
+
+if TYPE_CHECKING:
+    from emtnas_hpc.slurm.fit import JobOptions
+
 
 #: The paper's search, so that a bare command does what the paper did.
 DEFAULT_EXPERIMENT = "cifar"
@@ -120,3 +124,38 @@ def check_parallel(number: int) -> int:
     if number < 1:
         raise InputError(f"--parallel is {number}, expected at least 1 seed at a time")
     return number
+
+
+ProfileOption = Annotated[
+    str,
+    typer.Option(
+        "--profile",
+        help="A profile's name or TOML file; default: the one of the partition. `doctor` says "
+        "which that is, and where one to copy is.",
+    ),
+]
+PartitionOption = Annotated[
+    str, typer.Option("--partition", "-p", help="SLURM's partition; default: SLURM's default.")
+]
+TimeOption = Annotated[
+    str,
+    typer.Option("--time", "-t", help="Limit of a job, as SLURM writes it: 90, 24:00:00, 1-12."),
+]
+GpusOption = Annotated[int | None, typer.Option("--gpus", help="GPUs of a job.", min=0)]
+SbatchOption = Annotated[
+    list[str],
+    typer.Option("--sbatch", help="Any option of sbatch: NAME=VALUE, or NAME. Repeatable."),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show the plan and what sbatch would get; submit nothing.")
+]
+
+
+def make_job_options(
+    profile: str, partition: str, time: str, gpus: int | None, sbatch: list[str]
+) -> "JobOptions":
+    """What was typed about the jobs."""
+    # Imported here, so that --help needs none of it.
+    from emtnas_hpc.slurm.fit import JobOptions
+
+    return JobOptions(profile, partition, time, gpus, tuple(sbatch))

@@ -4,7 +4,6 @@ import json
 import sys
 from pathlib import Path
 
-from emtnas_hpc.agenda.mending import prepare_command
 from emtnas_hpc.cli.options import (
     DEFAULT_EXPERIMENT,
     DataOption,
@@ -12,6 +11,7 @@ from emtnas_hpc.cli.options import (
     JsonOption,
     SetOption,
 )
+from emtnas_hpc.settings.hints import prepare_hint
 
 
 def prepare(
@@ -27,13 +27,13 @@ def prepare(
     Where your own files have changed, the images of now get a folder of their own beside the old
     one, and it is said what was altered, added and is gone. What has begun keeps the old one.
     """
-    from emtnas_hpc.cli.named_experiment import load_named
-    from emtnas_hpc.data import prepare as prepare_task
+    from emtnas_hpc.cli.runs import load_named
+    from emtnas_hpc.data.prepare import prepare as prepare_task
 
     wanted = [named.experiment for named in load_named(experiment, set_, None)]
     # Experiments of a study share data sets.
     tasks = dict.fromkeys((name, each.task[name]) for each in wanted for name in each.data_sets)
-    mend = prepare_command(experiment, set_, data)
+    mend = prepare_hint(experiment, set_, data)
     rows = []
     for name, images in tasks:
         prepared = prepare_task(name, images, data, say=_say, mend=mend)

@@ -1,10 +1,25 @@
 """`run`: search in the foreground."""
 
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from emtnas_hpc.checkpoint.os_errors import is_there
+from emtnas_hpc.checkpoint.paths import seed_run
+from emtnas_hpc.cli import console
+from emtnas_hpc.cli.children import run_in_children, run_or_say
+from emtnas_hpc.cli.console import ReaderLeft
+from emtnas_hpc.cli.display import open_display
+from emtnas_hpc.cli.events import Event, Listener, Who, callbacks_of, of_experiment
 from emtnas_hpc.cli.options import (
     DEFAULT_EXPERIMENT,
     DataOption,
@@ -18,7 +33,19 @@ from emtnas_hpc.cli.options import (
     check_parallel,
     parse_seeds,
 )
-from emtnas_hpc.search.device_name import check_device_name
+from emtnas_hpc.cli.report_view import print_report
+from emtnas_hpc.cli.runs import Folders, Named, SeedOrder, has_work, load_named, said_of
+from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, StoredError
+from emtnas_hpc.pipeline import open_transfers, pending_stages, run_stages, stages_of
+from emtnas_hpc.runner.loop import Outcome
+from emtnas_hpc.runner.signals import StopRequest
+from emtnas_hpc.search.assembly import SearchPlan
+from emtnas_hpc.search.environment import check_device_name
+from emtnas_hpc.search.run_dir import refuse_other_settings
+from emtnas_hpc.search.session import RunSpec, plan_seeds
+from emtnas_hpc.settings.experiment import Experiment
+from emtnas_hpc.settings.hints import prepare_hint
+from emtnas_hpc.slurm.jobs import read_flag
 
 
 def run(
@@ -42,8 +69,6 @@ def run(
     Ctrl-C stops in good order; the same command goes on, with the images that the run began with.
     """
     # Imported here, so that --help needs none of it.
-    from emtnas_hpc.cli.run_order import RunOrder
-    from emtnas_hpc.cli.running import run_seeds
 
     order = RunOrder(
         experiment,
@@ -58,3 +83,208 @@ def run(
         debug=bool(context.obj),
     )
     return run_seeds(order, as_json=json_, as_events=events)
+
+
+@dataclass(frozen=True)
+class RunOrder:
+    """The arguments of `run`, as the user gave them."""
+
+    experiment: str
+    overrides: tuple[str, ...]
+    name: str | None
+    seeds: tuple[int, ...]
+    parallel: int
+    runs: Path
+    data: Path
+    device: str
+    take_over: bool
+    debug: bool = False
+
+    def jobs(self, named: Named, *, one_of_several: bool) -> list[SeedOrder]:
+        """All seeds of an experiment."""
+        name = named.experiment.name
+        mend = prepare_hint(self.experiment, self.overrides, self.data)
+        return [
+            SeedOrder(
+                named,
+                RunSpec(
+                    named.experiment,
+                    seed,
+                    seed_run(self.runs, name, seed),
+                    self.data,
+                    self.device,
+                    mend,
+                    self.take_over,
+                ),
+                Who(seed, name if one_of_several else ""),
+            )
+            for seed in self.seeds
+        ]
+
+    def child_command(self, job: SeedOrder) -> list[str]:
+        """The command that carries out one job and tells its events on stdout."""
+        where = ["--runs", str(self.runs), "--data", str(self.data), "--device", self.device]
+        name = ["--name", job.request.experiment.name]
+        which = [*name, "--seeds", f"{job.request.seed},", *["--take-over"] * self.take_over]
+        # Without -P a file of the user's named like a module of ours would be imported.
+        program = [sys.executable, "-P", "-m", "emtnas_hpc", *["--debug"] * self.debug, "run"]
+        return [*program, *job.named.typed.words, *which, *where, "--events"]
+
+
+def place_all(
+    by_experiment: Sequence[Sequence[SeedOrder]], order: RunOrder, listener: Listener
+) -> list[SeedOrder]:
+    """The seeds of all experiments, no run directory twice."""
+    folders = Folders(order.experiment)
+    return [
+        seed
+        for some in by_experiment
+        for seed in _place(some, order, listener)
+        if folders.is_new(
+            seed.request.paths.directory, replace(seed.named, experiment=seed.request.experiment)
+        )
+    ]
+
+
+def _place(seeds: Sequence[SeedOrder], order: RunOrder, listener: Listener) -> list[SeedOrder]:
+    """The seeds of one experiment, each in the directory that it is carried on in.
+
+    What is refused is refused before the first seed has searched for days.
+    """
+    first = seeds[0]
+    tell = of_experiment(first.who.experiment, listener)
+    say = callbacks_of(first.who.seed, tell).say
+    try:
+        plans = plan_seeds([seed.request for seed in seeds], say)
+        open_transfers(first.request, say)
+    except DataError:
+        placed = _placed(seeds, order, {}, tell)
+        if first.who.experiment and any(map(_has_work, placed)):
+            raise
+        return placed  # it may be finished; if not, its own start says what is missing
+    placed = _placed(seeds, order, plans, tell)
+    for seed in placed:
+        # One that cannot be read is refused by its own start, and keeps no other from its search.
+        with suppress(StorageError, DamagedError, StoredError):
+            refuse_other_settings(seed.request.paths, plans[seed.request.seed])
+    return placed
+
+
+def _placed(
+    seeds: Sequence[SeedOrder],
+    order: RunOrder,
+    plans: Mapping[int, SearchPlan],
+    tell: Listener,
+) -> list[SeedOrder]:
+    placed = []
+    for seed in seeds:
+        found = None
+        with suppress(StorageError):
+            plan = plans.get(seed.request.seed)
+            found = None if order.name else seed.elsewhere(order.runs, plan)
+        if found is not None:
+            tell(Event(seed.who.seed, "message", text=said_of(found.request.paths)))
+        placed.append(found or seed)
+    return placed
+
+
+def _has_work(seed: SeedOrder) -> bool:
+    return has_work(seed.request.paths, seed.request.experiment, seed.request.seed)
+
+
+def refuse_unwritable(requests: Sequence[RunSpec], runs: Path) -> None:
+    """Run directories that cannot be made; one that is there may be finished, and only read."""
+    for directory in (request.paths.directory for request in requests):
+        try:
+            existing = next(p for p in (directory, *directory.parents) if is_there(p))
+        except StorageError:
+            continue  # its own start says why
+        try:
+            if existing != directory:
+                # Root may write wherever permissions are asked for, and yet not everywhere.
+                tempfile.TemporaryFile(dir=existing).close()
+        except OSError as error:
+            raise InputError(
+                f"--runs is {str(runs)!r}, where {directory} cannot be made ({error.strerror}); "
+                "choose another directory"
+            ) from None
+
+
+def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
+    """Carries out an order and, when all of it is done, prints the report.
+
+    Returns:
+        The exit code.
+    """
+    all_named = load_named(order.experiment, order.overrides, order.name)
+    by_experiment = [order.jobs(named, one_of_several=len(all_named) > 1) for named in all_named]
+    jobs = [job for some in by_experiment for job in some]
+    if as_events:
+        return _run_one_by_one(jobs, _tell, debug=order.debug)
+    steps = {job.who: job.named.experiment.search.generations for job in jobs}
+    with open_display(steps) as listener:
+        jobs = place_all(by_experiment, order, listener)
+        refuse_unwritable([job.request for job in jobs], order.runs)
+        if order.parallel > 1 and len(jobs) > 1:
+            commands = {job.who: order.child_command(job) for job in jobs}
+            code = run_in_children(commands, order.parallel, listener)
+        else:
+            code = _run_one_by_one(jobs, listener, debug=order.debug)
+    if code == console.STOPPED:
+        print("stopped with work left; the same command goes on from there", file=sys.stderr)
+    if code == console.DONE:
+        print_report([job.request.paths.directory for job in jobs], as_json=as_json)
+    return code
+
+
+def _run_one_by_one(jobs: Sequence[SeedOrder], listener: Listener, *, debug: bool) -> int:
+    """A seed that fails does not keep the others from their search; a stop ends all."""
+    run_seed = _run_seed if len(jobs) == 1 else partial(_run_or_say, debug=debug)
+    codes = []
+    with StopRequest() as stop:
+        for job in jobs:
+            tell = of_experiment(job.who.experiment, listener)
+            codes.append(console.STOPPED if stop.requested else run_seed(job.request, tell, stop))
+            tell(Event(job.who.seed, "end"))
+    return console.combine(codes)
+
+
+def _run_or_say(request: RunSpec, listener: Listener, stop: StopRequest, *, debug: bool) -> int:
+    return run_or_say(
+        lambda: _run_seed(request, listener, stop),
+        lambda line: listener(Event(request.seed, "message", text=f"error: {line}")),
+        debug=debug,
+    )
+
+
+def _run_seed(request: RunSpec, listener: Listener, stop: StopRequest) -> int:
+    for text in _marks(request):
+        listener(Event(request.seed, "message", text=text))
+    if run_stages(request, callbacks_of(request.seed, listener), stop) is Outcome.MORE:
+        return console.STOPPED
+    listener(Event(request.seed, "message", text=_finished(request.experiment)))
+    return console.DONE
+
+
+def _marks(request: RunSpec) -> Iterator[str]:
+    """What keeps jobs from a run, but not whoever asks for it here."""
+    paths = request.paths
+    for mark in (paths.cancelled, paths.failed):
+        reason = read_flag(mark)
+        if reason is not None and pending_stages(paths, request.experiment, request.seed):
+            yield f"no job goes on with it, since it is marked as {mark.name} ({reason}); this does"
+
+
+def _finished(experiment: Experiment) -> str:
+    n_retrainings = len(stages_of(experiment)) - 1
+    plural = "s" if n_retrainings > 1 else ""
+    and_more = f" and {n_retrainings} retraining{plural}" if n_retrainings else ""
+    return f"finished, {experiment.search.generations} generations{and_more}"
+
+
+def _tell(event: Event) -> None:
+    try:
+        print(event.to_json(), flush=True)
+    except ReaderLeft:
+        # Whoever started us is gone. Nobody will look after us: stop in good order.
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,11 +1,27 @@
 """`status`: every run at a glance."""
 
+import json
+import math
+import re
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
+from emtnas_hpc.cli.console import format_duration, make_table, one_line, open_screen
 from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption
+from emtnas_hpc.slurm.queue import Accounts
+from emtnas_hpc.slurm.reconcile import State
+from emtnas_hpc.slurm.snapshot import StageProgress
+from emtnas_hpc.slurm.status import SeedStatus, StatusTable, read_status_table
 
 
 def status(
@@ -22,11 +38,315 @@ def status(
     searches run, in the foreground as well, and without SLURM. What may not be read is shown as
     unreadable, with whom it belongs to.
     """
-    from emtnas_hpc.cli.finding import find_runs
-    from emtnas_hpc.cli.status_view import print_status, watch_status
+    from emtnas_hpc.cli.runs import find_runs
 
     directories = find_runs(run, runs)
     if watch and not json_:
         watch_status(directories)
     else:
         print_status(directories, as_json=json_)
+
+
+_COLUMNS = ("stage", "true %", "test %", "s/step", "left", "jobs", "req.", "heard")
+#: Columns of a screen that has room for everything in one line a seed.
+_WIDE = 120
+#: What may be as wide as it likes is what can be broken.
+_BREAKABLE = ("stage", "true %", "test %")
+_LEGEND = (
+    "true: the best so far on the whole validation set; step: a generation or an epoch; "
+    "left: work without queueing; req.: how often SLURM requeued a job; heard: ago, the last "
+    "sign of life."
+)
+_TEST = "test: of the best network that was trained from scratch, once it is; "
+_PARTLY = "+ more: retraining of which no epoch has been measured; "
+_STYLES = {
+    State.RUNNING: "green",
+    State.DONE: "bold green",
+    State.FAILED: "bold red",
+    State.LOST: "bold red",
+    State.UNREADABLE: "bold red",
+    State.CANCELLED: "dim",
+    State.STOPPED: "yellow",
+}
+
+#: Of a retraining's name all but its recipe, which is the same for a whole run.
+_WITHOUT_RECIPE = re.compile(r"retraining/(.+?-n\d+)-")
+
+
+def picture(overview: StatusTable, screen: Console) -> Group:
+    """The table, its notes and its legend; where the screen is narrow, one thing below another."""
+    notes = [note for seed in overview.seeds for note in _notes(seed)]
+    if overview.remark:
+        notes.append(Text(one_line(overview.remark)))
+    table = _table(overview, narrow=screen.width < _WIDE)
+    return Group(table, Text(), *notes, Text(_legend(overview), "dim"))
+
+
+def _legend(overview: StatusTable) -> str:
+    tested = any(tests(seed) for seed in overview.seeds)
+    partly = any(_is_partly_known(seed) for seed in overview.seeds)
+    return _TEST * tested + _PARTLY * partly + _LEGEND
+
+
+def _table(overview: StatusTable, *, narrow: bool) -> Table:
+    tested = any(tests(seed) for seed in overview.seeds)
+    shown = [heading for heading in _COLUMNS if tested or heading != "test %"]
+    if narrow:
+        shown.remove("s/step")
+    table = make_table()
+    table.add_column("run", overflow="fold")
+    if not narrow:
+        table.add_column("state", no_wrap=True)
+    for heading in shown:
+        breakable = heading in _BREAKABLE
+        table.add_column(heading, justify="right", no_wrap=not breakable, overflow="fold")
+    for seed in overview.seeds:
+        cells = _narrow_cells(seed) if narrow else _cells(seed)
+        table.add_row(*_first_cells(seed, narrow), *(Text(cells[heading]) for heading in shown))
+    return table
+
+
+def _first_cells(seed: SeedStatus, narrow: bool) -> list[Text]:
+    state = seed.standing.state
+    name, shown = Text(_name(seed)), Text(state.value, _STYLES.get(state, ""))
+    return [Text("\n").join([name, shown])] if narrow else [name, shown]
+
+
+def _name(seed: SeedStatus) -> str:
+    directory = seed.sight.paths.directory
+    return "/".join(directory.parts[-2:])
+
+
+def _cells(seed: SeedStatus) -> dict[str, str]:
+    silent_s = seed.sight.evidence.silent_s
+    return {
+        "stage": " ".join(_stage(seed)),
+        "true %": ", ".join(_percents(accuracies(seed))) or "-",
+        "test %": ", ".join(_percents(tests(seed).items())) or "-",
+        "s/step": "-" if math.isnan(seed.seconds) else f"{seed.seconds:.1f}",
+        "left": ", ".join(_left(seed, format_duration)),
+        "jobs": str(seed.n_jobs),
+        "req.": str(seed.n_requeues),
+        "heard": "-" if silent_s is None else _roughly(silent_s),
+    }
+
+
+def _narrow_cells(seed: SeedStatus) -> dict[str, str]:
+    """Each a few lines high; a test accuracy stands beside the true one of its task."""
+    cells, tested = _cells(seed), tests(seed)
+    pace = [] if math.isnan(seed.seconds) else [f"{cells['s/step']} s"]
+    in_order = (tested.pop(name, None) for name, _value in accuracies(seed))
+    return {
+        **cells,
+        "stage": "\n".join([*_stage(seed), *pace]),
+        "true %": "\n".join(_percents(accuracies(seed))) or "-",
+        "test %": "\n".join([*map(_percent, in_order), *_percents(tested.items())]) or "-",
+        "left": "\n".join(_left(seed, _roughly)),
+    }
+
+
+def _stage(seed: SeedStatus) -> tuple[str, str]:
+    """The stage under way without the label of its recipe, and how far it is."""
+    stage = seed.sight.under_way
+    short = _WITHOUT_RECIPE.match(stage.name)
+    n_steps = "?" if stage.n_steps is None else stage.n_steps
+    return short[1] if short else stage.name, f"{stage.step}/{n_steps}"
+
+
+def _left(seed: SeedStatus, shown: Callable[[float], str]) -> list[str]:
+    ahead = seed.ahead
+    if math.isnan(ahead.seconds):
+        return ["-"]
+    n_jobs = seed.plan.n_jobs if seed.plan else None
+    return [
+        shown(ahead.seconds),
+        *(["+ more"] if _is_partly_known(seed) else []),
+        *([f"{n_jobs} jobs"] if n_jobs and n_jobs > 1 else []),
+    ]
+
+
+def _is_partly_known(seed: SeedStatus) -> bool:
+    return bool(seed.ahead.unmeasured) and not math.isnan(seed.ahead.seconds)
+
+
+def _roughly(seconds: float) -> str:
+    """The larger of two units will do."""
+    return " ".join(format_duration(seconds).split()[:2])
+
+
+def accuracies(seed: SeedStatus) -> list[tuple[str, float | None]]:
+    """The best true accuracy so far of every task, in [0, 1].
+
+    None where none was measured, nan where the search diverged.
+    """
+    progress = seed.sight.progress
+    if progress is None:
+        return []
+    return [
+        (task.name, math.nan if generation is not None else None if math.isnan(best) else best)
+        for task, best, generation in zip(
+            progress.header.tasks, progress.true_fitness, progress.diverged_in, strict=True
+        )
+    ]
+
+
+def tests(seed: SeedStatus) -> dict[str, float]:
+    """The best test accuracy of every task of which a network was trained to its end, in [0, 1].
+
+    It is nan where all of them diverged.
+    """
+    found: dict[str, list[float]] = defaultdict(list)
+    for stage in seed.sight.stages:
+        if stage.test_accuracy is not None:
+            found[stage.task].append(stage.test_accuracy)
+    return {
+        task: max((value for value in values if not math.isnan(value)), default=math.nan)
+        for task, values in found.items()
+    }
+
+
+def diverged(seed: SeedStatus) -> list[str]:
+    """What of it diverged, in words: the search of a task, or a retraining."""
+    progress = seed.sight.progress
+    tasks = zip(progress.header.tasks, progress.diverged_in, strict=True) if progress else ()
+    searches = (
+        f"the search of {task.name} diverged in generation {generation}"
+        for task, generation in tasks
+        if generation is not None
+    )
+    stages = (f"{stage.name} diverged" for stage in seed.sight.stages if stage.diverged)
+    return [*searches, *stages]
+
+
+def _percents(accuracies: Iterable[tuple[str, float | None]]) -> list[str]:
+    return [f"{name} {_percent(value)}" for name, value in accuracies]
+
+
+def _percent(fraction: float | None) -> str:
+    """A dash for what was not measured; nan is of a training that diverged."""
+    if fraction is None:
+        return "-"
+    return "diverged" if math.isnan(fraction) else f"{100 * fraction:.2f}"
+
+
+def _notes(seed: SeedStatus) -> list[Text]:
+    standing, warning = seed.standing, seed.sight.warning
+    about = [f"{standing.state.value}: {one_line(standing.reason)}"] if standing.reason else []
+    about += [f"{what}: no result, and in no mean of a report" for what in diverged(seed)]
+    if warning and standing.state is not State.DONE:
+        about.append(f"warning: {one_line(warning)}")
+    return [Text(f"{_name(seed)} {line}") for line in about]
+
+
+_EVERY_S = 10.0
+
+
+def print_status(directories: Sequence[Path], *, as_json: bool) -> None:
+    """Prints the status of these run directories on stdout, and on stderr what went wrong."""
+    overview = read_status_table(directories)
+    _complain(overview, set())
+    if as_json:
+        # Imported here: it brings all formats of the report along.
+        from emtnas_hpc.report.render import plain
+
+        print(json.dumps(plain(_values(overview)), indent=2, allow_nan=False))
+    else:
+        screen = open_screen()
+        screen.print(picture(overview, screen))
+
+
+def watch_status(directories: Sequence[Path], *, every_s: float = _EVERY_S) -> None:
+    """Shows the status until nothing moves or Ctrl-C: in place on a terminal, else repeated."""
+    screen = open_screen()
+    told: set[str] = set()
+    try:
+        if not screen.is_terminal:
+            _repeat(directories, told, every_s, lambda overview: _print_dated(overview, screen))
+            return
+        with Live(console=screen, auto_refresh=False) as live:
+            _repeat(
+                directories,
+                told,
+                every_s,
+                lambda overview: live.update(picture(overview, screen), refresh=True),
+            )
+    except KeyboardInterrupt:
+        return  # the way out of it
+
+
+def _repeat(
+    directories: Sequence[Path],
+    told: set[str],
+    every_s: float,
+    show: Callable[[StatusTable], None],
+) -> None:
+    accounts = Accounts()
+    while True:
+        overview = read_status_table(directories, accounts)
+        _complain(overview, told)
+        show(overview)
+        if not overview.moves:
+            return
+        time.sleep(every_s)
+
+
+def _print_dated(overview: StatusTable, screen: Console) -> None:
+    screen.print(time.strftime("%Y-%m-%d %H:%M:%S"))
+    screen.print(picture(overview, screen))
+    screen.print()
+    sys.stdout.flush()
+
+
+def _complain(overview: StatusTable, told: set[str]) -> None:
+    """Says on stderr what went wrong, unless that has been said."""
+    for problem in overview.problems:
+        if problem not in told:
+            told.add(problem)
+            print(one_line(problem), file=sys.stderr)
+
+
+def _values(overview: StatusTable) -> dict[str, Any]:
+    return {
+        "seeds": [_seed_values(seed) for seed in overview.seeds],
+        "problems": [*overview.problems, *([overview.remark] if overview.remark else [])],
+    }
+
+
+def _seed_values(seed: SeedStatus) -> dict[str, Any]:
+    job = seed.standing.job
+    return {
+        "directory": seed.sight.paths.directory,
+        "state": seed.standing.state.value,
+        "reason": seed.standing.reason,
+        "warning": seed.sight.warning,
+        "stage": seed.sight.under_way.name,
+        "stages": [_stage_values(stage) for stage in seed.sight.stages],
+        "generation": seed.sight.generation,
+        "n_generations": seed.sight.n_generations,
+        "true_fitness": dict(accuracies(seed)),
+        "test_accuracy": tests(seed),
+        "diverged": diverged(seed),
+        "seconds_per_step": seed.seconds,
+        "seconds_left": seed.ahead.seconds,
+        "unmeasured_stages": list(seed.ahead.unmeasured),
+        "n_jobs_left": seed.plan.n_jobs if seed.plan else None,
+        "n_jobs": seed.n_jobs,
+        "n_requeues": seed.n_requeues,
+        "heartbeat_age_s": seed.sight.evidence.silent_s,
+        "job": {"id": job.job_id, "state": job.state, "reason": job.reason, "nodes": job.nodes}
+        if job
+        else None,
+        "jobs_in_queue": [each.job_id for each in seed.sight.evidence.jobs or ()],
+    }
+
+
+def _stage_values(stage: StageProgress) -> dict[str, Any]:
+    return {
+        "name": stage.name,
+        "step": stage.step,
+        "n_steps": stage.n_steps,
+        "finished": stage.finished,
+        "seconds_per_step": stage.seconds,
+        "test_accuracy": stage.test_accuracy,
+        "diverged": stage.diverged,
+    }

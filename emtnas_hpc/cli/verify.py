@@ -1,12 +1,18 @@
 """`verify`: proves a run by repeating a part of it, or two runs by comparing them."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.cli import console
 from emtnas_hpc.cli.options import DataOption, DeviceOption, RunArgument, RunsOption
-from emtnas_hpc.search.device_name import check_device_name
+from emtnas_hpc.pipeline import common_retrainings, compare_retrainings
+from emtnas_hpc.search.environment import check_device_name
+from emtnas_hpc.search.verify import Comparison, compare_newest, repeat_newest
+from emtnas_hpc.settings.hints import prepare_hint
 
 
 def verify(
@@ -24,11 +30,42 @@ def verify(
     repetition is written to TMPDIR, which takes room for a commit; commits of a run that somebody
     goes on with are copied there too.
     """
-    from emtnas_hpc.cli.finding import find_run
-    from emtnas_hpc.cli.verifying import compare_runs, repeat_run
+    from emtnas_hpc.cli.runs import find_run
 
     check_device_name(device)
     first = find_run(run, runs)
     if other:
         return compare_runs(first, find_run(other, runs))
     return repeat_run(first, data, device)
+
+
+def compare_runs(a: Path, b: Path) -> int:
+    """Compares the newest step of the search, and of each retraining, that two runs both have."""
+    runs, both = (RunPaths(a), RunPaths(b)), f"{a} and {b}"
+    codes = []
+    # Runs of architectures from elsewhere have no search.
+    if any(run.search.steps() for run in runs) or not common_retrainings(*runs):
+        codes.append(_say(compare_newest(*runs), both))
+    for name, comparison in compare_retrainings(*runs):
+        codes.append(_say(comparison, f"{name} of {both}", "step"))
+    return max(codes)
+
+
+def repeat_run(directory: Path, data_dir: Path, device: str) -> int:
+    """Repeats what led to a run's newest commit."""
+    paths = RunPaths(directory)
+    mend = prepare_hint(str(paths.experiment), (), data_dir)
+    comparison = repeat_newest(paths, data_dir, device, mend=mend, say=_tell)
+    return _say(comparison, f"{directory} and its repetition")
+
+
+def _say(comparison: Comparison, what: str, unit: str = "generation") -> int:
+    if comparison.difference is None:
+        print(f"{what} are equal bit for bit at {unit} {comparison.step}")
+        return console.DONE
+    print(f"{what} differ at {unit} {comparison.step}: {comparison.difference}")
+    return console.DIFFERENCE
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

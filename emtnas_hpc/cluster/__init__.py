@@ -1,1 +1,1 @@
-"""A seed as a chain of SLURM jobs: submitted, carried to its end, watched, called off."""
+"""The former name of `emtnas_hpc.slurm`, for jobs that were queued under it."""

@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emtnas_hpc.data.augmentation import AugmentationDraw, draw_augmentation
-from emtnas_hpc.data.images import Images
+from emtnas_hpc.data.images import AugmentationDraw, Images, draw_augmentation
 
 T = TypeVar("T")
 

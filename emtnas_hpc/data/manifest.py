@@ -1,10 +1,12 @@
 """What a prepared directory says about itself: written last, believed first, checked always."""
 
+import errno
 import hashlib
 import io
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -12,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from emtnas_hpc.data.images import SPLITS, Split
-from emtnas_hpc.data.listing import LISTED
-from emtnas_hpc.errors import DataError
-from emtnas_hpc.store.durable import write_synced
+from emtnas_hpc.checkpoint.atomic import hold, write_synced
+from emtnas_hpc.checkpoint.os_errors import storage_error
+from emtnas_hpc.data.folders import LISTED
+from emtnas_hpc.data.images import SPLITS, Say, Split
+from emtnas_hpc.errors import DataError, shown
 
 SCHEMA: Final = 1
 MANIFEST = "manifest.json"
@@ -244,3 +247,57 @@ def _expected(folder: Path, manifest: Contents, name: str) -> FileRecord:
     if name not in manifest.files:
         raise DataError(f"{folder / MANIFEST} is damaged: it does not list {name}")
     return manifest.files[name]
+
+
+_ADVICE = "make room or choose another directory with --data, then repeat the command"
+
+#: Nothing is wrong with the disk: the place is none where anything can be written.
+_WRONG_PLACE = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+    }
+)
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turns every OSError of the block into one of ours that names `path`.
+
+    Raises:
+        DataError: nothing can be written there, whatever the disk has room for.
+        StorageError: the disk refused.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _WRONG_PLACE:
+            raise DataError(
+                f"cannot write {shown(path)}: {error.strerror}; choose a directory with --data "
+                "that can be written"
+            ) from error
+        raise storage_error(path, error, advice=_ADVICE) from error
+
+
+@contextmanager
+def exclusive(path: Path, say: Say) -> Iterator[bool]:
+    """Waits until no other process is inside.
+
+    Yields:
+        Whether there is a lock: some shared file systems have none, and work goes on without.
+    """
+
+    def waiting() -> None:
+        say(f"waiting for another process that is preparing the same data ({path})")
+
+    with storage_errors(path):
+        file = path.open("a")
+    with file:
+        yield bool(hold(file.fileno(), waiting))

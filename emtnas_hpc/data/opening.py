@@ -6,25 +6,24 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from emtnas_hpc.data.changes import describe_change, seen_before
+from emtnas_hpc.checkpoint.atomic import write_file
 from emtnas_hpc.data.copies import (
     Begun,
     Copy,
     begun_copy,
     copy_folders,
     current_copy,
+    describe_change,
     read_copies,
+    seen_before,
 )
+from emtnas_hpc.data.dataset import Prepared, Streamed, TaskData
+from emtnas_hpc.data.images import Say
 from emtnas_hpc.data.manifest import open_folder
-from emtnas_hpc.data.preparation import compare_with_source, open_folder_of, prepare
-from emtnas_hpc.data.prepared import Prepared
-from emtnas_hpc.data.raw import Say
+from emtnas_hpc.data.prepare import compare_with_source, open_folder_of, prepare
 from emtnas_hpc.data.sources import Source, fingerprint, parse_source
-from emtnas_hpc.data.streamed import Streamed
-from emtnas_hpc.data.task_data import TaskData
 from emtnas_hpc.errors import DataError, EmtnasError, InputError
-from emtnas_hpc.experiment.settings import TaskSettings
-from emtnas_hpc.store.durable import write_file
+from emtnas_hpc.settings.experiment import TaskSettings
 
 
 def open_data(name: str, task: TaskSettings, data_dir: Path, *, mend: str) -> Prepared | Streamed:

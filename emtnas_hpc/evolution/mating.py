@@ -1,16 +1,87 @@
 """Assortative mating: from a population to its offspring (section 3.3 of the paper, after MFEA)."""
 
+import math
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal, Protocol
 
 import numpy as np
 
-from emtnas_hpc.evolution.individual import NOBODY, Individual, Operator
-from emtnas_hpc.evolution.operators import bit_mutation, block_crossover, step_mutation
-from emtnas_hpc.evolution.population import Population
-from emtnas_hpc.evolution.roulette import RouletteWheel
-from emtnas_hpc.space.chromosome import Chromosome
+from emtnas_hpc.evolution.population import NOBODY, Individual, Operator, Population
+from emtnas_hpc.space.architecture import GENE_RANGES, GENES_PER_BLOCK, N_GENES, Chromosome
+
+N_ALL_BLOCKS = N_GENES // GENES_PER_BLOCK
+
+
+def block_crossover(
+    a: Chromosome, b: Chromosome, rng: np.random.Generator
+) -> tuple[Chromosome, Chromosome]:
+    """Swaps each of the 10 blocks (4 genes) of two chromosomes with probability 1/2.
+
+    Section 3.3 of the paper; whether a pair is crossed at all (CP) is decided before.
+    """
+    swapped = np.repeat(rng.random(N_ALL_BLOCKS) < 0.5, GENES_PER_BLOCK).tolist()
+    pairs = [(y, x) if swap else (x, y) for x, y, swap in zip(a, b, swapped, strict=True)]
+    return tuple(x for x, _y in pairs), tuple(y for _x, y in pairs)
+
+
+def bit_mutation(chromosome: Chromosome, rate: float, rng: np.random.Generator) -> Chromosome:
+    """Replaces each gene with probability `rate` by a uniform draw from its candidates.
+
+    The draw may return the gene that was there.
+    """
+    return _replace(chromosome, rng.random(N_GENES) < rate, rng.integers(GENE_RANGES))
+
+
+def step_mutation(chromosome: Chromosome, rate: float, rng: np.random.Generator) -> Chromosome:
+    """Moves each gene with probability `rate` by +1 or -1, wrapping around its candidates.
+
+    The authors' code, not the paper. A gene of two candidates flips.
+    """
+    hit = rng.random(N_GENES) < rate
+    step = 2 * rng.integers(2, size=N_GENES) - 1
+    return _replace(chromosome, hit, (np.array(chromosome) + step) % GENE_RANGES)
+
+
+def _replace(chromosome: Chromosome, hit: np.ndarray, new: np.ndarray) -> Chromosome:
+    return tuple(np.where(hit, new, chromosome).tolist())
+
+
+class RouletteWheel:
+    """Draws individuals, with replacement, proportionally to their fitness within their task.
+
+    Every task has the same total weight: raw fitness would give the easier task most draws. Fitness
+    that is not a positive number weighs nothing; a task that has no other draws uniformly.
+    """
+
+    def __init__(self, individuals: Sequence[Individual]) -> None:
+        self._individuals = tuple(individuals)
+        weights: dict[int, list[float]] = defaultdict(list)
+        for individual in individuals:
+            weights[individual.skill_factor].append(_weight(individual))
+        totals = {task: math.fsum(of_task) for task, of_task in weights.items()}
+
+        def share(individual: Individual) -> float:
+            task = individual.skill_factor
+            total = totals[task]
+            return _weight(individual) / total if total else 1 / len(weights[task])
+
+        self._cumulative = list(accumulate(map(share, individuals)))
+
+    def draw(self, rng: np.random.Generator) -> Individual:
+        """Draws one individual."""
+        # random() < 1, so the point lies before the end, and never on one that weighs nothing.
+        point = rng.random() * self._cumulative[-1]
+        return self._individuals[bisect_right(self._cumulative, point)]
+
+
+def _weight(individual: Individual) -> float:
+    fitness = individual.fitness
+    return fitness if math.isfinite(fitness) and fitness > 0 else 0.0
+
 
 _MUTATIONS = {"redraw": bit_mutation, "step": step_mutation}
 

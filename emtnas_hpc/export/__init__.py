@@ -1,1 +1,1 @@
-"""An architecture as a Python module of its own, plain torch, with its weights."""
+"""An architecture as a Python module of its own."""

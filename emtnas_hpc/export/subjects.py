@@ -1,22 +1,293 @@
-"""What there is to say of a network: of a retrained one, an incumbent, or one from elsewhere."""
+"""What is exported: an architecture, its frame, and where both come from."""
 
+import hashlib
 import re
+import sys
 import tomllib
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import packages_distributions
+from itertools import count
+from keyword import iskeyword
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
-from emtnas_hpc.errors import InputError
-from emtnas_hpc.experiment import TaskSettings
-from emtnas_hpc.export.retrained import Retrained
-from emtnas_hpc.export.subject import Normalisation, Subject, is_taken, module_name
-from emtnas_hpc.history import History
-from emtnas_hpc.history.retraining import RetrainingHeader, TestResult
-from emtnas_hpc.space.architecture import decode
-from emtnas_hpc.space.genotype import parse_genotype
-from emtnas_hpc.space.shape import NetworkShape
-from emtnas_hpc.store.refusals import storage_errors
+from emtnas_hpc.checkpoint.commits import read_committed, read_newest
+from emtnas_hpc.checkpoint.os_errors import storage_errors
+from emtnas_hpc.checkpoint.paths import RunPaths, StagePaths
+from emtnas_hpc.errors import DamagedError, InputError, StorageError
+from emtnas_hpc.retraining.record import (
+    RECORD_NAME,
+    Retraining,
+    RetrainingHeader,
+    TestResult,
+    read_retraining,
+)
+from emtnas_hpc.retraining.stage import WEIGHTS_NAME
+from emtnas_hpc.search.history import History
+from emtnas_hpc.settings.experiment import RetrainingSettings, TaskSettings
+from emtnas_hpc.space.architecture import (
+    MIN_IMAGE_SIZE,
+    Architecture,
+    NetworkShape,
+    StemKind,
+    decode,
+    parse_genotype,
+    size_behind_stem,
+)
+
+_LONGEST_NAME = 64
+_OF_TORCH = (
+    *("PIL", "emtnas_hpc", "filelock", "fsspec", "jinja2", "matplotlib", "networkx", "numpy"),
+    *("onnx", "onnxscript", "pandas", "psutil", "scipy", "sympy", "torch", "torchaudio"),
+    *("torchvision", "tqdm", "triton", "typing_extensions", "yaml"),
+)
+#: Whatever is installed here, so that a network is called the same everywhere.
+_PYTHONS_OR_TORCHS = frozenset(_OF_TORCH).union(sys.stdlib_module_names)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """How pixels become what a network reads.
+
+    Attributes:
+        mean: per channel, of pixel values in [0, 1].
+        std: likewise.
+        pool: images are average-pooled by this factor before.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    pool: int = 1
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One network to export.
+
+    Attributes:
+        name: of the module, and of the files that go with it.
+        architecture: of the network.
+        shape: of the network.
+        facts: what the module's first lines say of it, each a label and a text.
+        normalisation: of the images; None where nobody has said.
+        trained: whether a weights file goes with it.
+    """
+
+    name: str
+    architecture: Architecture
+    shape: NetworkShape
+    facts: tuple[tuple[str, str], ...] = ()
+    normalisation: Normalisation | None = None
+    trained: bool = False
+
+
+def module_name(text: str) -> str:
+    """A name that Python can import: `digits-n2-quick+epochs=1` is `digits_n2_quick_epochs_1`.
+
+    It is no other module's: in its folder an exported `torch.py` would be what it imports itself,
+    and a `typing.py` what torch does.
+    """
+    name = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+    if not name[:1].isalpha() or iskeyword(name) or name in _PYTHONS_OR_TORCHS:
+        name = f"network_{name}".rstrip("_")
+    if len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST_NAME - len(digest) - 1]}_{digest}"
+
+
+def is_taken(name: str) -> bool:
+    """Whether another module is called so: of Python, of what is installed, or of torch's."""
+    return name in _taken_names()
+
+
+@cache
+def _taken_names() -> frozenset[str]:
+    return _PYTHONS_OR_TORCHS.union(packages_distributions())
+
+
+_MOST = 1_000_000
+
+
+def retraining_shape(shape: NetworkShape, settings: RetrainingSettings) -> NetworkShape:
+    """A search's frame, but as wide and as deep as its experiment retrains at most.
+
+    Args:
+        shape: of the task's supernet.
+        settings: of the experiment.
+    """
+    n_normal = max(settings.normal_cells, default=shape.n_normal)
+    return replace(shape, channels=settings.channels, n_normal=n_normal)
+
+
+def check_shape(shape: NetworkShape, write: Callable[[str], str] = str) -> NetworkShape:
+    """Returns a frame that a network can have.
+
+    Args:
+        shape: the frame.
+        write: how what is wrong is called where it comes from, such as `as_option`.
+
+    Raises:
+        InputError: naming what was found and what is expected.
+    """
+    for name, value in (
+        ("channels", shape.channels),
+        ("normal_cells", shape.n_normal),
+        ("classes", shape.n_classes),
+    ):
+        if not 1 <= value <= _MOST:
+            raise InputError(f"{write(name)} is {value}, expected 1 to {_MOST:,}")
+    if shape.image_channels not in (1, 3):
+        raise InputError(f"{write('image_channels')} is {shape.image_channels}, expected 1 or 3")
+    if shape.stem not in get_args(StemKind):
+        known = " or ".join(map(repr, get_args(StemKind)))
+        raise InputError(f"{write('stem')} is {shape.stem!r}, expected {known}")
+    smallest = next(n for n in count(1) if size_behind_stem(n, shape.stem) >= MIN_IMAGE_SIZE)
+    if shape.image_size < smallest:
+        raise InputError(
+            f"{write('image_size')} is {shape.image_size}, expected at least {smallest} pixels: a "
+            "network halves them twice"
+        )
+    return shape
+
+
+def as_option(name: str) -> str:
+    """How the command line calls it."""
+    return f"--{name.replace('_', '-')}"
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A retraining that has committed something.
+
+    Attributes:
+        stage: where its commits are.
+        record: the newest good one.
+    """
+
+    stage: StagePaths
+    record: Retraining
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return self.stage.directory.name
+
+    @property
+    def task(self) -> str:
+        """Where its architecture was found; of one from elsewhere, what it was trained on."""
+        return self.record.header.found_on or self.record.header.task
+
+    def read_weights(self, read: Callable[[Path], T]) -> T:
+        """Reads the weights that the test set was measured with.
+
+        Raises:
+            DamagedError: they are damaged, or gone.
+        """
+        found = read_newest(self.stage, WEIGHTS_NAME, lambda path: (path.parent, read(path)))
+        newest = [self.stage.commit(step) for step in self.stage.steps()[-1:]]
+        # An earlier commit would be good enough to go on from, but is not what was measured.
+        if found is None or [found[0]] != newest:
+            raise DamagedError(
+                f"{self.stage.directory}: the newest commit has no good {WEIGHTS_NAME}; restore it "
+                "from a backup, or move the folder away and let `emtnas-hpc retrain` begin anew"
+            )
+        return found[1]
+
+
+def retrainings_of(paths: RunPaths, *, only_readable: bool = False) -> list[Retrained]:
+    """Every retraining of a run that has a good record, by name.
+
+    Args:
+        paths: of the run.
+        only_readable: pass over those that cannot be read.
+
+    Raises:
+        StorageError: one cannot be read.
+    """
+    found = []
+    for stage in paths.retrainings():
+        with suppress(*[StorageError] * only_readable):
+            record = read_newest(stage, RECORD_NAME, read_retraining)
+            found += [] if record is None else [Retrained(stage, record)]
+    return found
+
+
+def refuse_damaged(paths: RunPaths, name: str | None) -> None:
+    """Tells a retraining that is damaged from one that was never made.
+
+    Args:
+        paths: of the run.
+        name: of the only one that matters; None for all.
+
+    Raises:
+        DamagedError: none of a retraining's commits has a good record.
+        StorageError: one cannot be read.
+    """
+    for stage in paths.retrainings():
+        if name in (None, stage.directory.name):
+            read_committed(stage, RECORD_NAME, read_retraining)
+
+
+def choose(
+    retrainings: Sequence[Retrained], run: Path, task: str | None, name: str | None
+) -> list[Retrained]:
+    """Of every task the finished retraining with the most normal cells, or the one that is named.
+
+    Transfers to other data sets are chosen by name only.
+
+    Args:
+        retrainings: of the run.
+        run: its directory, for messages.
+        task: the only one, or all.
+        name: of a retraining's folder.
+
+    Raises:
+        InputError: there is none, or several would do.
+    """
+    if name is not None:
+        return [_named(retrainings, run, name)]
+    own = [r for r in retrainings if r.record.finished and not r.record.header.is_transfer]
+    tasks = sorted({r.task for r in own} if task is None else {task})
+    chosen = [_deepest([r for r in own if r.task == each], each) for each in tasks]
+    if not chosen or None in chosen:
+        of_task = "" if task is None else f" of {task!r}"
+        raise InputError(
+            f"{run} has no finished retraining{of_task}; make one with `emtnas-hpc retrain {run}`, "
+            "or export the architecture alone with --untrained"
+        )
+    return [each for each in chosen if each is not None]
+
+
+def _named(retrainings: Sequence[Retrained], run: Path, name: str) -> Retrained:
+    found = next((r for r in retrainings if r.name == name), None)
+    if found is None:
+        there = ", ".join(r.name for r in retrainings) or "none"
+        raise InputError(f"--retraining is {name!r}, but {run} has {there}")
+    if not found.record.finished:
+        header, n_epochs = found.record.header, len(found.record.epochs)
+        raise InputError(
+            f"{name} has reached epoch {n_epochs} of {header.n_epochs}; finish it first with the "
+            "command that began it"
+        )
+    return found
+
+
+def _deepest(retrainings: Sequence[Retrained], task: str) -> Retrained | None:
+    deepest = max((r.record.header.shape.n_normal for r in retrainings), default=None)
+    found = [r for r in retrainings if r.record.header.shape.n_normal == deepest]
+    if len(found) > 1:
+        names = ", ".join(r.name for r in found)
+        raise InputError(
+            f"{task!r} has several retrainings as deep: {names}; say --retraining NAME"
+        )
+    return found[0] if found else None
 
 
 def retrained_subject(retrained: Retrained) -> Subject:

@@ -6,12 +6,19 @@ from typing import Literal
 
 import numpy as np
 
-from emtnas_hpc.report.figures.trace import Genes, Integers
-from emtnas_hpc.space.architecture import N_CELL_INPUTS, decode
-from emtnas_hpc.space.chromosome import GENES_PER_BLOCK, N_BLOCKS, N_CELLS, N_GENES
+from emtnas_hpc.report.search_arrays import Genes, Integers
+from emtnas_hpc.space.architecture import (
+    GENES_PER_BLOCK,
+    N_BLOCKS,
+    N_CELL_INPUTS,
+    N_CELLS,
+    N_GENES,
+    N_OPERATIONS,
+    OPERATIONS,
+    NetworkShape,
+    decode,
+)
 from emtnas_hpc.space.counts import Slices, count_macs, count_parameters
-from emtnas_hpc.space.operations import N_OPERATIONS, OPERATIONS
-from emtnas_hpc.space.shape import NetworkShape
 
 Counts = Callable[[Genes, NetworkShape], Integers]
 

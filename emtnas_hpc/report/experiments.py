@@ -7,9 +7,81 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from emtnas_hpc.history.retraining import Retraining
-from emtnas_hpc.report.rows import Kind
-from emtnas_hpc.report.runs import Run
+from emtnas_hpc.report.load import Run
+from emtnas_hpc.report.search_arrays import Trace
+from emtnas_hpc.retraining.record import Retraining
+
+#: Of the paper's searches.
+PAPER_RMP = 0.3
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What tells one experiment of a family from another.
+
+    Attributes:
+        tasks: data sets that are searched for together.
+        reevaluate: whether fitness is re-evaluated.
+        rmp: random mating probability; None for a single task, where it does nothing.
+    """
+
+    tasks: frozenset[str]
+    reevaluate: bool
+    rmp: float | None
+
+
+@dataclass(frozen=True)
+class RowSpec:
+    """What a row asks for.
+
+    Attributes:
+        tasks: data sets of its columns.
+        joint: whether they are searched for together, or each by a search of its own.
+        reevaluate: whether fitness is re-evaluated.
+        rmp: random mating probability of a joint search.
+        n_normal: N, normal cells between two reductions in the retrained network.
+        found_on: task whose architectures are retrained; None for the column's own.
+    """
+
+    tasks: tuple[str, ...]
+    joint: bool
+    reevaluate: bool
+    rmp: float = PAPER_RMP
+    n_normal: int = 2
+    found_on: str | None = None
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The experiments that fill the row: a joint one, or one a task."""
+        if self.joint:
+            return (Kind(frozenset(self.tasks), self.reevaluate, self.rmp),)
+        return tuple(Kind(frozenset({task}), self.reevaluate, None) for task in self.tasks)
+
+    @property
+    def baseline(self) -> "RowSpec":
+        """Single-tasking without re-evaluation on the same tasks, stacked as often."""
+        return RowSpec(
+            self.tasks,
+            joint=False,
+            reevaluate=False,
+            n_normal=self.n_normal,
+            found_on=self.found_on,
+        )
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is its own baseline."""
+        return not self.joint and not self.reevaluate
+
+    @property
+    def key(self) -> str:
+        """A name for it in files that programs read."""
+        name = "+".join(self.tasks) + (" joint" if self.joint else " single")
+        name += f" rmp={self.rmp:g}" if self.joint else ""
+        name += " reevaluated" if self.reevaluate else ""
+        name += f" found-on={self.found_on}" if self.found_on else ""
+        return f"{name} n{self.n_normal}"
+
 
 #: What experiments of one family may differ in. Threads change last bits only; a task's own
 #: settings and its data are compared where experiments share the task.
@@ -187,3 +259,73 @@ def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in settings.items()
         if name not in _FREE and not name.startswith(_FREE_SECTIONS)
     }
+
+
+@dataclass(frozen=True)
+class Searches:
+    """Searches that differ in nothing but their seed.
+
+    Attributes:
+        title: of the experiment.
+        key: of it, a part of file names and addresses.
+        traces: its searches, by seed: the finished ones, or all while none is finished.
+        left_out: seeds that are not finished while others are.
+        diverged: seeds whose training loss did: left out as well, unless all of them did.
+    """
+
+    title: str
+    key: str
+    traces: tuple[Trace, ...]
+    left_out: tuple[int, ...]
+    diverged: tuple[int, ...] = ()
+
+    @property
+    def all_diverged(self) -> bool:
+        """Whether nothing else could be drawn."""
+        return self.diverged == tuple(trace.header.seed for trace in self.traces)
+
+    @property
+    def signature(self) -> str:
+        """The same for all of its seeds, and for no other experiment's."""
+        return self.traces[0].header.experiment_signature
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the data sets, by skill factor."""
+        return tuple(task.name for task in self.traces[0].header.tasks)
+
+    @property
+    def batch_norm(self) -> str:
+        """The mode that its accuracies were measured in."""
+        return self.traces[0].header.batch_norm
+
+    @property
+    def seeds(self) -> str:
+        """Which, and how many: `seeds 0, 1 (n = 2)`."""
+        seeds = [trace.header.seed for trace in self.traces]
+        plural = "s" if len(seeds) > 1 else ""
+        return f"seed{plural} {listed(seeds)} (n = {len(seeds)})"
+
+    @property
+    def finished(self) -> bool:
+        """Whether its searches have reached their last generation."""
+        return all(trace.finished for trace in self.traces)
+
+    @property
+    def generation(self) -> int:
+        """The newest generation that all of its searches have reached."""
+        return min(trace.generation for trace in self.traces)
+
+
+def listed(seeds: Sequence[int]) -> str:
+    """`0, 1, 4`."""
+    return ", ".join(map(str, seeds))
+
+
+def searches_of(experiment: Experiment) -> Searches:
+    """What is drawn of an experiment."""
+    diverged = tuple(seed_of(run) for run in experiment.averaged if run.diverged())
+    runs = [run for run in experiment.averaged if not run.diverged()] or experiment.averaged
+    traces = tuple(run.trace for run in runs if run.trace is not None)
+    left_out = experiment.unfinished if experiment.finished else ()
+    return Searches(experiment.title, experiment.key, traces, left_out, diverged)

@@ -1,13 +1,14 @@
 """A retraining as a stage: a step is an epoch, or a bounded part of one."""
 
+import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from emtnas_hpc.history.retraining import (
+from emtnas_hpc.retraining.record import (
     RECORD_NAME,
     Epoch,
     PartOfEpoch,
@@ -16,8 +17,73 @@ from emtnas_hpc.history.retraining import (
     read_retraining,
     write_retraining,
 )
-from emtnas_hpc.retraining.schedule import Schedule, Step
-from emtnas_hpc.runner.stage import Interrupted
+from emtnas_hpc.runner.loop import Interrupted
+from emtnas_hpc.search.history import WALL_CLOCK_PREFIX
+from emtnas_hpc.settings.experiment import RetrainingSettings
+
+
+@dataclass(frozen=True)
+class Step:
+    """An epoch, or a part of one.
+
+    Attributes:
+        number: of the step, from 1.
+        epoch: that it belongs to, from 1.
+        first: position of its first image in the order of the epoch.
+        last: position behind its last one.
+        ends_epoch: whether nothing of the epoch is left after it.
+    """
+
+    number: int
+    epoch: int
+    first: int
+    last: int
+    ends_epoch: bool
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The steps of a retraining.
+
+    Attributes:
+        n_images: that an epoch trains on.
+        settings: of the retraining.
+    """
+
+    n_images: int
+    settings: RetrainingSettings
+
+    @property
+    def part_images(self) -> int:
+        """Images of a step; the last one of an epoch may have fewer."""
+        return self.settings.part_batches * self.settings.batch_size
+
+    @property
+    def n_parts(self) -> int:
+        """Steps of an epoch."""
+        return -(-self.n_images // self.part_images)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of all epochs."""
+        return self.n_parts * self.settings.epochs
+
+    def step(self, number: int) -> Step:
+        """The step of a number, 1 to `n_steps`."""
+        epoch, part = divmod(number - 1, self.n_parts)
+        first = part * self.part_images
+        last = min(first + self.part_images, self.n_images)
+        return Step(number, epoch + 1, first, last, ends_epoch=last == self.n_images)
+
+    def learning_rate(self, epoch: int) -> float:
+        """A cosine from the first epoch's toward 0 behind the last one."""
+        turn = math.cos(math.pi * (epoch - 1) / self.settings.epochs)
+        return self.settings.learning_rate / 2 * (1 + turn)
+
+    def drop_path(self, epoch: int) -> float:
+        """The probability that a branch is dropped: 0 in the first epoch, rising linearly."""
+        return self.settings.drop_path * (epoch - 1) / max(1, self.settings.epochs - 1)
+
 
 #: Within a commit, beside the record.
 WEIGHTS_NAME = "weights.pt"
@@ -188,3 +254,45 @@ def _newest_reading(record: Retraining) -> tuple[float | None, float]:
 def _known(value: float) -> float | None:
     """JSON has neither nan nor infinity."""
     return value if math.isfinite(value) else None
+
+
+#: What a run is called makes no retraining another one.
+_NAMES = ("header.experiment",)
+
+
+def retraining_differences(a: Path, b: Path) -> Iterator[str]:
+    """Names the readings and tensors in which two commits differ, what they are for first.
+
+    Wall-clock readings may differ.
+
+    Raises:
+        DamagedError: a record or weights cannot be read.
+    """
+    from emtnas_hpc.supernet.weights import weights_differences  # takes torch
+
+    facts_a, facts_b = (_facts(directory / RECORD_NAME) for directory in (a, b))
+    for name in dict.fromkeys([*facts_a, *facts_b]):
+        if facts_a.get(name) != facts_b.get(name):
+            yield f"{RECORD_NAME}: {name} is {facts_a.get(name)} against {facts_b.get(name)}"
+    yield from weights_differences(a / WEIGHTS_NAME, b / WEIGHTS_NAME)
+
+
+def _facts(record: Path) -> dict[str, Any]:
+    """Every reading by its dotted name, without those that may differ."""
+    read_retraining(record)
+    found = dict(_flatten(json.loads(record.read_text(encoding="utf-8")), ""))
+    return {
+        name: value
+        for name, value in found.items()
+        if not name.rpartition(".")[2].startswith(WALL_CLOCK_PREFIX) and name not in _NAMES
+    }
+
+
+def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, list):
+        value = dict(enumerate(value, 1))
+    if not isinstance(value, dict):
+        yield prefix.rstrip("."), value
+        return
+    for name, item in value.items():
+        yield from _flatten(item, f"{prefix}{name}.")

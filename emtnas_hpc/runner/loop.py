@@ -4,15 +4,62 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
+from emtnas_hpc.checkpoint.commits import Commit, RunStore
+from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.runner.attempts import Attempt, Event
-from emtnas_hpc.runner.grace import Grace
-from emtnas_hpc.runner.interruption import StopRequest
-from emtnas_hpc.runner.stage import Abandoned, S, Stage
-from emtnas_hpc.runner.terms import ReasonToStop, no_reason
-from emtnas_hpc.store.refusals import storage_errors
-from emtnas_hpc.store.run_store import Commit, RunStore
+from emtnas_hpc.runner.context import ReasonToStop, no_reason
+from emtnas_hpc.runner.signals import GracePeriod, StopRequest
+
+S = TypeVar("S")
+
+Interrupted = Callable[[], bool]
+
+
+class StepInterrupted(Exception):
+    """Raised by `Stage.advance` after `interrupted()` said True: the step will be repeated."""
+
+
+class Stage(Protocol[S]):
+    """A computation made of resumable steps over a state S.
+
+    A step is a function of the state before it and of nothing else, so repeating it gives the same
+    bits. `advance` may work in place; a state that it abandoned is not used again. No method but
+    `save` and `load` does I/O, none reads a clock for a decision, none handles a signal.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the stage's directory within the run."""
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps until the stage is done."""
+
+    def start(self) -> S:
+        """The state before the first step."""
+
+    def advance(self, state: S, interrupted: Interrupted) -> S:
+        """Does one step.
+
+        Args:
+            state: after the step before.
+            interrupted: to be asked between batches; True means: raise `Abandoned`.
+
+        Raises:
+            Abandoned: `interrupted()` said True.
+        """
+
+    def save(self, state: S, directory: Path) -> None:
+        """Writes all of the state into an empty directory."""
+
+    def load(self, directory: Path) -> S:
+        """Reads the state that `save` wrote."""
+
+    def summary(self, state: S) -> Mapping[str, object]:
+        """A few plain values (JSON) about the last step, for the attempt's events and progress."""
 
 
 class Outcome(Enum):
@@ -82,9 +129,9 @@ def run(
     with stop.deferred():
         step = commit.step if commit else 0
         attempt.event(Event.RESUMED if commit else Event.STARTED, stage=stage.name, step=step)
-        course = _Course(stage, store, attempt, clock, state, step)
-        grace = Grace(stop, attempt, grace_s, clock)
-        return _follow(course, commit_interval_s, grace, stop, reason_to_stop, notify)
+        course = _Execution(stage, store, attempt, clock, state, step)
+        grace = GracePeriod(stop, attempt, grace_s, clock)
+        return _execute(course, commit_interval_s, grace, stop, reason_to_stop, notify)
 
 
 def _loaded(stage: Stage[S], commit: Commit | None) -> S:
@@ -94,7 +141,7 @@ def _loaded(stage: Stage[S], commit: Commit | None) -> S:
         return stage.load(commit.directory)
 
 
-class _Course(Generic[S]):
+class _Execution(Generic[S]):
     """Where a stage is, and how much of that is committed."""
 
     def __init__(
@@ -117,7 +164,7 @@ class _Course(Generic[S]):
         self._committed_at = clock()
         self._longest_commit_s = 0.0
 
-    def advance(self, grace: Grace) -> Progress:
+    def advance(self, grace: GracePeriod) -> Progress:
         """Does one step.
 
         Raises:
@@ -133,7 +180,7 @@ class _Course(Generic[S]):
         """Seconds since the last commit."""
         return self._clock() - self._committed_at
 
-    def next_s(self, grace: Grace) -> float:
+    def next_s(self, grace: GracePeriod) -> float:
         """Seconds that one more step and its commit are expected to take."""
         return grace.expected_s + self._longest_commit_s
 
@@ -155,10 +202,10 @@ class _Course(Generic[S]):
         self._attempt.event(kind, **{"stage": self._stage.name, "step": self.step, **values})
 
 
-def _follow(
-    course: _Course[S],
+def _execute(
+    course: _Execution[S],
     commit_interval_s: float,
-    grace: Grace,
+    grace: GracePeriod,
     stop: StopRequest,
     reason_to_stop: ReasonToStop,
     notify: Callable[[Progress], None],
@@ -169,7 +216,7 @@ def _follow(
             course.commit()
         try:
             progress = course.advance(grace)
-        except Abandoned:
+        except StepInterrupted:
             after_s = grace.seconds_so_far()
             course.record(
                 Event.ABANDONED, step=course.step + 1, signal=stop.signal, seconds=after_s

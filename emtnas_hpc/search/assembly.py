@@ -4,15 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emtnas_hpc.data.prepared import Prepared
-from emtnas_hpc.experiment import Experiment, Identity, identify
-from emtnas_hpc.history.records import Header, TaskHeader
-from emtnas_hpc.search.stage import PhaseListener, SearchStage
-from emtnas_hpc.search.task_trainer import TaskTrainer
-from emtnas_hpc.space.shape import NetworkShape
+from emtnas_hpc.data.dataset import Prepared
+from emtnas_hpc.search.history import Header, TaskHeader
+from emtnas_hpc.search.stage import PhaseListener, SearchStage, TaskTrainer
+from emtnas_hpc.settings.experiment import Experiment, Identity, identify
+from emtnas_hpc.space.architecture import NetworkShape
 
 if TYPE_CHECKING:
-    import torch  # noqa: TID251 - the finished and the refused searches need no torch
+    import torch
 
     from emtnas_hpc.supernet.graphs import Recorder
 

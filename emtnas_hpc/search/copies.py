@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from emtnas_hpc.checkpoint.manifest import find_all_damage
+from emtnas_hpc.checkpoint.os_errors import is_there, names_in, storage_error, storage_errors
+from emtnas_hpc.checkpoint.paths import RunPaths, StagePaths
 from emtnas_hpc.errors import DamagedError, InputError, StorageError
-from emtnas_hpc.store.manifest import find_all_damage
-from emtnas_hpc.store.paths import RunPaths, StagePaths
-from emtnas_hpc.store.refusals import is_there, names_in, storage_error, storage_errors
 
 T = TypeVar("T")
 

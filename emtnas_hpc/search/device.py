@@ -10,8 +10,8 @@ import torch
 
 import emtnas_hpc
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.search.device_name import ANY_GPU, check_device_name
-from emtnas_hpc.supernet import kernels
+from emtnas_hpc.search.environment import ANY_GPU, check_device_name
+from emtnas_hpc.supernet import device as kernels
 
 
 def choose_device(name: str) -> torch.device:

@@ -7,31 +7,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emtnas_hpc.data import Begun, open_task
+from emtnas_hpc.checkpoint.commits import RunStore
+from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths
+from emtnas_hpc.data.copies import Begun
+from emtnas_hpc.data.opening import open_task
 from emtnas_hpc.errors import DataError, StartOverError, StorageError, StoredError
-from emtnas_hpc.experiment import Experiment
-from emtnas_hpc.runner.attempts import Attempt, AttemptRecord, Event, read_attempts
-from emtnas_hpc.runner.interruption import StopRequest
-from emtnas_hpc.runner.loop import Outcome, Progress, run
-from emtnas_hpc.runner.provenance import changes_since
-from emtnas_hpc.runner.session import OpenRun, open_run
-from emtnas_hpc.runner.stage import S, Stage
-from emtnas_hpc.runner.terms import Terms
+from emtnas_hpc.runner.attempts import Attempt, AttemptRecord, Event, changes_since, read_attempts
+from emtnas_hpc.runner.context import OpenRun, RunContext, open_run
+from emtnas_hpc.runner.loop import Outcome, Progress, S, Stage, run
+from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.assembly import SearchPlan
-from emtnas_hpc.search.device_choice import describe_choice, missing_gpu
-from emtnas_hpc.search.environment import NO_GRAPHS, prepare_environment
-from emtnas_hpc.search.run_directory import (
+from emtnas_hpc.search.environment import (
+    NO_GRAPHS,
+    describe_choice,
+    missing_gpu,
+    prepare_environment,
+)
+from emtnas_hpc.search.run_dir import (
     images_begun_with,
     is_finished,
     refuse_other_settings,
     store_experiment,
 )
 from emtnas_hpc.search.stage import PhaseListener
-from emtnas_hpc.store.paths import SEARCH, RunPaths
-from emtnas_hpc.store.run_store import RunStore
+from emtnas_hpc.settings.experiment import Experiment
 
 if TYPE_CHECKING:
-    import torch  # noqa: TID251 - whatever can be refused is refused without it
+    import torch
 
     from emtnas_hpc.supernet.graphs import Recorder
 
@@ -47,7 +49,7 @@ _LESS_MEMORY = (
 
 
 @dataclass(frozen=True)
-class SearchRequest:
+class RunSpec:
     """What to search, and where.
 
     Attributes:
@@ -70,7 +72,7 @@ class SearchRequest:
 
 
 @dataclass(frozen=True)
-class Listeners:
+class Callbacks:
     """Who is told what while a search runs.
 
     Attributes:
@@ -84,7 +86,7 @@ class Listeners:
     say: Callable[[str], None]
 
 
-def search_left(request: SearchRequest, say: Callable[[str], None]) -> SearchPlan | None:
+def search_left(request: RunSpec, say: Callable[[str], None]) -> SearchPlan | None:
     """The plan of a search that has work left; None for a finished one, whose data may be gone.
 
     Raises:
@@ -105,7 +107,7 @@ def search_left(request: SearchRequest, say: Callable[[str], None]) -> SearchPla
 
 
 @dataclass(frozen=True)
-class Session:
+class RunSession:
     """A run directory that this process owns, with the device that it computes on.
 
     Attributes:
@@ -118,9 +120,9 @@ class Session:
         recorder: of training steps; None where each runs as it comes.
     """
 
-    request: SearchRequest
-    listeners: Listeners
-    terms: Terms
+    request: RunSpec
+    listeners: Callbacks
+    terms: RunContext
     opened: OpenRun
     device: "torch.device"
     conditions: Mapping[str, object]
@@ -140,7 +142,7 @@ class Session:
             keep=settings.keep_commits,
         )
         # Imports torch, which a session has done already.
-        from emtnas_hpc.supernet.out_of_memory import out_of_memory_as_error
+        from emtnas_hpc.supernet.device import out_of_memory_as_error
 
         with (
             _start_over_without_graphs(self.opened.attempt, self.listeners.say),
@@ -160,7 +162,7 @@ class Session:
 
 
 @contextmanager
-def open_session(request: SearchRequest, listeners: Listeners, terms: Terms) -> Iterator[Session]:
+def open_session(request: RunSpec, listeners: Callbacks, terms: RunContext) -> Iterator[RunSession]:
     """Owns a run directory for the duration of a `with` block, with its device ready.
 
     Raises:
@@ -182,7 +184,7 @@ def open_session(request: SearchRequest, listeners: Listeners, terms: Terms) -> 
             listeners.say(f"warning: {no_gpu}")
             opened.attempt.event(Event.NO_GPU, message=no_gpu)
         recorder = _make_recorder(request.experiment, opened, device, provenance, listeners.say)
-        yield Session(request, listeners, terms, opened, device, provenance, recorder)
+        yield RunSession(request, listeners, terms, opened, device, provenance, recorder)
 
 
 def _make_recorder(
@@ -197,8 +199,8 @@ def _make_recorder(
         return None
     if any(_had_no_graphs(attempt, provenance) for attempt in read_attempts(opened.paths)):
         return None
+    from emtnas_hpc.supernet.device import out_of_memory_as_error
     from emtnas_hpc.supernet.graphs import CudaRecorder, trial
-    from emtnas_hpc.supernet.out_of_memory import out_of_memory_as_error
 
     with (
         _start_over_without_graphs(opened.attempt, say),
@@ -242,7 +244,7 @@ def _had_no_graphs(attempt: AttemptRecord, provenance: Mapping[str, object]) -> 
     return alike and any(event["event"] == Event.NO_GRAPHS for event in attempt.events)
 
 
-def _say_at_work(listeners: Listeners, line: str) -> Listeners:
+def _say_at_work(listeners: Callbacks, line: str) -> Callbacks:
     """Listeners that say a line when the first phase begins: never, where nothing is left."""
     unsaid = [line]
 
@@ -254,7 +256,7 @@ def _say_at_work(listeners: Listeners, line: str) -> Listeners:
     return replace(listeners, phase=phase)
 
 
-def continue_search(session: Session, plan: SearchPlan, stop: StopRequest) -> Outcome:
+def continue_search(session: RunSession, plan: SearchPlan, stop: StopRequest) -> Outcome:
     """Carries a search on in a run directory that is open."""
     signature = store_experiment(session.opened.paths, plan, session.opened.claim)
     stage = plan.stage(session.device, session.listeners.phase, session.recorder)
@@ -281,7 +283,7 @@ def prepare_device(
     """
     prepare_environment()
     from emtnas_hpc.search.device import choose_device, describe_conditions
-    from emtnas_hpc.supernet.determinism import prepare_torch
+    from emtnas_hpc.supernet.device import prepare_torch
 
     device = choose_device(name)
     if remark := prepare_torch(experiment.threads, device, experiment.precision):
@@ -290,9 +292,7 @@ def prepare_device(
     return device, {**describe_conditions(device), **asked}
 
 
-def plan_seeds(
-    requests: Sequence[SearchRequest], say: Callable[[str], None]
-) -> dict[int, SearchPlan]:
+def plan_seeds(requests: Sequence[RunSpec], say: Callable[[str], None]) -> dict[int, SearchPlan]:
     """As `plan_search`, for seeds of one experiment; what they have in common is opened once."""
     plans: dict[int, SearchPlan] = {}
     opened: dict[tuple[tuple[str, Begun], ...], SearchPlan] = {}
@@ -308,7 +308,7 @@ def plan_seeds(
     return plans
 
 
-def plan_search(request: SearchRequest, say: Callable[[str], None]) -> SearchPlan:
+def plan_search(request: RunSpec, say: Callable[[str], None]) -> SearchPlan:
     """Opens the data of every task; what needs no download is prepared if need be.
 
     Of a run that has begun it is what the run began with, whatever the user's files are now.
@@ -321,7 +321,7 @@ def plan_search(request: SearchRequest, say: Callable[[str], None]) -> SearchPla
 
 
 def _open_plan(
-    request: SearchRequest, begun: Mapping[str, Begun], say: Callable[[str], None]
+    request: RunSpec, begun: Mapping[str, Begun], say: Callable[[str], None]
 ) -> SearchPlan:
     experiment = request.experiment
     data = {

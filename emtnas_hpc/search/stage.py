@@ -1,13 +1,20 @@
 """The search as a stage: one generation a step (section 3 of the paper, algorithm 1)."""
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Literal, Protocol
 
-from emtnas_hpc.evolution.individual import Individual
+from emtnas_hpc.checkpoint.paths import SEARCH
 from emtnas_hpc.evolution.mating import Brood, breed
 from emtnas_hpc.evolution.population import (
+    NOBODY,
+    Individual,
     Population,
     different_chromosomes,
     divide,
@@ -15,16 +22,211 @@ from emtnas_hpc.evolution.population import (
     subpopulation,
 )
 from emtnas_hpc.evolution.random_streams import Purpose, stream
-from emtnas_hpc.evolution.reevaluation import reevaluate, running_mean
-from emtnas_hpc.evolution.selection import Selection, fittest, name_clones, select
-from emtnas_hpc.experiment.settings import SearchSettings
-from emtnas_hpc.history.file import FILE_NAME, read_history, write_history
-from emtnas_hpc.history.records import Header, History
-from emtnas_hpc.runner.stage import Interrupted
-from emtnas_hpc.search.bookkeeping import TaskOutcome, record_generation, summarise
-from emtnas_hpc.search.stopwatch import Stopwatch
-from emtnas_hpc.search.task_trainer import TaskTrainer
-from emtnas_hpc.store.paths import SEARCH
+from emtnas_hpc.evolution.selection import (
+    Selection,
+    fittest,
+    name_clones,
+    reevaluate,
+    running_mean,
+    select,
+)
+from emtnas_hpc.runner.loop import Interrupted
+from emtnas_hpc.search.history import Generation, Header, History, TaskGeneration
+from emtnas_hpc.search.history_file import FILE_NAME, read_history, write_history
+from emtnas_hpc.settings.experiment import SearchSettings
+from emtnas_hpc.space.architecture import Chromosome, NetworkShape, decode
+from emtnas_hpc.space.counts import count_macs, count_parameters
+
+Phase = Literal["search", "training", "evaluation", "true_fitness"]
+
+
+class Stopwatch:
+    """Adds up seconds by phase and task; whatever concerns all tasks is divided evenly."""
+
+    def __init__(self, clock: Callable[[], float], n_tasks: int) -> None:
+        self._clock = clock
+        self._n_tasks = n_tasks
+        self._seconds: dict[tuple[Phase, int], float] = defaultdict(float)
+
+    @contextmanager
+    def measure(self, phase: Phase, task: int | None = None) -> Iterator[None]:
+        """Counts the time of a `with` block."""
+        began = self._clock()
+        yield
+        seconds = self._clock() - began
+        tasks = range(self._n_tasks) if task is None else (task,)
+        for each in tasks:
+            self._seconds[phase, each] += seconds / len(tasks)
+
+    def seconds(self, phase: Phase, task: int) -> float:
+        """The sum so far."""
+        return self._seconds[phase, task]
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """One epoch of sampled training.
+
+    Attributes:
+        loss: mean over the images.
+        accuracy: likewise, in [0, 1].
+        learning_rate: that it was made with.
+        n_steps: for every chromosome given, the mini-batches that it was drawn for.
+    """
+
+    loss: float
+    accuracy: float
+    learning_rate: float
+    n_steps: tuple[int, ...]
+
+
+class TaskTrainer(Protocol):
+    """The supernet of one task with its data. All that it draws depends on the generation alone.
+
+    Each method raises `Abandoned` as soon as `interrupted()` says so; the trainer must be loaded
+    anew after that.
+    """
+
+    def train(
+        self, chromosomes: Sequence[Chromosome], generation: int, interrupted: Interrupted
+    ) -> TrainingRecord:
+        """One epoch; every mini-batch trains one chromosome, drawn uniformly."""
+
+    def evaluate(
+        self, chromosomes: Sequence[Chromosome], generation: int, interrupted: Interrupted
+    ) -> tuple[float, ...]:
+        """Sampled accuracy of each, on one random validation mini-batch, in [0, 1]."""
+
+    def true_fitness(
+        self, chromosome: Chromosome, generation: int, interrupted: Interrupted
+    ) -> float:
+        """Accuracy on the whole validation set, in [0, 1]."""
+
+    def save(self, file: Path) -> None:
+        """Writes everything that the next generation depends on."""
+
+    def load(self, file: Path) -> None:
+        """Reads it back, bit for bit."""
+
+
+@dataclass(frozen=True)
+class TaskOutcome:
+    """What a trainer reported in a generation.
+
+    Attributes:
+        candidates: the chromosomes that training drew from.
+        training: what it recorded.
+        accuracies: of the offspring, in order of birth.
+        true_fitness: of the fittest after selection; nan where it was not measured.
+    """
+
+    candidates: Sequence[Chromosome]
+    training: TrainingRecord
+    accuracies: Sequence[float]
+    true_fitness: float = math.nan
+
+
+def record_generation(
+    history: History,
+    selection: Selection,
+    brood: Brood,
+    outcomes: Sequence[TaskOutcome],
+    watch: Stopwatch,
+) -> None:
+    """Appends a generation to the history."""
+    population = selection.population
+    entry = Generation(
+        generation=history.generation + 1,
+        population=tuple(individual.id for individual in population),
+        fitness=tuple(individual.fitness for individual in population),
+        n_pairs=brood.n_pairs,
+        n_transfers=brood.n_transfers,
+        tasks=tuple(
+            _task_entry(history, selection, task, outcome, watch)
+            for task, outcome in enumerate(outcomes)
+        ),
+    )
+    parents = history.population
+    history.add(selection.offspring, entry)
+    for task, outcome in enumerate(outcomes):
+        eldest: dict[Chromosome, int] = {}
+        for individual in subpopulation((*parents, *selection.offspring), task):
+            first = eldest.setdefault(individual.chromosome, individual.id)
+            eldest[individual.chromosome] = min(first, individual.id)
+        for chromosome, n in zip(outcome.candidates, outcome.training.n_steps, strict=True):
+            history.n_steps[eldest[chromosome]] += n
+
+
+def summarise(history: History) -> Mapping[str, object]:
+    """The newest generation in a few plain numbers for every task, and what diverged."""
+    if not history.generations:
+        return {"tasks": {}}
+    newest = history.generations[-1]
+    return {
+        "tasks": {
+            header.name: {
+                "fitness": _known(history.individuals[entry.fittest].fitness),
+                "true_fitness": _known(entry.true_fitness),
+                "loss": _known(entry.train_loss),
+            }
+            for header, entry in zip(history.header.tasks, newest.tasks, strict=True)
+        },
+        "diverged_in": {
+            header.name: generation
+            for task, header in enumerate(history.header.tasks)
+            if (generation := history.diverged_in(task)) is not None
+        },
+    }
+
+
+def _known(value: float) -> float | None:
+    """JSON has neither nan nor infinity: a loss that has diverged, an accuracy not measured."""
+    return value if math.isfinite(value) else None
+
+
+def _task_entry(
+    history: History, selection: Selection, task: int, outcome: TaskOutcome, watch: Stopwatch
+) -> TaskGeneration:
+    best = fittest(subpopulation(selection.population, task))
+    shape = history.header.tasks[task].shape
+    training = outcome.training
+    return TaskGeneration(
+        fittest=best.id,
+        true_fitness=outcome.true_fitness,
+        incumbent=_incumbent(history, task, best.id, outcome.true_fitness),
+        train_loss=training.loss,
+        train_accuracy=training.accuracy,
+        learning_rate=training.learning_rate,
+        n_steps=sum(training.n_steps),
+        mean_parameters=_mean_over_steps(outcome, lambda c: _counts(c, shape)[0]),
+        mean_macs=_mean_over_steps(outcome, lambda c: _counts(c, shape)[1]),
+        seconds_training=watch.seconds("training", task),
+        seconds_evaluation=watch.seconds("evaluation", task),
+        seconds_search=watch.seconds("search", task),
+        seconds_true_fitness=watch.seconds("true_fitness", task),
+    )
+
+
+def _incumbent(history: History, task: int, fittest_id: int, true_fitness: float) -> int:
+    """The best true fitness so far names the incumbent; of equals the later one."""
+    standing = history.generations[-1].tasks[task].incumbent if history.generations else NOBODY
+    # Every comparison with nan is false: the first measurement always wins, a missing one never.
+    beaten = not math.isnan(true_fitness) and not true_fitness < history.best_true_fitness(task)
+    return fittest_id if beaten else standing
+
+
+# Survivors are counted again in every generation, and counting costs more than breeding.
+@lru_cache(maxsize=1024)
+def _counts(chromosome: Chromosome, shape: NetworkShape) -> tuple[int, int]:
+    architecture = decode(chromosome)
+    return count_parameters(architecture, shape), count_macs(architecture, shape)
+
+
+def _mean_over_steps(outcome: TaskOutcome, count: Callable[[Chromosome], int]) -> float:
+    n_steps = outcome.training.n_steps
+    total = sum(n * count(c) for c, n in zip(outcome.candidates, n_steps, strict=True))
+    return total / sum(n_steps)
+
 
 #: Told what begins: a phase, and the task that it concerns ("" for all).
 PhaseListener = Callable[[str, str], None]
@@ -187,3 +389,14 @@ class SearchStage:
         best = fittest(subpopulation(population, task))
         with watch.measure("true_fitness", task):
             return self._trainers[task].true_fitness(best.chromosome, generation, interrupted)
+
+
+def learning_rate(first: float, generation: int, generations: int) -> float:
+    """lr(t) = lr(1) / 2 * (1 + cos(pi (t - 1) / T)): never exactly 0 (Table 1, cosine).
+
+    Args:
+        first: the learning rate of generation 1.
+        generation: t, 1..T.
+        generations: T.
+    """
+    return first / 2 * (1 + math.cos(math.pi * (generation - 1) / generations))

@@ -5,31 +5,42 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from emtnas_hpc.data.batches import DeviceImages
+from emtnas_hpc.data.dataset import Prepared
 from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
-from emtnas_hpc.data.prepared import Prepared
 from emtnas_hpc.evolution.random_streams import Purpose, stream, torch_seed
-from emtnas_hpc.experiment.settings import EvaluationSettings, Experiment
-from emtnas_hpc.runner.stage import Abandoned, Interrupted
-from emtnas_hpc.search.mini_batches import Indices, training_batches
-from emtnas_hpc.search.schedule import learning_rate
-from emtnas_hpc.search.task_trainer import TrainingRecord
-from emtnas_hpc.space.architecture import decode
-from emtnas_hpc.space.chromosome import Chromosome
-from emtnas_hpc.space.shape import NetworkShape
-from emtnas_hpc.supernet import batch_norm
-from emtnas_hpc.supernet.batch_norm import Normalise
+from emtnas_hpc.runner.loop import Interrupted, StepInterrupted
+from emtnas_hpc.search.stage import TrainingRecord, learning_rate
+from emtnas_hpc.settings.experiment import EvaluationSettings, Experiment, TrainingSettings
+from emtnas_hpc.space.architecture import Chromosome, NetworkShape, decode
+from emtnas_hpc.supernet import operations
 from emtnas_hpc.supernet.evaluation import chunk_sizes, count_hits, fitting_chunk, recalibrate
 from emtnas_hpc.supernet.graphs import Recorder, Steps
-from emtnas_hpc.supernet.masks import draw_masks
-from emtnas_hpc.supernet.network import Network
-from emtnas_hpc.supernet.path import SampledPath
-from emtnas_hpc.supernet.sgd import SgdSettings
-from emtnas_hpc.supernet.training import Training
+from emtnas_hpc.supernet.network import Network, SampledPath
+from emtnas_hpc.supernet.operations import Normalise, draw_masks
+from emtnas_hpc.supernet.training import SgdSettings, Training
 from emtnas_hpc.supernet.weights import load_weights, save_weights
+
+Indices = npt.NDArray[np.int64]
+
+
+def training_batches(
+    n_images: int, settings: TrainingSettings, rng: np.random.Generator
+) -> list[Indices]:
+    """The mini-batches of an epoch, or as many as are asked for, epoch after epoch.
+
+    Returns:
+        Indices of images, (batch_size,) each; the last batch of an epoch may be smaller.
+    """
+    size, batches = settings.batch_size, settings.batches
+    wanted = n_images if batches == "epoch" else batches * size
+    n_epochs = -(-wanted // n_images)
+    order = np.concatenate([rng.permutation(n_images) for _epoch in range(n_epochs)])[:wanted]
+    return np.split(order, range(size, wanted, size))
 
 
 @dataclass(frozen=True)
@@ -211,7 +222,7 @@ class SupernetTrainer:
         if calibration is not None:
             return recalibrate(self._network, path, calibration)
         mode = self._experiment.evaluation.batch_norm
-        return batch_norm.batch if mode == "batch" else batch_norm.running
+        return operations.batch if mode == "batch" else operations.running
 
 
 def evaluation_chunk(
@@ -231,7 +242,7 @@ def _augmented(
 
 def _leave_if(interrupted: Interrupted) -> None:
     if interrupted():
-        raise Abandoned
+        raise StepInterrupted
 
 
 def load_images(data: Prepared, device: torch.device) -> TaskImages:

@@ -9,9 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from emtnas_hpc.space.architecture import Architecture, Cell, Edge
-from emtnas_hpc.space.operations import OPERATIONS
-from emtnas_hpc.space.shape import CellKind, NetworkShape, stem_widths
+from emtnas_hpc.space.architecture import (
+    OPERATIONS,
+    Architecture,
+    Cell,
+    CellKind,
+    Edge,
+    NetworkShape,
+    stem_widths,
+)
 
 #: Which 1x1 slices of a cell's output count: those of concatenated blocks, or one for every block.
 Slices = Literal["in_use", "all"]

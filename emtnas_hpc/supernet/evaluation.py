@@ -5,11 +5,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from emtnas_hpc.space.shape import NetworkShape
-from emtnas_hpc.supernet import objective
-from emtnas_hpc.supernet.batch_norm import BatchNormMode, Normalise, Recalibration
-from emtnas_hpc.supernet.network import Network
-from emtnas_hpc.supernet.path import SampledPath
+from emtnas_hpc.space.architecture import NetworkShape
+from emtnas_hpc.supernet import training
+from emtnas_hpc.supernet.network import Network, SampledPath
+from emtnas_hpc.supernet.operations import BatchNormMode, Normalise, Recalibration
 
 #: A tensor of more than 32 MB is page-faulted at every operation on a CPU.
 CPU_CHUNK = 125
@@ -44,7 +43,7 @@ def count_hits(
     """
     hits = torch.zeros((), dtype=torch.float64, device=network.device)
     for images, targets in chunks:
-        hits += objective.count_hits(network(images, path, normalise), targets)
+        hits += training.count_hits(network(images, path, normalise), targets)
     return hits
 
 

@@ -13,14 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emtnas_hpc.space.architecture import Architecture, decode
-from emtnas_hpc.space.chromosome import random_chromosome
-from emtnas_hpc.space.shape import NetworkShape
-from emtnas_hpc.supernet.masks import Masks
-from emtnas_hpc.supernet.network import NO_MASKS, Network
-from emtnas_hpc.supernet.path import SampledPath
-from emtnas_hpc.supernet.sgd import SgdSettings
-from emtnas_hpc.supernet.training import Training
+from emtnas_hpc.space.architecture import Architecture, NetworkShape, decode, random_chromosome
+from emtnas_hpc.supernet.network import NO_MASKS, Network, SampledPath
+from emtnas_hpc.supernet.operations import Masks
+from emtnas_hpc.supernet.training import SgdSettings, Training
 
 #: Steps between two looks at the device; twice as many are under way at most, a second or so.
 _LOOK_EVERY = 16

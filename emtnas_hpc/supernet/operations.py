@@ -1,14 +1,90 @@
-"""The nine candidate operations: ReLU before every convolution, batch norm after."""
+"""The nine candidate operations, batch norm, and the masks of dropout and drop path."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emtnas_hpc.space.operations import Operation
-from emtnas_hpc.supernet.batch_norm import BatchNorm, Normalise
-from emtnas_hpc.supernet.convolution import Convolution, pointwise
-from emtnas_hpc.supernet.depthwise import Depthwise, DilatedDepthwise, convolve
+from emtnas_hpc.space.architecture import N_BLOCKS, N_REDUCTIONS, NetworkShape, Operation
+from emtnas_hpc.supernet.convolutions import (
+    Convolution,
+    Depthwise,
+    DilatedDepthwise,
+    convolve,
+    pointwise,
+)
+
+MOMENTUM = 0.1
+EPSILON = 1e-5
+
+#: Whose statistics an evaluation uses: the individual's own from training images, those of every
+#: evaluated batch itself, or the shared running ones. A setting has the same three values, defined
+#: where it is read: neither of the two packages may import the other.
+BatchNormMode = Literal["recalibrated", "batch", "running"]
+
+
+class BatchNorm(nn.Module):
+    """The weights and shared running statistics of one batch norm; all are `(n_channels,)`."""
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_channels))
+        self.bias = nn.Parameter(torch.empty(n_channels))
+        self.register_buffer("running_mean", torch.empty(n_channels))
+        self.register_buffer("running_var", torch.empty(n_channels))
+
+
+#: How to normalise `(n, channels, height, width)` with a batch norm's weights.
+Normalise = Callable[[BatchNorm, Tensor], Tensor]
+
+
+def training(norm: BatchNorm, x: Tensor) -> Tensor:
+    """Uses the batch's own statistics and moves the shared running ones toward them."""
+    return F.batch_norm(
+        x, norm.running_mean, norm.running_var, norm.weight, norm.bias, True, MOMENTUM, EPSILON
+    )
+
+
+def running(norm: BatchNorm, x: Tensor) -> Tensor:
+    """Uses the shared running statistics, as the authors' code evaluates."""
+    return F.batch_norm(
+        x, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, MOMENTUM, EPSILON
+    )
+
+
+def batch(norm: BatchNorm, x: Tensor) -> Tensor:
+    """Uses the batch's own statistics and stores nothing."""
+    return F.batch_norm(x, None, None, norm.weight, norm.bias, True, MOMENTUM, EPSILON)
+
+
+class Recalibration:
+    """An individual's own statistics, kept beside the network, which stays as it is.
+
+    One pass with `measure` over a batch of training images, then any number with `apply`.
+    """
+
+    def __init__(self) -> None:
+        self._statistics: dict[BatchNorm, tuple[Tensor, Tensor]] = {}
+
+    def measure(self, norm: BatchNorm, x: Tensor) -> Tensor:
+        """Normalises by the batch's own statistics and remembers them."""
+        mean, var = torch.zeros_like(norm.running_mean), torch.zeros_like(norm.running_var)
+        # With a momentum of one, torch's running statistics are this batch's.
+        out = F.batch_norm(x, mean, var, norm.weight, norm.bias, True, 1.0, EPSILON)
+        self._statistics[norm] = mean, var
+        return out
+
+    def apply(self, norm: BatchNorm, x: Tensor) -> Tensor:
+        """Normalises by the remembered statistics."""
+        mean, var = self._statistics[norm]
+        return F.batch_norm(x, mean, var, norm.weight, norm.bias, False, MOMENTUM, EPSILON)
 
 
 class Node:
@@ -118,3 +194,46 @@ def make_operation(operation: Operation, n_channels: int) -> EdgeOperation:
             return MaxPool()
         case "average_pool":
             return AveragePool()
+
+
+@dataclass(frozen=True)
+class Masks:
+    """What one mini-batch is multiplied by; None multiplies nothing.
+
+    Attributes:
+        features: dropout before the classifier, `(batch_size, n_features)`.
+        branches: drop path, one number a branch, `(n_cells, n_blocks, 2)`.
+    """
+
+    features: Tensor | None = None
+    branches: Tensor | None = None
+
+
+def draw_masks(
+    shape: NetworkShape,
+    batch_size: int,
+    dropout: float,
+    drop_path: float,
+    generator: torch.Generator,
+) -> Masks:
+    """Draws the masks of one mini-batch; what is kept is divided by its probability.
+
+    Args:
+        shape: of the network that they are for.
+        batch_size: images in the mini-batch.
+        dropout: probability to drop a feature of an image.
+        drop_path: probability to drop a branch, identities included, for the whole mini-batch.
+        generator: where the masks are drawn, and from.
+    """
+    n_features = shape.channels * 2**N_REDUCTIONS
+    return Masks(
+        features=_keep((batch_size, n_features), 1 - dropout, generator) if dropout else None,
+        branches=_keep((len(shape.cells), N_BLOCKS, 2), 1 - drop_path, generator)
+        if drop_path
+        else None,
+    )
+
+
+def _keep(size: tuple[int, ...], probability: float, generator: torch.Generator) -> Tensor:
+    kept = torch.rand(size, generator=generator, device=generator.device) < probability
+    return kept / probability

@@ -8,13 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emtnas_hpc.space.architecture import Architecture, Edge
+from emtnas_hpc.space.architecture import (
+    N_REDUCTIONS,
+    OPERATIONS,
+    Architecture,
+    CellKind,
+    Edge,
+    NetworkShape,
+    Operation,
+    stem_widths,
+)
 from emtnas_hpc.space.architecture import Cell as CellArchitecture
-from emtnas_hpc.space.operations import OPERATIONS, Operation
-from emtnas_hpc.space.shape import N_REDUCTIONS, CellKind, NetworkShape, stem_widths
-from emtnas_hpc.supernet.cell import edge_name
-from emtnas_hpc.supernet.masks import Masks
-from emtnas_hpc.supernet.network import NO_MASKS, Network
+from emtnas_hpc.supernet.network import NO_MASKS, Network, edge_name
+from emtnas_hpc.supernet.operations import Masks
 
 
 class ReferenceSeparable(nn.Module):

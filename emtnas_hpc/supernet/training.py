@@ -1,17 +1,108 @@
 """Sampled training: one step of SGD on one individual's path."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.sgd import sgd
 
-from emtnas_hpc.supernet import batch_norm, flat
-from emtnas_hpc.supernet.masks import Masks
-from emtnas_hpc.supernet.network import NO_MASKS, Network
-from emtnas_hpc.supernet.objective import count_hits, mean_loss
-from emtnas_hpc.supernet.path import SampledPath
-from emtnas_hpc.supernet.sgd import Sgd, SgdSettings
+from emtnas_hpc.supernet import operations, weights
+from emtnas_hpc.supernet.network import NO_MASKS, Network, SampledPath
+from emtnas_hpc.supernet.operations import Masks
+
+
+def mean_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy, or for several labels an image binary cross-entropy; a scalar.
+
+    Args:
+        logits: `(n, n_classes)`.
+        targets: classes, `(n,)` integers; or labels, `(n, n_classes)` of 0 and 1.
+    """
+    if targets.dim() == 1:
+        return F.cross_entropy(logits, targets)
+    return F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype))
+
+
+def count_hits(logits: Tensor, targets: Tensor) -> Tensor:
+    """Images classified right; of several labels an image, the fraction right counts.
+
+    Args:
+        logits: `(n, n_classes)`; a label is predicted where its logit is positive.
+        targets: as in `mean_loss`.
+
+    Returns:
+        A float64 scalar, so that the counts of many batches add up exactly.
+    """
+    if targets.dim() == 1:
+        return (logits.argmax(dim=1) == targets).sum(dtype=torch.float64)
+    right = (logits > 0) == (targets > 0)
+    return right.sum(dtype=torch.float64) / targets.shape[1]
+
+
+FUSED_DEVICES = ("cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class SgdSettings:
+    """Momentum, its kind, and weight decay (Table 1 of the paper; Nesterov is not in it)."""
+
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 1e-4
+
+
+class Sgd:
+    """Stochastic gradient descent that steps on one individual's weights at a time.
+
+    A momentum buffer starts at zero, which makes the first step equal to torch's, and keeps its
+    value until its weight is next used.
+    """
+
+    def __init__(self, network: Network, settings: SgdSettings) -> None:
+        self._settings = settings
+        self.momentum = torch.zeros_like(network.weights)
+        self._buffers: dict[nn.Parameter, Tensor] = {
+            parameter: weights.view(self.momentum, offset, shape)
+            for parameter, (_name, offset, shape) in zip(
+                network.parameters(), network.weights_layout, strict=True
+            )
+        }
+        self._fused = network.weights.device.type in FUSED_DEVICES
+
+    @torch.no_grad()
+    def step(
+        self, path: SampledPath, gradients: Sequence[Tensor], learning_rate: float | Tensor
+    ) -> None:
+        """Steps on a path's parameters.
+
+        Args:
+            path: whose parameters to move.
+            gradients: one a parameter, in the order of the path's.
+            learning_rate: of this step.
+        """
+        sgd(
+            list(path.parameters),
+            [_laid_out(gradient) for gradient in gradients],
+            [self._buffers[parameter] for parameter in path.parameters],
+            foreach=False,
+            fused=self._fused,
+            weight_decay=self._settings.weight_decay,
+            momentum=self._settings.momentum,
+            lr=learning_rate,
+            dampening=0,
+            nesterov=self._settings.nesterov,
+            maximize=False,
+        )
+
+
+def _laid_out(gradient: Tensor) -> Tensor:
+    """The gradient in the memory order of its parameter, which the fused kernel takes on trust."""
+    if gradient.dim() == 4:
+        return gradient.contiguous(memory_format=torch.channels_last)
+    return gradient.contiguous()
 
 
 @dataclass(frozen=True)
@@ -71,7 +162,7 @@ class Training:
             learning_rate: of this step, from `rate`.
             masks: dropout and drop path of this mini-batch.
         """
-        logits = self.network(images, path, batch_norm.training, masks)
+        logits = self.network(images, path, operations.training, masks)
         loss = mean_loss(logits, targets)
         gradients = torch.autograd.grad(loss, path.parameters)
         self._sgd.step(path, gradients, learning_rate)
@@ -113,6 +204,6 @@ class Training:
             ("statistics", network.statistics, network.statistics_layout, "statistics_layout"),
         )
         for what, block, layout, layout_key in blocks:
-            flat.check(block, layout, state.get(what), state.get(layout_key), what)
+            weights.check(block, layout, state.get(what), state.get(layout_key), what)
         for what, block, _layout, _layout_key in blocks:
             block.copy_(state[what])

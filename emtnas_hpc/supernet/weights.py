@@ -1,11 +1,13 @@
-"""The weights file of a network: tensors and plain values only, never unpickled."""
+"""Weights as a few large tensors, their file, and its bit-for-bit comparison."""
 
 import io
 import pickle
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from emtnas_hpc.errors import DamagedError
 
@@ -35,3 +37,116 @@ def load_weights(file: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise DamagedError(f"{file} holds {type(state).__name__}, expected a table of weights")
     return state
+
+
+_LAYOUTS = {"weights": "weights_layout", "momentum": "weights_layout"}
+
+
+def weights_differences(a: Path, b: Path) -> Iterator[str]:
+    """Names every block of two weights files that differs, with the first weight that does."""
+    state_a, state_b = load_weights(a), load_weights(b)
+    for key in sorted({*state_a, *state_b}):
+        value_a, value_b = state_a.get(key), state_b.get(key)
+        if not isinstance(value_a, Tensor) or not isinstance(value_b, Tensor):
+            if value_a != value_b:
+                yield f"{a.name}: {key}"
+        elif value_a.shape != value_b.shape or value_a.dtype != value_b.dtype:
+            yield f"{a.name}: {key} has another shape or type"
+        elif not _same_bits(value_a, value_b):
+            layout = state_a.get(_LAYOUTS.get(key, f"{key}_layout"), [])
+            yield f"{a.name}: {key}: {_first_difference(value_a, value_b, layout)}"
+
+
+def _same_bits(a: Tensor, b: Tensor) -> bool:
+    # Not ==: that takes 0.0 for -0.0, and no nan for itself.
+    return torch.equal(a.contiguous().view(torch.uint8), b.contiguous().view(torch.uint8))
+
+
+def _first_difference(a: Tensor, b: Tensor, layout: list[tuple[str, int, tuple[int, ...]]]) -> str:
+    bits_a, bits_b = (x.contiguous().view(torch.uint8).view(len(x), -1) for x in (a, b))
+    first = int((bits_a != bits_b).any(dim=1).nonzero()[0])
+    name = next((name for name, offset, _shape in reversed(layout) if offset <= first), "?")
+    return f"{name} is {a[first].item()!r} against {b[first].item()!r}"
+
+
+#: Elements; 64 bytes of float32, which is a cache line.
+ALIGNMENT = 16
+
+#: Name, offset in elements, and logical shape of every tensor in a block.
+Layout = list[tuple[str, int, tuple[int, ...]]]
+
+
+def plan_layout(named: Iterable[tuple[str, Tensor]]) -> Layout:
+    """Places tensors one after the other, each at an aligned offset."""
+    layout: Layout = []
+    offset = 0
+    for name, tensor in named:
+        layout.append((name, offset, tuple(tensor.shape)))
+        offset += -(-tensor.numel() // ALIGNMENT) * ALIGNMENT
+    return layout
+
+
+def allocate(layout: Layout, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A block of zeros that holds a layout."""
+    _name, offset, shape = layout[-1]
+    size = offset + -(-torch.Size(shape).numel() // ALIGNMENT) * ALIGNMENT
+    return torch.zeros(size, dtype=dtype, device=device)
+
+
+def view(block: Tensor, offset: int, shape: Sequence[int]) -> Tensor:
+    """One tensor of a block; convolution weights, having four dimensions, are channels_last."""
+    flat = block[offset : offset + torch.Size(shape).numel()]
+    if len(shape) != 4:
+        return flat.view(*shape)
+    out, inner, height, width = shape
+    return flat.view(out, height, width, inner).permute(0, 3, 1, 2)
+
+
+def pack_parameters(
+    module: nn.Module, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Layout]:
+    """Gives every parameter of a module its place in one new block of zeros."""
+    layout = plan_layout(module.named_parameters())
+    block = allocate(layout, dtype, device)
+    owners = [(m, name) for m in module.modules() for name, _p in m.named_parameters(recurse=False)]
+    for (owner, attribute), (_name, offset, shape) in zip(owners, layout, strict=True):
+        setattr(owner, attribute, nn.Parameter(view(block, offset, shape)))
+    return block, layout
+
+
+def pack_buffers(
+    module: nn.Module, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Layout]:
+    """Gives every buffer of a module its place in one new block of zeros."""
+    layout = plan_layout(module.named_buffers())
+    block = allocate(layout, dtype, device)
+    owners = [(m, name) for m in module.modules() for name, _b in m.named_buffers(recurse=False)]
+    for (owner, attribute), (_name, offset, shape) in zip(owners, layout, strict=True):
+        setattr(owner, attribute, view(block, offset, shape))
+    return block, layout
+
+
+def check(block: Tensor, layout: Layout, saved: object, saved_layout: object, what: str) -> None:
+    """Makes sure that a saved block can be copied over this one.
+
+    Raises:
+        DamagedError: it was laid out for another network, has another type, or is no such thing.
+    """
+    if not isinstance(saved, Tensor) or not isinstance(saved_layout, list):
+        raise DamagedError(f"no {what} found, expected a tensor and its layout: not a weights file")
+    if saved_layout != layout:
+        raise DamagedError(
+            f"saved {what} are of another network: {_difference(saved_layout, layout)}"
+        )
+    if saved.dtype != block.dtype or saved.shape != block.shape:
+        found = f"{saved.dtype} {tuple(saved.shape)}"
+        raise DamagedError(
+            f"saved {what}: found {found}, expected {block.dtype} {tuple(block.shape)}"
+        )
+
+
+def _difference(saved: Layout, expected: Layout) -> str:
+    for found, wanted in zip(saved, expected, strict=False):
+        if found != wanted:
+            return f"found {found}, expected {wanted}"
+    return f"found {len(saved)} tensors, expected {len(expected)}"

@@ -7,7 +7,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 # `fake` makes run directories in no time.
 sys.path.insert(0, str(Path(__file__).parents[1] / "search"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "slurm"))
 
 from command_line import TINY, Emtnas, Start, run_here
 from fake_slurm import FakeSlurm

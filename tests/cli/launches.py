@@ -4,7 +4,7 @@ from pathlib import Path
 
 from command_line import TINY, Emtnas, Result
 
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.checkpoint.paths import RunPaths
 
 NAMED = (*TINY, "--name", "tiny")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from command_line import TINY, Emtnas, snapshot
 
-from emtnas_hpc.cli.failures import describe_failure
+from emtnas_hpc.cli.console import describe_failure
 
 DEVICES = "expected auto, cpu, cuda or cuda:N"
 NAMES = "at most 200 letters, digits and _ . + = , - that begin with a letter or digit"
@@ -121,7 +121,7 @@ def test_what_nobody_foresaw_is_one_line_too(
     def fail(*_: object) -> None:
         raise raised
 
-    monkeypatch.setattr("emtnas_hpc.cli.finding.find_runs", fail)
+    monkeypatch.setattr("emtnas_hpc.cli.runs.find_runs", fail)
     result = emtnas("report")
     assert (result.code, result.out, result.err) == (code, "", f"error: {message}\n")
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from command_line import Emtnas
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "slurm"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "search"))
 
 from fake import commit_search
 from stand_ins import StandIns, leave_owner, queue_line, record_job
 
-from emtnas_hpc.cluster.marks import read_mark
-from emtnas_hpc.store.lock import exclusive
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.checkpoint.atomic import exclusive
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.slurm.jobs import read_flag
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_run_is_marked_and_all_of_its_jobs_are_gone(
         "scancel 10 11 12",
     ]
     assert "cancelling job 20" in result.err.splitlines()
-    assert all(read_mark(run.cancelled) for run in runs)
+    assert all(read_flag(run.cancelled) for run in runs)
     assert (stand_ins.folder / "queue").read_text() == ""
 
 
@@ -57,11 +57,11 @@ def test_one_seed_can_be_called_off_alone_and_twice(
 ) -> None:
     first = emtnas("cancel", "fake/seed-1")
     assert first.out == "runs/fake/seed-1: cancelled\n"
-    mark = read_mark(runs[1].cancelled)
+    mark = read_flag(runs[1].cancelled)
     again = emtnas("cancel", "fake/seed-1")
     assert (again.code, again.out, again.err) == (0, first.out, "")
-    assert read_mark(runs[1].cancelled) == mark
-    assert read_mark(runs[0].cancelled) is None
+    assert read_flag(runs[1].cancelled) == mark
+    assert read_flag(runs[0].cancelled) is None
     assert [c for c in stand_ins.calls if "scancel" in c] == ["scancel 21", "scancel 11"]
 
 
@@ -79,7 +79,7 @@ def test_a_run_that_is_done_gets_no_mark_but_loses_its_spare(
     result = emtnas("cancel", "fake")
     assert (result.code, result.out) == (0, "runs/fake/seed-0: done before, left as it is\n")
     assert "scancel 5" in stand_ins.calls
-    assert read_mark(run.cancelled) is None
+    assert read_flag(run.cancelled) is None
 
 
 def test_a_search_in_the_foreground_is_left_alone_and_how_to_stop_it_is_said(
@@ -92,7 +92,7 @@ def test_a_search_in_the_foreground_is_left_alone_and_how_to_stop_it_is_said(
     assert result.code == 3
     assert "runs/fake/seed-7 is searched in the foreground on " in result.err
     assert result.out.count("cancelled") == 3
-    assert read_mark(mine.cancelled) is None
+    assert read_flag(mine.cancelled) is None
 
 
 def test_a_run_that_was_never_launched_is_left_as_it_is_without_slurm(
@@ -103,7 +103,7 @@ def test_a_run_that_was_never_launched_is_left_as_it_is_without_slurm(
     result = emtnas("cancel", "fake")
     assert (result.code, result.err) == (0, "")
     assert result.out == "runs/fake/seed-0: never launched, left as it is\n"
-    assert read_mark(run.cancelled) is None
+    assert read_flag(run.cancelled) is None
     assert stand_ins.calls == []
 
 
@@ -115,7 +115,7 @@ def test_a_launched_run_whose_jobs_were_never_recorded_is_marked_without_slurm(
     run.jobs.directory.mkdir(parents=True)
     run.jobs.request.touch()
     assert emtnas("cancel", "runs/fake/seed-0").code == 0
-    assert read_mark(run.cancelled)
+    assert read_flag(run.cancelled)
     assert stand_ins.calls == []
 
 
@@ -126,7 +126,7 @@ def test_a_run_in_a_job_that_was_written_by_hand_is_marked(
     commit_search(run.directory, until=2)
     leave_owner(run, job_id="5")
     assert emtnas("cancel", "fake").out == "runs/fake/seed-0: cancelled\n"
-    assert read_mark(run.cancelled)
+    assert read_flag(run.cancelled)
 
 
 def test_a_launch_of_a_run_that_was_not_launched_before_is_caught_if_it_comes_between(
@@ -138,10 +138,10 @@ def test_a_launch_of_a_run_that_was_not_launched_before_is_caught_if_it_comes_be
     def launch() -> None:
         stand_ins.queue(queue_line(record_job(run, "5"), "PENDING"))
 
-    monkeypatch.setattr("emtnas_hpc.cluster.cancelling.exclusive", _after(launch))
+    monkeypatch.setattr("emtnas_hpc.slurm.cancel.exclusive", _after(launch))
     result = emtnas("cancel", "fake")
     assert (result.code, result.out) == (0, "runs/fake/seed-0: cancelled\n")
-    assert read_mark(run.cancelled)
+    assert read_flag(run.cancelled)
     assert (stand_ins.folder / "queue").read_text() == ""
 
 
@@ -165,7 +165,7 @@ def test_a_seed_with_a_damaged_record_is_marked_and_named_and_the_others_are_cal
     assert result.out.splitlines() == [f"runs/fake/seed-{seed}: cancelled" for seed in (0, 2)]
     assert "error: runs/fake/seed-1: cancelled, its jobs left alone: " in result.err
     assert "00000000.json is not the record of a job" in result.err
-    assert all(read_mark(run.cancelled) for run in runs)
+    assert all(read_flag(run.cancelled) for run in runs)
     assert [c for c in stand_ins.calls if "scancel" in c] == ["scancel 20 22", "scancel 10 12"]
 
 
@@ -176,7 +176,7 @@ def test_a_scheduler_that_is_down_is_an_error_but_the_marks_stand(
     result = emtnas("cancel", "fake")
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith("error: squeue refused: slurm_load_jobs error: down")
-    assert all(read_mark(run.cancelled) for run in runs)
+    assert all(read_flag(run.cancelled) for run in runs)
 
 
 def test_cancel_wants_to_be_told_which_runs(emtnas: Emtnas, runs: list[RunPaths]) -> None:
@@ -199,22 +199,22 @@ def test_seeds_that_a_launch_adds_meanwhile_are_cancelled_as_well(
     with exclusive(runs[0].jobs.lock, pytest.fail) as alone:
         assert alone
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("emtnas_hpc.cluster.cancelling.exclusive", _after(release))
+            patch.setattr("emtnas_hpc.slurm.cancel.exclusive", _after(release))
             result = emtnas("cancel", "fake")
     assert "runs/fake/seed-3: cancelled" in result.out
-    assert read_mark(late.cancelled)
+    assert read_flag(late.cancelled)
     assert (stand_ins.folder / "queue").read_text() == ""
 
 
 def test_a_launch_that_does_not_end_is_no_success_but_the_marks_stand(
     emtnas: Emtnas, runs: list[RunPaths], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emtnas_hpc.cluster.cancelling._LOCK_PATIENCE_S", 0.0)
+    monkeypatch.setattr("emtnas_hpc.slurm.cancel._LOCK_PATIENCE_S", 0.0)
     with exclusive(runs[0].jobs.lock, pytest.fail):
         result = emtnas("cancel", "fake")
     assert (result.code, result.out) == (3, "")
     assert "has been held by another process" in result.err
-    assert all(read_mark(run.cancelled) for run in runs)
+    assert all(read_flag(run.cancelled) for run in runs)
 
 
 def test_jobs_of_a_run_that_was_deleted_are_cancelled_with_its_experiment(

@@ -5,12 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import typer.main
 from command_line import Emtnas
 
-from emtnas_hpc.cli.app import app
-from emtnas_hpc.cli.named_experiment import load_named
-from emtnas_hpc.cli.run_order import RunOrder
+from emtnas_hpc.cli.app import load_command
+from emtnas_hpc.cli.run import RunOrder
+from emtnas_hpc.cli.runs import load_named
 
 #: Every option of `run` with a value that is not its default.
 OPTIONS = {
@@ -37,12 +36,12 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> list[RunOrder]:
         heard.append(order)
         return 0
 
-    monkeypatch.setattr("emtnas_hpc.cli.running.run_seeds", hear)
+    monkeypatch.setattr("emtnas_hpc.cli.run.run_seeds", hear)
     return heard
 
 
 def test_every_option_of_run_is_known_to_these_tests() -> None:
-    command = typer.main.get_command(app).commands["run"]
+    command = load_command("run")
     assert {parameter.name for parameter in command.params} == {*OPTIONS, "events"}
 
 

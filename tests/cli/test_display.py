@@ -7,8 +7,7 @@ from command_line import TINY, Emtnas
 from rich.console import Console
 
 from emtnas_hpc.cli.display import LiveDisplay, PlainDisplay, SeedBars, TimeLeft
-from emtnas_hpc.cli.events import Event, Who, of_experiment
-from emtnas_hpc.cli.retraining_events import retraining_events
+from emtnas_hpc.cli.events import Event, Who, of_experiment, retraining_events
 from emtnas_hpc.runner.loop import Progress
 
 TASKS = {

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from command_line import TINY, Emtnas, Result, run_here
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "slurm"))
 
 from stand_ins import StandIns
 
-from emtnas_hpc.cluster.doctor import errand
+from emtnas_hpc.slurm import doctor
 
 PARTITION = "PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP PreemptMode=OFF GraceTime=0"
 SITE = (
@@ -179,7 +179,7 @@ def test_a_runs_directory_that_slurm_reads_as_a_pattern_is_wrong(
 def test_a_test_job_that_does_not_begin_is_given_up_and_says_why(
     data: Path, slurm: StandIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(errand, "_LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(doctor, "_LOOK_EVERY_S", 0.1)
     slurm.write("sbatch", '[ "$1" = --test-only ] || echo 7')
     _in_queue(slurm, "PENDING")
     result = _doctor(data, "--patience", 1, "--signals")

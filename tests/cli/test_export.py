@@ -9,7 +9,7 @@ import pytest
 import torch
 from command_line import TINY_SETTINGS, Emtnas, run_here, snapshot
 
-from emtnas_hpc.export import onnx_packages
+from emtnas_hpc.export import files
 
 RETRAINED = (
     "cifar",
@@ -84,9 +84,10 @@ def test_its_test_accuracy_is_that_of_the_retraining(
     export, here: Path, retrained: Path, data: Path
 ) -> None:
     export()
-    from emtnas_hpc.data import REGISTRY, open_prepared
-    from emtnas_hpc.export.retrained import retrainings_of
-    from emtnas_hpc.store.paths import RunPaths
+    from emtnas_hpc.checkpoint.paths import RunPaths
+    from emtnas_hpc.data.dataset import open_prepared
+    from emtnas_hpc.data.sources import REGISTRY
+    from emtnas_hpc.export.subjects import retrainings_of
 
     found = retrainings_of(RunPaths(retrained / "tiny" / "seed-0"))[1].record
     digits = open_prepared("digits", REGISTRY["digits"], data, mend="").load("test")
@@ -156,7 +157,7 @@ def test_an_architecture_from_elsewhere_needs_no_run(emtnas: Emtnas, here: Path)
 
 @pytest.mark.slow
 def test_onnx_is_written_beside_it(export, here: Path) -> None:
-    for package in onnx_packages.PACKAGES:
+    for package in files.PACKAGES:
         pytest.importorskip(package, reason=f"{package} is not installed")
     result = export("--onnx", "--retraining", "digits-n1-quick+channels=2+epochs=1")
     assert result.out.splitlines() == [f"out/{NAMES[0]}.{end}" for end in ("py", "pt", "onnx")]

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from emtnas_hpc.cli.formats import format_duration, format_percent
+from emtnas_hpc.cli.console import format_duration, format_percent
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from command_line import TINY, Emtnas
 
 import emtnas_hpc
-from emtnas_hpc.cli import exit_codes
-from emtnas_hpc.cli.app import app
+from emtnas_hpc.cli import console
+from emtnas_hpc.cli.app import VERBS, load_command
 from emtnas_hpc.errors import EmtnasError
 
 COMMANDS = [
@@ -38,7 +38,12 @@ def _run_alone(
 
 
 def test_every_command_is_known_to_these_tests() -> None:
-    assert [command.callback.__name__ for command in app.registered_commands] == COMMANDS
+    assert list(VERBS) == COMMANDS
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_the_list_of_commands_says_of_each_what_its_own_help_begins_with(verb: str) -> None:
+    assert (load_command(verb).help or "").splitlines()[0] == VERBS[verb]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -94,10 +99,10 @@ def test_results_are_shown_without_torch(
 
 
 def test_help_names_every_exit_code(emtnas: Emtnas) -> None:
-    codes = {*exit_codes.MEANINGS}
+    codes = {*console.MEANINGS}
     assert {error.exit_code for error in _all_below(EmtnasError)} <= codes
     text = " ".join(emtnas("--help").out.split())
-    assert all(f"{code} {meaning}" in text for code, meaning in exit_codes.MEANINGS.items())
+    assert all(f"{code} {meaning}" in text for code, meaning in console.MEANINGS.items())
 
 
 def _all_below(error: type[EmtnasError]) -> set[type[EmtnasError]]:

@@ -9,12 +9,9 @@ from command_line import Emtnas, snapshot
 from fake_slurm import FakeSlurm
 from launches import NAMED, launch, run
 
-from emtnas_hpc.cluster.marks import write_mark
-from emtnas_hpc.cluster.records import read_records
-from emtnas_hpc.cluster.request import read_request
-from emtnas_hpc.search.run_directory import read_stored
-from emtnas_hpc.store.claim import take
-from emtnas_hpc.store.owner import this_process
+from emtnas_hpc.checkpoint.ownership import acquire, this_process
+from emtnas_hpc.search.run_dir import read_stored
+from emtnas_hpc.slurm.jobs import read_job_spec, read_records, write_flag
 
 
 def test_every_seed_gets_a_job_and_a_spare_behind_it(
@@ -27,7 +24,7 @@ def test_every_seed_gets_a_job_and_a_spare_behind_it(
         "tiny, seed 0: submitted: job 1, 3 behind it\ntiny, seed 1: submitted: job 2, 4 behind it\n"
     )
     for seed in (0, 1):
-        stored, request = read_stored(run(seed)), read_request(run(seed).jobs)
+        stored, request = read_stored(run(seed)), read_job_spec(run(seed).jobs)
         assert stored is not None
         assert request is not None
         assert (stored.seed, request.data_dir, request.profile.time) == (seed, data, 1440)
@@ -78,7 +75,7 @@ def test_a_seed_whose_retraining_is_left_is_submitted_for_it(
 def test_a_seed_in_the_foreground_is_left_to_it(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:
-    claim = take(run(0), this_process(), say=pytest.fail)
+    claim = acquire(run(0), this_process(), say=pytest.fail)
     result = launch(emtnas, data)
     claim.release()
     assert f"left alone, running: by process {os.getpid()} on" in result.out
@@ -90,8 +87,8 @@ def test_a_cancelled_seed_is_left_to_resume_and_a_failed_one_taken_up(
 ) -> None:
     launch(emtnas, data, "--seeds", 2)
     slurm.end("1", "3", "2")
-    write_mark(run(0).cancelled, "by me", "token")
-    write_mark(run(1).failed, "three crashes", "token")
+    write_flag(run(0).cancelled, "by me", "token")
+    write_flag(run(1).failed, "three crashes", "token")
     result = launch(emtnas, data, "--seeds", 2)
     assert "seed 0: left alone, cancelled: by me; `emtnas-hpc resume` takes it up" in result.out
     assert "seed 1: submitted: job 5, 6 behind it" in result.out

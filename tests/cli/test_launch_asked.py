@@ -9,10 +9,9 @@ from fake_slurm import FakeSlurm
 from launches import NAMED, launch, run
 from studies import save_images
 
-from emtnas_hpc.cluster.marks import write_mark
-from emtnas_hpc.search.run_directory import read_stored
-from emtnas_hpc.store.claim import take
-from emtnas_hpc.store.owner import this_process
+from emtnas_hpc.checkpoint.ownership import acquire, this_process
+from emtnas_hpc.search.run_dir import read_stored
+from emtnas_hpc.slurm.jobs import write_flag
 
 ASKED = ("--set", "retraining.normal_cells=[1]")
 
@@ -96,7 +95,7 @@ def test_whoever_is_at_it_goes_on_as_it_began_which_is_said(
 ) -> None:
     launch(emtnas, data)
     slurm.start("1")
-    claim = take(run(), this_process(job_id=job_id), say=pytest.fail)
+    claim = acquire(run(), this_process(job_id=job_id), say=pytest.fail)
     before = snapshot(Path("runs"))
     result = launch(emtnas, data, *ASKED)
     assert (result.code, result.err) == (
@@ -114,7 +113,7 @@ def test_a_cancelled_run_is_resumed_with_what_was_asked_for_last(
 ) -> None:
     launch(emtnas, data)
     slurm.end("1", "2")
-    write_mark(run().cancelled, "by me", "token")
+    write_flag(run().cancelled, "by me", "token")
     result = launch(emtnas, data, *ASKED)
     assert "seed 0: left alone, cancelled: by me" in result.out
     assert emtnas("resume", "tiny").code == 0

@@ -9,8 +9,7 @@ from command_line import Emtnas
 from fake_slurm import FakeSlurm
 from launches import NAMED, launch, run
 
-from emtnas_hpc.cluster.marks import write_mark
-from emtnas_hpc.cluster.records import new_record, read_records, write_record
+from emtnas_hpc.slurm.jobs import new_record, read_records, write_flag, write_record
 
 
 def test_a_refusal_on_the_way_keeps_what_was_submitted_and_the_next_launch_adds_the_rest(
@@ -53,9 +52,9 @@ def test_a_seed_that_is_cancelled_while_it_is_launched_stays_cancelled(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def store(*_arguments: object) -> None:
-        write_mark(run(0).cancelled, "by me", "token")
+        write_flag(run(0).cancelled, "by me", "token")
 
-    monkeypatch.setattr("emtnas_hpc.cluster.launching._store_experiment", store)
+    monkeypatch.setattr("emtnas_hpc.slurm.launch._store_experiment", store)
     result = launch(emtnas, data)
     assert "seed 0: left alone, cancelled: by me" in result.out
     assert slurm.submissions == 0

@@ -9,7 +9,7 @@ from command_line import Emtnas
 from fake_slurm import FakeSlurm
 from launches import NAMED, launch, run
 
-from emtnas_hpc.cluster.marks import write_mark
+from emtnas_hpc.slurm.jobs import write_flag
 
 
 def test_the_plan_tells_every_value_with_its_origin(
@@ -148,5 +148,5 @@ def test_the_disk_is_counted_as_far_as_it_is_still_to_be_written(
 def test_a_seed_that_was_cancelled_takes_no_more_of_the_disk(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:
-    write_mark(run(0).cancelled, "by me", "token")
+    write_flag(run(0).cancelled, "by me", "token")
     assert _planned(emtnas, data)["disk_bytes"] == 0

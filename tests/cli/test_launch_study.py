@@ -8,13 +8,13 @@ import pytest
 from command_line import TINY, Emtnas
 from studies import NAMES, write_study
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "slurm"))
 
 from fake_slurm import FakeSlurm
 
-from emtnas_hpc.cluster.request import read_request
-from emtnas_hpc.search.run_directory import read_stored
-from emtnas_hpc.store.paths import RunPaths, seed_run
+from emtnas_hpc.checkpoint.paths import RunPaths, seed_run
+from emtnas_hpc.search.run_dir import read_stored
+from emtnas_hpc.slurm.jobs import read_job_spec
 
 RETRAINED = (
     "retraining.recipe=quick",
@@ -89,7 +89,7 @@ def test_room_that_all_experiments_need_together_is_missed_once(
 ) -> None:
     def launched(free: float) -> list[list[str]]:
         usage = SimpleNamespace(free=free)
-        monkeypatch.setattr("emtnas_hpc.cluster.proposal.shutil.disk_usage", lambda _path: usage)
+        monkeypatch.setattr("emtnas_hpc.slurm.plan.shutil.disk_usage", lambda _path: usage)
         found = json.loads(emtnas("launch", study, "--data", data, "--dry-run", "--json").out)
         needed.extend(experiment["disk_bytes"] for experiment in found["experiments"])
         return [experiment["warnings"] for experiment in found["experiments"]]
@@ -135,7 +135,7 @@ def test_a_seed_that_is_finished_under_another_name_is_used_and_the_others_are_l
     assert "tiny, seed 1: submitted: job 2, 4 behind it\n" in result.out
     assert not seed_run(Path("runs"), name, 1).directory.exists()
     used = RunPaths(Path("runs/tiny/seed-1"))
-    stored, request = read_stored(used), read_request(used.jobs)
+    stored, request = read_stored(used), read_job_spec(used.jobs)
     assert stored is not None
     assert request is not None
     assert stored.experiment.retraining.transfer == ("other",)

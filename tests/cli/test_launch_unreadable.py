@@ -9,9 +9,9 @@ from command_line import Emtnas, snapshot
 from fake_slurm import FakeSlurm
 from launches import launch, run
 
-from emtnas_hpc.cluster.records import JobRecord
+from emtnas_hpc.checkpoint.paths import JobsPaths
 from emtnas_hpc.errors import StorageError
-from emtnas_hpc.store.paths import JobsPaths
+from emtnas_hpc.slurm.jobs import JobRecord
 
 DAMAGED = "no commit has a good state.h5; the newest, runs/tiny/seed-0/search/000002: "
 
@@ -95,7 +95,7 @@ def test_records_that_are_lost_between_two_looks_are_no_reason_to_submit_once_mo
     def refuse(_jobs: JobsPaths) -> list[JobRecord]:
         raise StorageError("cannot read runs/tiny/jobs/seed-0: Stale file handle")
 
-    monkeypatch.setattr("emtnas_hpc.cluster.launching.read_records", refuse)
+    monkeypatch.setattr("emtnas_hpc.slurm.launch.read_records", refuse)
     result = launch(emtnas, data)
     assert (result.code, slurm.submissions) == (1, before)
     assert "Stale file handle" in result.err

@@ -5,14 +5,14 @@ from types import SimpleNamespace
 import pytest
 from command_line import Emtnas, run_here
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "slurm"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "search"))
 
 from fake import commit_search
 from stand_ins import StandIns, queue_line, record_job
 
-from emtnas_hpc.cli import logs_view
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.cli import logs
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_following_goes_on_over_a_requeue_and_a_spare_until_the_seed_is_at_its_e
         elif looks == 60:
             stand_ins.queue()
 
-    monkeypatch.setattr(logs_view, "time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(logs, "time", SimpleNamespace(sleep=sleep))
     result = run_here("logs", "fake", "--follow")
     assert result.code == 0
     assert result.out.splitlines() == [
@@ -96,7 +96,7 @@ def test_ctrl_c_ends_following_as_it_should(run: RunPaths, monkeypatch: pytest.M
     def sleep(_seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(logs_view, "time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(logs, "time", SimpleNamespace(sleep=sleep))
     result = run_here("logs", "fake", "--follow")
     assert (result.code, result.err) == (0, "")
     assert "job 2 begins" in result.out

@@ -8,7 +8,7 @@ from command_line import Emtnas
 from fake_slurm import FakeSlurm
 from launches import launch, run
 
-from emtnas_hpc.cluster.records import read_records
+from emtnas_hpc.slurm.jobs import read_records
 
 NOTICE = "*** maintenance on Monday ***"
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.cli.finding import find_runs
 from emtnas_hpc.cli.options import parse_seeds
+from emtnas_hpc.cli.runs import find_runs
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from command_line import TINY, Emtnas, snapshot
 from fake import commit_search
 
-from emtnas_hpc.space.genotype import parse_genotype
+from emtnas_hpc.space.architecture import parse_genotype
 
 
 def test_the_report_is_a_table_that_nothing_is_cut_off_from(

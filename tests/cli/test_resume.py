@@ -5,8 +5,7 @@ from command_line import Emtnas
 from fake_slurm import FakeSlurm
 from launches import launch, run
 
-from emtnas_hpc.cluster.marks import write_mark
-from emtnas_hpc.cluster.request import read_request
+from emtnas_hpc.slurm.jobs import read_job_spec, write_flag
 
 
 def test_resume_takes_up_what_was_launched_with_what_it_asked_for(
@@ -14,7 +13,7 @@ def test_resume_takes_up_what_was_launched_with_what_it_asked_for(
 ) -> None:
     launch(emtnas, data, "--seeds", 2, "--partition", "long", "--time", "50", "--device", "cpu")
     slurm.end("1", "3")
-    write_mark(run(0).cancelled, "by me", "token")
+    write_flag(run(0).cancelled, "by me", "token")
     result = emtnas("resume", "tiny/seed-0")
     assert (result.code, result.err) == (0, "")
     assert result.out.endswith("tiny, seed 0: submitted: job 5, 6 behind it\n")
@@ -23,7 +22,7 @@ def test_resume_takes_up_what_was_launched_with_what_it_asked_for(
     assert "seed 0: left alone, in the queue: job 5 pending, job 6 pending" in again.out
     slurm.end("2", "4")
     emtnas("resume", "tiny", "--time", "70")
-    request = read_request(run(1).jobs)
+    request = read_job_spec(run(1).jobs)
     assert request is not None
     assert (request.profile.partition, request.profile.time) == ("long", 70)
     assert request.device == "cpu"
@@ -43,7 +42,7 @@ def test_of_an_experiment_only_what_was_launched_is_resumed(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:
     launch(emtnas, data, "--seeds", 2, "--partition", "long")
-    write_mark(run(1).cancelled, "by me", "token")
+    write_flag(run(1).cancelled, "by me", "token")
     for job in list(slurm.jobs):
         slurm.end(job)
     shutil.rmtree(run(0).jobs.directory)

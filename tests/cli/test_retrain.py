@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from command_line import TINY, Emtnas, Start, snapshot
 
-from emtnas_hpc.agenda.session import carry_on_retrainings
-from emtnas_hpc.cli import retraining
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.cli import retrain
+from emtnas_hpc.pipeline import run_retraining_stages
 from emtnas_hpc.runner.loop import Outcome
-from emtnas_hpc.search.session import SearchRequest
-from emtnas_hpc.space.architecture import decode
-from emtnas_hpc.space.genotype import format_genotype
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.space.architecture import decode, format_genotype
 
 QUICK = (
     *("--recipe", "quick", "--normal-cells", 1),
@@ -174,12 +173,12 @@ def test_a_run_whose_search_is_not_finished_keeps_no_other_one_from_its_retraini
 
 @pytest.fixture
 def seed_0_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail_or_carry_on(request: SearchRequest, *others: Any, **options: Any) -> Outcome:
+    def fail_or_carry_on(request: RunSpec, *others: Any, **options: Any) -> Outcome:
         if request.seed == 0:
             raise RuntimeError("CUDA out of memory")
-        return carry_on_retrainings(request, *others, **options)
+        return run_retraining_stages(request, *others, **options)
 
-    monkeypatch.setattr(retraining, "carry_on_retrainings", fail_or_carry_on)
+    monkeypatch.setattr(retrain, "run_retraining_stages", fail_or_carry_on)
 
 
 @pytest.mark.usefixtures("seed_0_fails")

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from command_line import TINY, TINY_SETTINGS, Emtnas, Start, snapshot
 
-from emtnas_hpc.cluster.marks import write_mark
-from emtnas_hpc.store.claim import take
-from emtnas_hpc.store.owner import this_process
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.checkpoint.ownership import acquire, this_process
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.slurm.jobs import write_flag
 
 GENERATION = re.compile(r"generation \d+/\d+")
 
@@ -45,7 +44,7 @@ def _wait_until_disowned(runs: Path) -> None:
 @contextmanager
 def owned(paths: RunPaths) -> Iterator[None]:
     """While entered, this very process is at work in a run directory."""
-    claim = take(paths, this_process(), say=[].append)
+    claim = acquire(paths, this_process(), say=[].append)
     yield
     claim.release()
 
@@ -126,7 +125,7 @@ def test_a_seed_that_was_cancelled_is_carried_on_here_and_that_is_said(
     emtnas: Emtnas, here: Path, data: Path
 ) -> None:
     paths = RunPaths(here / "runs/tiny/seed-0")
-    write_mark(paths.cancelled, "by ada on login1", "token")
+    write_flag(paths.cancelled, "by ada on login1", "token")
     first = emtnas("run", *TINY, "--name", "tiny", "--data", data)
     said = "seed 0: no job goes on with it, since it is marked as cancelled (by ada on login1)"
     assert first.code == 0

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from command_line import Emtnas, run_here
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "slurm"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "search"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
@@ -18,12 +18,11 @@ from fake import commit_search
 from fake_runs import Retrained, make_run
 from stand_ins import StandIns, queue_line, record_job
 
-from emtnas_hpc.cli import status_view
-from emtnas_hpc.cluster.marks import write_mark
-from emtnas_hpc.cluster.profile import Profile
-from emtnas_hpc.cluster.request import JobRequest, write_request
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.cli import status
 from emtnas_hpc.runner.attempts import Attempt
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.slurm.jobs import JobSpec, write_flag, write_job_spec
+from emtnas_hpc.slurm.profile import Profile
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def runs(here: Path, stand_ins: StandIns) -> list[RunPaths]:
     for seed, run in enumerate(runs):
         commit_search(run.directory, seed=seed, until=None if seed == 0 else 2)
     jobs = [record_job(run, str(10 + seed)) for seed, run in enumerate(runs)]
-    write_mark(runs[3].failed, "RuntimeError: no", "t")
+    write_flag(runs[3].failed, "RuntimeError: no", "t")
     stand_ins.queue(queue_line(jobs[1], "RUNNING"), queue_line(jobs[2], "PENDING", "Resources"))
     return runs
 
@@ -46,7 +45,7 @@ def runs(here: Path, stand_ins: StandIns) -> list[RunPaths]:
 def _request(run: RunPaths, **profile: int) -> None:
     values = {"partition": "gpu", "time": 600, "lead_time_s": 120, **profile}
     chosen = Profile.model_validate(values)
-    write_request(run.jobs, JobRequest(profile=chosen, data="", device="cpu", mend=""), "t")
+    write_job_spec(run.jobs, JobSpec(profile=chosen, data="", device="cpu", mend=""), "t")
 
 
 def _rows(out: str) -> list[list[str]]:
@@ -168,7 +167,7 @@ def test_a_limit_that_holds_no_generation_is_pointed_out(
 def test_a_scheduler_that_hangs_is_named_and_the_rest_is_shown(
     emtnas: Emtnas, runs: list[RunPaths], stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emtnas_hpc.cluster.scheduler.call.__kwdefaults__", {"patience_s": 0.3})
+    monkeypatch.setattr("emtnas_hpc.slurm.slurm.run_command.__kwdefaults__", {"patience_s": 0.3})
     stand_ins.write("squeue", "exec sleep 100")
     result = emtnas("status")
     assert result.code == 0
@@ -225,7 +224,7 @@ def test_watching_repeats_the_table_until_nothing_moves(
         if len(looks) == 2:
             stand_ins.queue()
 
-    monkeypatch.setattr(status_view, "time", SimpleNamespace(sleep=sleep, strftime=time.strftime))
+    monkeypatch.setattr(status, "time", SimpleNamespace(sleep=sleep, strftime=time.strftime))
     result = run_here("status", "--watch")
     assert result.code == 0
     assert result.out.count("s/step") == 3
@@ -244,7 +243,7 @@ def test_watching_does_not_ask_accounts_that_fail_in_every_round(
         if end := next(looks):
             end()
 
-    monkeypatch.setattr(status_view, "time", SimpleNamespace(sleep=sleep, strftime=time.strftime))
+    monkeypatch.setattr(status, "time", SimpleNamespace(sleep=sleep, strftime=time.strftime))
     result = run_here("status", "--watch")
     assert (result.code, result.err) == (0, "")
     assert result.out.count("s/step") == 4
@@ -262,7 +261,7 @@ def test_ctrl_c_ends_watching_as_it_should(
 
     if terminal:
         monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setattr(status_view, "time", SimpleNamespace(sleep=sleep, strftime=time.strftime))
+    monkeypatch.setattr(status, "time", SimpleNamespace(sleep=sleep, strftime=time.strftime))
     result = run_here("status", "--watch")
     assert (result.code, result.err) == (0, "")
     assert "fake/seed-3" in result.out

@@ -4,10 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from emtnas_hpc.supernet import kernels
-from emtnas_hpc.supernet.convolution import pointwise
-from emtnas_hpc.supernet.determinism import prepare_torch
-from emtnas_hpc.supernet.kernels import Kernels
+from emtnas_hpc.supernet import device
+from emtnas_hpc.supernet.convolutions import pointwise
+from emtnas_hpc.supernet.device import Kernels, prepare_torch
 
 SIZES = [(8, 20, 32, 32), (8, 40, 16, 16), (8, 80, 8, 8), (4, 48, 28, 28), (3, 5, 13, 7)]
 KERNELS = [(3, 1), (5, 1), (7, 1), (3, 2), (5, 2)]
@@ -15,9 +14,9 @@ KERNELS = [(3, 1), (5, 1), (7, 1), (3, 2), (5, 2)]
 
 @pytest.fixture(autouse=True)
 def as_chosen():
-    before = kernels.in_use()
+    before = device.in_use()
     yield
-    kernels.use(before)
+    device.use(before)
 
 
 def draw(size, seed):
@@ -53,7 +52,7 @@ def test_a_matrix_product_is_the_pointwise_convolution_in_full_float32(cuda):
     x, weight = draw((8, 20, 16, 16), 0), draw((12, 20, 1, 1), 1)
     expected = F.conv2d(x.double(), weight.double())
     for way in ("cublas", "cudnn"):
-        kernels.use(Kernels(pointwise=way))
+        device.use(Kernels(pointwise=way))
         found = pointwise(x.to(cuda), weight.to(cuda)).cpu().double()
         assert (found - expected).abs().max() / expected.abs().max() <= 1e-6
 
@@ -67,4 +66,4 @@ def test_precision_is_what_was_asked_for(cuda):
         found = (a.to(cuda) @ b.to(cuda)).cpu().double()
         errors[precision] = float((found - exact).abs().max() / exact.abs().max())
     assert errors["fp32"] <= 1e-6
-    assert (errors["tf32"] > 1e-5) == kernels.has_tf32(cuda)
+    assert (errors["tf32"] > 1e-5) == device.has_tf32(cuda)

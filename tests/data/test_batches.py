@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from emtnas_hpc.data.augmentation import AugmentationDraw, draw_augmentation
 from emtnas_hpc.data.batches import DeviceImages
-from emtnas_hpc.data.images import Images
+from emtnas_hpc.data.images import AugmentationDraw, Images, draw_augmentation
 
 CPU = torch.device("cpu")
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from emtnas_hpc.data.crops import draw_crops
+from emtnas_hpc.data.images import draw_crops
 
 
 def test_crops_are_drawn_as_is_usual_for_imagenet() -> None:

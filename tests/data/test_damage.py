@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.data import Prepared, open_prepared, open_task, prepare
+from emtnas_hpc.data.dataset import Prepared, open_prepared
+from emtnas_hpc.data.opening import open_task
+from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.errors import DataError
-from emtnas_hpc.experiment.settings import TaskSettings
+from emtnas_hpc.settings.experiment import TaskSettings
 
 MEND = "emtnas-hpc prepare --data data mine"
 

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emtnas_hpc.data.sources.image_folder import read_image_folder
+from emtnas_hpc.data.image_folder import read_image_folder
+from emtnas_hpc.data.picture import Crop, Picture
+from emtnas_hpc.data.pictures import decode
 from emtnas_hpc.errors import DataError
-from emtnas_hpc.pictures.crop import Crop
-from emtnas_hpc.pictures.decoding import decode
-from emtnas_hpc.pictures.picture import Picture
 
 SIZE = 8
 

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
-from emtnas_hpc.data import REGISTRY, TaskData, prepare
-from emtnas_hpc.data.doubts import doubts
+from emtnas_hpc.data.copies import doubts
+from emtnas_hpc.data.dataset import TaskData
 from emtnas_hpc.data.images import Images
-from emtnas_hpc.experiment.settings import TaskSettings
+from emtnas_hpc.data.prepare import prepare
+from emtnas_hpc.data.sources import REGISTRY
+from emtnas_hpc.settings.experiment import TaskSettings
 
 CLASSES = ("cat", "dog")
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emtnas_hpc.data.listing import list_folder
-from emtnas_hpc.data.sources.image_folder import folder_fingerprint, read_image_folder
-from emtnas_hpc.data.sources.npz_file import npz_fingerprint, read_npz
+from emtnas_hpc.data.folders import list_folder
+from emtnas_hpc.data.image_folder import folder_fingerprint, read_image_folder
+from emtnas_hpc.data.npz_file import npz_fingerprint, read_npz
 from emtnas_hpc.errors import DataError
 
 LISTED_PARTS = ("train", "val")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emtnas_hpc.data.sources.image_folder import folder_fingerprint, read_image_folder
+from emtnas_hpc.data.image_folder import folder_fingerprint, read_image_folder
 from emtnas_hpc.errors import DataError
 
 

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.data import open_prepared, parse_source, prepare
+from emtnas_hpc.data.dataset import open_prepared
+from emtnas_hpc.data.prepare import prepare
+from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DataError
-from emtnas_hpc.experiment.settings import TaskSettings
+from emtnas_hpc.settings.experiment import TaskSettings
 
 #: Prepares a file and dies at the n-th time that something is made durable.
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
 from emtnas_hpc.data import prepare
-from emtnas_hpc.experiment.settings import TaskSettings
+from emtnas_hpc.settings.experiment import TaskSettings
 
 calls, fsync = 0, os.fsync
 

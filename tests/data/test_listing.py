@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.data.listing import list_folder
-from emtnas_hpc.data.writing import records_of
+from emtnas_hpc.data.folders import list_folder
+from emtnas_hpc.data.prepare import records_of
 from emtnas_hpc.errors import DataError
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emtnas_hpc.data import REGISTRY, prepare
+from emtnas_hpc.data.prepare import prepare
+from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import DataError
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emtnas_hpc.data.sources.npz_file import read_npz
+from emtnas_hpc.data.npz_file import read_npz
 from emtnas_hpc.errors import DataError
 
 Arrays = dict[str, Any]

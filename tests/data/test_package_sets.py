@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from emtnas_hpc.data.sources.package_sets import read_package
+from emtnas_hpc.data.sources import read_package
 from emtnas_hpc.errors import DataError
 
 

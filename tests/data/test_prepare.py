@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emtnas_hpc.data import Prepared, open_prepared, open_task, parse_source, prepare
-from emtnas_hpc.data.lock import exclusive
+from emtnas_hpc.data.dataset import Prepared, open_prepared
+from emtnas_hpc.data.manifest import exclusive
+from emtnas_hpc.data.opening import open_task
+from emtnas_hpc.data.prepare import prepare
+from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DataError, StorageError
-from emtnas_hpc.experiment.settings import TaskSettings
+from emtnas_hpc.settings.experiment import TaskSettings
 
 Limit = Callable[[int], AbstractContextManager[None]]
 MEND = "emtnas-hpc prepare --data data mine"

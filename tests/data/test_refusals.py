@@ -4,9 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emtnas_hpc.data import prepare
+from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.errors import DataError
-from emtnas_hpc.experiment.settings import TaskSettings
+from emtnas_hpc.settings.experiment import TaskSettings
 
 
 @pytest.mark.parametrize("place", ["mine.npz", "mine.npz/data", "/proc/data"])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from emtnas_hpc.data import REGISTRY, parse_source
+from emtnas_hpc.data.sources import REGISTRY, parse_source
 
 
 def test_every_2d_medmnist_set_that_the_package_knows_is_a_task() -> None:

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.data import parse_source
+from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DataError
-from emtnas_hpc.experiment.settings import TaskSettings
+from emtnas_hpc.settings.experiment import TaskSettings
 
 
 def task(source: str, **settings: int) -> TaskSettings:

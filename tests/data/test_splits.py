@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
 
-from emtnas_hpc.data.images import Images
-from emtnas_hpc.data.raw import RawData
-from emtnas_hpc.data.splits import complete_splits
+from emtnas_hpc.data.images import Images, RawData, complete_splits
 from emtnas_hpc.errors import DataError
 
 

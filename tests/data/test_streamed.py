@@ -6,19 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emtnas_hpc.data import (
-    REGISTRY,
-    Streamed,
-    open_data,
-    open_for_retraining,
-    open_task,
-    parse_source,
-    preparation,
-    prepare,
-)
-from emtnas_hpc.data.listing import Listing
+from emtnas_hpc.data import prepare as preparation
+from emtnas_hpc.data.dataset import Streamed
+from emtnas_hpc.data.folders import Listing
+from emtnas_hpc.data.opening import open_data, open_for_retraining, open_task
+from emtnas_hpc.data.prepare import prepare
+from emtnas_hpc.data.sources import REGISTRY, parse_source
 from emtnas_hpc.errors import DataError
-from emtnas_hpc.experiment import TaskSettings
+from emtnas_hpc.settings.experiment import TaskSettings
 
 MEND = "mend it"
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emtnas_hpc.data import REGISTRY, Prepared, prepare
+from emtnas_hpc.data.dataset import Prepared
+from emtnas_hpc.data.prepare import prepare
+from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import DataError
 
 Batches = dict[str, dict[str, Any]]

@@ -15,18 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emtnas_hpc.data import (
-    Begun,
-    Prepared,
-    TaskData,
-    open_for_retraining,
-    open_task,
-    preparation,
-    prepare,
-    shared_with_search,
-)
+from emtnas_hpc.data import prepare as preparation
+from emtnas_hpc.data.copies import Begun
+from emtnas_hpc.data.dataset import Prepared, TaskData
+from emtnas_hpc.data.opening import open_for_retraining, open_task, shared_with_search
+from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.errors import DataError, InputError, StorageError
-from emtnas_hpc.experiment.settings import TaskSettings
+from emtnas_hpc.settings.experiment import TaskSettings
 
 MEND = "emtnas-hpc prepare mine"
 
@@ -35,7 +30,7 @@ PROGRAM = """
 import os, signal, sys
 from pathlib import Path
 from emtnas_hpc.data import prepare
-from emtnas_hpc.experiment.settings import TaskSettings
+from emtnas_hpc.settings.experiment import TaskSettings
 
 calls, fsync = 0, os.fsync
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from emtnas_hpc.evolution.individual import Individual, Operator
-from emtnas_hpc.space.chromosome import GENE_RANGES, N_GENES, Chromosome
+from emtnas_hpc.evolution.population import Individual, Operator
+from emtnas_hpc.space.architecture import GENE_RANGES, N_GENES, Chromosome
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "search"))
 

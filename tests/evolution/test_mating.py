@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from emtnas_hpc.evolution.individual import NOBODY, Operator
 from emtnas_hpc.evolution.mating import breed
-from emtnas_hpc.experiment.settings import SearchSettings
-from emtnas_hpc.space.chromosome import check_chromosome
+from emtnas_hpc.evolution.population import NOBODY, Operator
+from emtnas_hpc.settings.experiment import SearchSettings
+from emtnas_hpc.space.architecture import check_chromosome
 
 
 def generator(seed: int = 0) -> np.random.Generator:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from emtnas_hpc.evolution.operators import bit_mutation, block_crossover, step_mutation
-from emtnas_hpc.space.chromosome import GENE_RANGES, N_GENES, check_chromosome
+from emtnas_hpc.evolution.mating import bit_mutation, block_crossover, step_mutation
+from emtnas_hpc.space.architecture import GENE_RANGES, N_GENES, check_chromosome
 
 CHROMOSOMES = st.tuples(*(st.integers(0, n - 1) for n in GENE_RANGES))
 SEEDS = st.integers(0, 2**32 - 1)

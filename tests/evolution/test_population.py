@@ -4,14 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.evolution.individual import Operator
 from emtnas_hpc.evolution.population import (
+    Operator,
     different_chromosomes,
     divide,
     initial_population,
     subpopulation,
 )
-from emtnas_hpc.space.chromosome import check_chromosome
+from emtnas_hpc.space.architecture import check_chromosome
 
 
 def test_twenty_individuals_over_three_tasks_are_seven_seven_and_six() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emtnas_hpc.evolution.reevaluation import reevaluate, running_mean
+from emtnas_hpc.evolution.selection import reevaluate, running_mean
 
 ACCURACIES = st.floats(0, 1)
 

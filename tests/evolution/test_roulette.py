@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from emtnas_hpc.evolution.roulette import RouletteWheel
+from emtnas_hpc.evolution.mating import RouletteWheel
 
 N = 4000
 

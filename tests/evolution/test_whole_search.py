@@ -5,9 +5,14 @@ import math
 import pytest
 from fake import make_stage
 
-from emtnas_hpc.evolution.individual import NOBODY, Individual, Operator
-from emtnas_hpc.evolution.population import different_chromosomes, subpopulation
-from emtnas_hpc.history import History
+from emtnas_hpc.evolution.population import (
+    NOBODY,
+    Individual,
+    Operator,
+    different_chromosomes,
+    subpopulation,
+)
+from emtnas_hpc.search.history import History
 
 
 def search(**settings: object) -> History:

@@ -6,7 +6,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.checkpoint.paths import RunPaths
 
 
 @pytest.fixture(autouse=True)

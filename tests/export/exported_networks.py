@@ -4,11 +4,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emtnas_hpc.export.subject import Normalisation, Subject
-from emtnas_hpc.space.architecture import Architecture, Cell, Edge, decode
-from emtnas_hpc.space.chromosome import random_chromosome
-from emtnas_hpc.space.shape import NetworkShape
-from emtnas_hpc.supernet import batch_norm
+from emtnas_hpc.export.subjects import Normalisation, Subject
+from emtnas_hpc.space.architecture import (
+    Architecture,
+    Cell,
+    Edge,
+    NetworkShape,
+    decode,
+    random_chromosome,
+)
+from emtnas_hpc.supernet import operations
 from emtnas_hpc.supernet.network import Network
 
 
@@ -78,5 +83,5 @@ def trained(shape: NetworkShape, architecture: Architecture, dtype: torch.dtype)
     path = network.path(architecture)
     with torch.no_grad():
         for _batch in range(30):
-            network(images_of(shape, dtype, n=12), path, batch_norm.training)
+            network(images_of(shape, dtype, n=12), path, operations.training)
     return network

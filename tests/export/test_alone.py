@@ -8,10 +8,9 @@ import pytest
 import torch
 from exported_networks import SPECIAL, drawn, shape_of, subject_of, trained
 
-from emtnas_hpc.export.module_source import module_source
-from emtnas_hpc.export.plain.network import plain_network
-from emtnas_hpc.export.plain.weights_file import weights_bytes
-from emtnas_hpc.supernet import batch_norm
+from emtnas_hpc.export.plain import plain_network, weights_bytes
+from emtnas_hpc.export.sources import module_source
+from emtnas_hpc.supernet import operations
 
 ALONE = Path(__file__).parent / "alone.py"
 ARCHITECTURES = [*map(drawn, range(6)), SPECIAL["every operation"]]
@@ -55,7 +54,7 @@ def test_it_gives_our_logits_for_pixels(networks, logits, number):
     # As batches are made for training, from bytes.
     images = (pixels_of(network.shape).to(torch.float32) - 127.5) / 127.5
     with torch.no_grad():
-        ours = network(images, network.path(network.architecture), batch_norm.running)
+        ours = network(images, network.path(network.architecture), operations.running)
     torch.testing.assert_close(logits[f"network_{number}"], ours, rtol=1e-4, atol=1e-4)
     double = logits[f"network_{number} as float64"]
     assert double.dtype == torch.float64

@@ -8,10 +8,9 @@ from dataclasses import replace
 import pytest
 from exported_networks import SPECIAL, drawn, shape_of, subject_of
 
-from emtnas_hpc.export.module_source import module_source
-from emtnas_hpc.export.subject import Normalisation
-from emtnas_hpc.space.genotype import parse_genotype
-from emtnas_hpc.space.shape import NetworkShape
+from emtnas_hpc.export.sources import module_source
+from emtnas_hpc.export.subjects import Normalisation
+from emtnas_hpc.space.architecture import NetworkShape, parse_genotype
 
 ARCHITECTURES = [*map(drawn, range(20)), *SPECIAL.values()]
 LINTED = "E,F,W,I,B,UP,C4,SIM,PIE,RET,N,D1,D4"

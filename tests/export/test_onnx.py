@@ -5,25 +5,25 @@ import torch
 from exported_networks import SPECIAL, images_of, shape_of, subject_of, trained
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.export import onnx_packages
-from emtnas_hpc.export.plain.network import plain_network
+from emtnas_hpc.export import files
+from emtnas_hpc.export.plain import plain_network
 
 #: A network for larger images; one with the plain stem is exported as a user does it.
 STRIDED = 4
 
 
 def test_missing_packages_are_named_with_the_command_that_installs_them(monkeypatch):
-    monkeypatch.setattr(onnx_packages, "PACKAGES", ("sys", "no_such_package"))
+    monkeypatch.setattr(files, "PACKAGES", ("sys", "no_such_package"))
     with pytest.raises(InputError, match=r"takes no_such_package, .* pip install 'emtnas-hpc\[on"):
-        onnx_packages.refuse_missing_packages()
+        files.refuse_missing_packages()
 
 
 @pytest.mark.slow
 def test_a_runtime_gives_our_logits_for_any_number_of_images():
-    for package in onnx_packages.PACKAGES:
+    for package in files.PACKAGES:
         pytest.importorskip(package, reason=f"{package} is not installed")
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    from emtnas_hpc.export.plain.onnx_file import onnx_bytes
+    from emtnas_hpc.export.plain import onnx_bytes
 
     architecture, shape = SPECIAL["every operation"], shape_of(STRIDED)
     network = plain_network(

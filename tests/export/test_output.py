@@ -4,9 +4,9 @@ import pytest
 import torch
 from exported_networks import SPECIAL, drawn, images_of, shape_of, subject_of, trained
 
-from emtnas_hpc.export.plain.network import plain_network
+from emtnas_hpc.export.plain import plain_network
 from emtnas_hpc.space.counts import count_parameters
-from emtnas_hpc.supernet import batch_norm
+from emtnas_hpc.supernet import operations
 from emtnas_hpc.supernet.network import Network
 
 CASES = {str(number): drawn(number) for number in range(20)} | SPECIAL
@@ -26,7 +26,7 @@ def test_evaluation_gives_our_logits(shape, architecture, dtype, close):
     exported = plain_network(subject_of(architecture, shape), network).eval()
     images = images_of(shape, dtype)
     with torch.no_grad():
-        ours = network(images, network.path(architecture), batch_norm.running)
+        ours = network(images, network.path(architecture), operations.running)
         torch.testing.assert_close(exported(images), ours, **close)
 
 
@@ -36,7 +36,7 @@ def test_training_gives_our_logits_and_gradients(shape, architecture):
     exported = plain_network(subject_of(architecture, shape), network)
     images = images_of(shape, torch.float64)
     path = network.path(architecture)
-    ours, theirs = network(images, path, batch_norm.training), exported(images)
+    ours, theirs = network(images, path, operations.training), exported(images)
     torch.testing.assert_close(theirs, ours, **EXACT)
     ours.square().sum().backward()
     theirs.square().sum().backward()
@@ -58,7 +58,7 @@ def test_a_supernet_hands_over_the_part_of_an_architecture():
     supernet = Network(shape, None, torch.Generator().manual_seed(0), torch.float64)
     exported = plain_network(subject_of(architecture, shape), supernet)
     images = images_of(shape, torch.float64)
-    ours = supernet(images, supernet.path(architecture), batch_norm.batch)
+    ours = supernet(images, supernet.path(architecture), operations.batch)
     torch.testing.assert_close(exported(images), ours, **EXACT)
 
 

@@ -5,11 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from emtnas_hpc.checkpoint.paths import StagePaths
 from emtnas_hpc.errors import DamagedError, InputError
-from emtnas_hpc.export.exporting import load_plain
-from emtnas_hpc.export.retrained import Retrained, choose, refuse_damaged, retrainings_of
-from emtnas_hpc.export.subjects import retrained_subject
-from emtnas_hpc.store.paths import StagePaths
+from emtnas_hpc.export.files import load_plain
+from emtnas_hpc.export.subjects import (
+    Retrained,
+    choose,
+    refuse_damaged,
+    retrained_subject,
+    retrainings_of,
+)
 
 RUN = Path("runs/tiny/seed-0")
 

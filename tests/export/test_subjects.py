@@ -3,17 +3,17 @@
 import pytest
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.export.preface import preface
-from emtnas_hpc.export.retrained import retrainings_of
-from emtnas_hpc.export.subject import Normalisation
+from emtnas_hpc.export.sources import preface
 from emtnas_hpc.export.subjects import (
+    Normalisation,
     genotype_subject,
     incumbent_subject,
     renamed,
     retrained_subject,
+    retrainings_of,
 )
-from emtnas_hpc.history import FILE_NAME, read_history
-from emtnas_hpc.space.shape import NetworkShape
+from emtnas_hpc.search.history_file import FILE_NAME, read_history
+from emtnas_hpc.space.architecture import NetworkShape
 
 
 @pytest.fixture

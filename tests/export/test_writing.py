@@ -3,7 +3,7 @@ import os
 import pytest
 
 from emtnas_hpc.errors import InputError, StorageError
-from emtnas_hpc.export.writing import refuse_other_files, write_files
+from emtnas_hpc.export.files import refuse_other_files, write_files
 
 
 def test_files_are_written_into_a_folder_that_is_made(tmp_path):

@@ -8,14 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from emtnas_hpc.checkpoint.commits import RunStore
+from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import EmtnasError
-from emtnas_hpc.runner.interruption import StopRequest
-from emtnas_hpc.runner.loop import Outcome, Progress, run
-from emtnas_hpc.runner.session import open_run
-from emtnas_hpc.runner.stage import Abandoned, Interrupted
-from emtnas_hpc.runner.terms import Terms
-from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.run_store import RunStore
+from emtnas_hpc.runner.context import RunContext, open_run
+from emtnas_hpc.runner.loop import Interrupted, Outcome, Progress, StepInterrupted, run
+from emtnas_hpc.runner.signals import StopRequest
 
 SIGNATURE = "5165"
 N_BATCHES = 3
@@ -44,7 +42,7 @@ class CountingStage:
     def advance(self, state: Chain, interrupted: Interrupted) -> Chain:
         for batch in range(N_BATCHES):
             if interrupted():
-                raise Abandoned
+                raise StepInterrupted
             self._batch(state.step + 1)
             text = f"{state.digest} {state.step} {batch}"
             state.digest = hashlib.sha256(text.encode()).hexdigest()
@@ -89,7 +87,7 @@ def run_counting(
     with (
         StopRequest() as stop,
         open_run(
-            paths, Terms(), provenance={"code": "test"}, say=say, take_over=take_over
+            paths, RunContext(), provenance={"code": "test"}, say=say, take_over=take_over
         ) as opened,
     ):
         store = RunStore(paths, stage.name, signature=SIGNATURE, claim=opened.claim)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from counting import Chain, CountingStage, expected_state, run_counting
 
+from emtnas_hpc.checkpoint.commits import read_newest
+from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import StorageError
 from emtnas_hpc.runner.loop import Outcome
-from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.reading import read_newest
 
 MIB = 1 << 20
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from counting import expected_state
 
-from emtnas_hpc.store.paths import RunPaths, find_temporaries
-from emtnas_hpc.store.reading import read_newest
+from emtnas_hpc.checkpoint.commits import read_newest
+from emtnas_hpc.checkpoint.paths import RunPaths, find_temporaries
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

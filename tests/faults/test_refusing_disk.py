@@ -9,10 +9,10 @@ import pytest
 from counting import CountingStage, expected_state, run_counting
 from interposed import NEED_ROOM, before_every_call
 
+from emtnas_hpc.checkpoint.commits import read_newest
+from emtnas_hpc.checkpoint.manifest import Manifest, find_damage, read_manifest
+from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import EmtnasError
-from emtnas_hpc.store.manifest import Manifest, find_damage, read_manifest
-from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.reading import read_newest
 
 N_BEFORE, N_STEPS = 2, 3
 

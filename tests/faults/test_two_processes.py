@@ -6,10 +6,10 @@ from pathlib import Path
 
 from counting import expected_state
 
+from emtnas_hpc.checkpoint.commits import read_newest
+from emtnas_hpc.checkpoint.ownership import read_owner
+from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.runner.attempts import read_attempts
-from emtnas_hpc.store.owner import read_owner
-from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.reading import read_newest
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

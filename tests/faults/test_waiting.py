@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.data import parse_source
-from emtnas_hpc.data.lock import exclusive
-from emtnas_hpc.experiment.settings import TaskSettings
-from emtnas_hpc.store.owner import read_owner
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.checkpoint.ownership import read_owner
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.data.manifest import exclusive
+from emtnas_hpc.data.sources import parse_source
+from emtnas_hpc.settings.experiment import TaskSettings
 
 Wait = Callable[[str], "subprocess.Popen[str]"]
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from counting import CountingStage, run_counting
 
-from emtnas_hpc.data import prepare
+from emtnas_hpc.checkpoint.ownership import this_process
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.errors import EmtnasError
-from emtnas_hpc.experiment.settings import TaskSettings
-from emtnas_hpc.runner.interruption import StopRequest
-from emtnas_hpc.store.owner import this_process
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.runner.signals import StopRequest
+from emtnas_hpc.settings.experiment import TaskSettings
 
 
 def watch_an_owner(directory: Path) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from fake import FakeTrainer
 
-from emtnas_hpc.data import REGISTRY
-from emtnas_hpc.experiment import StoredExperiment, dump_stored, load_experiment
-from emtnas_hpc.experiment.settings import Experiment
-from emtnas_hpc.history import Header, History, TaskHeader
-from emtnas_hpc.history.retraining import (
+from emtnas_hpc.checkpoint.commits import RunStore
+from emtnas_hpc.checkpoint.ownership import Lease, acquire, this_process
+from emtnas_hpc.checkpoint.paths import RunPaths, seed_run
+from emtnas_hpc.data.sources import REGISTRY
+from emtnas_hpc.report.caveats import stage_of
+from emtnas_hpc.retraining.record import (
     RECORD_NAME,
     Epoch,
     Retraining,
@@ -22,17 +23,14 @@ from emtnas_hpc.history.retraining import (
     TestResult,
     write_retraining,
 )
-from emtnas_hpc.report.notes.conditions import stage_of
 from emtnas_hpc.runner.attempts import Attempt
+from emtnas_hpc.search.history import Header, History, TaskHeader
 from emtnas_hpc.search.stage import SearchStage
-from emtnas_hpc.space.architecture import decode
+from emtnas_hpc.settings.experiment import Experiment
+from emtnas_hpc.settings.loading import load_experiment
+from emtnas_hpc.settings.names import StoredExperiment, dump_stored
+from emtnas_hpc.space.architecture import NetworkShape, decode, format_genotype
 from emtnas_hpc.space.counts import count_macs, count_parameters
-from emtnas_hpc.space.genotype import format_genotype
-from emtnas_hpc.space.shape import NetworkShape
-from emtnas_hpc.store.claim import Claim, take
-from emtnas_hpc.store.owner import this_process
-from emtnas_hpc.store.paths import RunPaths, seed_run
-from emtnas_hpc.store.run_store import RunStore
 
 #: Image channels, edge, classes.
 SIZES = {
@@ -122,7 +120,7 @@ def make_run(
     experiment = experiment.model_copy(update={"name": name or experiment.name})
     paths = seed_run(runs, experiment.name, seed)
     stored = _stored(experiment, seed)
-    claim = take(paths, this_process(), say=lambda _message: None)
+    claim = acquire(paths, this_process(), say=lambda _message: None)
     paths.experiment.write_text(dump_stored(stored))
     history = _search(paths, claim, stored, until or experiment.search.generations, diverged)
     for record in _retrainings(history, stored, retrained) if retrained else ():
@@ -149,7 +147,7 @@ def _stored(experiment: Experiment, seed: int) -> StoredExperiment:
 
 def _search(
     paths: RunPaths,
-    claim: Claim,
+    claim: Lease,
     stored: StoredExperiment,
     until: int,
     diverged: Mapping[int, int],
@@ -272,7 +270,7 @@ def _retraining(
     )
 
 
-def _commit_retraining(paths: RunPaths, claim: Claim, record: Retraining) -> None:
+def _commit_retraining(paths: RunPaths, claim: Lease, record: Retraining) -> None:
     def save(folder: Path) -> None:
         write_retraining(record, folder / RECORD_NAME)
         (folder / "weights.pt").touch()

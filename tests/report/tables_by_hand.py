@@ -1,7 +1,7 @@
 """A table with everything that a format has to cope with."""
 
 from emtnas_hpc.report.paper import quote
-from emtnas_hpc.report.statistics import Comparison
+from emtnas_hpc.report.stats import Comparison
 from emtnas_hpc.report.table import Column, Entry, Row, Sample, Table
 
 NASTY = 'a_b 50% #1 $x^2$ {z} ~ \\ & | < > "q" * ` [l] ± † é 猫'

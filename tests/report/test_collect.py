@@ -5,13 +5,13 @@ import fake
 import pytest
 from fake import commit_search
 
+from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import DamagedError, InputError
-from emtnas_hpc.report import read_runs, summarise
-from emtnas_hpc.report.collect import newest_history
+from emtnas_hpc.report.load import newest_history, read_runs
+from emtnas_hpc.report.tables import summarise
 from emtnas_hpc.runner.attempts import Attempt
+from emtnas_hpc.space.architecture import parse_genotype
 from emtnas_hpc.space.counts import count_macs, count_parameters
-from emtnas_hpc.space.genotype import parse_genotype
-from emtnas_hpc.store.paths import RunPaths
 
 
 def searches(*directories):

@@ -2,13 +2,11 @@ import numpy as np
 import pytest
 from traces import search
 
-from emtnas_hpc.report.costs import mean_per_step
+from emtnas_hpc.report.columns import mean_per_step
 from emtnas_hpc.report.counting import macs_of, parameters_of
-from emtnas_hpc.report.figures.trace import trace_of
-from emtnas_hpc.space.architecture import decode
-from emtnas_hpc.space.chromosome import random_chromosome
+from emtnas_hpc.report.search_arrays import trace_of
+from emtnas_hpc.space.architecture import NetworkShape, decode, random_chromosome
 from emtnas_hpc.space.counts import count_macs, count_parameters
-from emtnas_hpc.space.shape import NetworkShape
 
 SHAPES = (
     NetworkShape(8, 1, 3, 32, 10),

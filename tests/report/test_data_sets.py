@@ -1,6 +1,6 @@
 import pytest
 
-from emtnas_hpc.report.data_sets import Source, data_set, heading, is_impostor, is_medical
+from emtnas_hpc.report.load import Source, data_set, heading, is_impostor, is_medical
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,12 @@ import pytest
 from command_line import run_here
 from fake_runs import SHORT, Retrained, make_run
 
-from emtnas_hpc.history.retraining import RECORD_NAME, read_retraining
-from emtnas_hpc.report import build_tables, read_runs, summarise
-from emtnas_hpc.report.experiments import experiments_of
-from emtnas_hpc.report.figures.captions import caption_fittest, caption_times
-from emtnas_hpc.report.figures.searches import searches_of
-from emtnas_hpc.report.statistics import compare
-from emtnas_hpc.report.summary import search_tables
+from emtnas_hpc.report.experiments import experiments_of, searches_of
+from emtnas_hpc.report.gallery import caption_fittest, caption_times
+from emtnas_hpc.report.load import read_runs
+from emtnas_hpc.report.stats import compare
+from emtnas_hpc.report.tables import build_tables, search_tables, summarise
+from emtnas_hpc.retraining.record import RECORD_NAME, read_retraining
 
 SINGLES = ("cifar10-single", "cifar100-single")
 

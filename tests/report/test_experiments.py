@@ -1,8 +1,7 @@
 from fake_runs import SHORT, Retrained, make_run
 
-from emtnas_hpc.report.experiments import Recipe, experiments_of, families_of
-from emtnas_hpc.report.rows import Kind, RowSpec
-from emtnas_hpc.report.runs import read_runs
+from emtnas_hpc.report.experiments import Kind, Recipe, RowSpec, experiments_of, families_of
+from emtnas_hpc.report.load import read_runs
 
 CIFAR = frozenset({"cifar10", "cifar100"})
 

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from traces import by_hand, drawn, search, traces
 
-from emtnas_hpc.report.figures.bands import band_of
-from emtnas_hpc.report.figures.ledger import foreign_tasks, ledger_of
-from emtnas_hpc.report.figures.trace import trace_of
-from emtnas_hpc.report.figures.variety import (
+from emtnas_hpc.report.search_arrays import (
+    band_of,
     distinct_chromosomes,
+    foreign_tasks,
+    ledger_of,
     mean_hamming_distance,
     subpopulation_genes,
+    trace_of,
 )
 
 

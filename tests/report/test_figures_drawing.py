@@ -11,14 +11,10 @@ import pytest
 from traces import by_hand, drawn, search, traces
 
 from emtnas_hpc.errors import StorageError
-from emtnas_hpc.report.figures.font import NAME
-from emtnas_hpc.report.figures.gallery import Gallery, draw_gallery
-from emtnas_hpc.report.figures.palette import SERIES
-from emtnas_hpc.report.figures.searches import Searches
-from emtnas_hpc.report.figures.sizes import MOST_VECTOR_POINTS, draw_sizes
-from emtnas_hpc.report.figures.times import draw_times
-from emtnas_hpc.report.figures.trace import trace_of
-from emtnas_hpc.report.figures.writing import write_gallery
+from emtnas_hpc.report.experiments import Searches
+from emtnas_hpc.report.figures import MOST_VECTOR_POINTS, NAME, SERIES, draw_sizes, draw_times
+from emtnas_hpc.report.gallery import Gallery, draw_gallery, write_gallery
+from emtnas_hpc.report.search_arrays import trace_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -153,8 +149,8 @@ def test_letters_that_the_small_font_lacks_come_from_the_whole_one() -> None:
     code = (
         "import warnings, sys; warnings.simplefilter('error')\n"
         "from matplotlib.figure import Figure\n"
-        "from emtnas_hpc.report.figures.style import styled\n"
-        "from emtnas_hpc.report.figures.vector import pdf_bytes\n"
+        "from emtnas_hpc.report.figures import styled\n"
+        "from emtnas_hpc.report.gallery import pdf_bytes\n"
         "with styled():\n"
         "    figure = Figure(); figure.text(0, 0, 'Größe, размер')\n"
         "    assert len(pdf_bytes([figure])) > 1000\n"
@@ -165,15 +161,14 @@ def test_letters_that_the_small_font_lacks_come_from_the_whole_one() -> None:
 
 def test_pyplot_is_never_imported() -> None:
     code = (
-        "import sys, emtnas_hpc.report.figures.writing as w; "
-        "sys.exit('matplotlib.pyplot' in sys.modules)"
+        "import sys, emtnas_hpc.report.gallery as w; sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_report_without_figures_imports_no_matplotlib() -> None:
     code = (
-        "import sys, emtnas_hpc.report, emtnas_hpc.cli.report, emtnas_hpc.cli.inspecting; "
+        "import sys, emtnas_hpc.report, emtnas_hpc.cli.report, emtnas_hpc.cli.inspect; "
         "sys.exit('matplotlib' in sys.modules or 'jinja2' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

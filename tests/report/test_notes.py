@@ -3,12 +3,13 @@ import shutil
 import pytest
 from fake_runs import SHORT, Retrained, make_run
 
-from emtnas_hpc.data import REGISTRY
-from emtnas_hpc.experiment import preset_names
-from emtnas_hpc.report import build_tables, read_runs
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.data.sources import REGISTRY
+from emtnas_hpc.report.load import read_runs
 from emtnas_hpc.report.paper import paper_images
+from emtnas_hpc.report.tables import build_tables
 from emtnas_hpc.runner.attempts import Attempt
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.settings.presets import preset_names
 
 
 def notes_of(runs, numbers=(3,)):

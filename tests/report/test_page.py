@@ -8,16 +8,20 @@ import pytest
 from fake import commit_search
 from traces import drawn, traces
 
-from emtnas_hpc.report.figures.gallery import Gallery, draw_gallery
-from emtnas_hpc.report.figures.palette import ROLES
-from emtnas_hpc.report.page.building import build_page
-from emtnas_hpc.report.page.inline import inline_svg
-from emtnas_hpc.report.page.provenance import provenance_rows
-from emtnas_hpc.report.page.publishing import PAGE_NAME, make_page, publish
-from emtnas_hpc.report.page.tables import entry_view
+from emtnas_hpc.report.figures import ROLES
+from emtnas_hpc.report.gallery import Gallery, draw_gallery
+from emtnas_hpc.report.load import Runs, read_runs
+from emtnas_hpc.report.page import (
+    PAGE_NAME,
+    build_page,
+    entry_view,
+    inline_svg,
+    make_page,
+    provenance_rows,
+    publish,
+)
 from emtnas_hpc.report.paper import quote
-from emtnas_hpc.report.runs import Runs, read_runs
-from emtnas_hpc.report.statistics import Comparison
+from emtnas_hpc.report.stats import Comparison
 from emtnas_hpc.report.table import Column, Entry, Sample
 from emtnas_hpc.report.tables import build_tables
 

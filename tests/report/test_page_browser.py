@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from emtnas_hpc.report.page.publishing import make_page
-from emtnas_hpc.report.runs import read_runs
+from emtnas_hpc.report.load import read_runs
+from emtnas_hpc.report.page import make_page
 from emtnas_hpc.report.tables import build_tables
 
 CHROMIUM = next(

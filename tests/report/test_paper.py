@@ -5,14 +5,7 @@ import pytest
 
 from emtnas_hpc.report import paper
 from emtnas_hpc.report.layouts import paper_layout
-from emtnas_hpc.report.paper import (
-    NUMBERS,
-    Quoted,
-    paper_settings,
-    paper_table,
-    quote,
-    rerun_table,
-)
+from emtnas_hpc.report.paper import NUMBERS, Quoted, paper_settings, paper_table, quote, rerun_table
 
 #: Per table: rows, rows that runs can fill, printed cells.
 SIZES = {
@@ -115,5 +108,5 @@ VERIFIED = {
 
 @pytest.mark.parametrize("name", VERIFIED)
 def test_a_file_of_numbers_is_the_one_that_was_verified_against_the_print(name):
-    content = (Path(paper.__file__).parent / name).read_bytes()
+    content = (Path(paper.__file__).parent / "numbers" / name).read_bytes()
     assert hashlib.sha256(content).hexdigest() == VERIFIED[name]

@@ -6,7 +6,7 @@ import pytest
 from fake_runs import SHORT, Retrained, make_run
 
 from emtnas_hpc.errors import DamagedError, InputError
-from emtnas_hpc.report.runs import read_run, read_runs
+from emtnas_hpc.report.load import read_run, read_runs
 
 #: Reads runs and prints every file that Python opened below them.
 OPENED = """

@@ -1,7 +1,7 @@
 import pytest
 
-from emtnas_hpc.report.significance import judge, significance_notes
-from emtnas_hpc.report.statistics import compare, holm
+from emtnas_hpc.report.filling import judge, significance_notes
+from emtnas_hpc.report.stats import compare, holm
 from emtnas_hpc.report.table import Column, Entry, Row, Sample, Table
 
 ACCURACY = Column("digits.accuracy", "digits (%)", 1, tested=True)

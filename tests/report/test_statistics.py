@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from emtnas_hpc.report.statistics import compare, estimate, holm, seeds_needed, smallest_p
+from emtnas_hpc.report.stats import compare, estimate, holm, seeds_needed, smallest_p
 
 GROUPS = (
     ([91.2, 91.9, 92.4, 90.8, 91.5], [87.1, 90.2, 84.9, 88.8, 86.0]),

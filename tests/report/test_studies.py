@@ -3,14 +3,12 @@
 import pytest
 from fake_runs import SHORT, Retrained, make_run
 
-from emtnas_hpc.cli.named_experiment import load_named
-from emtnas_hpc.experiment import study_names
-from emtnas_hpc.report import build_tables, read_runs
-from emtnas_hpc.report.layouts import paper_layout
-from emtnas_hpc.report.layouts.ablation import ablation
-from emtnas_hpc.report.layouts.cifar import CIFAR
-from emtnas_hpc.report.layouts.combinations import combinations
-from emtnas_hpc.report.rows import Kind
+from emtnas_hpc.cli.runs import load_named
+from emtnas_hpc.report.experiments import Kind
+from emtnas_hpc.report.layouts import CIFAR, ablation, combinations, paper_layout
+from emtnas_hpc.report.load import read_runs
+from emtnas_hpc.report.tables import build_tables
+from emtnas_hpc.settings.presets import study_names
 
 MEDICAL = ("breastmnist", "pneumoniamnist")
 

@@ -4,11 +4,12 @@ from functools import partial
 import pytest
 from fake_runs import SHORT, Retrained, make_run
 
-from emtnas_hpc.report import build_tables, read_runs
-from emtnas_hpc.report.costs import mean_per_step
+from emtnas_hpc.report.columns import mean_per_step
 from emtnas_hpc.report.counting import macs_of, parameters_of
+from emtnas_hpc.report.load import read_runs
 from emtnas_hpc.report.paper import NUMBERS
-from emtnas_hpc.report.statistics import compare
+from emtnas_hpc.report.stats import compare
+from emtnas_hpc.report.tables import build_tables
 
 
 def tables_of(runs, numbers=None):

@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 from fake import make_header, make_stage
 
-from emtnas_hpc.history import History
-from emtnas_hpc.report.collect import SeedResult
-from emtnas_hpc.report.experiments import experiments_of
-from emtnas_hpc.report.figures.searches import Searches, searches_of
-from emtnas_hpc.report.figures.trace import Trace, trace_of
-from emtnas_hpc.report.runs import Run
-from emtnas_hpc.space.chromosome import N_GENES
+from emtnas_hpc.report.experiments import Searches, experiments_of, searches_of
+from emtnas_hpc.report.load import Run, SeedResult
+from emtnas_hpc.report.search_arrays import Trace, trace_of
+from emtnas_hpc.search.history import History
+from emtnas_hpc.space.architecture import N_GENES
 
 
 def search(

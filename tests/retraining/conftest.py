@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from emtnas_hpc.data import REGISTRY, Prepared, Streamed, prepare
-from emtnas_hpc.experiment import RetrainingSettings
-from emtnas_hpc.retraining.order import Origin, RetrainingOrder
-from emtnas_hpc.retraining.plan import RetrainingPlan
-from emtnas_hpc.runner.stage import Interrupted
-from emtnas_hpc.space.architecture import decode
-from emtnas_hpc.space.chromosome import random_chromosome
+from emtnas_hpc.data.dataset import Prepared, Streamed
+from emtnas_hpc.data.prepare import prepare
+from emtnas_hpc.data.sources import REGISTRY
+from emtnas_hpc.retraining.spec import Origin, RetrainingPlan, RetrainSpec
+from emtnas_hpc.runner.loop import Interrupted
+from emtnas_hpc.settings.experiment import RetrainingSettings
+from emtnas_hpc.space.architecture import decode, random_chromosome
 
 #: Everything on, and an epoch of three steps: 6, 6 and 0 mini-batches and a rest.
 SETTINGS = RetrainingSettings(
@@ -53,8 +53,8 @@ def streamed(
 
 
 @pytest.fixture(scope="session")
-def order() -> RetrainingOrder:
-    return RetrainingOrder(
+def order() -> RetrainSpec:
+    return RetrainSpec(
         experiment="tiny",
         seed=3,
         threads=1,
@@ -68,15 +68,15 @@ def order() -> RetrainingOrder:
 
 
 @pytest.fixture(scope="session")
-def plan(order: RetrainingOrder, digits: Prepared) -> RetrainingPlan:
+def plan(order: RetrainSpec, digits: Prepared) -> RetrainingPlan:
     return RetrainingPlan(order, digits)
 
 
 @pytest.fixture(scope="session")
-def changed(order: RetrainingOrder) -> Callable[..., RetrainingOrder]:
+def changed(order: RetrainSpec) -> Callable[..., RetrainSpec]:
     """The order with some of its fields, or some settings, changed."""
 
-    def change(**values: Any) -> RetrainingOrder:
+    def change(**values: Any) -> RetrainSpec:
         of_order = {field.name for field in fields(order)}
         settings = {name: values.pop(name) for name in tuple(values) if name not in of_order}
         changed = values.pop("settings", order.settings).model_copy(update=settings)

@@ -6,26 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.data import Prepared
+from emtnas_hpc.checkpoint.commits import RunStore
+from emtnas_hpc.checkpoint.ownership import Lease, acquire, this_process
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.data.dataset import Prepared
 from emtnas_hpc.errors import DataError, InputError
-from emtnas_hpc.experiment import TaskSettings
-from emtnas_hpc.history.retraining import TestResult, write_retraining
-from emtnas_hpc.retraining.directory import (
+from emtnas_hpc.retraining.record import TestResult, write_retraining
+from emtnas_hpc.retraining.run_dir import (
     is_finished,
     read_identity,
     refuse_other_retraining,
     retraining_left,
     store_identity,
 )
-from emtnas_hpc.retraining.order import RetrainingOrder
-from emtnas_hpc.retraining.plan import RetrainingPlan
+from emtnas_hpc.retraining.spec import RetrainingPlan, RetrainSpec
+from emtnas_hpc.settings.experiment import TaskSettings
 from emtnas_hpc.space.architecture import decode
-from emtnas_hpc.store.claim import Claim, take
-from emtnas_hpc.store.owner import this_process
-from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.run_store import RunStore
 
-Changed = Callable[..., RetrainingOrder]
+Changed = Callable[..., RetrainSpec]
 
 
 @pytest.fixture
@@ -34,8 +32,8 @@ def paths(tmp_path: Path) -> RunPaths:
 
 
 @contextmanager
-def owned(paths: RunPaths) -> Iterator[Claim]:
-    claim = take(paths, this_process(), say=[].append)
+def owned(paths: RunPaths) -> Iterator[Lease]:
+    claim = acquire(paths, this_process(), say=[].append)
     yield claim
     claim.release()
 
@@ -49,7 +47,7 @@ def finish(paths: RunPaths, plan: RetrainingPlan) -> None:
         store.commit(6, lambda folder: write_retraining(record, folder / "record.json"))
 
 
-def left(paths: RunPaths, order: RetrainingOrder, data_dir: Path) -> RetrainingPlan | None:
+def left(paths: RunPaths, order: RetrainSpec, data_dir: Path) -> RetrainingPlan | None:
     return retraining_left(paths, order, data_dir, mend="mend it", say=[].append)
 
 
@@ -141,7 +139,7 @@ def test_a_retraining_is_finished_when_its_last_commit_is_good_and_has_the_verdi
 
 @pytest.mark.parametrize("damage", ["missing", "cut off"])
 def test_a_test_set_that_is_not_there_is_missed_at_the_start_and_not_at_the_end(
-    paths: RunPaths, order: RetrainingOrder, digits: Prepared, tmp_path: Path, damage: str
+    paths: RunPaths, order: RetrainSpec, digits: Prepared, tmp_path: Path, damage: str
 ) -> None:
     data_dir = tmp_path / "data"
     shutil.copytree(digits.folder, data_dir / digits.folder.name)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from emtnas_hpc.data import Prepared, Streamed
 from emtnas_hpc.data.batches import DeviceImages
-from emtnas_hpc.data.crops import draw_crops
+from emtnas_hpc.data.dataset import Prepared, Streamed
+from emtnas_hpc.data.images import draw_crops
+from emtnas_hpc.data.pictures import decode
 from emtnas_hpc.errors import DataError
-from emtnas_hpc.experiment import RetrainingSettings
-from emtnas_hpc.pictures.decoding import decode
-from emtnas_hpc.retraining.images import ResidentImages, StreamedImages, open_images
+from emtnas_hpc.retraining.loaders import ResidentImages, StreamedImages, open_images
+from emtnas_hpc.settings.experiment import RetrainingSettings
 from emtnas_hpc.supernet.graphs import MiniBatch
 
 CPU = torch.device("cpu")

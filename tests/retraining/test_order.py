@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
-from emtnas_hpc.data import REGISTRY
-from emtnas_hpc.retraining.order import Origin, RetrainingOrder
+from emtnas_hpc.data.sources import REGISTRY
+from emtnas_hpc.retraining.spec import Origin, RetrainSpec
 from emtnas_hpc.space.architecture import decode
 
-Changed = Callable[..., RetrainingOrder]
+Changed = Callable[..., RetrainSpec]
 
 OTHER = decode((0,) * 40)
 
@@ -43,7 +43,7 @@ SAME = [
 
 @pytest.mark.parametrize(("change", "averaged"), DIFFERENT)
 def test_what_can_change_a_result_changes_the_signature(
-    order: RetrainingOrder, changed: Changed, change: dict[str, Any], averaged: bool
+    order: RetrainSpec, changed: Changed, change: dict[str, Any], averaged: bool
 ) -> None:
     other = changed(**change)
     assert other.identity("d").signature != order.identity("d").signature
@@ -53,7 +53,7 @@ def test_what_can_change_a_result_changes_the_signature(
 
 @pytest.mark.parametrize("change", SAME)
 def test_what_cannot_change_a_result_leaves_the_signature(
-    order: RetrainingOrder, changed: Changed, change: dict[str, Any]
+    order: RetrainSpec, changed: Changed, change: dict[str, Any]
 ) -> None:
     if "origin_" in change:
         settings = order.settings.model_copy(update={"origin": "other"})
@@ -71,18 +71,18 @@ def test_the_size_of_streamed_images_is_part_of_it(changed: Changed) -> None:
 
 
 def test_a_signature_from_before_there_were_stems_is_that_of_a_plain_one(
-    order: RetrainingOrder,
+    order: RetrainSpec,
 ) -> None:
     assert "task.digits.stem" not in order.identity("d").values
 
 
-def test_the_images_are_part_of_it(order: RetrainingOrder) -> None:
+def test_the_images_are_part_of_it(order: RetrainSpec) -> None:
     assert order.identity("d").signature != order.identity("e").signature
     assert order.experiment_signature("d") != order.experiment_signature("e")
 
 
 def test_where_an_architecture_comes_from_changes_what_it_is_averaged_with_only(
-    order: RetrainingOrder, changed: Changed
+    order: RetrainSpec, changed: Changed
 ) -> None:
     origins = [
         None,
@@ -97,7 +97,7 @@ def test_where_an_architecture_comes_from_changes_what_it_is_averaged_with_only(
 
 
 def test_the_folder_is_named_after_task_depth_and_recipe(
-    order: RetrainingOrder, changed: Changed
+    order: RetrainSpec, changed: Changed
 ) -> None:
     label = "quick+channels=2+epochs=2+batch_size=96+learning_rate=0.025+d"
     assert order.stage_name.startswith(f"retraining/digits-n1-{label[:40]}")

@@ -1,7 +1,7 @@
 import pytest
 
-from emtnas_hpc.experiment import RetrainingSettings
-from emtnas_hpc.retraining.schedule import Schedule
+from emtnas_hpc.retraining.stage import Schedule
+from emtnas_hpc.settings.experiment import RetrainingSettings
 
 
 def schedule(n_images: int = 100, **settings: float) -> Schedule:

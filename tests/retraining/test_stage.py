@@ -6,15 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from emtnas_hpc.data import REGISTRY, Prepared, open_prepared
+from emtnas_hpc.data.dataset import Prepared, open_prepared
+from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import DataError
-from emtnas_hpc.history.retraining import Retraining, TestResult
-from emtnas_hpc.retraining.comparison import retraining_differences
-from emtnas_hpc.retraining.plan import RetrainingPlan
-from emtnas_hpc.retraining.schedule import Step
-from emtnas_hpc.retraining.stage import RetrainingStage, StepResult
-from emtnas_hpc.runner.stage import Abandoned, Interrupted
-from emtnas_hpc.space.genotype import format_genotype
+from emtnas_hpc.retraining.record import Retraining, TestResult
+from emtnas_hpc.retraining.spec import RetrainingPlan
+from emtnas_hpc.retraining.stage import RetrainingStage, Step, StepResult, retraining_differences
+from emtnas_hpc.runner.loop import Interrupted, StepInterrupted
+from emtnas_hpc.space.architecture import format_genotype
 from emtnas_hpc.supernet.network import Network
 
 CPU = torch.device("cpu")
@@ -79,8 +78,7 @@ def test_parameters_are_those_of_the_network(
 ) -> None:
     import numpy as np
 
-    from emtnas_hpc.space.architecture import decode
-    from emtnas_hpc.space.chromosome import random_chromosome
+    from emtnas_hpc.space.architecture import decode, random_chromosome
 
     architecture = decode(random_chromosome(np.random.default_rng(seed)))
     order = replace(plan.order, architecture=architecture, n_normal=n_normal)
@@ -111,7 +109,7 @@ def test_a_step_that_is_interrupted_is_repeated_bit_for_bit(
 ) -> None:
     stage, record = loaded(plan, whole / "1")
     asked = iter([False] * after + [True])
-    with pytest.raises(Abandoned):
+    with pytest.raises(StepInterrupted):
         stage.advance(record, lambda: next(asked))
     stage, record = loaded(plan, whole / "1")
     again = saved(stage, stage.advance(record, lambda: False), tmp_path / "again")

@@ -7,14 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from emtnas_hpc.data import Streamed
+from emtnas_hpc.data.dataset import Streamed
 from emtnas_hpc.errors import DataError
-from emtnas_hpc.history.retraining import Retraining
-from emtnas_hpc.retraining.comparison import retraining_differences
-from emtnas_hpc.retraining.order import RetrainingOrder
-from emtnas_hpc.retraining.plan import RetrainingPlan
-from emtnas_hpc.retraining.stage import RetrainingStage
-from emtnas_hpc.runner.stage import Abandoned
+from emtnas_hpc.retraining.record import Retraining
+from emtnas_hpc.retraining.spec import RetrainingPlan, RetrainSpec
+from emtnas_hpc.retraining.stage import RetrainingStage, retraining_differences
+from emtnas_hpc.runner.loop import StepInterrupted
 
 CPU = torch.device("cpu")
 SILENT = lambda _phase, _what: None  # noqa: E731
@@ -31,7 +29,7 @@ def saved(stage: RetrainingStage, record: Retraining, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def plan(
-    order: RetrainingOrder, streamed: Streamed, changed: Callable[..., RetrainingOrder]
+    order: RetrainSpec, streamed: Streamed, changed: Callable[..., RetrainSpec]
 ) -> RetrainingPlan:
     own = changed(
         task="pictures", images=streamed.task, batch_size=16, part_batches=2, data_workers=1
@@ -104,7 +102,7 @@ def test_a_step_that_is_abandoned_in_training_or_test_is_repeated_bit_for_bit(
 ) -> None:
     stage, record = loaded(plan, whole / str(step))
     asked = iter([False] * after + [True])
-    with pytest.raises(Abandoned):
+    with pytest.raises(StepInterrupted):
         stage.advance(record, lambda: next(asked))
     stage, record = loaded(plan, whole / str(step))
     again = saved(stage, stage.advance(record, lambda: False), tmp_path / "again")

@@ -7,14 +7,14 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from emtnas_hpc.data import Prepared, open_prepared, prepare
 from emtnas_hpc.data.batches import Batch, DeviceImages
-from emtnas_hpc.experiment import TaskSettings
-from emtnas_hpc.retraining.auc import area_under_curve
-from emtnas_hpc.retraining.plan import RetrainingPlan
-from emtnas_hpc.retraining.testing import measure
-from emtnas_hpc.runner.stage import Abandoned, Interrupted
-from emtnas_hpc.supernet import batch_norm
+from emtnas_hpc.data.dataset import Prepared, open_prepared
+from emtnas_hpc.data.prepare import prepare
+from emtnas_hpc.retraining.spec import RetrainingPlan
+from emtnas_hpc.retraining.trainer import area_under_curve, measure
+from emtnas_hpc.runner.loop import Interrupted, StepInterrupted
+from emtnas_hpc.settings.experiment import TaskSettings
+from emtnas_hpc.supernet import operations
 from emtnas_hpc.supernet.network import Network
 
 CPU = torch.device("cpu")
@@ -39,7 +39,7 @@ def logits_of(network: Network, images: DeviceImages) -> tuple[torch.Tensor, np.
     pixels, labels = images.plain(np.arange(len(images)))
     with torch.inference_mode():
         path = network.path(network.architecture)
-        return network(pixels, path, batch_norm.running), labels.numpy()
+        return network(pixels, path, operations.running), labels.numpy()
 
 
 def test_accuracy_and_loss_are_those_of_all_images_at_once(
@@ -66,7 +66,7 @@ def test_nothing_of_the_network_is_changed(
 
 
 def test_a_measurement_is_left_where_it_is_interrupted(network: Network, digits: Prepared) -> None:
-    with pytest.raises(Abandoned):
+    with pytest.raises(StepInterrupted):
         measure(network, batches(on_device(digits)), digits, iter([False, True]).__next__)
 
 

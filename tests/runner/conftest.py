@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.checkpoint.paths import RunPaths
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.cluster import state
+from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import StorageError
 from emtnas_hpc.runner import attempts
 from emtnas_hpc.runner.attempts import ENDS, HEARTBEAT_S, Attempt, Event, read_attempts
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.slurm import reconcile
 
 
 @pytest.fixture
@@ -135,4 +135,4 @@ def test_every_event_that_the_program_writes_is_a_known_one() -> None:
 
 
 def test_what_status_and_guard_understand_as_an_end_is_the_same() -> None:
-    assert {*state.UNFINISHED_ENDS, Event.FINISHED} == ENDS
+    assert {*reconcile.UNFINISHED_ENDS, Event.FINISHED} == ENDS

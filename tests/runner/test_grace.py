@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from emtnas_hpc.runner.grace import Grace
+from emtnas_hpc.runner.signals import GracePeriod
 
 GRACE_S = 30.0
 
@@ -14,7 +14,7 @@ class Scene:
         self.clock = clock
         self.stop = SimpleNamespace(requested=False)
         self.n_touches = 0
-        self.grace = Grace(self.stop, self, GRACE_S, clock)
+        self.grace = GracePeriod(self.stop, self, GRACE_S, clock)
 
     def touch(self) -> None:
         self.n_touches += 1

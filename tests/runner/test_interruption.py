@@ -5,7 +5,7 @@ import time
 import pytest
 
 from emtnas_hpc.errors import StoppedError
-from emtnas_hpc.runner.interruption import Heard, StopRequest
+from emtnas_hpc.runner.signals import ReceivedSignal, StopRequest
 
 SIGNALS = [signal.SIGUSR2, signal.SIGTERM, signal.SIGINT]
 
@@ -18,7 +18,7 @@ class OnlyUsr2Stops:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def stops(self, heard: Heard) -> bool:
+    def stops(self, heard: ReceivedSignal) -> bool:
         self.asked.append(heard.name)
         return heard.number == signal.SIGUSR2
 
@@ -134,7 +134,7 @@ def test_a_signal_is_heard_when_it_comes_not_when_somebody_looks() -> None:
     heard = []
 
     class Remembers(OnlyUsr2Stops):
-        def stops(self, each: Heard) -> bool:
+        def stops(self, each: ReceivedSignal) -> bool:
             heard.append(each.at)
             return False
 

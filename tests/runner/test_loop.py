@@ -7,16 +7,15 @@ from pathlib import Path
 import pytest
 from counting import SIGNATURE, Chain, CountingStage, expected_state
 
+from emtnas_hpc.checkpoint.commits import RunStore
+from emtnas_hpc.checkpoint.manifest import MANIFEST
+from emtnas_hpc.checkpoint.ownership import Lease, acquire, this_process
+from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import DamagedError, StoppedError, StorageError, SupersededError
 from emtnas_hpc.runner.attempts import Attempt, read_attempts
-from emtnas_hpc.runner.interruption import StopRequest
+from emtnas_hpc.runner.context import Reason, ReasonToStop, no_reason
 from emtnas_hpc.runner.loop import Outcome, Progress, run
-from emtnas_hpc.runner.terms import Reason, ReasonToStop, no_reason
-from emtnas_hpc.store.claim import Claim, take
-from emtnas_hpc.store.manifest import MANIFEST
-from emtnas_hpc.store.owner import this_process
-from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.run_store import RunStore
+from emtnas_hpc.runner.signals import StopRequest
 
 
 class Bench:
@@ -25,7 +24,7 @@ class Bench:
     def __init__(self, paths: RunPaths, clock) -> None:
         self.paths = paths
         self.clock = clock
-        self.claim: Claim = take(paths, this_process(), say=pytest.fail)
+        self.claim: Lease = acquire(paths, this_process(), say=pytest.fail)
         self.attempt = Attempt(paths, self.claim.token, {})
         self.progress: list[Progress] = []
         self.warnings: list[str] = []
@@ -305,7 +304,7 @@ def test_a_state_that_cannot_be_loaded_for_the_disks_sake_is_a_storage_error(ben
 def test_a_superseded_run_stops_at_its_next_commit(bench: Bench) -> None:
     def batch(step: int) -> None:
         if step == 2:
-            take(bench.paths, this_process(), say=pytest.fail, take_over=True)
+            acquire(bench.paths, this_process(), say=pytest.fail, take_over=True)
 
     with pytest.raises(SupersededError):
         bench.run(CountingStage(5, batch))

@@ -1,7 +1,6 @@
 import pytest
 
-from emtnas_hpc.runner.attempts import AttemptRecord
-from emtnas_hpc.runner.provenance import changes_since, condition_changes
+from emtnas_hpc.runner.attempts import AttemptRecord, changes_since, condition_changes
 
 
 @pytest.fixture

@@ -4,22 +4,20 @@ from dataclasses import replace
 
 import pytest
 
+from emtnas_hpc.checkpoint.ownership import Owner, acquire, read_owner, this_process
+from emtnas_hpc.checkpoint.paths import RunPaths, temporary_name
 from emtnas_hpc.errors import OwnedError, StoppedError, StorageError, SupersededError
 from emtnas_hpc.runner.attempts import Attempt, read_attempts
-from emtnas_hpc.runner.session import OpenRun, end_recorded, open_run
-from emtnas_hpc.runner.terms import Terms
-from emtnas_hpc.store.claim import take
-from emtnas_hpc.store.owner import Owner, read_owner, this_process
-from emtnas_hpc.store.paths import RunPaths, temporary_name
+from emtnas_hpc.runner.context import OpenRun, RunContext, end_recorded, open_run
 
 
 def _open(
     paths: RunPaths,
     me: Owner | None = None,
     take_over: bool = False,
-    terms: Terms | None = None,
+    terms: RunContext | None = None,
 ):
-    terms = terms or Terms(me or this_process())
+    terms = terms or RunContext(me or this_process())
     return open_run(paths, terms, provenance={"threads": 1}, take_over=take_over, say=pytest.fail)
 
 
@@ -77,7 +75,7 @@ def test_what_a_process_left_that_was_killed_before_its_attempt_is_deleted(
 def test_an_attempt_that_was_begun_before_the_ownership_goes_on_with_it(paths: RunPaths) -> None:
     me = this_process()
     with Attempt(paths, me.token, {"owned": False, "job_id": "7"}) as attempt:
-        with _open(paths, terms=Terms(me, attempt)) as opened:
+        with _open(paths, terms=RunContext(me, attempt)) as opened:
             assert opened.attempt is attempt
         attempt.event("after")
     (record,) = read_attempts(paths)
@@ -91,7 +89,7 @@ def test_the_end_of_an_attempt_is_recorded_by_whoever_began_it(paths: RunPaths) 
         pytest.raises(ValueError, match="bad"),
         Attempt(paths, me.token, {}) as attempt,
         end_recorded(attempt),
-        _open(paths, terms=Terms(me, attempt)),
+        _open(paths, terms=RunContext(me, attempt)),
     ):
         raise ValueError("bad")
     assert [event["event"] for event in _last_events(paths)] == ["failed"]
@@ -117,7 +115,7 @@ def test_a_stop_before_the_loop_is_recorded_as_a_stop(paths: RunPaths) -> None:
 
 def test_whom_a_run_was_taken_from_is_recorded(paths: RunPaths) -> None:
     first = this_process()
-    take(paths, first, say=pytest.fail)
+    acquire(paths, first, say=pytest.fail)
     with _open(paths, take_over=True):
         (event,) = _last_events(paths)
         assert event["event"] == "took_over"
@@ -146,7 +144,7 @@ def test_a_superseded_process_says_so_in_its_own_attempt_and_frees_nothing(
     second = this_process()
 
     def be_superseded(opened: OpenRun) -> None:
-        take(paths, second, say=pytest.fail, take_over=True)
+        acquire(paths, second, say=pytest.fail, take_over=True)
         opened.claim.check()
 
     with pytest.raises(SupersededError), _open(paths) as opened:

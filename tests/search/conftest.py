@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.data import REGISTRY
-from emtnas_hpc.experiment.loading import build_experiment
+from emtnas_hpc.data.sources import REGISTRY
+from emtnas_hpc.settings.loading import build_experiment
 
 # `fake` is shared by the tests of everything that drives whole searches.
 sys.path.insert(0, str(Path(__file__).parent))

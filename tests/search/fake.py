@@ -8,17 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emtnas_hpc.experiment.settings import SearchSettings
-from emtnas_hpc.history import Header, History, TaskHeader
-from emtnas_hpc.runner.stage import Abandoned, Interrupted
-from emtnas_hpc.search.stage import PhaseListener, SearchStage
-from emtnas_hpc.search.task_trainer import TrainingRecord
-from emtnas_hpc.space.chromosome import GENE_RANGES, Chromosome
-from emtnas_hpc.space.shape import NetworkShape
-from emtnas_hpc.store.claim import take
-from emtnas_hpc.store.owner import this_process
-from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.run_store import RunStore
+from emtnas_hpc.checkpoint.commits import RunStore
+from emtnas_hpc.checkpoint.ownership import acquire, this_process
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.runner.loop import Interrupted, StepInterrupted
+from emtnas_hpc.search.history import Header, History, TaskHeader
+from emtnas_hpc.search.stage import PhaseListener, SearchStage, TrainingRecord
+from emtnas_hpc.settings.experiment import SearchSettings
+from emtnas_hpc.space.architecture import GENE_RANGES, Chromosome, NetworkShape
 
 N_BATCHES = 12
 
@@ -35,7 +32,7 @@ class FakeTrainer:
         self, chromosomes: Sequence[Chromosome], generation: int, interrupted: Interrupted
     ) -> TrainingRecord:
         if interrupted():
-            raise Abandoned
+            raise StepInterrupted
         self.n_batches += N_BATCHES
         n_steps = [0] * len(chromosomes)
         for batch in range(N_BATCHES):
@@ -103,7 +100,7 @@ def commit_search(
 ) -> History:
     """A run directory such as a search leaves it, made by a fake trainer."""
     paths = RunPaths(directory)
-    claim = take(paths, this_process(), say=lambda _message: None)
+    claim = acquire(paths, this_process(), say=lambda _message: None)
     store = RunStore(paths, "search", signature="0" * 64, claim=claim)
     stage = make_stage(seed=seed, generations=generations, **settings)
     history = stage.start()

@@ -1,7 +1,6 @@
 import pytest
 
-from emtnas_hpc.search.device_choice import describe_choice, missing_gpu
-from emtnas_hpc.search.device_name import ANY_GPU
+from emtnas_hpc.search.environment import ANY_GPU, describe_choice, missing_gpu
 
 ON_CPU = {"device": "cpu", "device_model": "AMD EPYC"}
 ON_CUDA = {"device": "cuda", "device_model": "RTX 2080 Ti"}

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from emtnas_hpc.experiment.settings import TrainingSettings
-from emtnas_hpc.search.mini_batches import training_batches
+from emtnas_hpc.search.trainer import training_batches
+from emtnas_hpc.settings.experiment import TrainingSettings
 
 N_IMAGES = 1157
 

@@ -7,27 +7,27 @@ from contextlib import nullcontext
 
 import pytest
 
-from emtnas_hpc.agenda.session import carry_on
+from emtnas_hpc.checkpoint.manifest import read_manifest
+from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import DamagedError, DataError, EmtnasError, InputError, StartOverError
-from emtnas_hpc.experiment import dump_stored
+from emtnas_hpc.pipeline import run_stages
 from emtnas_hpc.runner.attempts import read_attempts
-from emtnas_hpc.runner.interruption import StopRequest
 from emtnas_hpc.runner.loop import Outcome
+from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.device import choose_device
-from emtnas_hpc.search.run_directory import read_stored
-from emtnas_hpc.search.session import Listeners, SearchRequest
-from emtnas_hpc.search.verification import compare_newest, repeat_newest
-from emtnas_hpc.store.manifest import read_manifest
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.search.run_dir import read_stored
+from emtnas_hpc.search.session import Callbacks, RunSpec
+from emtnas_hpc.search.verify import compare_newest, repeat_newest
+from emtnas_hpc.settings.names import dump_stored
 from emtnas_hpc.supernet.graphs import CaptureError
 
 
 class Told:
-    """Listeners that remember, and may do something when a generation ends."""
+    """Callbacks that remember, and may do something when a generation ends."""
 
     def __init__(self, on_step=lambda _step: None):
         self.steps, self.said = [], []
-        self.listeners = Listeners(
+        self.listeners = Callbacks(
             lambda progress: (self.steps.append(progress.step), on_step(progress.step)),
             lambda _phase, _task: None,
             self.said.append,
@@ -37,7 +37,7 @@ class Told:
 @pytest.fixture
 def request_of(experiment_of, data_dir, tmp_path):
     def make(name="run", seed=0, **sections):
-        return SearchRequest(
+        return RunSpec(
             experiment_of(**sections),
             seed,
             RunPaths(tmp_path / name),
@@ -52,7 +52,7 @@ def request_of(experiment_of, data_dir, tmp_path):
 def search(request, told=None):
     told = told or Told()
     with StopRequest() as stop:
-        return carry_on(request, told.listeners, stop)
+        return run_stages(request, told.listeners, stop)
 
 
 def search_until(request, generation):
@@ -75,7 +75,7 @@ def made(experiment_of, data_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     for name, generation in (("whole", 3), ("stopped1", 1), ("stopped2", 2)):
         paths = RunPaths(folder / name)
-        request = SearchRequest(experiment_of(), 0, paths, data_dir, "cpu", "prepare it")
+        request = RunSpec(experiment_of(), 0, paths, data_dir, "cpu", "prepare it")
         outcome = search_until(request, generation)
         assert outcome is (Outcome.DONE if generation == 3 else Outcome.MORE)
     return folder

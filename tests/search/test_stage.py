@@ -5,10 +5,9 @@ import pytest
 from fake import make_stage
 from scipy.stats import binomtest
 
-from emtnas_hpc.evolution.individual import NOBODY, Operator
-from emtnas_hpc.evolution.population import divide
-from emtnas_hpc.history import History
-from emtnas_hpc.runner.stage import Abandoned
+from emtnas_hpc.evolution.population import NOBODY, Operator, divide
+from emtnas_hpc.runner.loop import StepInterrupted
+from emtnas_hpc.search.history import History
 
 
 def never() -> bool:
@@ -151,7 +150,7 @@ def test_time_is_accounted_by_phase_and_task_and_the_searching_divided_evenly():
 def test_an_abandoned_generation_leaves_no_trace_in_the_history():
     stage = make_stage()
     history = stage.advance(stage.start(), never)
-    with pytest.raises(Abandoned):
+    with pytest.raises(StepInterrupted):
         stage.advance(history, lambda: True)
     assert history.generation == 1
     assert len(history.individuals) == 20

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from emtnas_hpc.data import open_task
-from emtnas_hpc.runner.stage import Abandoned
+from emtnas_hpc.data.opening import open_task
+from emtnas_hpc.runner.loop import StepInterrupted
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.trainer import SupernetTrainer, load_images
-from emtnas_hpc.space.chromosome import random_chromosome
-from emtnas_hpc.supernet.weights_comparison import weights_differences
+from emtnas_hpc.space.architecture import random_chromosome
+from emtnas_hpc.supernet.weights import weights_differences
 
 CPU = torch.device("cpu")
 
@@ -167,7 +167,7 @@ def test_an_interrupted_phase_is_abandoned(make_trainer, chromosomes):
         lambda: trainer.evaluate(chromosomes, 1, lambda: True),
         lambda: trainer.true_fitness(chromosomes[0], 1, lambda: True),
     ):
-        with pytest.raises(Abandoned):
+        with pytest.raises(StepInterrupted):
             phase()
 
 

@@ -1,69 +1,218 @@
-"""Spares on a real SLURM where sbatch does not answer, or refuses."""
-
 import os
-import shutil
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from clusters import Cluster
-from deadlines import wait_for
-from tiny import Reference, Search, assert_equal_runs, emtnas
+from stand_ins import StandIns, queue_line, record_job
 
-from emtnas_hpc.cluster.records import read_records
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.slurm.jobs import JobEnvironment, JobSpec, read_records
+from emtnas_hpc.slurm.profile import Profile
+from emtnas_hpc.slurm.standby import RETRY_S, StandbyKeeper, cancel_standby
 
-pytestmark = pytest.mark.slurm
-
-
-def _environment(folder: Path, at_a_spare: str) -> Mapping[str, str]:
-    """An sbatch that does something else at the first spare; jobs find it too."""
-    folder.mkdir()
-    program, once = folder / "sbatch", folder / "once"
-    program.write_text(
-        f'#!/bin/sh\nfor script in "$@"; do :; done\n'
-        f'if grep -q -- "--dependency=afterany" "$script" && [ ! -e {once} ]; then\n'
-        f"touch {once}\n{at_a_spare}\nfi\n"
-        f'exec {shutil.which("sbatch")} "$@"\n'
-    )
-    program.chmod(0o755)
-    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+REQUEST = JobSpec(profile=Profile(), data="/data", device="cpu", mend="prepare it")
 
 
-def test_a_spare_of_which_nobody_knows_the_number_is_replaced_by_one_that_can_start(
-    cluster: Cluster, search: Search, reference: Reference, tmp_path: Path
+@pytest.fixture
+def run(tmp_path: Path) -> RunPaths:
+    return RunPaths(tmp_path / "runs" / "cifar" / "seed-0")
+
+
+@pytest.fixture
+def sbatch(stand_ins: StandIns) -> StandIns:
+    """SLURM's commands, and an sbatch that gives the next job the id 9."""
+    (stand_ins.folder / "timeout").symlink_to("/usr/bin/timeout")
+    stand_ins.write("srun", "")
+    stand_ins.write("sbatch", "echo Submitted batch job 9")
+    return stand_ins
+
+
+ME = JobEnvironment("7", "a-name")
+
+
+def keep_spare(run: RunPaths, say: Callable[[str], None]) -> None:
+    StandbyKeeper(run, REQUEST, ME, say).look_after()
+
+
+def _submissions(stand_ins: StandIns) -> list[str]:
+    return [call for call in stand_ins.calls if call.startswith("sbatch")]
+
+
+def test_a_job_with_nobody_behind_it_submits_its_spare(run: RunPaths, sbatch: StandIns) -> None:
+    me = record_job(run, "7")
+    sbatch.queue(queue_line(me, "RUNNING"))
+    said: list[str] = []
+    keep_spare(run, said.append)
+    spare = read_records(run.jobs)[-1]
+    assert (spare.job_id, spare.after) == ("9", "7")
+    assert said == ["job 9 is the spare of this one"]
+
+
+@pytest.mark.parametrize("after", ["7", None], ids=["behind this job", "independent of it"])
+def test_any_job_of_the_run_that_waits_is_its_spare(
+    run: RunPaths, sbatch: StandIns, after: str | None
 ) -> None:
-    silence = (
-        f'{shutil.which("sbatch")} "$@" > {tmp_path}/orphan\n'
-        "echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1"
-    )
-    environment = _environment(tmp_path / "bin", silence)
-    command = ("launch", *search.arguments(), "--partition", "gpu")
-    done = emtnas(*command, environment=environment)
-    assert done.returncode == 0, done.stderr
-    assert "warning: one spare was not submitted (sbatch refused: Socket" in done.stderr
-    orphan = (tmp_path / "orphan").read_text().split()[-1]
-    records = search.run(0).jobs
-
-    def has_spare() -> bool:
-        return sum(record.job_id is not None for record in read_records(records)) == 2
-
-    wait_for(has_spare, "a spare of the job's own", tell=search.tell)
-    assert orphan not in [line.split()[0] for line in cluster.queue()]
-    assert [record.void for record in read_records(records)] == [False, False, True]
-    wait_for(lambda: search.is_done(0), "the end", tell=search.tell)
-    assert_equal_runs(search.run(0), reference.of(search, 0))
+    me, spare = record_job(run, "7"), record_job(run, "8", after)
+    sbatch.queue(queue_line(me, "RUNNING"), queue_line(spare, "PENDING", "Dependency"))
+    keep_spare(run, pytest.fail)
+    assert _submissions(sbatch) == []
 
 
-def test_a_refused_spare_keeps_no_seed_from_the_queue(
-    cluster: Cluster, search: Search, tmp_path: Path
+def test_a_waiting_job_whose_id_was_never_recorded_is_called_off_and_never_adopted(
+    run: RunPaths, sbatch: StandIns
 ) -> None:
-    full = "echo 'sbatch: error: QOSMaxSubmitJobPerUserLimit' >&2; exit 1"
-    environment = _environment(tmp_path / "bin", full)
-    command = ("launch", *search.arguments(), "--partition", "gpu", "--seeds", 3)
-    done = emtnas(*command, environment=environment)
-    assert done.returncode == 0, done.stderr
-    assert "warning: 3 spares were not submitted (sbatch refused: QOSMax" in done.stderr
-    for seed in range(3):
-        wait_for(partial(search.is_done, seed), "the end", tell=search.tell)
-    wait_for(lambda: not cluster.queue(), "a queue without spares", tell=cluster.tell)
+    """It may have no pickle, and then can never start."""
+    me, intent = record_job(run, "7"), record_job(run, None, "7")
+    line = queue_line(intent, "PENDING", "Dependency").replace("None|", "8|", 1)
+    sbatch.queue(queue_line(me, "RUNNING"), line)
+    said: list[str] = []
+    keep_spare(run, said.append)
+    assert "scancel 8" in sbatch.calls
+    assert said[-1] == "job 9 is the spare of this one"
+    assert [(each.job_id, each.void) for each in read_records(run.jobs)] == [
+        ("7", False),
+        ("9", False),
+        (None, True),
+    ]
+
+
+def test_a_job_whose_state_was_lost_is_no_spare_for_good(run: RunPaths, sbatch: StandIns) -> None:
+    """It may be the one before this, whose line was cut behind its name."""
+    before, me = record_job(run, "6"), record_job(run, "7", "6")
+    sbatch.queue(f"6|{before.name}", queue_line(me, "RUNNING"))
+    said: list[str] = []
+    now = [0.0]
+    keeper = StandbyKeeper(run, REQUEST, ME, said.append, clock=lambda: now[0])
+    keeper.look_after()
+    assert _submissions(sbatch) == []
+    sbatch.queue(queue_line(me, "RUNNING"))
+    now[0] += RETRY_S + 1
+    keeper.look_after()
+    assert said[-1] == "job 9 is the spare of this one"
+
+
+@pytest.mark.parametrize("minutes", [0, 9])
+def test_without_locks_a_waiting_job_is_called_off_only_once_its_author_must_be_dead(
+    run: RunPaths, sbatch: StandIns, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    def refuse(_descriptor: int, _how: int) -> None:
+        raise OSError(95, "not supported")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    me, intent = record_job(run, "7"), record_job(run, None, "7")
+    line = queue_line(intent, "PENDING", "Dependency").replace("None|", "8|", 1)
+    sbatch.queue(queue_line(me, "RUNNING"), line)
+    record = run.jobs.record(intent.intent)
+    os.utime(record, (record.stat().st_atime, record.stat().st_mtime - 60 * minutes))
+    keep_spare(run, lambda _: None)
+    assert ("scancel 8" in sbatch.calls) == (minutes == 9)
+    assert read_records(run.jobs)[-1].void == (minutes == 9)
+
+
+def test_a_job_whose_own_number_was_never_recorded_records_it_and_lives(
+    run: RunPaths, sbatch: StandIns
+) -> None:
+    me = record_job(run, None)
+    sbatch.queue(queue_line(me, "RUNNING").replace("None|", "7|", 1))
+    StandbyKeeper(run, REQUEST, JobEnvironment("7", me.name), lambda _: None).look_after()
+    assert not any(call.startswith("scancel") for call in sbatch.calls)
+    assert [each.job_id for each in read_records(run.jobs)] == ["7", "9"]
+
+
+def test_a_spare_that_was_refused_is_tried_again_after_a_while_until_one_waits(
+    run: RunPaths, sbatch: StandIns
+) -> None:
+    sbatch.queue(queue_line(record_job(run, "7"), "RUNNING"))
+    sbatch.write("sbatch", "echo 'sbatch: error: full' >&2; exit 1")
+    now, said = [0.0], list[str]()
+    keeper = StandbyKeeper(run, REQUEST, ME, said.append, clock=lambda: now[0])
+    for now[0] in (0.0, RETRY_S - 1, RETRY_S, RETRY_S + 1):
+        keeper.look_after()
+    assert len(_submissions(sbatch)) == 2
+    sbatch.write("sbatch", "echo Submitted batch job 9")
+    for now[0] in (2 * RETRY_S, 9 * RETRY_S):
+        keeper.look_after()
+    assert len(_submissions(sbatch)) == 3
+    assert said == [
+        "no spare was submitted, trying again later: sbatch refused: full",
+        "job 9 is the spare of this one",
+    ]
+
+
+def test_only_what_waits_behind_this_job_is_cancelled_where_another_carries_the_run(
+    run: RunPaths, stand_ins: StandIns
+) -> None:
+    jobs = [
+        record_job(run, *each)
+        for each in (("5", None), ("6", "5"), ("7", None), ("8", "7"), ("9", "8"))
+    ]
+    states = ("RUNNING", "PENDING", "RUNNING", "PENDING", "PENDING")
+    stand_ins.queue(*map(queue_line, jobs, states))
+    cancel_standby(run, ME, lambda _: None, own=True)
+    assert stand_ins.calls[-1] == "scancel 8 9"
+
+
+def test_a_spare_that_was_cancelled_is_replaced(run: RunPaths, sbatch: StandIns) -> None:
+    me = record_job(run, "7")
+    record_job(run, "8", after="7")
+    sbatch.queue(queue_line(me, "RUNNING"))
+    keep_spare(run, lambda _: None)
+    assert len(_submissions(sbatch)) == 1
+
+
+def test_the_jobs_of_other_runs_are_no_spare(run: RunPaths, sbatch: StandIns) -> None:
+    me = record_job(run, "7")
+    other = record_job(RunPaths(run.directory.with_name("seed-1")), "8")
+    sbatch.queue(queue_line(me, "RUNNING"), queue_line(other, "PENDING"))
+    keep_spare(run, lambda _: None)
+    assert len(_submissions(sbatch)) == 1
+
+
+def test_a_run_that_was_called_off_gets_no_spare(run: RunPaths, sbatch: StandIns) -> None:
+    sbatch.queue(queue_line(record_job(run, "7"), "RUNNING"))
+    run.directory.mkdir()
+    run.cancelled.write_text("by me")
+    keep_spare(run, pytest.fail)
+    assert _submissions(sbatch) == []
+
+
+def test_an_sbatch_that_refuses_is_no_reason_to_stop(run: RunPaths, sbatch: StandIns) -> None:
+    sbatch.queue(queue_line(record_job(run, "7"), "RUNNING"))
+    sbatch.write("sbatch", "echo 'sbatch: error: not from a node' >&2; exit 1")
+    said: list[str] = []
+    keep_spare(run, said.append)
+    [message] = said
+    assert message.startswith("no spare was submitted, trying again later: ")
+    assert "not from a node" in message
+
+
+def test_a_queue_that_cannot_be_asked_is_no_reason_to_stop(
+    run: RunPaths, stand_ins: StandIns
+) -> None:
+    record_job(run, "7")
+    said: list[str] = []
+    keep_spare(run, said.append)
+    cancel_standby(run, ME, said.append)
+    assert [message.partition(":")[0] for message in said] == [
+        "no spare was submitted, trying again later",
+        "the spare was not cancelled",
+    ]
+
+
+def test_the_spares_of_a_run_are_cancelled_and_no_job_that_runs(
+    run: RunPaths, stand_ins: StandIns
+) -> None:
+    me, spare, second = record_job(run, "7"), record_job(run, "8", "7"), record_job(run, "9", "8")
+    stand_ins.queue(
+        queue_line(me, "RUNNING"), queue_line(spare, "PENDING"), queue_line(second, "PENDING")
+    )
+    said: list[str] = []
+    cancel_standby(run, ME, said.append)
+    assert stand_ins.calls[-1] == "scancel 8 9"
+    assert said == ["cancelled the spare 8, 9"]
+
+
+def test_without_spares_nothing_is_cancelled(run: RunPaths, stand_ins: StandIns) -> None:
+    stand_ins.queue(queue_line(record_job(run, "7"), "RUNNING"))
+    cancel_standby(run, ME, pytest.fail)
+    assert [call.split()[0] for call in stand_ins.calls] == ["squeue"]

@@ -1,42 +1,273 @@
-"""`status` where SLURM does not answer."""
+import math
+import os
+import shutil
+from pathlib import Path
 
 import pytest
-from pace import drowsy
-from stories import Story
-from tiny import emtnas
+from fake import commit_search
+from stand_ins import StandIns, leave_owner, queue_line, record_job
 
-pytestmark = pytest.mark.slurm
+from emtnas_hpc.checkpoint.ownership import read_owner
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.runner.attempts import Attempt
+from emtnas_hpc.slurm.reconcile import State
+from emtnas_hpc.slurm.status import SeedStatus, StatusTable, read_status_table
 
-#: As long as a user waits to hear so.
-PATIENCE_S = 20.0
+
+def _run(tmp_path: Path, seed: int, until: int | None = None) -> RunPaths:
+    run = RunPaths(tmp_path / "runs" / "fake" / f"seed-{seed}")
+    commit_search(run.directory, seed=seed, until=until)
+    return run
 
 
-@pytest.mark.parametrize("obstacle", ["end", "stop"])
-def test_a_controller_that_is_down_or_hangs_is_said_beside_what_the_directories_tell(
-    story: Story, obstacle: str
+def _start(run: RunPaths, job_id: str | None, restart_count: int = 0, end: str = "") -> None:
+    token = f"{len(run.find_attempts()):02d}"
+    provenance = {"job_id": job_id, "restart_count": restart_count}
+    attempt = Attempt(run, token, provenance if job_id else {})
+    if end:
+        attempt.event(end, error="RuntimeError: no")
+    attempt.close()
+
+
+def _survey(*runs: RunPaths) -> StatusTable:
+    return read_status_table([run.directory for run in runs])
+
+
+def _one(overview: StatusTable) -> SeedStatus:
+    (seed,) = overview.seeds
+    return seed
+
+
+def _snapshot(tmp_path: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(path): (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in (tmp_path / "runs").rglob("*")
+    }
+
+
+def test_squeue_and_sacct_are_called_once_for_all_runs(tmp_path: Path, stand_ins: StandIns) -> None:
+    runs = [_run(tmp_path, seed, until=2) for seed in range(4)]
+    records = [record_job(run, f"{10 + seed}") for seed, run in enumerate(runs)]
+    stand_ins.queue(
+        queue_line(records[0], "RUNNING"), queue_line(records[1], "PENDING", "Resources")
+    )
+    stand_ins.write("sacct", "echo '12|FAILED'; echo '13|OUT_OF_MEMORY'")
+    overview = _survey(*runs)
+    states = [seed.standing.state for seed in overview.seeds]
+    assert states == [State.RUNNING, State.QUEUED, State.LOST, State.LOST]
+    assert "(OUT_OF_MEMORY)" in overview.seeds[3].standing.reason
+    assert [call.split()[0] for call in stand_ins.calls] == ["squeue", "sacct"]
+    assert stand_ins.calls[1].endswith("-j 12,13")
+    assert overview.problems == ()
+
+
+def test_where_every_job_is_accounted_for_sacct_is_not_asked(
+    tmp_path: Path, stand_ins: StandIns
 ) -> None:
-    story.launch()
-    with drowsy(story):
-        story.wait_for_generation(1)
-        before = story.status()
-        getattr(story.cluster, obstacle)("slurmctld")
-        done = emtnas("status", "--runs", story.search.runs, within_s=PATIENCE_S)
-        story.cluster.mend()
-    assert done.returncode == 0
-    # Once, however many calls would have failed.
-    [complaint] = done.stderr.splitlines()
-    assert complaint.endswith("; states are those of the run directories")
-    assert "it lives; SLURM cannot be asked" in done.stdout
-    assert "it lives; SLURM cannot be asked" not in before
-    assert _columns(done.stdout)[:4] == _columns(before)[:4] == RUNNING
-    story.assert_ends_as_if_nothing_had_happened()
+    done, running = _run(tmp_path, 0), _run(tmp_path, 1, until=2)
+    record_job(done, "1")
+    stand_ins.queue(queue_line(record_job(running, "2"), "RUNNING"))
+    assert [s.standing.state for s in _survey(done, running).seeds] == [State.DONE, State.RUNNING]
+    assert [call.split()[0] for call in stand_ins.calls] == ["squeue"]
 
 
-#: The run, its state, its stage and how far that is.
-RUNNING = ["tiny/seed-0", "running", "search", "1/8"]
+def test_runs_without_jobs_are_shown_without_slurm(tmp_path: Path, stand_ins: StandIns) -> None:
+    overview = _survey(_run(tmp_path, 0), _run(tmp_path, 1, until=2))
+    assert [seed.standing.state for seed in overview.seeds] == [State.DONE, State.STOPPED]
+    assert (overview.problems, stand_ins.calls) == ((), [])
 
 
-def _columns(status: str) -> list[str]:
-    rows = [line for line in status.splitlines() if line.startswith("tiny/seed-0  ")]
-    assert rows, status
-    return rows[0].split()
+def test_without_slurm_the_directories_tell_what_they_know(
+    tmp_path: Path, stand_ins: StandIns
+) -> None:
+    done, other = _run(tmp_path, 0), _run(tmp_path, 1, until=2)
+    for run in (done, other):
+        record_job(run, "1")
+    overview = _survey(done, other)
+    assert [seed.standing.state for seed in overview.seeds] == [State.DONE, State.UNKNOWN]
+    assert overview.problems == (
+        "there is no command squeue here; this must run on a node of a SLURM cluster; "
+        "states are those of the run directories",
+    )
+
+
+def test_a_scheduler_that_is_down_is_not_asked_for_accounts(
+    tmp_path: Path, stand_ins: StandIns
+) -> None:
+    run = _run(tmp_path, 0, until=2)
+    record_job(run, "1")
+    stand_ins.write("squeue", "echo 'slurm_load_jobs error: down' >&2; exit 1")
+    stand_ins.write("sacct", "echo")
+    overview = _survey(run)
+    assert _one(overview).standing.state is State.UNKNOWN
+    assert overview.problems[0].startswith("squeue refused: slurm_load_jobs error: down; states")
+    assert len(stand_ins.calls) == 1
+
+
+def test_a_job_is_found_by_its_name_where_its_record_has_no_id(
+    tmp_path: Path, stand_ins: StandIns
+) -> None:
+    run = _run(tmp_path, 0, until=2)
+    intent = record_job(run, None)
+    stand_ins.queue(queue_line(intent, "PENDING", "Priority").replace("None|", "77|", 1))
+    standing = _one(_survey(run)).standing
+    assert standing.reason == "job 77 waits for jobs of higher priority"
+
+
+def test_progress_is_told_and_the_work_left_estimated(tmp_path: Path, stand_ins: StandIns) -> None:
+    seed = _one(_survey(_run(tmp_path, 0, until=2)))
+    assert (seed.sight.generation, seed.sight.n_generations) == (2, 5)
+    assert seed.sight.progress is not None
+    assert len(seed.sight.progress.true_fitness) == 2
+    assert seed.seconds > 0
+    assert seed.ahead.seconds == pytest.approx(3 * seed.seconds)
+
+
+def test_a_seed_without_a_measurement_is_judged_by_its_siblings(
+    tmp_path: Path, stand_ins: StandIns
+) -> None:
+    runs = [_run(tmp_path, 0, until=2), _run(tmp_path, 1, until=2)]
+    shutil.rmtree(runs[1].stage("search").directory)
+    first, second = _survey(*runs).seeds
+    assert second.seconds == first.seconds
+    # Nothing says how many generations it is to reach.
+    assert math.isnan(second.ahead.seconds)
+    elsewhere = RunPaths(tmp_path / "runs" / "other" / "seed-0")
+    elsewhere.directory.mkdir(parents=True)
+    assert math.isnan(_survey(runs[0], elsewhere).seeds[1].seconds)
+
+
+def test_nothing_is_left_of_what_is_done(tmp_path: Path, stand_ins: StandIns) -> None:
+    assert math.isnan(_one(_survey(_run(tmp_path, 0))).ahead.seconds)
+
+
+def test_jobs_and_requeues_are_counted_in_the_attempts_and_in_the_queue(
+    tmp_path: Path, stand_ins: StandIns
+) -> None:
+    run = _run(tmp_path, 0, until=2)
+    records = [record_job(run, job_id) for job_id in ("1", "2", "3")]
+    for job_id, restart_count in (("1", 0), ("1", 2), ("2", 0)):
+        _start(run, job_id, restart_count)
+    stand_ins.queue(
+        queue_line(records[1], "PENDING", "BeginTime", restarts=1),
+        queue_line(records[2], "PENDING", "Dependency", dependency="afterany:2"),
+    )
+    seed = _one(_survey(run))
+    assert (seed.standing.state, seed.n_jobs, seed.n_requeues) == (State.REQUEUED, 2, 3)
+
+
+def test_the_foreground_is_shown_as_well(tmp_path: Path, stand_ins: StandIns) -> None:
+    run = _run(tmp_path, 0, until=2)
+    leave_owner(run)
+    _start(run, None)
+    standing = _one(_survey(run)).standing
+    assert standing.state is State.RUNNING
+    assert f"process {os.getpid()} on" in standing.reason
+    leave_owner(run, pid=2**22 - 1)
+    assert _one(_survey(run)).standing.state is State.LOST
+    leave_owner(run, host="elsewhere")
+    assert "on elsewhere" in _one(_survey(run)).standing.reason
+
+
+def test_a_job_that_watched_the_foreground_of_another_machine_does_not_hide_that_it_lives(
+    tmp_path: Path, stand_ins: StandIns
+) -> None:
+    run = _run(tmp_path, 0, until=2)
+    leave_owner(run, host="elsewhere")
+    owner = read_owner(run.owner)
+    assert owner is not None
+    Attempt(run, owner.token, {}).close()
+    stand_ins.queue()
+    record_job(run, "1")
+    _start(run, "1", end="left")
+    first, newest = (found.path for found in run.find_attempts())
+    _age(newest, 900.0)
+    standing = _one(_survey(run)).standing
+    assert standing.state is State.RUNNING
+    assert standing.reason.startswith("in the foreground: process ")
+    os.utime(newest)
+    _age(first, 900.0)
+    assert _one(_survey(run)).standing.state is State.LOST
+
+
+def _age(path: Path, seconds: float) -> None:
+    at = path.stat().st_mtime - seconds
+    os.utime(path, (at, at))
+
+
+def test_a_damaged_run_is_named_and_the_others_are_shown(
+    tmp_path: Path, stand_ins: StandIns
+) -> None:
+    damaged, owned, good = (_run(tmp_path, seed, until=2) for seed in range(3))
+    for state in damaged.directory.rglob("state.h5"):
+        state.write_bytes(b"noise")
+    owned.owner.write_text("noise")
+    overview = _survey(damaged, owned, good)
+    assert [seed.sight.generation for seed in overview.seeds] == [0, 2, 2]
+    first, second, third = (seed.standing for seed in overview.seeds)
+    assert [first.state, second.state] == [State.UNREADABLE, State.UNREADABLE]
+    assert first.reason.startswith("no commit has a good state.h5; ")
+    assert second.reason.startswith(f"{owned.owner} is not an owner record")
+    assert third.state is State.STOPPED
+    assert overview.problems == ()
+
+
+@pytest.mark.parametrize("damaged", ["cancelled", "failed", "jobs"])
+def test_a_mark_or_a_job_record_that_cannot_be_read_makes_a_run_unreadable(
+    tmp_path: Path, stand_ins: StandIns, damaged: str
+) -> None:
+    stand_ins.queue()
+    run = _run(tmp_path, 0, until=2)
+    record_job(run, "1")
+    if damaged == "jobs":
+        path = next(run.jobs.directory.glob("*.json"))
+        path.write_text("noise")
+    else:
+        path = getattr(run, damaged)
+        path.mkdir()
+    overview = _survey(run)
+    standing = _one(overview).standing
+    assert standing.state is State.UNREADABLE
+    assert str(path) in standing.reason
+    assert overview.problems == ()
+
+
+def test_every_problem_of_a_run_is_told_once(tmp_path: Path, stand_ins: StandIns) -> None:
+    run = _run(tmp_path, 0, until=2)
+    for state in run.directory.rglob("state.h5"):
+        state.write_bytes(b"noise")
+    run.owner.write_text("noise")
+    overview = _survey(run)
+    assert _one(overview).standing.reason.startswith("no commit has a good state.h5; ")
+    (other,) = overview.problems
+    assert other.startswith(f"{run.directory}: {run.owner} is not an owner record")
+
+
+def test_a_request_that_cannot_be_read_is_told_and_is_no_obstacle(
+    tmp_path: Path, stand_ins: StandIns
+) -> None:
+    stand_ins.queue()
+    run = _run(tmp_path, 0, until=2)
+    record_job(run, "1")
+    run.jobs.request.write_text("noise")
+    overview = _survey(run)
+    standing = _one(overview).standing
+    assert standing.state is State.LOST
+    assert standing.reason.endswith("`resume` goes on")
+    (problem,) = overview.problems
+    assert "is not the request of a run" in problem
+
+
+def test_looking_changes_nothing(tmp_path: Path, stand_ins: StandIns) -> None:
+    run = _run(tmp_path, 0, until=2)
+    record_job(run, "1")
+    before = _snapshot(tmp_path)
+    _survey(run)
+    assert _snapshot(tmp_path) == before
+
+
+def test_marks_are_read(tmp_path: Path, stand_ins: StandIns) -> None:
+    run = _run(tmp_path, 0, until=2)
+    run.failed.write_text("3 starts without progress\n")
+    standing = _one(_survey(run)).standing
+    assert (standing.state, standing.reason) == (State.FAILED, "3 starts without progress")

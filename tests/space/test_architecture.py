@@ -1,8 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emtnas_hpc.space.architecture import Cell, Edge, decode, encode
-from emtnas_hpc.space.chromosome import GENE_RANGES, N_GENES
+from emtnas_hpc.space.architecture import GENE_RANGES, N_GENES, Cell, Edge, decode, encode
 
 CHROMOSOMES = st.tuples(*(st.integers(0, n - 1) for n in GENE_RANGES))
 

@@ -4,12 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.space.chromosome import (
-    GENE_RANGES,
-    N_GENES,
-    check_chromosome,
-    random_chromosome,
-)
+from emtnas_hpc.space.architecture import GENE_RANGES, N_GENES, check_chromosome, random_chromosome
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -3,10 +3,8 @@ from statistics import fmean
 import numpy as np
 import pytest
 
-from emtnas_hpc.space.architecture import decode
-from emtnas_hpc.space.chromosome import random_chromosome
+from emtnas_hpc.space.architecture import NetworkShape, decode, random_chromosome
 from emtnas_hpc.space.counts import count_macs, count_parameters
-from emtnas_hpc.space.shape import NetworkShape
 
 SEP_3X3, DIL_5X5, IDENTITY, MAX_3X3 = 0, 5, 6, 7
 

@@ -1,7 +1,5 @@
-from emtnas_hpc.space.architecture import decode
-from emtnas_hpc.space.chromosome import N_GENES
+from emtnas_hpc.space.architecture import N_GENES, decode, parse_genotype
 from emtnas_hpc.space.drawing import draw_cell
-from emtnas_hpc.space.genotype import parse_genotype
 
 CELL = (
     "sep_3x3(x) + max_3x3(x_prev), dil_5x5(block0) + identity(x), avg_3x3(block1) + sep_7x7(x), "

@@ -6,9 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.space.architecture import decode
-from emtnas_hpc.space.chromosome import GENE_RANGES
-from emtnas_hpc.space.genotype import format_genotype, parse_genotype
+from emtnas_hpc.space.architecture import GENE_RANGES, decode, format_genotype, parse_genotype
 
 ARCHITECTURES = st.tuples(*(st.integers(0, n - 1) for n in GENE_RANGES)).map(decode)
 CELL = (

@@ -4,11 +4,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from emtnas_hpc.space.architecture import Cell, decode
-from emtnas_hpc.space.cell_layout import Box, lay_out
-from emtnas_hpc.space.chromosome import N_GENES, random_chromosome
-from emtnas_hpc.space.drawing import draw_cell
-from emtnas_hpc.space.picture import FAINT, draw_cell_svg
+from emtnas_hpc.space.architecture import N_GENES, Cell, decode, random_chromosome
+from emtnas_hpc.space.drawing import FAINT, Box, draw_cell, draw_cell_svg, lay_out
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from emtnas_hpc.space.shape import NetworkShape, stem_widths
+from emtnas_hpc.space.architecture import NetworkShape, stem_widths
 
 
 @pytest.mark.parametrize("n_normal", [0, 1, 3])

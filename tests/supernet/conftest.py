@@ -6,9 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from emtnas_hpc.space.architecture import Architecture, Cell, Edge, decode
-from emtnas_hpc.space.chromosome import random_chromosome
-from emtnas_hpc.space.shape import NetworkShape
+from emtnas_hpc.space.architecture import (
+    Architecture,
+    Cell,
+    Edge,
+    NetworkShape,
+    decode,
+    random_chromosome,
+)
 from emtnas_hpc.supernet.network import Network
 
 #: Every test's frame unless it says otherwise.

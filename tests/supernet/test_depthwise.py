@@ -2,8 +2,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from emtnas_hpc.supernet.convolution import Convolution
-from emtnas_hpc.supernet.depthwise import Depthwise, DilatedDepthwise, join, pays, split
+from emtnas_hpc.supernet.convolutions import (
+    Convolution,
+    Depthwise,
+    DilatedDepthwise,
+    join,
+    pays,
+    split,
+)
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 

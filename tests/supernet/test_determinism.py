@@ -1,10 +1,9 @@
 import pytest
 import torch
 
-from emtnas_hpc.supernet import memory
-from emtnas_hpc.supernet.determinism import prepare_torch
-from emtnas_hpc.supernet.sgd import SgdSettings
-from emtnas_hpc.supernet.training import Training
+from emtnas_hpc.supernet import device
+from emtnas_hpc.supernet.device import prepare_torch
+from emtnas_hpc.supernet.training import SgdSettings, Training
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -28,5 +27,5 @@ def test_a_c_library_that_cannot_be_told_is_left_alone(monkeypatch):
     class Other:
         pass
 
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _name: Other())
-    memory.keep_freed_memory()
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda _name: Other())
+    device.keep_freed_memory()

@@ -3,8 +3,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from emtnas_hpc.space.shape import NetworkShape
-from emtnas_hpc.supernet import batch_norm
+from emtnas_hpc.space.architecture import NetworkShape
+from emtnas_hpc.supernet import operations
 from emtnas_hpc.supernet.evaluation import (
     bytes_per_image,
     chunk_sizes,
@@ -12,8 +12,7 @@ from emtnas_hpc.supernet.evaluation import (
     fitting_chunk,
     recalibrate,
 )
-from emtnas_hpc.supernet.sgd import SgdSettings
-from emtnas_hpc.supernet.training import Training
+from emtnas_hpc.supernet.training import SgdSettings, Training
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def test_hits_in_chunks_are_the_hits_of_all_images_at_once(trained, batch):
     network, path = trained
     images, targets = batch(n=60, seed=9)
     own = recalibrate(network, path, batch(n=20, seed=8)[0])
-    for normalise in (batch_norm.running, own):
+    for normalise in (operations.running, own):
         whole = count_hits(network, path, [(images, targets)], normalise)
         chunks = zip(images.split(7), targets.split(7), strict=True)
         assert count_hits(network, path, chunks, normalise) == whole
@@ -42,9 +41,9 @@ def test_hits_are_the_classes_that_the_logits_name(trained, batch):
     network, path = trained
     images, targets = batch(n=30)
     with torch.no_grad():
-        logits = network(images, path, batch_norm.running)
+        logits = network(images, path, operations.running)
     expected = sum(int(row.argmax()) == int(t) for row, t in zip(logits, targets, strict=True))
-    assert count_hits(network, path, [(images, targets)], batch_norm.running).item() == expected
+    assert count_hits(network, path, [(images, targets)], operations.running).item() == expected
 
 
 def test_recalibration_leaves_the_network_as_it_was(trained, batch):
@@ -65,9 +64,9 @@ def test_recalibrated_statistics_are_those_of_the_calibration_images(trained, ba
         calibrated = network(images, path, own)
         # The own batch's, but for the variance that is divided by n - 1 for later images.
         torch.testing.assert_close(
-            calibrated, network(images, path, batch_norm.batch), rtol=0.2, atol=0.2
+            calibrated, network(images, path, operations.batch), rtol=0.2, atol=0.2
         )
-        assert not torch.equal(calibrated, network(images, path, batch_norm.running))
+        assert not torch.equal(calibrated, network(images, path, operations.running))
 
 
 def test_a_recalibrated_prediction_does_not_depend_on_its_neighbours(trained, batch):
@@ -79,7 +78,7 @@ def test_a_recalibrated_prediction_does_not_depend_on_its_neighbours(trained, ba
         alone = network(images[:1], path, own)
         torch.testing.assert_close(together[:1], alone)
         assert not torch.allclose(
-            network(images, path, batch_norm.batch)[:2], network(images[:2], path, batch_norm.batch)
+            network(images, path, operations.batch)[:2], network(images[:2], path, operations.batch)
         )
 
 

@@ -9,9 +9,8 @@ import torch
 from emtnas_hpc.data.batches import DeviceImages
 from emtnas_hpc.data.images import Images
 from emtnas_hpc.supernet.graphs import CaptureError, Steps, trial
-from emtnas_hpc.supernet.masks import draw_masks
-from emtnas_hpc.supernet.sgd import SgdSettings
-from emtnas_hpc.supernet.training import Training
+from emtnas_hpc.supernet.operations import draw_masks
+from emtnas_hpc.supernet.training import SgdSettings, Training
 
 CPU = torch.device("cpu")
 

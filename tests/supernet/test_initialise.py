@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import torch
 
-from emtnas_hpc.supernet.batch_norm import BatchNorm
-from emtnas_hpc.supernet.convolution import Convolution
+from emtnas_hpc.supernet.convolutions import Convolution
+from emtnas_hpc.supernet.operations import BatchNorm
 
 
 def test_convolutions_are_kaiming_normal_by_fan_in_of_what_is_stored(make_network, shape):

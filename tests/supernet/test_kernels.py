@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from emtnas_hpc.supernet import kernels
-from emtnas_hpc.supernet.kernels import Kernels
+from emtnas_hpc.supernet import device
+from emtnas_hpc.supernet.device import Kernels
 
 needs_triton = pytest.mark.skipif(
     importlib.util.find_spec("triton") is None, reason="Triton is not installed on this system"
@@ -72,7 +72,7 @@ def test_without_triton_cudnn_is_used_and_a_line_says_why_and_what_it_costs(card
     monkeypatch.setitem(sys.modules, "triton", None)
     monkeypatch.delitem(sys.modules, "emtnas_hpc.supernet.depthwise_triton", raising=False)
     monkeypatch.delattr("emtnas_hpc.supernet.depthwise_triton", raising=False)
-    chosen, remark = kernels.choose(CUDA, "tf32")
+    chosen, remark = device.choose(CUDA, "tf32")
     assert chosen == Kernels(depthwise="cudnn", pointwise="cudnn")
     assert "ModuleNotFoundError" in remark
     assert "up to twice as long" in remark
@@ -91,7 +91,7 @@ def test_without_triton_cudnn_is_used_and_a_line_says_why_and_what_it_costs(card
 def test_a_trial_that_fails_leaves_it_to_cudnn(outcome, reason, card, monkeypatch):
     card(7, 5)
     monkeypatch.setattr("emtnas_hpc.supernet.depthwise_triton.trial", outcome)
-    chosen, remark = kernels.choose(CUDA, "tf32")
+    chosen, remark = device.choose(CUDA, "tf32")
     assert chosen.depthwise == "cudnn"
     assert reason in remark
 
@@ -111,6 +111,6 @@ def test_pointwise_convolutions_are_matrix_products_where_all_is_full_float32(
 ):
     card(*capability)
     monkeypatch.setattr("emtnas_hpc.supernet.depthwise_triton.trial", lambda _device: 1e-7)
-    chosen, remark = kernels.choose(CUDA, precision)
+    chosen, remark = device.choose(CUDA, precision)
     assert chosen == Kernels(depthwise="triton", pointwise=pointwise)
     assert remark == ""

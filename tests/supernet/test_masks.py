@@ -1,6 +1,6 @@
 import torch
 
-from emtnas_hpc.supernet.masks import draw_masks
+from emtnas_hpc.supernet.operations import draw_masks
 
 
 def test_masks_keep_with_the_right_probability_and_the_right_weight(shape, generator):

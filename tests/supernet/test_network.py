@@ -7,10 +7,10 @@ import torch
 from torch.nn import functional as F
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.space.shape import MIN_IMAGE_SIZE, NetworkShape
-from emtnas_hpc.supernet import batch_norm
-from emtnas_hpc.supernet.masks import Masks, draw_masks
+from emtnas_hpc.space.architecture import MIN_IMAGE_SIZE, NetworkShape
+from emtnas_hpc.supernet import operations
 from emtnas_hpc.supernet.network import MAX_PATHS
+from emtnas_hpc.supernet.operations import Masks, draw_masks
 from emtnas_hpc.supernet.reference import in_reference_form, make_reference
 
 SPECIAL = (
@@ -30,7 +30,7 @@ def assert_same_training(network, architecture, images, targets, masks) -> None:
     """Same logits, same gradients, same running statistics of what reaches the logits."""
     reference = make_reference(network, architecture)
     path = network.path(architecture)
-    logits = network(images, path, batch_norm.training, masks)
+    logits = network(images, path, operations.training, masks)
     expected = reference(images, masks)
     torch.testing.assert_close(logits, expected, **EXACT)
 
@@ -110,9 +110,9 @@ def test_inference_equals_the_reference(name, special, shared_network, batch):
     path = network.path(special[name])
     with torch.no_grad():
         for _update in range(3):
-            network(images, path, batch_norm.training)
+            network(images, path, operations.training)
         reference = make_reference(network, special[name]).eval()
-        logits = network(images, path, batch_norm.running)
+        logits = network(images, path, operations.running)
         torch.testing.assert_close(logits, reference(images), **EXACT)
 
 
@@ -122,7 +122,7 @@ def test_a_branch_that_drop_path_drops_adds_nothing(shared_network, special, bat
     branches = torch.ones(len(shape.cells), 5, 2)
     branches[-1, -1] = 0
     with torch.no_grad():
-        dropped = network(images, path, batch_norm.running, Masks(branches=branches))
+        dropped = network(images, path, operations.running, Masks(branches=branches))
     # The last cell's only output is zero, so every image gets the bias of its norm.
     assert torch.equal(dropped, dropped[:1].expand_as(dropped))
 
@@ -137,8 +137,8 @@ def test_a_stand_alone_network_with_the_supernets_weights_is_the_supernets_path(
         alone = make_network(supernet.shape, architecture(number), seed=1)
         shared = supernet.state_dict()
         alone.load_state_dict({name: shared[name] for name in alone.state_dict()})
-        a = alone(images, alone.path(architecture(number)), batch_norm.training)
-        b = supernet(images, supernet.path(architecture(number)), batch_norm.training)
+        a = alone(images, alone.path(architecture(number)), operations.training)
+        b = supernet(images, supernet.path(architecture(number)), operations.training)
         assert torch.equal(a, b)
 
 
@@ -175,7 +175,7 @@ def test_images_of_which_a_strided_stem_leaves_too_little_are_refused(make_netwo
 def test_a_mini_batch_of_one_smallest_image_has_statistics(make_network, architecture, shape):
     network = make_network(replace(shape, image_size=MIN_IMAGE_SIZE))
     image = torch.randn(1, shape.image_channels, MIN_IMAGE_SIZE, MIN_IMAGE_SIZE).double()
-    assert network(image, network.path(architecture(0)), batch_norm.training).isfinite().all()
+    assert network(image, network.path(architecture(0)), operations.training).isfinite().all()
 
 
 def test_a_network_cannot_be_moved_or_cast(make_network):
@@ -188,7 +188,7 @@ def test_activations_are_channels_last_for_images_of_either_layout_and_depth(mak
         network = make_network(replace(shape, image_channels=image_channels))
         images = torch.randn(2, image_channels, 8, 8, dtype=torch.float64)
         for layout in (torch.contiguous_format, torch.channels_last):
-            stem = network.stem(images.contiguous(memory_format=layout), batch_norm.running).value
+            stem = network.stem(images.contiguous(memory_format=layout), operations.running).value
             assert stem.is_contiguous(memory_format=torch.channels_last)
 
 

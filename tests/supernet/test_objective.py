@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional as F
 
-from emtnas_hpc.supernet.objective import count_hits, mean_loss
+from emtnas_hpc.supernet.training import count_hits, mean_loss
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.1, 0.2, -3.0]])
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from emtnas_hpc.errors import EmtnasError
-from emtnas_hpc.supernet.out_of_memory import out_of_memory_as_error
+from emtnas_hpc.supernet.device import out_of_memory_as_error
 
 CPU = torch.device("cpu")
 

@@ -2,9 +2,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from emtnas_hpc.supernet import batch_norm, flat
-from emtnas_hpc.supernet.sgd import Sgd, SgdSettings
-from emtnas_hpc.supernet.training import Training
+from emtnas_hpc.supernet import operations, weights
+from emtnas_hpc.supernet.training import Sgd, SgdSettings, Training
 
 
 @pytest.mark.parametrize(
@@ -27,7 +26,7 @@ def test_steps_on_one_path_equal_those_of_torchs_sgd(settings, make_network, arc
         training.step(path, images, targets, 0.1 / (step + 1))
         optimizer.param_groups[0]["lr"] = 0.1 / (step + 1)
         optimizer.zero_grad()
-        F.cross_entropy(theirs(images, twin, batch_norm.training), targets).backward()
+        F.cross_entropy(theirs(images, twin, operations.training), targets).backward()
         optimizer.step()
     torch.testing.assert_close(ours.weights, theirs.weights, rtol=1e-12, atol=1e-14)
 
@@ -49,16 +48,16 @@ def test_unsampled_weights_momenta_and_statistics_do_not_move(make_network, arch
     norms = {
         name
         for name, module in network.named_modules()
-        if isinstance(module, batch_norm.BatchNorm) and id(module.weight) in used
+        if isinstance(module, operations.BatchNorm) and id(module.weight) in used
     }
     state = training.state()
     named = dict(network.named_parameters())
     for name, offset, shape in state["weights_layout"]:
         for what in ("weights", "momentum"):
-            now, then = (flat.view(s[what], offset, shape) for s in (state, before))
+            now, then = (weights.view(s[what], offset, shape) for s in (state, before))
             assert torch.equal(now, then) == (id(named[name]) not in used), (what, name)
     for name, offset, shape in state["statistics_layout"]:
-        now, then = (flat.view(s["statistics"], offset, shape) for s in (state, before))
+        now, then = (weights.view(s["statistics"], offset, shape) for s in (state, before))
         assert torch.equal(now, then) == (name.rpartition(".")[0] not in norms), name
 
 
@@ -68,7 +67,7 @@ def test_gradients_of_any_memory_format_step_alike(make_network, architecture, b
     for layout in (torch.channels_last, torch.contiguous_format):
         network = make_network(architecture=architecture(0))
         path = network.path(architecture(0))
-        loss = F.cross_entropy(network(images, path, batch_norm.batch), targets)
+        loss = F.cross_entropy(network(images, path, operations.batch), targets)
         gradients = [
             g.contiguous(memory_format=layout) if g.dim() == 4 else g
             for g in torch.autograd.grad(loss, path.parameters)

@@ -6,11 +6,9 @@ import pytest
 import torch
 
 from emtnas_hpc.errors import DamagedError
-from emtnas_hpc.supernet import batch_norm, flat
-from emtnas_hpc.supernet.masks import draw_masks
-from emtnas_hpc.supernet.objective import count_hits, mean_loss
-from emtnas_hpc.supernet.sgd import SgdSettings
-from emtnas_hpc.supernet.training import Training
+from emtnas_hpc.supernet import operations, weights
+from emtnas_hpc.supernet.operations import draw_masks
+from emtnas_hpc.supernet.training import SgdSettings, Training, count_hits, mean_loss
 
 
 def train(training, architecture, batch, steps) -> None:
@@ -51,7 +49,7 @@ def test_what_is_read_is_the_mean_over_images_since_the_last_reading(
     loss = hits = 0.0
     for images, targets in batches:
         with torch.no_grad():
-            logits = training.network(images, path, batch_norm.batch)
+            logits = training.network(images, path, operations.batch)
         loss += mean_loss(logits, targets).item() * len(images)
         hits += count_hits(logits, targets).item()
         training.step(path, images, targets, 0.1)
@@ -78,8 +76,8 @@ def test_a_saved_state_is_three_tensors_that_torch_reads_without_unpickling(
     ]
     for name, offset, shape in state["weights_layout"]:
         parameter = training.network.get_parameter(name)
-        assert torch.equal(flat.view(state["weights"], offset, shape), parameter)
-        assert flat.view(state["weights"], offset, shape).stride() == parameter.stride()
+        assert torch.equal(weights.view(state["weights"], offset, shape), parameter)
+        assert weights.view(state["weights"], offset, shape).stride() == parameter.stride()
 
 
 def test_training_goes_on_from_a_saved_state_bit_for_bit(make_training, architecture, batch):

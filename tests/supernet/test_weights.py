@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from emtnas_hpc.errors import DamagedError
-from emtnas_hpc.supernet.weights import load_weights, save_weights
-from emtnas_hpc.supernet.weights_comparison import weights_differences
+from emtnas_hpc.supernet.weights import load_weights, save_weights, weights_differences
 
 
 def state(**changes):

@@ -10,7 +10,7 @@ from benchmarks.timing import median, timed
 from emtnas_hpc.evolution.mating import breed
 from emtnas_hpc.evolution.population import divide, initial_population
 from emtnas_hpc.evolution.selection import select
-from emtnas_hpc.experiment.settings import SearchSettings
+from emtnas_hpc.settings.experiment import SearchSettings
 
 
 def measure(settings: Settings) -> list[Row]:

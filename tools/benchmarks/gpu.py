@@ -20,19 +20,16 @@ from benchmarks.rows import Row
 from benchmarks.settings import Settings
 from emtnas_hpc.data.batches import DeviceImages
 from emtnas_hpc.data.images import Images
-from emtnas_hpc.space.architecture import Architecture, decode
-from emtnas_hpc.space.chromosome import random_chromosome
-from emtnas_hpc.space.shape import NetworkShape
-from emtnas_hpc.supernet import batch_norm, kernels
-from emtnas_hpc.supernet.determinism import prepare_torch
+from emtnas_hpc.space.architecture import Architecture, NetworkShape, decode, random_chromosome
+from emtnas_hpc.supernet import device as kernels
+from emtnas_hpc.supernet import operations
+from emtnas_hpc.supernet.device import Kernels, prepare_torch
 from emtnas_hpc.supernet.evaluation import CPU_CHUNK, chunk_sizes, count_hits, fitting_chunk
 from emtnas_hpc.supernet.graphs import CudaRecorder, Steps
-from emtnas_hpc.supernet.kernels import Kernels
-from emtnas_hpc.supernet.masks import draw_masks
 from emtnas_hpc.supernet.network import Network
+from emtnas_hpc.supernet.operations import draw_masks
 from emtnas_hpc.supernet.reference import make_reference
-from emtnas_hpc.supernet.sgd import SgdSettings
-from emtnas_hpc.supernet.training import Training
+from emtnas_hpc.supernet.training import SgdSettings, Training
 
 N_EVALUATED = 1000
 N_IMAGES = 2000
@@ -249,7 +246,7 @@ class Bench:
 
                 def evaluate() -> None:
                     chunks = map(self._images.plain, indices)
-                    count_hits(network, path, chunks, batch_norm.running).item()  # noqa: B023
+                    count_hits(network, path, chunks, operations.running).item()  # noqa: B023
 
                 evaluate()
                 self._wait()

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 def main() -> int:
     """Measures with the cluster and the searches of the tests."""
-    sys.path[:0] = [str(ROOT / "tests/slurm"), str(ROOT / "tools")]
+    sys.path[:0] = [str(ROOT / "tests/real_slurm"), str(ROOT / "tools")]
     from benchmarks.recovery_course import run
 
     return run(__doc__)

@@ -5,11 +5,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from emtnas_hpc.cluster.profile import Profile
-from emtnas_hpc.cluster.records import JobRecord, job_name, write_record
-from emtnas_hpc.cluster.request import JobRequest, write_request
+from emtnas_hpc.checkpoint.paths import RunPaths, seed_run
 from emtnas_hpc.runner.attempts import Attempt
-from emtnas_hpc.store.paths import RunPaths, seed_run
+from emtnas_hpc.slurm.jobs import JobRecord, JobSpec, job_name, write_job_spec, write_record
+from emtnas_hpc.slurm.profile import Profile
 
 _TESTS = Path(__file__).parents[2] / "tests"
 _N_SEEDS = 5
@@ -37,10 +36,8 @@ def make_runs(runs: Path, n_runs: int) -> Iterator[str]:
 
 
 def _launch(run: RunPaths, n: int) -> JobRecord:
-    request = JobRequest(
-        profile=Profile(partition="gpu", time=600), data="", device="cuda", mend=""
-    )
-    write_request(run.jobs, request, "bench")
+    request = JobSpec(profile=Profile(partition="gpu", time=600), data="", device="cuda", mend="")
+    write_job_spec(run.jobs, request, "bench")
     record = JobRecord(f"{n:08x}", job_name(run, f"{n:08x}"), n, None, str(n))
     write_record(run.jobs, record)
     return record

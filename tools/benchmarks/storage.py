@@ -11,16 +11,12 @@ import torch
 from benchmarks.rows import Row
 from benchmarks.settings import Settings
 from benchmarks.timing import median, timed
-from emtnas_hpc.space.architecture import decode
-from emtnas_hpc.space.chromosome import random_chromosome
-from emtnas_hpc.space.shape import NetworkShape
-from emtnas_hpc.store.claim import take
-from emtnas_hpc.store.owner import this_process
-from emtnas_hpc.store.paths import RunPaths
-from emtnas_hpc.store.run_store import RunStore
+from emtnas_hpc.checkpoint.commits import RunStore
+from emtnas_hpc.checkpoint.ownership import acquire, this_process
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.space.architecture import NetworkShape, decode, random_chromosome
 from emtnas_hpc.supernet.network import Network
-from emtnas_hpc.supernet.sgd import SgdSettings
-from emtnas_hpc.supernet.training import Training
+from emtnas_hpc.supernet.training import SgdSettings, Training
 from emtnas_hpc.supernet.weights import load_weights, save_weights
 
 #: Name, supernets, and the most that a commit and a resume should take, in ms.
@@ -60,7 +56,7 @@ def _commit_and_resume(
     name: str, trainings: list[Training], directory: Path, repetitions: int, target: int
 ) -> list[Row]:
     paths = RunPaths(directory)
-    claim = take(paths, this_process(), say=_ignore)
+    claim = acquire(paths, this_process(), say=_ignore)
     store = RunStore(paths, "search", signature="bench", claim=claim)
 
     def write(into: Path) -> None:

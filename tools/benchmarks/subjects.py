@@ -10,17 +10,14 @@ from torch.nn import functional as F
 
 from benchmarks.settings import Settings
 from benchmarks.timing import Time, timed
-from emtnas_hpc.space.architecture import Architecture, decode
-from emtnas_hpc.space.chromosome import random_chromosome
-from emtnas_hpc.space.shape import NetworkShape
-from emtnas_hpc.supernet import batch_norm
-from emtnas_hpc.supernet.determinism import prepare_torch
+from emtnas_hpc.space.architecture import Architecture, NetworkShape, decode, random_chromosome
+from emtnas_hpc.supernet import operations
+from emtnas_hpc.supernet.device import prepare_torch
 from emtnas_hpc.supernet.evaluation import chunk_sizes, count_hits
-from emtnas_hpc.supernet.masks import draw_masks
 from emtnas_hpc.supernet.network import Network
+from emtnas_hpc.supernet.operations import draw_masks
 from emtnas_hpc.supernet.reference import Reference, make_reference
-from emtnas_hpc.supernet.sgd import SgdSettings
-from emtnas_hpc.supernet.training import Training
+from emtnas_hpc.supernet.training import SgdSettings, Training
 
 N_EVALUATED = 1000
 CHUNK = 125
@@ -129,7 +126,7 @@ class Bench:
         path = network.path(architecture)
         sizes = chunk_sizes(len(images), CHUNK, "running")
         chunks = list(zip(torch.split(images, sizes), torch.split(targets, sizes), strict=True))
-        return lambda: count_hits(network, path, chunks, batch_norm.running).item()
+        return lambda: count_hits(network, path, chunks, operations.running).item()
 
 
 def _draw(n: int, size: int, layout: torch.memory_format) -> tuple[Tensor, Tensor]:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from emtnas_hpc.data import Prepared, Streamed, prepare
+from emtnas_hpc.data.dataset import Prepared, Streamed
 from emtnas_hpc.data.images import SPLITS
+from emtnas_hpc.data.pictures import decode
+from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.errors import EmtnasError
-from emtnas_hpc.experiment.settings import TaskSettings
-from emtnas_hpc.pictures.decoding import decode
+from emtnas_hpc.settings.experiment import TaskSettings
 from fuzzing.picture_files import DEEP, damaged, deep_file, shallow_file
 
 SIZE = 8

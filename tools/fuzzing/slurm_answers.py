@@ -16,26 +16,28 @@ from pathlib import Path
 from typing import TypeVar
 from unittest import mock
 
-from emtnas_hpc.cli.status_view import print_status
-from emtnas_hpc.cluster import scheduler
-from emtnas_hpc.cluster.acceptance import check_acceptance
-from emtnas_hpc.cluster.accounting import read_endings
-from emtnas_hpc.cluster.decision import Action, decide, own_jobs
-from emtnas_hpc.cluster.doctor.site_checks import check_site
-from emtnas_hpc.cluster.profile import Profile
-from emtnas_hpc.cluster.profiles import Resolved
-from emtnas_hpc.cluster.queue import knows_job, read_queue
-from emtnas_hpc.cluster.records import JobRecord, new_record, read_records, write_record
-from emtnas_hpc.cluster.request import JobRequest
-from emtnas_hpc.cluster.resolving import Wishes, resolve
-from emtnas_hpc.cluster.scheduler import Answer
-from emtnas_hpc.cluster.script import submitted_id
-from emtnas_hpc.cluster.site import read_gpu_types, read_partitions, read_site
-from emtnas_hpc.cluster.state import Evidence, State, judge_seed
-from emtnas_hpc.cluster.submission import sbatch_text, submit
-from emtnas_hpc.cluster.this_job import gone_jobs, this_job, time_limit
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.cli.status import print_status
 from emtnas_hpc.errors import EmtnasError
-from emtnas_hpc.store.paths import RunPaths
+from emtnas_hpc.slurm import slurm
+from emtnas_hpc.slurm.checks import check_site
+from emtnas_hpc.slurm.fit import JobOptions, resolve
+from emtnas_hpc.slurm.jobs import (
+    JobRecord,
+    JobSpec,
+    gone_jobs,
+    job_environment,
+    new_record,
+    read_records,
+    time_limit,
+    write_record,
+)
+from emtnas_hpc.slurm.profile import Profile, Resolved
+from emtnas_hpc.slurm.queue import knows_job, read_endings, read_queue
+from emtnas_hpc.slurm.reconcile import Action, ObservedState, State, classify, own_jobs, reconcile
+from emtnas_hpc.slurm.site import check_acceptance, read_gpu_types, read_partitions, read_site
+from emtnas_hpc.slurm.slurm import Answer
+from emtnas_hpc.slurm.submit import sbatch_text, submit, submitted_id
 
 T = TypeVar("T")
 
@@ -243,7 +245,7 @@ def _commands(site: _Site, folder: Path) -> Iterator[None]:
     profiles = str(folder / "profiles")
     surroundings = {"PATH": str(programs), "EMTNAS_PROFILES": profiles}
     with (
-        mock.patch.object(scheduler, "_run", lambda command, *_more: site.answer(command)),
+        mock.patch.object(slurm, "_run", lambda command, *_more: site.answer(command)),
         mock.patch.dict("os.environ", surroundings),
         mock.patch("submitit.SlurmExecutor._throttle"),
     ):
@@ -268,16 +270,16 @@ def _jobs_stay_in_sight(site: _Site) -> None:
     for run, live in site.live.items():
         records = read_records(run.jobs)
         jobs = None if queue is None else _tried(partial(own_jobs, records, queue))
-        seed = Evidence(records=records, jobs=jobs)
+        seed = ObservedState(records=records, jobs=jobs)
         if jobs is not None:
             names = {job.name for job in jobs}
             lost = [record.name for record in live if record.name not in names]
             assert not lost, f"jobs that are there are taken for gone: {lost}"
-            decision = decide(seed, 1)
+            decision = reconcile(seed, 1)
             answered = [record for record in live if record.job_id]
             twice = decision.action is Action.SUBMIT and answered
             assert not twice, f"a seed with {answered} is submitted once more"
-        standing = judge_seed(seed)
+        standing = classify(seed)
         assert not live or standing.state.moves, f"{live} is judged {standing}"
     for number, state in site.states.items():
         knows = _tried(partial(knows_job, number))
@@ -304,7 +306,7 @@ def _the_rest_survives(site: _Site, rng: random.Random) -> None:
         for finding in check_site(Profile(partition="gpu"), partitions, gpus, settings):
             assert str(finding).isprintable(), f"a finding that is no line: {finding}"
     ways = ((), ("mem=0",), ("mem=4G",), ("mem-per-cpu=2G",), ("mem-per-gpu=2G",))
-    resolved = _tried(lambda: resolve(Wishes(partition="gpu", sbatch=rng.choice(ways))))
+    resolved = _tried(lambda: resolve(JobOptions(partition="gpu", sbatch=rng.choice(ways))))
     run = RunPaths(site.runs[0].directory.parent / "seed-9")
     if resolved is not None:
         _one_memory_option(resolved, run)
@@ -313,7 +315,7 @@ def _the_rest_survives(site: _Site, rng: random.Random) -> None:
 
 
 def _one_memory_option(resolved: Resolved, run: RunPaths) -> None:
-    request = JobRequest(profile=resolved.profile, data="/d", device="cpu", mend="m")
+    request = JobSpec(profile=resolved.profile, data="/d", device="cpu", mend="m")
     lines = sbatch_text(run, request).splitlines()
     memory = [line for line in lines if line.startswith("#SBATCH --mem")]
     assert len(memory) == 1, f"memory is asked for {len(memory)} times: {memory}"
@@ -324,7 +326,7 @@ def _job_knows_itself(rng: random.Random) -> None:
     odd = (*_ODD, *_ODDER, "3", "1795506337")
     names = ("SLURM_RESTART_COUNT", "SLURM_JOB_END_TIME", "SLURM_JOB_DEPENDENCY", "SLURM_JOB_NAME")
     environment = {name: rng.choice(odd) for name in names}
-    job = this_job({"SLURM_JOB_ID": "7", **environment})
+    job = job_environment({"SLURM_JOB_ID": "7", **environment})
     limit = time_limit(job, _tried(read_queue) or [], 60.0)
     left = limit.seconds_left()
     assert left is None or left > -1, f"{left} s are left of a job that begins"
@@ -332,7 +334,7 @@ def _job_knows_itself(rng: random.Random) -> None:
 
 def _submits_once(run: RunPaths) -> None:
     run.directory.mkdir()
-    request = JobRequest(profile=Profile(partition="gpu"), data="/d", device="cpu", mend="m")
+    request = JobSpec(profile=Profile(partition="gpu"), data="/d", device="cpu", mend="m")
     record = _tried(lambda: submit(run, request))
     [written] = read_records(run.jobs)
     if record is None:

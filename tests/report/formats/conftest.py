@@ -7,7 +7,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tables_by_hand import nasty_table
 
-from emtnas_hpc.report import build_tables, read_runs
+from emtnas_hpc.report.load import read_runs
+from emtnas_hpc.report.tables import build_tables
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import pytest
 
-from emtnas_hpc.report.formats import origins, shown, shown_columns
-from emtnas_hpc.report.table import Column, Entry, Sample
+from emtnas_hpc.report.table import Column, Entry, Sample, origins, shown, shown_columns
 
 
 def test_a_column_is_shown_once_for_each_origin_of_its_numbers(nasty):

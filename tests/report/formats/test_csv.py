@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from emtnas_hpc.report.formats import as_csv
+from emtnas_hpc.report.render import as_csv
 
 
 def lines_of(tables):

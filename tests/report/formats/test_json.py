@@ -2,7 +2,7 @@ import json
 import math
 from pathlib import Path
 
-from emtnas_hpc.report.formats import as_json, table_values
+from emtnas_hpc.report.render import as_json, table_values
 
 
 def test_the_combinations_are_as_they_were(combinations, check_golden):

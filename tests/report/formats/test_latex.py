@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from emtnas_hpc.report.formats import as_latex
+from emtnas_hpc.report.render import as_latex
 
 DOCUMENT = r"""\documentclass{article}
 \usepackage{booktabs}

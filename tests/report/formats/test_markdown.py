@@ -1,6 +1,6 @@
 import re
 
-from emtnas_hpc.report.formats import as_markdown
+from emtnas_hpc.report.render import as_markdown
 
 
 def cells(line):

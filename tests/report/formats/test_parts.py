@@ -1,6 +1,6 @@
 import pytest
 
-from emtnas_hpc.report.formats.parts import parts
+from emtnas_hpc.report.render import parts
 
 
 def columns_of(found):

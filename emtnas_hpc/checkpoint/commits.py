@@ -1,0 +1,329 @@
+"""The commits of one stage: whole directories that appear by one rename, or not at all."""
+
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from emtnas_hpc.checkpoint.atomic import make_directory, sync_directory, sync_file, write_synced
+from emtnas_hpc.checkpoint.manifest import (
+    MANIFEST,
+    Damage,
+    Manifest,
+    find_damage,
+    read_manifest,
+    record_of,
+    short,
+)
+from emtnas_hpc.checkpoint.os_errors import is_folder, storage_error, storage_errors
+from emtnas_hpc.checkpoint.ownership import Lease
+from emtnas_hpc.checkpoint.paths import AsideReason, RunPaths, StagePaths, find_temporaries
+from emtnas_hpc.errors import DamagedError, InputError, StorageError, shown
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The state of a stage after a step, as it lies on the disk."""
+
+    step: int
+    directory: Path
+    manifest: Manifest
+
+
+class RunStore:
+    """Reads and writes the commits of one stage, for the process that owns the run.
+
+    Args:
+        paths: of the run.
+        stage: name of the stage, and of its directory within the run.
+        signature: what the stage's result depends on; commits of another one are refused.
+        claim: re-read before every rename and deletion.
+        keep: how many commits `prune` leaves.
+    """
+
+    def __init__(
+        self, paths: RunPaths, stage: str, *, signature: str, claim: Lease, keep: int = 2
+    ) -> None:
+        self._paths = paths.stage(stage)
+        self._stage = stage
+        self._signature = signature
+        self._claim = claim
+        self._keep = keep
+
+    def newest(self, say: Callable[[str], None]) -> Commit | None:
+        """The newest commit of which every file is good; None if there are no commits.
+
+        Damaged commits newer than it are set aside by a rename; `say` is told of each, in one line.
+
+        Raises:
+            DamagedError: there are commits and all are damaged; nothing has been touched.
+            InputError: they were made with other settings or data.
+            SupersededError: the run is not ours any more.
+            StorageError: the disk refused.
+        """
+        damaged: dict[int, list[Damage]] = {}
+        for step in reversed(self._paths.steps()):
+            commit = self._examine(step)
+            if isinstance(commit, Commit):
+                for bad, damage in damaged.items():
+                    self._give_up(bad, damage, commit, say)
+                return commit
+            damaged[step] = commit
+        if damaged:
+            raise DamagedError(self._all_damaged(damaged))
+        return None
+
+    def verify(self, commit: Commit) -> list[Damage]:
+        """Compares every file of a commit with its manifest; empty means good."""
+        return find_damage(commit.directory, commit.manifest, commit.manifest.files)
+
+    def commit(self, step: int, write: Callable[[Path], None]) -> Commit:
+        """Commits the state after `step`, durably.
+
+        Args:
+            step: number of steps that the state has behind it.
+            write: writes the files of the state into the directory that it is given; where the disk
+                refuses, it raises OSError.
+
+        Raises:
+            SupersededError: the run is not ours any more; nothing has been changed.
+            StorageError: the disk refused; earlier commits are intact.
+        """
+        self._claim.check()
+        target = self._paths.commit(step)
+        temporary = self._paths.temporary(step, self._claim.token)
+        make_directory(self._paths.directory)
+        try:
+            temporary.mkdir()
+            write(temporary)
+            manifest = self._seal(temporary, step)
+            self._claim.check()
+            self._publish(temporary, step, manifest)
+        except BaseException as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            if not isinstance(error, OSError):
+                raise
+            # A new owner may have cleaned up under us: that is no fault of the disk.
+            self._claim.check()
+            raise storage_error(target, error, intact=bool(self._paths.steps())) from error
+        return Commit(step, target, manifest)
+
+    def prune(self, newest: int) -> None:
+        """Deletes all but the last `keep` commits up to step `newest`, which must be durable.
+
+        Later ones, which a superseded process may have left, and names that are not a commit's are
+        left alone.
+
+        Raises:
+            SupersededError: the run is not ours any more; nothing more is deleted.
+            StorageError: the disk refused.
+        """
+        ours = [step for step in self._paths.steps() if step <= newest]
+        for step in ours[: -self._keep]:
+            self._claim.check()
+            outgoing = self._paths.outgoing(step, self._claim.token)
+            # Renamed first: no reader, and no resume after a kill, sees half a commit.
+            with storage_errors(self._paths.commit(step), "delete"):
+                self._paths.commit(step).rename(outgoing)
+            shutil.rmtree(outgoing, ignore_errors=True)
+
+    def _examine(self, step: int) -> Commit | list[Damage]:
+        directory = self._paths.commit(step)
+        if not is_folder(directory):
+            return [Damage(MANIFEST, "a manifest", "a file in place of the commit")]
+        manifest = read_manifest(directory)
+        if isinstance(manifest, Damage):
+            return [manifest]
+        expected, found = f"{self._stage} {step}", f"{manifest.stage} {manifest.step}"
+        if expected != found:
+            return [Damage(MANIFEST, expected, found)]
+        if manifest.signature != self._signature:
+            raise InputError(
+                f"{shown(directory)} was made with other settings or data: signature "
+                f"{short(manifest.signature)}, expected {short(self._signature)}; choose another "
+                "--name"
+            )
+        commit = Commit(step, directory, manifest)
+        return self.verify(commit) or commit
+
+    def _give_up(
+        self, step: int, damage: list[Damage], instead: Commit, say: Callable[[str], None]
+    ) -> None:
+        self._claim.check()
+        with storage_errors(self._paths.commit(step), "set aside"):
+            aside = self._set_aside(step, "damaged")
+        say(
+            f"{shown(self._paths.commit(step))} is damaged ({_listed(damage)}): "
+            f"kept as {aside.name}, going on from {instead.directory.name}"
+        )
+
+    def _all_damaged(self, damaged: dict[int, list[Damage]]) -> str:
+        each = "; ".join(f"{step:06d}: {_listed(damage)}" for step, damage in damaged.items())
+        return (
+            f"every commit in {shown(self._paths.directory)} is damaged ({each}); "
+            "restore one from a backup, or move the directory away to begin anew"
+        )
+
+    def _seal(self, temporary: Path, step: int) -> Manifest:
+        """Makes what was written durable and describes it in the manifest, which comes last."""
+        files = {}
+        for folder, _, names in os.walk(temporary, topdown=False):
+            for path in (Path(folder, name) for name in sorted(names)):
+                files[path.relative_to(temporary).as_posix()] = record_of(path)
+                sync_file(path)
+            sync_directory(Path(folder))
+        manifest = Manifest(self._stage, step, self._signature, files)
+        write_synced(temporary / MANIFEST, manifest.to_text().encode())
+        sync_directory(temporary)
+        return manifest
+
+    def _publish(self, temporary: Path, step: int, manifest: Manifest) -> None:
+        while not self._renamed(temporary, self._paths.commit(step), manifest):
+            self._claim.check()
+            self._set_aside(step, "stranger")
+        sync_directory(self._paths.directory)
+
+    def _renamed(self, temporary: Path, target: Path, manifest: Manifest) -> bool:
+        """Renames a commit into place; False if something of a superseded process is in the way."""
+        try:
+            temporary.rename(target)
+        except OSError:
+            # NFS repeats a request whose answer was lost, and reports the repetition's failure.
+            if not temporary.exists() and read_manifest(target) == manifest:
+                return True
+            if os.path.lexists(target):
+                return False
+            raise
+        return True
+
+    def _set_aside(self, step: int, reason: AsideReason) -> Path:
+        aside = self._paths.aside(step, reason)
+        self._paths.commit(step).rename(aside)
+        sync_directory(self._paths.directory)
+        return aside
+
+
+def _listed(damage: list[Damage]) -> str:
+    return ", ".join(str(each) for each in damage)
+
+
+# Commits for those who own nothing: report, status, inspect. They rename and delete nothing.
+#
+# The owner may delete any commit at any moment, so a reader that loses one takes the next newest.
+
+
+T = TypeVar("T")
+
+
+def read_newest(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T | None:
+    """Reads ONE file from the newest commit that still has it good; None if none has.
+
+    What became of the commit's other files does not matter.
+
+    Args:
+        stage: where the commits are.
+        file: its name within a commit.
+        read: opens the path that it is given; FileNotFoundError means the commit is gone.
+
+    Raises:
+        StorageError: a commit that is there cannot be read; an older one would be no answer.
+    """
+    for commit in _readable(stage, file):
+        path = commit.directory / file
+        try:
+            return read(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            _unless_gone(stage, commit.step, storage_error(path, error, "read"))
+    return None
+
+
+def read_committed(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T | None:
+    """The same, but None means only that nothing has been committed yet.
+
+    Raises:
+        DamagedError: there are commits, and none has the file good; it tells of the newest.
+        StorageError: as of `read_newest`.
+    """
+    content = read_newest(stage, file, read)
+    if content is not None or not (steps := stage.steps()):
+        return content
+    newest = stage.commit(steps[-1])
+    if not (why := _why_not(newest, file)):
+        # The first one came while we looked.
+        return read_newest(stage, file, read)
+    raise DamagedError(
+        f"no commit has a good {file}; the newest, {shown(newest)}: {why}; "
+        f"restore a commit from a backup, or move {shown(stage.directory)} away to begin anew"
+    )
+
+
+def _why_not(directory: Path, file: str) -> str:
+    """What is wrong with a file of a commit; empty if nothing is."""
+    manifest = read_manifest(directory)
+    if isinstance(manifest, Damage):
+        return str(manifest)
+    return "; ".join(map(str, find_damage(directory, manifest, [file])))
+
+
+def _readable(stage: StagePaths, file: str) -> Iterator[Commit]:
+    """Newest first; when the owner has committed meanwhile, the new ones follow."""
+    seen: set[int] = set()
+    while new := [step for step in stage.steps() if step not in seen]:
+        seen.update(new)
+        for step in reversed(new):
+            try:
+                commit = _commit_with(stage.commit(step), step, file)
+            except StorageError as error:
+                _unless_gone(stage, step, error)
+                continue
+            if commit:
+                yield commit
+
+
+def _unless_gone(stage: StagePaths, step: int, error: StorageError) -> None:
+    """Lets an error pass if the owner has deleted the commit under its reader meanwhile."""
+    if step in stage.steps():
+        raise error
+
+
+def _commit_with(directory: Path, step: int, file: str) -> Commit | None:
+    manifest = read_manifest(directory)
+    if isinstance(manifest, Damage) or find_damage(directory, manifest, [file]):
+        return None
+    return Commit(step, directory, manifest)
+
+
+def remove_stale(paths: RunPaths, claim: Lease, superseded: Collection[str]) -> None:
+    """Deletes the temporary files and directories of superseded attempts, and of no others.
+
+    What cannot be deleted is left for the next owner.
+
+    Args:
+        paths: of the run.
+        claim: of the new owner.
+        superseded: tokens of the attempts that it has superseded, read while it owned the run.
+
+    Raises:
+        SupersededError: the run is not ours any more.
+    """
+    for directory in (paths.directory, *(stage.directory for stage in paths.stages())):
+        for token, path in find_temporaries(directory):
+            if token in superseded:
+                claim.check()
+                _delete(path, claim.token)
+
+
+def _delete(path: Path, token: str) -> None:
+    # Renamed first: its process, if it lives after all, then cannot publish a half-deleted commit.
+    doomed = path.with_name(f".old-{path.name.lstrip('.')}-{token}")
+    with suppress(OSError):
+        path.rename(doomed)
+        if doomed.is_dir():
+            shutil.rmtree(doomed, ignore_errors=True)
+        else:
+            doomed.unlink()

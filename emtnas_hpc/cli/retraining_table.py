@@ -1,0 +1,94 @@
+"""Retrainings as rows of a table, or as plain values."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from emtnas_hpc.checkpoint.commits import read_committed, read_newest
+from emtnas_hpc.checkpoint.paths import RunPaths, StagePaths
+from emtnas_hpc.cli.console import make_table
+from emtnas_hpc.errors import EmtnasError, StorageError
+from emtnas_hpc.report.render import plain
+from emtnas_hpc.retraining.record import RECORD_NAME, Retraining, read_retraining
+
+_HEADINGS = ("epochs", "test %", "top-5 %", "AUC", "params M", "all slices M", "MACs M")
+
+
+def read_retrainings(directory: Path, problems: list[EmtnasError]) -> list[tuple[str, Retraining]]:
+    """The name and newest good record of every retraining of a run that has one.
+
+    Args:
+        directory: of the run.
+        problems: what cannot be read is added to them.
+    """
+    found = []
+    try:
+        stages = RunPaths(directory).retrainings()
+    except EmtnasError as error:
+        problems.append(error)
+        return []
+    for stage in stages:
+        try:
+            record = read_committed(stage, RECORD_NAME, read_retraining)
+        except EmtnasError as error:
+            problems.append(error)
+        else:
+            found += [] if record is None else [(stage.directory.name, record)]
+    return found
+
+
+def read_record(stage: StagePaths) -> Retraining | None:
+    """The newest good record of a retraining; None if it has none, or none that can be read."""
+    try:
+        return read_newest(stage, RECORD_NAME, read_retraining)
+    except StorageError:
+        return None
+
+
+def retrainings_table(
+    names: Sequence[str], rows: Sequence[tuple[Sequence[str], Retraining]]
+) -> Table:
+    """A table of retrainings.
+
+    Args:
+        names: headings of the columns that say which one it is.
+        rows: for each what stands in those columns, and its record.
+    """
+    table = make_table()
+    for heading in names:
+        table.add_column(heading)
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="right")
+    for which, record in rows:
+        table.add_row(*which, *_cells(record))
+    return table
+
+
+def summary_of(record: Retraining) -> dict[str, Any]:
+    """A retraining as plain values, without its curve; one that diverged has no accuracy."""
+    values = asdict(replace(record, test=record.verdict))
+    epochs, header = values.pop("epochs"), values.pop("header")
+    del values["part"]
+    values |= {"epochs": len(epochs), "diverged": record.diverged or None}
+    return plain({**header, **values})  # type: ignore[no-any-return]
+
+
+def _cells(record: Retraining) -> tuple[str, ...]:
+    test = record.verdict
+    accuracy = _number(test.accuracy if test else None, 100, 2)
+    return (
+        f"{len(record.epochs)}/{record.header.n_epochs}",
+        "diverged" if record.diverged else accuracy,
+        _number(test.top5 if test else None, 100, 2),
+        _number(test.auc if test else None, 1, 4),
+        _number(record.parameters_in_use, 1e-6, 3),
+        _number(record.parameters, 1e-6, 3),
+        _number(record.macs, 1e-6, 2),
+    )
+
+
+def _number(value: float | None, scale: float, decimals: int) -> str:
+    return "-" if value is None else f"{scale * value:.{decimals}f}"

@@ -1,1 +1,0 @@
-"""Is this cluster fit for it: one check a finding, on the login node and on a node of its own."""

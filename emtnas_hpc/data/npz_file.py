@@ -1,0 +1,252 @@
+"""A user's own arrays in one `.npz` file, or one in MedMNIST's layout, which is the same.
+
+Keys: `train_images`, `train_labels`, and if there are any `val_images`, `val_labels`,
+`test_images`, `test_labels`. Names that mean the same, such as `x_valid` or `y_test`, are taken for
+them; what else there is, is left out; both are said. Images are uint8, (n, h, w) or (n, h, w, c)
+with h == w and c either 1 or 3; labels are integers 0..k-1, (n,) or (n, 1).
+"""
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emtnas_hpc.data.folders import parts_called, read_errors
+from emtnas_hpc.data.images import SPLITS, Images, RawData, Split
+from emtnas_hpc.errors import DataError, shown, some
+
+Arrays = dict[str, NDArray[Any]]
+
+_KINDS = {
+    "images": frozenset({"images", "image", "imgs", "img", "x", "data"}),
+    "labels": frozenset({"labels", "label", "y", "targets", "target"}),
+}
+
+_SINGLE_ARRAY = b"\x93NUMPY"
+_ARCHIVE = (b"PK\x03\x04", b"PK\x05\x06")
+
+#: What numpy raises on files that are no archive, cut off, or damaged inside.
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error),
+    # Of an array that is too large, or whose damaged head claims so.
+    MemoryError,
+)
+
+
+def read_npz(path: Path, classes: tuple[str, ...] = (), multi_label: bool = False) -> RawData:
+    """Reads and validates the file.
+
+    Args:
+        path: the file.
+        classes: names of the classes; without them the classes are the training labels' numbers.
+        multi_label: labels are (n, k) of zeros and ones.
+
+    Raises:
+        DataError: the first thing that is wrong, by file and key.
+    """
+    arrays, notes = _load(path)
+    sets = {split: _labelled(path, arrays, split, multi_label) for split in SPLITS}
+    train = sets["train"]
+    if train is None:
+        raise DataError(
+            f"{path} has no train_images and train_labels, which it must have"
+            f"{'; '.join(('', *notes))}"
+        )
+    names = classes or _classes_of(path, train.labels)
+    for split, images in sets.items():
+        if images is not None:
+            _check_labels(path, split, images.labels, len(names))
+            _check_like_train(path, split, images, train)
+    return RawData(train, sets["val"], sets["test"], names, notes=notes)
+
+
+def npz_fingerprint(path: Path) -> str | None:
+    """Size and modification time of the file, None when it is gone.
+
+    Raises:
+        DataError: it may not be looked at.
+    """
+    with read_errors(path):
+        try:
+            state = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+    return f"{state.st_size} bytes, {state.st_mtime_ns} ns"
+
+
+def _load(path: Path) -> tuple[Arrays, tuple[str, ...]]:
+    """The arrays by the names that they should have, and what is to be said of their own."""
+    with read_errors(path):
+        is_file = path.is_file()
+    if not is_file:
+        raise DataError(f"{path} is missing, expected an .npz file with train_images, train_labels")
+    key, arrays = "the list of its arrays", {}
+    notes: tuple[str, ...] = ()
+    try:
+        # numpy leaves a path's file open when the archive turns out to be none.
+        with read_errors(path):
+            opened = path.open("rb")
+        with opened as file:
+            _refuse_what_is_no_archive(path, file)
+            archive = np.load(file, allow_pickle=False)
+            with archive:
+                called, notes = _called(path, archive.files)
+                for name, key in called.items():
+                    arrays[name] = archive[key]
+    except _UNREADABLE as error:
+        raise DataError(
+            f"{path} is damaged or no .npz file: {key} cannot be read ({_reason(error)})"
+        ) from None
+    _refuse_what_is_no_array(path, arrays)
+    return arrays, notes
+
+
+def _called(path: Path, keys: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Which array of a file is meant by each name, and what is to be said of it."""
+    called: dict[str, str] = {}
+    for kind, words in _KINDS.items():
+        of_kind = [key for key in keys if words & {*_words(key)} and len(_words(key)) == 2]
+        found = parts_called(of_kind, str(path), partial(_other_word, words))
+        called |= {f"{split}_{kind}": found[split] for split in SPLITS if split in found}
+    renamed = [f"{shown(key)} is read as {name}" for name, key in called.items() if key != name]
+    left_out = sorted(set(keys) - set(called.values()))
+    n = f"{len(left_out)} {'array' if len(left_out) == 1 else 'arrays'}"
+    return called, (*renamed, *([f"{n} left out: {some(left_out)}"] if left_out else []))
+
+
+def _words(key: str) -> list[str]:
+    return re.split(r"[^a-z]+", key.lower())
+
+
+def _other_word(words: frozenset[str], key: str) -> str:
+    return next((word for word in _words(key) if word not in words), "")
+
+
+def _refuse_what_is_no_archive(path: Path, file: BinaryIO) -> None:
+    """Before numpy sees it, which takes anything else for a pickle and recommends to trust it."""
+    start = file.read(len(_SINGLE_ARRAY))
+    if start == _SINGLE_ARRAY:
+        raise DataError(f"{path} holds a single array, expected named ones, as .npz")
+    if not start.startswith(_ARCHIVE) or not zipfile.is_zipfile(file):
+        raise DataError(
+            f"{path} is damaged or no .npz file: it is no whole zip archive; write it with "
+            "numpy.savez, or copy it again"
+        )
+    file.seek(0)
+
+
+def _refuse_what_is_no_array(path: Path, arrays: Arrays) -> None:
+    for key, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise DataError(f"{path}: {key} is no array, expected one as numpy.savez writes it")
+
+
+def _reason(error: Exception) -> str:
+    if "allow_pickle" in str(error):
+        return "it holds Python objects, expected numbers"
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _labelled(path: Path, arrays: Arrays, split: Split, multi_label: bool) -> Images | None:
+    images, labels = arrays.get(f"{split}_images"), arrays.get(f"{split}_labels")
+    if images is None and labels is None:
+        return None
+    if images is None or labels is None:
+        found, lacking = ("labels", "images") if images is None else ("images", "labels")
+        raise DataError(f"{path} has {split}_{found} but no {split}_{lacking}; both are needed")
+    pixels = _pixels(f"{path}: {split}_images", images)
+    read_labels = _many_labels if multi_label else _class_numbers
+    numbers = read_labels(f"{path}: {split}_labels", labels)
+    if len(pixels) != len(numbers):
+        raise DataError(
+            f"{path}: {split}_images has {len(pixels)} entries and {split}_labels {len(numbers)}, "
+            "expected as many of one as of the other"
+        )
+    return Images(pixels, numbers, tuple(f"{split}_images[{i}]" for i in range(len(pixels))))
+
+
+def _pixels(where: str, images: NDArray[Any]) -> NDArray[np.uint8]:
+    if images.dtype != np.uint8:
+        raise DataError(f"{where} is {images.dtype}, expected uint8, 0 to 255; {_mend(images)}")
+    shaped = images[..., np.newaxis] if images.ndim == 3 else images
+    if shaped.ndim != 4 or shaped.shape[3] not in (1, 3) or 0 in shaped.shape:
+        raise DataError(
+            f"{where} has shape {images.shape}, expected (n, h, w) or (n, h, w, c) "
+            "with 1 or 3 channels"
+        )
+    if shaped.shape[1] != shaped.shape[2]:
+        raise DataError(f"{where} are {shaped.shape[1]}x{shaped.shape[2]}, expected square images")
+    return shaped
+
+
+def _mend(images: NDArray[Any]) -> str:
+    """How images of another type become uint8 without being destroyed."""
+    if images.dtype == np.bool_:
+        return "write 255 * x.astype('uint8')"
+    if not np.issubdtype(images.dtype, np.number) or not images.size or images.dtype.kind == "c":
+        return "write numbers"
+    lowest, highest = images.min(), images.max()
+    if images.dtype.kind == "f" and not (np.isfinite(lowest) and np.isfinite(highest)):
+        return "give its pixels that are not finite a value first"
+    if images.dtype.kind == "f" and lowest >= 0 and highest <= 1:
+        return "write (255 * x).round().astype('uint8')"
+    if lowest >= 0 and highest <= 255:
+        return "write x.round().astype('uint8')"
+    return (
+        f"its values reach from {lowest:g} to {highest:g}: bring one range, the same for all "
+        "arrays, to 0 to 255, then write x.round().astype('uint8')"
+    )
+
+
+def _class_numbers(where: str, labels: NDArray[Any]) -> NDArray[np.int64]:
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"{where} is {labels.dtype}, expected integers")
+    if labels.ndim not in (1, 2) or (labels.ndim == 2 and labels.shape[1] != 1):
+        raise DataError(f"{where} has shape {labels.shape}, expected (n,) or (n, 1)")
+    return labels.reshape(-1).astype(np.int64)
+
+
+def _many_labels(where: str, labels: NDArray[Any]) -> NDArray[np.float32]:
+    if labels.ndim != 2 or not np.isin(labels, (0, 1)).all():
+        raise DataError(f"{where} has shape {labels.shape}, expected (n, k) of zeros and ones")
+    return labels.astype(np.float32)
+
+
+def _classes_of(path: Path, labels: NDArray[Any]) -> tuple[str, ...]:
+    """Every number from 0 to the largest must occur, or a class could never be learnt."""
+    present = np.unique(labels)
+    if len(present) == 1:
+        raise DataError(
+            f"{path}: train_labels has a single class, {present[0]}, expected at least two, "
+            "numbered from 0"
+        )
+    if not np.array_equal(present, np.arange(len(present))):
+        shown = ", ".join(map(str, present[:8])) + (", ..." if len(present) > 8 else "")
+        raise DataError(
+            f"{path}: train_labels has the classes {shown}, expected {len(present)} classes "
+            f"numbered 0 to {len(present) - 1}"
+        )
+    return tuple(map(str, present))
+
+
+def _check_labels(path: Path, split: Split, labels: NDArray[Any], n_classes: int) -> None:
+    where = f"{path}: {split}_labels"
+    if labels.ndim == 2:
+        if labels.shape[1] != n_classes:
+            raise DataError(f"{where} has {labels.shape[1]} columns, expected {n_classes}")
+    elif labels.min() < 0 or labels.max() >= n_classes:
+        raise DataError(
+            f"{where} reaches from {labels.min()} to {labels.max()}, expected 0..{n_classes - 1}"
+        )
+
+
+def _check_like_train(path: Path, split: Split, images: Images, train: Images) -> None:
+    found, expected = images.images.shape[1:], train.images.shape[1:]
+    if found != expected:
+        raise DataError(f"{path}: {split}_images are {found}, expected {expected} as train_images")

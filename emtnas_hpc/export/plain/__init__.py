@@ -1,1 +1,0 @@
-"""Exported modules brought to life with their weights; all of export that takes torch."""

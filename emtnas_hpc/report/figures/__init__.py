@@ -1,1 +1,0 @@
-"""Figures of searches. Only the modules that draw import matplotlib, none of them by itself."""

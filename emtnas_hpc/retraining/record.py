@@ -1,0 +1,298 @@
+"""What a retraining remembers: its curve and, once it is over, the test set's verdict, as JSON."""
+
+import json
+import math
+import re
+import statistics
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from emtnas_hpc.errors import DamagedError
+from emtnas_hpc.space.architecture import NetworkShape
+
+#: Within a commit of a retraining.
+RECORD_NAME = "record.json"
+#: Of the file's layout.
+_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class RetrainingHeader:
+    """What holds for the whole retraining.
+
+    Attributes:
+        experiment: name of the run's experiment.
+        seed: of the run.
+        task: data set that it trains on.
+        found_on: task whose incumbent it is; None for an architecture from elsewhere.
+        individual: id of that incumbent in its search, None likewise.
+        genotype: the architecture as text.
+        shape: of the network.
+        recipe: label of its settings.
+        origin: who proposed them.
+        n_epochs: that it is to reach.
+        n_training: images trained on, the validation images among them.
+        n_test: images that it is tested on.
+        signature: of this retraining.
+        experiment_signature: what seeds must share to be averaged; neither seed nor architecture.
+        search_signature: of the search that found the architecture, None likewise.
+    """
+
+    experiment: str
+    seed: int
+    task: str
+    found_on: str | None
+    individual: int | None
+    genotype: str
+    shape: NetworkShape
+    recipe: str
+    origin: str
+    n_epochs: int
+    n_training: int
+    n_test: int
+    signature: str
+    experiment_signature: str
+    search_signature: str | None
+
+    @property
+    def is_transfer(self) -> bool:
+        """Whether the architecture was found on another data set."""
+        return self.found_on is not None and self.found_on != self.task
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch; training readings are means over its images.
+
+    Attributes:
+        learning_rate: of the epoch.
+        drop_path: probability with which a branch was dropped.
+        train_loss: None where it is no number any more.
+        train_accuracy: in [0, 1].
+        seconds_training: wall clock.
+    """
+
+    learning_rate: float
+    drop_path: float
+    train_loss: float | None
+    train_accuracy: float
+    seconds_training: float
+
+
+@dataclass(frozen=True)
+class PartOfEpoch:
+    """What of an epoch is behind it where a step is a part of one.
+
+    Attributes:
+        n_images: trained on so far.
+        loss: sum over them; None where it is no number any more.
+        hits: of them classified right while training.
+        seconds_training: wall clock.
+    """
+
+    n_images: int = 0
+    loss: float | None = 0.0
+    hits: float = 0.0
+    seconds_training: float = 0.0
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """The one measurement on the test set, after the last epoch.
+
+    Attributes:
+        accuracy: in [0, 1].
+        top5: in [0, 1], None for fewer than six classes.
+        auc: area under the ROC curve by medmnist's evaluator, None for other data sets.
+        loss: mean over the images, None where it or a weight of the network is no finite number.
+        seconds_test: wall clock.
+    """
+
+    __test__ = False  # pytest takes the name for one of its own
+
+    accuracy: float
+    top5: float | None
+    auc: float | None
+    loss: float | None
+    seconds_test: float
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """A retraining up to its newest epoch.
+
+    Attributes:
+        header: what holds for all of it.
+        parameters: of the network, every slice of its 1x1 convolutions counted.
+        parameters_in_use: of the network, output slices in use only.
+        macs: multiply-adds of convolutions and the classifier for one image.
+        epochs: all so far.
+        test: None until the last epoch is over.
+        part: of the epoch that is under way; None at an epoch's end.
+    """
+
+    header: RetrainingHeader
+    parameters: int
+    parameters_in_use: int
+    macs: int
+    epochs: tuple[Epoch, ...] = ()
+    test: TestResult | None = None
+    part: PartOfEpoch | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the test set has been read."""
+        return self.test is not None
+
+    @property
+    def diverged(self) -> str:
+        """Where the loss was no finite number first: `epoch 3`; empty if nowhere.
+
+        It is `its last steps` where the test alone shows it.
+
+        One such epoch is enough, even if the loss came back: its weights have seen a step that was
+        none.
+        """
+        losses = [epoch.train_loss for epoch in self.epochs]
+        if self.part is not None:
+            losses.append(self.part.loss)
+        if None in losses:
+            return f"epoch {losses.index(None) + 1}"
+        return "its last steps" if self.test is not None and self.test.loss is None else ""
+
+    @property
+    def verdict(self) -> TestResult | None:
+        """What the test set says; of a training that diverged, no accuracy: nan instead."""
+        if self.test is None or not self.diverged:
+            return self.test
+        return replace(self.test, accuracy=math.nan, top5=None, auc=None)
+
+    def after(self, epoch: Epoch) -> "Retraining":
+        """With one more epoch."""
+        return replace(self, epochs=(*self.epochs, epoch), part=None)
+
+
+def write_retraining(retraining: Retraining, file: Path) -> None:
+    """Writes a retraining as JSON."""
+    values = {"schema": _SCHEMA, **asdict(retraining)}
+    file.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_retraining(file: Path) -> Retraining:
+    """Reads what `write_retraining` wrote.
+
+    Raises:
+        DamagedError: it is something else, or of another schema.
+        FileNotFoundError: there is no such file.
+    """
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        if values.pop("schema") != _SCHEMA:
+            raise DamagedError(f"{file} was written by another version, expected schema {_SCHEMA}")
+        return _retraining(values)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DamagedError(f"{file} is not the record of a retraining: {error}") from error
+
+
+def _retraining(values: dict[str, Any]) -> Retraining:
+    header = values.pop("header")
+    header["shape"] = NetworkShape(**header["shape"])
+    epochs = tuple(Epoch(**epoch) for epoch in values.pop("epochs"))
+    test, part = values.pop("test"), values.pop("part", None)
+    return Retraining(
+        RetrainingHeader(**header),
+        epochs=epochs,
+        test=None if test is None else TestResult(**test),
+        part=None if part is None else PartOfEpoch(**part),
+        **values,
+    )
+
+
+#: Newest epochs that the time of the next one is judged by.
+_N_RECENT = 10
+#: The layout that is known here.
+_READABLE_SCHEMA = 1
+#: What `write_retraining` has around the epochs, and before each of them.
+_BEGIN, _END, _EPOCH = b'\n "epochs": [\n', b'\n ],\n "test": ', b"  {\n"
+_NO_LOSS = b'"train_loss": null'
+_SECONDS = re.compile(rb'"seconds_training": ([0-9.e+-]+)')
+#: The newest epochs are within so many bytes of the end; an epoch has some 150.
+_TAIL = 4000
+
+
+@dataclass(frozen=True)
+class RetrainingProgress:
+    """How far a retraining is.
+
+    Attributes:
+        task: data set that it trains on.
+        epoch: the newest that is over.
+        n_epochs: that it is to reach.
+        seconds: of an epoch, the median of the newest ten; nan before the first.
+        test_accuracy: in [0, 1]; None until the last epoch is over, nan if it diverged.
+        diverged: whether a loss was no finite number, as `Retraining.diverged` has it.
+    """
+
+    task: str
+    epoch: int
+    n_epochs: int
+    seconds: float
+    test_accuracy: float | None
+    diverged: bool = False
+
+
+def read_retraining_progress(path: Path) -> RetrainingProgress:
+    """Reads how far a retraining is, and passes over most of its epochs.
+
+    Raises:
+        DamagedError: the file is something else, or of another schema.
+        FileNotFoundError: there is no such file.
+    """
+    text = path.read_bytes()
+    begin = text.find(_BEGIN)
+    end = text.find(_END, begin)
+    if begin < 0 or end < 0:
+        return _of_whole(read_retraining(path))
+    first = begin + len(_BEGIN)
+    try:
+        rest = json.loads(text[:begin] + b'\n "epochs": [],\n "test": ' + text[end + len(_END) :])
+        recent = _SECONDS.findall(text, max(first, end - _TAIL), end)[-_N_RECENT:]
+        if text.find(_NO_LOSS, first, end) >= 0 or _has_no_loss(rest["test"], rest.get("part")):
+            # It diverged, which is rare.
+            return _of_whole(read_retraining(path))
+        return _progress(rest, text.count(_EPOCH, first, end), [float(s) for s in recent])
+    except (ValueError, TypeError, KeyError):
+        # Whatever it is, the reader of the whole record says it better.
+        return _of_whole(read_retraining(path))
+
+
+def _progress(rest: dict[str, Any], n_epochs: int, recent: list[float]) -> RetrainingProgress:
+    if rest["schema"] != _READABLE_SCHEMA:
+        raise ValueError(rest["schema"])
+    header, test = rest["header"], rest["test"]
+    accuracy = None if test is None else float(test["accuracy"])
+    return RetrainingProgress(
+        header["task"], n_epochs, header["n_epochs"], _median(recent), accuracy
+    )
+
+
+def _has_no_loss(*readings: dict[str, Any] | None) -> bool:
+    return any(reading is not None and reading["loss"] is None for reading in readings)
+
+
+def _of_whole(record: Retraining) -> RetrainingProgress:
+    recent = [epoch.seconds_training for epoch in record.epochs[-_N_RECENT:]]
+    header, verdict = record.header, record.verdict
+    return RetrainingProgress(
+        header.task,
+        len(record.epochs),
+        header.n_epochs,
+        _median(recent),
+        verdict.accuracy if verdict else None,
+        bool(record.diverged),
+    )
+
+
+def _median(seconds: list[float]) -> float:
+    return statistics.median(seconds) if seconds else math.nan

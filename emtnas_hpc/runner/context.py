@@ -1,0 +1,135 @@
+"""Opening a run: on what terms, as whose, and what is recorded of its end."""
+
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from emtnas_hpc.checkpoint.commits import remove_stale
+from emtnas_hpc.checkpoint.ownership import JobIsGone, Lease, Owner, acquire, this_process
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.errors import StoppedError, SupersededError
+from emtnas_hpc.runner.attempts import Attempt, Event, read_attempts
+
+
+class Reason(StrEnum):
+    """Why a start stops that heard no signal. Attempts hold these words."""
+
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+
+
+#: Told how many seconds the next step and its commit will take; says why to stop before it, if so.
+ReasonToStop = Callable[[float], Reason | None]
+
+
+def no_reason(_next_s: float) -> None:
+    """There is time without end, and nobody calls the run off."""
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What whoever starts a run decides; the defaults are those of the foreground.
+
+    Attributes:
+        me: the record that this process leaves as the owner.
+        attempt: already begun, and ended by whoever began it; None begins one with the ownership.
+        job_is_gone: asks the queue about the job of the owner that is found.
+        grace_s: seconds that a step may go on after a stop request; None takes them from the
+            settings.
+        reason_to_stop: asked between two steps.
+    """
+
+    me: Owner = field(default_factory=this_process)
+    attempt: Attempt | None = None
+    job_is_gone: JobIsGone | None = None
+    grace_s: float | None = None
+    reason_to_stop: ReasonToStop = no_reason
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run directory that this process owns."""
+
+    paths: RunPaths
+    claim: Lease
+    attempt: Attempt
+
+
+@contextmanager
+def open_run(
+    paths: RunPaths,
+    terms: RunContext,
+    *,
+    provenance: Mapping[str, object],
+    say: Callable[[str], None],
+    take_over: bool = False,
+) -> Iterator[OpenRun]:
+    """Owns a run directory for the duration of a `with` block.
+
+    Begins an attempt, unless there is one, deletes what the attempts that it supersedes left
+    half-written, records an exception that ends the block (it goes on upwards), and gives the
+    ownership back.
+
+    Args:
+        paths: of the run; its directory is created where it is missing.
+        terms: of this process.
+        provenance: plain values (JSON) for the attempt.
+        say: told that an owner is being watched.
+        take_over: take the run from its owner, whether it lives or not.
+
+    Raises:
+        OwnedError: another living process owns the run.
+        SupersededError: another process took it from us.
+        StorageError: the disk refused.
+    """
+    claim = acquire(paths, terms.me, say=say, take_over=take_over, job_is_gone=terms.job_is_gone)
+    try:
+        superseded = {attempt.token for attempt in read_attempts(paths) if attempt.has_owned}
+        if claim.superseded:
+            # It may have been killed before it had an attempt.
+            superseded.add(claim.superseded.token)
+        with _attempt_of(paths, terms, provenance) as attempt:
+            if claim.superseded:
+                attempt.event(Event.TOOK_OVER, owner=str(claim.superseded))
+            remove_stale(paths, claim, superseded)
+            yield OpenRun(paths, claim, attempt)
+    finally:
+        claim.release()
+
+
+@contextmanager
+def end_recorded(attempt: Attempt) -> Iterator[None]:
+    """Records an exception that ends the block; it goes on upwards."""
+    try:
+        yield
+    except SupersededError:
+        attempt.event(Event.SUPERSEDED)
+        raise
+    except StoppedError as error:
+        attempt.event(Event.STOPPED, signal=error.signal)
+        raise
+    except KeyboardInterrupt:
+        attempt.event(Event.STOPPED, signal="SIGINT", at_once=True)
+        raise
+    except Exception as error:
+        attempt.event(Event.FAILED, error=last_line(error))
+        raise
+
+
+def last_line(error: Exception) -> str:
+    """What a traceback ends in."""
+    return traceback.format_exception_only(error)[-1].strip()
+
+
+@contextmanager
+def _attempt_of(
+    paths: RunPaths, terms: RunContext, provenance: Mapping[str, object]
+) -> Iterator[Attempt]:
+    if terms.attempt is not None:
+        terms.attempt.describe({"owned": True, **provenance})
+        yield terms.attempt
+        return
+    with Attempt(paths, terms.me.token, provenance) as attempt, end_recorded(attempt):
+        yield attempt

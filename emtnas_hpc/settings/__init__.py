@@ -1,0 +1,1 @@
+"""What a user asks for: settings with bounds, presets, overrides, and the identity they give."""

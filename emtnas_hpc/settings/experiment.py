@@ -1,0 +1,408 @@
+"""The settings of an experiment: typed, bounded, frozen; and the identity that they give.
+
+Defaults are the paper's (Table 1, CIFAR).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+# The settings of an experiment: typed, bounded, frozen. Defaults are the paper's (Table 1, CIFAR).
+#
+# A section is a table in TOML and a prefix on the command line (`--set search.rmp=0.1`). Choices on
+# which the paper is silent say so.
+
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+NameText = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=,-]*$", max_length=200)]
+
+FitnessRule = Literal["own", "running_mean"]
+SkillRule = Literal["parent", "coin"]
+MutationRule = Literal["redraw", "step"]
+MiniBatch = Literal["own", "common"]
+BatchNormMode = Literal["recalibrated", "batch", "running"]
+ValidationImages = Literal["plain", "augmented"]
+StemKind = Literal["plain", "strided"]
+Precision = Literal["tf32", "fp32"]
+
+#: Settings that came later, with the value that all runs before them had; it is not written, so
+#: that their signatures stay.
+LEFT_OUT = {"stem": "plain", "precision": "tf32"}
+
+
+class Section(BaseModel):
+    """A frozen group of settings; unknown names and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class SearchSettings(Section):
+    """The evolutionary search (section 4.2 of the paper)."""
+
+    generations: Count = Field(300, description="T, generations of the search")
+    population: Count = Field(20, description="individuals in all tasks together")
+    rmp: Probability = Field(0.3, description="random mating probability")
+    crossover_probability: Probability = Field(
+        1.0, description="CP, probability that a pair is crossed"
+    )
+    mutation_probability: Probability = Field(
+        0.02, description="MP, probability that a gene is mutated"
+    )
+    reevaluate: bool = Field(True, description="fitness re-evaluation, equation 2")
+    fitness: FitnessRule = Field(
+        "own",
+        description="an individual's own accuracy, or the authors' mean with those before it",
+    )
+    mutation_only_child: SkillRule = Field(
+        "parent",
+        description="skill factor of a child that was only mutated: its parent's, or drawn",
+    )
+    mutation: MutationRule = Field(
+        "redraw", description="a gene is drawn anew, or moved by one, as the authors do"
+    )
+    true_fitness_every: Count = Field(
+        1, description="measure true fitness every so many generations, and in the last"
+    )
+
+
+class SupernetSettings(Section):
+    """The weight-sharing network of a task."""
+
+    channels: Count = Field(20, description="C, width after the stem")
+    normal_cells: Count = Field(1, description="N, normal cells between two reductions")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="share of features dropped before the classifier"
+    )
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="probability to drop a branch (the paper is silent; the authors: 0.1)"
+    )
+    drop_path_from: Count = Field(51, description="first generation with drop path")
+
+
+class TrainingSettings(Section):
+    """Sampled training: SGD on one drawn individual per mini-batch."""
+
+    batch_size: Count = Field(128, description="images of a mini-batch; the last may be smaller")
+    batches: Count | Literal["epoch"] = Field(
+        "epoch", description="mini-batches of a task in a generation, or one whole epoch"
+    )
+    learning_rate: Positive = Field(
+        0.1, description="of generation 1; from there a cosine toward 0"
+    )
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of SGD")
+    nesterov: bool = Field(True, description="Nesterov's momentum (the paper is silent)")
+    weight_decay: NotNegative = Field(1e-4, description="of every weight that a mini-batch uses")
+
+
+class EvaluationSettings(Section):
+    """Sampled evaluation, and the measurement of true fitness."""
+
+    batch_size: Count = Field(1000, description="validation images an individual is measured on")
+    mini_batch: MiniBatch = Field(
+        "own",
+        description="each individual draws its own images, or all share one draw",
+    )
+    batch_norm: BatchNormMode = Field(
+        "recalibrated",
+        description="statistics of batch norm: recomputed for each individual, of the images "
+        "evaluated at once, or the running ones, as the authors do (the paper is silent)",
+    )
+    recalibration_images: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
+        250, description="training images that batch statistics are recomputed from"
+    )
+    validation_images: ValidationImages = Field(
+        "plain",
+        description="as they are, or augmented like training images, as the authors do",
+    )
+    chunk_size: Count | Literal["auto"] = Field(
+        "auto",
+        description="validation images that are evaluated at once; auto: 125, on a GPU as many as "
+        "fit; at least 250 in mode batch, the only one in which it changes more than last bits",
+    )
+
+
+class TaskSettings(Section):
+    """One data set as a task: where it comes from and how its training images are augmented."""
+
+    source: str = Field(
+        description="medmnist:NAME, torchvision:NAME, package:NAME, npz:FILE, images:DIR, "
+        "imagenet:DIR; the last is streamed, and for retraining only; a relative path begins at "
+        "the current directory, that of imagenet: in --data, and ~ is the home"
+    )
+    pool: Count = Field(1, description="average-pool images by this factor when they are loaded")
+    padding: Annotated[int, Field(ge=0, le=1000)] = Field(
+        0, description="pixels of zeros around a training image, before a random crop"
+    )
+    flip: bool = Field(False, description="flip training images left to right at random")
+    mean: tuple[float, ...] = Field((0.5,), description="per channel, of pixel values in [0, 1]")
+    std: tuple[Positive, ...] = Field((0.5,), description="per channel, of pixel values in [0, 1]")
+    image_size: Annotated[int, Field(ge=8, le=4096)] = Field(
+        32, description="edge that pictures of images:DIR and imagenet:DIR are scaled to"
+    )
+    stem: StemKind = Field(
+        "plain",
+        description="what a network begins with: one convolution, or for images of 224x224 three "
+        "of stride 2",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without_defaults(serialize(self))
+
+
+class RetrainingSettings(Section):
+    """Training a found architecture from scratch; of no search's identity.
+
+    The paper says only how deep. `recipe` names a file of `configs/recipes`, which all values but
+    `normal_cells` and `transfer` are drawn from; the defaults are those of `long`.
+    """
+
+    recipe: NameText = Field("long", description="where the values come from that are not given")
+    origin: str = Field(
+        "ours: the paper gives no recipe", description="who proposed the recipe, for a report"
+    )
+    normal_cells: tuple[Count, ...] = Field(
+        (), description="N of the networks that a run retrains; an empty list retrains none"
+    )
+    transfer: tuple[NameText, ...] = Field(
+        (), description="data sets that what was found is retrained on too, beside its own"
+    )
+    channels: Count = Field(48, description="C, width after the stem (inferred from parameters)")
+    epochs: Count = Field(600, description="passes over all images but those of the test set")
+    batch_size: Count = Field(64, description="images of a mini-batch; the last may be smaller")
+    learning_rate: Positive = Field(
+        0.025, description="of the first epoch; from there a cosine toward 0"
+    )
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of SGD")
+    nesterov: bool = Field(True, description="Nesterov's momentum")
+    weight_decay: NotNegative = Field(3e-4, description="of every weight")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="share of features dropped before the classifier"
+    )
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.3, description="probability to drop a branch in the last epoch, rising from 0"
+    )
+    cutout: Annotated[int, Field(ge=0, le=1000)] = Field(
+        16, description="edge in pixels of the square that is blanked in an image; 0 = none"
+    )
+    part_batches: Count = Field(
+        1000, description="mini-batches of one step at most; a longer epoch is several steps"
+    )
+    data_workers: Annotated[int, Field(ge=0, le=256)] = Field(
+        4,
+        description="processes that read the pictures of imagenet:DIR, 0 for none; "
+        "no result depends on them",
+    )
+
+
+class RunSettings(Section):
+    """How a run is carried out; nothing here can change a result."""
+
+    commit_interval_s: NotNegative = Field(
+        60.0, description="seconds between commits; 0 commits every generation"
+    )
+    keep_commits: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
+        2, description="newest commits that are kept"
+    )
+    grace_s: NotNegative = Field(
+        30.0, description="seconds that a generation may go on after a stop was asked for"
+    )
+    graphs: Literal["auto", "off"] = Field(
+        "auto",
+        description="training steps as CUDA graphs where a GPU can, or never; the same bits",
+    )
+
+
+class Experiment(Section):
+    """Everything that a search is told, all tasks resolved."""
+
+    name: NameText = Field(description="of the run's folder, before what overrides add to it")
+    tasks: Annotated[tuple[NameText, ...], Field(min_length=1)] = Field(
+        description="data sets that are searched for together"
+    )
+    threads: Annotated[int, Field(ge=1, le=1024)] = Field(
+        1, description="CPU threads; a result's last bits depend on them"
+    )
+    precision: Precision = Field(
+        "tf32",
+        description="of convolutions and matrix products on a GPU: TF32 where the card has it "
+        "(10 bits of mantissa), or full float32",
+    )
+    search: SearchSettings = SearchSettings()
+    supernet: SupernetSettings = SupernetSettings()
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    retraining: RetrainingSettings = RetrainingSettings()
+    run: RunSettings = RunSettings()
+    task: dict[str, TaskSettings]
+
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """All that are trained on: the tasks, then what their architectures are transferred to."""
+        return tuple(dict.fromkeys((*self.tasks, *self.retraining.transfer)))
+
+    @property
+    def retrained(self) -> tuple[tuple[str, str], ...]:
+        """What is retrained: the task that found it, and the data set; first all on their own."""
+        transfers = (
+            (task, other)
+            for task in self.tasks
+            for other in self.retraining.transfer
+            if other != task
+        )
+        return (*((task, task) for task in self.tasks), *transfers)
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without_defaults(serialize(self))
+
+
+def _without_defaults(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if (name, value) not in LEFT_OUT.items()}
+
+
+#: Settings outside these cannot change what a search finds. A data set's `source` is left out too:
+#: what counts is the digest of its images, wherever they came from.
+_SEARCH_SETTINGS = (
+    *("tasks", "threads", "precision"),
+    *("search", "supernet", "training", "evaluation", "task"),
+)
+
+#: What `evaluation.chunk_size` is in an identity, unless chunks are normalised by themselves.
+_CHUNK = 125
+
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What two searches must share to be the same one.
+
+    Attributes:
+        values: every setting that can change the result, the seed, and the data's digests.
+    """
+
+    values: Mapping[str, Any]
+
+    @property
+    def signature(self) -> str:
+        """SHA-256 over the values in canonical form."""
+        return _digest(self.values)
+
+    @property
+    def experiment_signature(self) -> str:
+        """The same without the seed: what seeds must share to be averaged."""
+        return _digest({name: value for name, value in self.values.items() if name != "seed"})
+
+
+def identify(experiment: Experiment, seed: int, data: Mapping[str, str]) -> Identity:
+    """The identity of one seed's search.
+
+    Args:
+        experiment: all its settings.
+        seed: of the search.
+        data: for every task the digest of the data that a search reads.
+    """
+    settings = {
+        name: value
+        for name, value in search_settings(experiment).items()
+        if not name.endswith(".source")
+    }
+    return Identity({**settings, "seed": seed, **{f"data.{name}": data[name] for name in data}})
+
+
+def search_settings(experiment: Experiment) -> dict[str, Any]:
+    """Those settings that can change what a search finds, by dotted name, with plain values.
+
+    Images that nothing is searched for on are not among them: those of transfers.
+    """
+    own = {name: experiment.task[name] for name in experiment.tasks}
+    settings = canonical(flatten(experiment.model_copy(update={"task": own})))
+    return {
+        name: value
+        for name, value in settings.items()
+        if name.partition(".")[0] in _SEARCH_SETTINGS
+    }
+
+
+def canonical(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by dotted name in which what changes no more than last bits has one value."""
+    chunk, mode = settings["evaluation.chunk_size"], settings["evaluation.batch_norm"]
+    own = chunk if mode == "batch" and chunk != "auto" else _CHUNK
+    return {**settings, "evaluation.chunk_size": own}
+
+
+def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Says in one line in what two identities differ, at most five values by name.
+
+    Where the tasks themselves differ, the settings of those that only one of the two has are left
+    out.
+    """
+    shared = set(there.get("tasks", ())) & set(here.get("tasks", ()))
+    names = sorted(
+        {name for name in {*there, *here} if there.get(name) != here.get(name)},
+        key=lambda name: (name != "tasks", name),
+    )
+    if "tasks" in names:
+        names = [name for name in names if _of_task(name) in {None, *shared}]
+    # That images of another size are others says nothing that their settings do not.
+    sized = {f"data.{_of_task(name)}" for name in names if name.endswith((".pool", ".image_size"))}
+    names = [name for name in names if name not in sized]
+    parts = [_difference(name, there, here) for name in names[:_MOST_NAMED]]
+    n_more = len(names) - _MOST_NAMED
+    return "; ".join(parts) + (f"; and {n_more} more" if n_more > 0 else "")
+
+
+def _difference(name: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    section, _, task = name.partition(".")
+    if section == "data" and name in there and name in here:
+        return f"the images{f' of {task}' if task else ''} are others than there"
+    return f"{name} is {show(_value(there, name))} there, {show(_value(here, name))} here"
+
+
+def flatten(experiment: Experiment) -> dict[str, Any]:
+    """All settings by dotted name, with plain values."""
+    return dict(_flatten(experiment.model_dump(mode="json"), ""))
+
+
+def show(value: Any) -> str:
+    """A plain value in a line of text: lists without brackets, digests cut short."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, list):
+        return ",".join(map(show, value))
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text[:12] if re.fullmatch(r"[0-9a-f]{64}", text) else text
+
+
+def _value(settings: Mapping[str, Any], name: str) -> Any:
+    """The value of a setting, also of one that is left out where it has its default."""
+    return settings.get(name, LEFT_OUT.get(name.rpartition(".")[2]))
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _of_task(name: str) -> str | None:
+    section, _, rest = name.partition(".")
+    if section == "task":
+        return rest.rpartition(".")[0]
+    return rest if section == "data" else None
+
+
+def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, dict):
+        yield prefix, value
+        return
+    for name, item in value.items():
+        yield from _flatten(item, f"{prefix}.{name}" if prefix else name)

@@ -1,0 +1,1 @@
+"""A seed as a chain of SLURM jobs: submitted, carried to its end, watched, cancelled."""

@@ -1,0 +1,382 @@
+"""What the doctor checks: pure judgements of what SLURM, a node and a probe say."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.data.copies import copy_folders, current_copy, read_copies
+from emtnas_hpc.data.opening import open_data
+from emtnas_hpc.data.sources import parse_source
+from emtnas_hpc.errors import InputError, SchedulerError
+from emtnas_hpc.settings.experiment import Experiment
+from emtnas_hpc.slurm.jobs import JobSpec
+from emtnas_hpc.slurm.profile import MEMORY_OPTIONS, Profile, default_layer, stack
+from emtnas_hpc.slurm.site import Partition, Site, check_acceptance, may_wait
+from emtnas_hpc.slurm.slurm import format_limit
+from emtnas_hpc.slurm.submit import sbatch_text
+
+
+class Grade(Enum):
+    """How bad it is."""
+
+    FINE = "fine"
+    WARNING = "warning"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The outcome of one check.
+
+    Attributes:
+        check: what was looked at, in a word or two.
+        grade: how bad it is.
+        found: what was found.
+        advice: what to do about it; empty where nothing has to be done.
+    """
+
+    check: str
+    grade: Grade
+    found: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.found}; {self.advice}" if self.advice else self.found
+
+
+def fine(check: str, found: str) -> CheckResult:
+    """All is well."""
+    return CheckResult(check, Grade.FINE, found)
+
+
+def warning(check: str, found: str, advice: str) -> CheckResult:
+    """It will do, but for what is said."""
+    return CheckResult(check, Grade.WARNING, found, advice)
+
+
+def wrong(check: str, found: str, advice: str) -> CheckResult:
+    """It will not do."""
+    return CheckResult(check, Grade.WRONG, found, advice)
+
+
+#: What SLURM does with a job that has to make room, by its word for it.
+_BECOMES = {"REQUEUE": "requeued", "CANCEL": "cancelled", "SUSPEND": "suspended"}
+
+
+def check_site(
+    profile: Profile, partitions: Sequence[Partition], gpu_types: Mapping[str, int], site: Site
+) -> Iterator[CheckResult]:
+    """All that can be said without a job.
+
+    Args:
+        profile: what jobs ask for.
+        partitions: that they may go to.
+        gpu_types: of their nodes: by type the most of a node.
+        site: settings of the cluster.
+    """
+    yield from (_partition(profile, partition) for partition in partitions)
+    yield _gpus(profile, gpu_types)
+    yield _requeue(site)
+    yield from _preemptions(partitions, site)
+    yield _accounting(site)
+
+
+def _partition(profile: Profile, partition: Partition) -> CheckResult:
+    limit = "any time"
+    if partition.limit_min is not None:
+        limit = f"up to {format_limit(partition.limit_min)}"
+    found = f"{partition.name} is {partition.state}, its jobs may take {limit}"
+    if partition.state != "UP":
+        return wrong("partition", found, "choose another one or wait until it is up")
+    return fine("partition", f"{found}; ours ask for {format_limit(profile.time)}")
+
+
+def _gpus(profile: Profile, gpu_types: Mapping[str, int]) -> CheckResult:
+    there = ", ".join(f"{most} x {kind or 'GPU'}" for kind, most in gpu_types.items())
+    found = f"a node has up to {there}" if there else "SLURM knows of no GPU in the partition"
+    if not profile.gpus:
+        return warning(
+            "GPUs", f"{found}; ours ask for none", "a CPU is slow: --gpus 1 asks for one"
+        )
+    if not profile.gpu_type and len(gpu_types) > 1:
+        return warning(
+            "GPUs",
+            f"{found}; ours ask for any of them",
+            "a seed that changes its GPU's model is not the same bit for bit: set gpu_type in a "
+            "profile",
+        )
+    return fine("GPUs", f"{found}; ours ask for {profile.gres}")
+
+
+def _requeue(site: Site) -> CheckResult:
+    if site.requeues:
+        return fine("requeue", "jobs are requeued")
+    return warning(
+        "requeue",
+        "jobs are not requeued unless they ask for it (JobRequeue=0); ours ask",
+        "if that is refused, spares go on instead",
+    )
+
+
+def _preemptions(partitions: Sequence[Partition], site: Site) -> Iterator[CheckResult]:
+    if site.preemption == "none":
+        yield fine("preemption", "no job has to make room for another one")
+    elif site.preemption == "partition_prio":
+        yield from (_preemption(partition, site) for partition in partitions)
+    else:
+        yield warning(
+            "preemption",
+            f"cannot tell whether jobs have to make room: {_preemption_rule(site)}",
+            "ask your site; whatever becomes of a job, it begins again or its spare goes on",
+        )
+
+
+def _preemption_rule(site: Site) -> str:
+    if site.preemption == "qos":
+        return "their QOS decides (preempt/qos)"
+    return f"PreemptType is {site.values.get('PreemptType', 'not told')}"
+
+
+def _preemption(partition: Partition, site: Site) -> CheckResult:
+    modes = [mode for mode in partition.preempt_mode.split(",") if mode != "GANG"]
+    mode = modes[0] if modes else ""
+    if mode == "OFF":
+        return fine("preemption", f"no job of {partition.name} has to make room for another one")
+    if mode not in _BECOMES:
+        return warning(
+            "preemption",
+            f"cannot tell what becomes of a job of {partition.name} that has to make room: "
+            f"PreemptMode is {partition.preempt_mode or 'not told'}",
+            "ask your site",
+        )
+    grace = f"after {partition.grace_s} s" if partition.grace_s else "at once"
+    found = f"a job of {partition.name} that has to make room is {_BECOMES[mode]} {grace}"
+    if mode == "SUSPEND":
+        return fine("preemption", f"{found}, and goes on later")
+    if mode == "CANCEL":
+        found += ", and its spare goes on"
+    if not site.signals_preempted:
+        return warning(
+            "preemption",
+            f"{found}; it does not hear the signal that it asks for",
+            "up to a minute of work is repeated; preempt_send_user_signal in SlurmctldParameters "
+            "would avoid that",
+        )
+    return fine("preemption", f"{found}; it is told before")
+
+
+def _accounting(site: Site) -> CheckResult:
+    if site.keeps_accounts:
+        return fine("accounting", "SLURM keeps accounts: `status` tells how a lost job ended")
+    return warning(
+        "accounting",
+        "SLURM keeps no accounts",
+        "`status` cannot tell how a lost job ended; `logs` may",
+    )
+
+
+def check_node(
+    report: Mapping[str, Any], here: Mapping[str, Any], letter: str, *, wants_cuda: bool
+) -> Iterator[CheckResult]:
+    """All that a report tells.
+
+    Args:
+        report: of the probe.
+        here: what it would say of this machine's Python.
+        letter: that was left in the run directory for it.
+        wants_cuda: whether a search is to run on a GPU.
+    """
+    yield fine("test job", f"ran on {report['host']}")
+    yield _directory(report, letter)
+    yield _lock(report)
+    yield _python(report, here)
+    yield _device(report, wants_cuda)
+    yield _submitting(report)
+
+
+def _directory(report: Mapping[str, Any], letter: str) -> CheckResult:
+    if report["letter"] != letter:
+        return wrong(
+            "run directory",
+            f"{report['host']} does not see what was written there a moment ago",
+            "choose a --runs directory on a file system that all nodes share",
+        )
+    if not report["replaced"]:
+        return wrong(
+            "run directory",
+            f"on {report['host']} a rename does not replace a file there",
+            "choose a --runs directory on another file system",
+        )
+    return fine("run directory", "seen and written from the node; a rename replaces a file")
+
+
+def _lock(report: Mapping[str, Any]) -> CheckResult:
+    if report["locked"]:
+        return fine("locks", "one machine's lock is seen by the other")
+    found = "has no locks" if report["locked"] is None else "keeps locks to one machine"
+    return warning(
+        "locks",
+        f"the file system {found}",
+        "do not launch, resume or cancel the same run from two machines at a time",
+    )
+
+
+def _python(report: Mapping[str, Any], here: Mapping[str, Any]) -> CheckResult:
+    found = {"python": report["python"], "package": report["package"], **report["versions"]}
+    ours = {"python": here["python"], "package": here["package"], **here["versions"]}
+    other = [f"{n} {found[n]} instead of {v}" for n, v in ours.items() if found.get(n) != v]
+    if other:
+        return wrong(
+            "Python",
+            f"other on the node: {', '.join(other)}",
+            "use one environment on a shared file system, or a profile's setup lines",
+        )
+    return fine("Python", f"as here: Python {found['python']}, torch {found['torch']}")
+
+
+def _device(report: Mapping[str, Any], wants_cuda: bool) -> CheckResult:
+    conditions = report["conditions"]
+    if conditions is None:
+        advice = "install a torch that works on the nodes"
+        return wrong(
+            "device", f"torch cannot be used on the node ({report['torch_error']})", advice
+        )
+    found = f"a search would run on {conditions['device_model']} ({conditions['device']})"
+    if wants_cuda and not conditions["device"].startswith("cuda"):
+        return wrong(
+            "device",
+            f"{found}, though jobs ask for a GPU: torch {conditions['torch']} sees none",
+            "install a torch that is built for the node's driver",
+        )
+    return fine("device", found)
+
+
+def _submitting(report: Mapping[str, Any]) -> CheckResult:
+    missing = [name for name, there in report["commands"].items() if not there]
+    objection = f"there is no {' and no '.join(missing)}" if missing else report["queue"]
+    if objection:
+        return warning(
+            "SLURM from a node",
+            f"{objection}",
+            "a job there cannot requeue itself or submit its spare: set spares in a profile to the "
+            "number of jobs that a seed takes",
+        )
+    return fine("SLURM from a node", "jobs can requeue themselves and submit their spares")
+
+
+_CHECK = "signals"
+_ADVICE = "a job stops by its own clock before its limit; where it cannot, a spare goes on"
+
+
+def check_signals(text: str, asked_s: float, limit_s: float) -> Iterator[CheckResult]:
+    """Judges what the probe wrote while it listened.
+
+    Args:
+        text: its lines.
+        asked_s: how long before the limit SIGUSR2 was asked for.
+        limit_s: of the job.
+    """
+    heard = [(event["signal"], float(event["seconds"])) for event in _events(text)]
+    story = ", ".join(f"{name} at {seconds:.0f} s" for name, seconds in heard if name != "start")
+    if not heard:
+        yield wrong(_CHECK, "the job that was to listen never began", "see its log")
+        return
+    found = f"of a limit of {limit_s:.0f} s: {story or 'nothing was heard before the kill'}"
+    early = [seconds for name, seconds in heard if name == "SIGUSR2"]
+    if not early:
+        yield wrong(_CHECK, f"{found}; SIGUSR2 was asked for {asked_s:.0f} s before it", _ADVICE)
+        return
+    yield fine(
+        _CHECK, f"{found}; SIGUSR2 came {limit_s - early[0]:.0f} s before, asked {asked_s:.0f}"
+    )
+
+
+def _events(text: str) -> Iterator[dict[str, Any]]:
+    for line in text.splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue  # torn by the kill
+
+
+def accepted_memory(run: RunPaths, request: JobSpec) -> str:
+    """Tries the same job with memory asked for in other ways.
+
+    Args:
+        run: whose job.
+        request: with which SLURM would not take it.
+
+    Returns:
+        What a profile is to say for the first way that SLURM accepts; empty where it accepts none.
+    """
+    for line, profile in _ways(request.profile):
+        asked = request.model_copy(update={"profile": profile})
+        try:
+            remarks = check_acceptance(sbatch_text(run, asked))
+        except (InputError, SchedulerError):
+            continue
+        if not any(map(may_wait, remarks)):
+            return f"SLURM accepts the same job with memory asked for in another way: {line}"
+    return ""
+
+
+def _ways(profile: Profile) -> Iterator[tuple[str, Profile]]:
+    """A profile's lines, and the profile with them; the way that it has is not among them."""
+    sbatch = {name: v for name, v in profile.sbatch.items() if name not in MEMORY_OPTIONS}
+    bare = profile.model_copy(update={"memory_gb": 0.0, "sbatch": sbatch})
+    total_mb = profile.memory_mb or stack([default_layer()]).profile.memory_mb
+    if not profile.memory_mb:
+        memory_gb = total_mb / 1024
+        yield f"memory_gb = {memory_gb:g}", bare.model_copy(update={"memory_gb": memory_gb})
+    for name, n in (("mem-per-cpu", profile.cpus), ("mem-per-gpu", profile.gpus)):
+        if n and name not in profile.memory_options:
+            value = f"{math.ceil(total_mb / n)}M"
+            with_it = bare.model_copy(update={"sbatch": {**sbatch, name: value}})
+            yield f'{name} = "{value}" below [sbatch]', with_it
+    if profile.memory_mb or profile.memory_options:
+        yield "memory_gb = 0", bare
+
+
+_EXAMPLES: Sequence[str] = ("example-2080ti.toml", "run-by-hand.sbatch")
+
+
+def check_profile(source: str, shipped: Path) -> CheckResult:
+    """Tells what jobs go by.
+
+    Args:
+        source: the profile that holds, empty for the shipped default.
+        shipped: the folder of what is shipped: nobody else tells an installed package's.
+    """
+    holds = f"{source} holds" if source else "no profile of yours has the partition"
+    return fine("profile", f"{holds}; to copy: {' and '.join(_EXAMPLES)} in {shipped}")
+
+
+def check_data(experiment: Experiment, data: Path, mend: str) -> Iterator[CheckResult]:
+    """A finding for every task; what lies there is looked at, but not all of it read.
+
+    Args:
+        experiment: whose data.
+        data: where prepared data is.
+        mend: the command that prepares it.
+    """
+    for name in experiment.data_sets:
+        check = f"data of {name}"
+        try:
+            source = parse_source(experiment.task[name], f"task.{name}.source")
+            copies = read_copies(data, source)
+            copy = current_copy(copies, source)
+            if copies and copy is None:
+                yield fine(check, f"{source.argument} has changed; `launch` makes it ready anew")
+            elif copy_folders(data, source) or source.needs_download:
+                open_data(name, experiment.task[name], data, mend=mend)
+                yield fine(check, f"ready in {copy.folder if copy else data / source.key}")
+            else:
+                yield fine(check, "not there yet; needs no download, `launch` makes it ready")
+        except InputError as error:
+            found, _, advice = str(error).partition("; ")
+            yield wrong(check, found, advice)

@@ -1,0 +1,142 @@
+"""What SLURM starts: a callable that holds the name of a run directory and nothing else.
+
+A signal that comes while Python is still importing kills the job for good. So this file imports
+little, and everything else only once it listens.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.errors import SchedulerError, StoppedError
+from emtnas_hpc.runner.signals import ReceivedSignal, StopRequest
+
+if TYPE_CHECKING:
+    from submitit.helpers import DelayedSubmission
+
+
+#: A scheduler that has not answered by then is left to the spare.
+PATIENCE_S = 30.0
+
+
+def requeue(handler: Any, patience_s: float = PATIENCE_S) -> NoReturn:
+    """Requeues this job through submitit's handler of SIGUSR2.
+
+    Args:
+        handler: submitit's; it leaves by SystemExit once SLURM has agreed.
+        patience_s: seconds that it may take.
+
+    Raises:
+        SchedulerError: SLURM refused, did not answer, or this process is not submitit's.
+    """
+    if not callable(handler):
+        raise _refused("it was not started by submitit")
+    _remove_leftovers()
+    try:
+        with _patience(patience_s):
+            handler(signal.SIGUSR2, None)
+    except Exception as error:
+        raise _refused(str(error) or type(error).__name__) from error
+    raise _refused("submitit did not ask for it")
+
+
+def _refused(reason: str) -> SchedulerError:
+    said = " ".join(reason.split())
+    return SchedulerError(f"this job could not be requeued ({said}); its spare goes on, if any")
+
+
+def _remove_leftovers() -> None:
+    """A start that was killed while submitit wrote its pickle left a file that would stop it."""
+    folder = os.environ.get("SUBMITIT_FOLDER")
+    if folder:
+        for left in Path(folder.replace("%j", os.environ["SLURM_JOB_ID"])).glob("*.save_tmp"):
+            left.unlink(missing_ok=True)
+
+
+@contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    def give_up(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError(f"no answer within {seconds:.0f} s")
+
+    before: Callable[..., Any] | int | None = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+class JobSignalPolicy:
+    """SIGUSR2 stops; SIGTERM stops a run that was called off, and is otherwise waited out.
+
+    SIGTERM also comes before a preemption. A process that left by itself then would not be
+    requeued; one that is killed at the end of the grace time is.
+
+    Args:
+        called_off: whether the run was; asked when SIGTERM has come.
+    """
+
+    signals = (signal.SIGUSR2, signal.SIGTERM, signal.SIGCONT)
+
+    def __init__(self, called_off: Callable[[], bool]) -> None:
+        self._called_off = called_off
+        #: Told of every signal, once there is somewhere to write it down.
+        self.witness: Callable[[ReceivedSignal], None] = lambda _heard: None
+
+    def stops(self, heard: ReceivedSignal) -> bool:
+        """Whether this signal asks the run to stop."""
+        self.witness(heard)
+        if heard.number == signal.SIGTERM:
+            return self._called_off()
+        return heard.number == signal.SIGUSR2
+
+
+class SeedJob:
+    """Carries a seed on; submitit pickles it, so it must stay small and stateless.
+
+    Args:
+        directory: of the run, absolute.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+
+    def __call__(self) -> None:
+        """Carries the seed on, and asks SLURM for another start if there is work left.
+
+        Raises:
+            SchedulerError: there is, but SLURM refused; a spare goes on.
+            EmtnasError: of the search.
+        """
+        # submitit's own handler knows how to requeue, but not when it is safe.
+        submitits = signal.getsignal(signal.SIGUSR2)
+        run = RunPaths(Path(self.directory))
+        rule = JobSignalPolicy(run.cancelled.exists)
+        with StopRequest(rule) as stop:
+            if _run_worker(run, stop, rule):
+                with stop.deferred():
+                    requeue(submitits)
+        if callable(submitits):
+            # While Python shuts down, its handlers are gone: a signal would make a done job fail.
+            signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+
+    def checkpoint(self) -> "DelayedSubmission":
+        """What submitit is to start next time: the same."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def _run_worker(run: RunPaths, stop: StopRequest, rule: JobSignalPolicy) -> bool:
+    try:
+        from emtnas_hpc.slurm.worker import run_worker
+
+        return run_worker(run, stop, rule)
+    except StoppedError:
+        return not run.cancelled.exists()
