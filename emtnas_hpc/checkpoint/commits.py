@@ -1,5 +1,6 @@
 """The commits of one stage: whole directories that appear by one rename, or not at all."""
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
@@ -22,6 +23,8 @@ from emtnas_hpc.checkpoint.os_errors import is_folder, storage_error, storage_er
 from emtnas_hpc.checkpoint.ownership import Lease
 from emtnas_hpc.checkpoint.paths import AsideReason, RunPaths, StagePaths, find_temporaries
 from emtnas_hpc.errors import DamagedError, InputError, StorageError, shown
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,10 @@ class RunStore:
         self._claim = claim
         self._keep = keep
 
-    def newest(self, say: Callable[[str], None]) -> Commit | None:
+    def newest(self, on_damage: Callable[[str], None] = log.warning) -> Commit | None:
         """The newest commit of which every file is good; None if there are no commits.
 
-        Damaged commits newer than it are set aside by a rename; `say` is told of each, in one line.
+        Damaged commits newer than it are set aside by a rename; `on_damage` gets a line for each.
 
         Raises:
             DamagedError: there are commits and all are damaged; nothing has been touched.
@@ -69,7 +72,7 @@ class RunStore:
             commit = self._examine(step)
             if isinstance(commit, Commit):
                 for bad, damage in damaged.items():
-                    self._give_up(bad, damage, commit, say)
+                    on_damage(self._give_up(bad, damage, commit))
                 return commit
             damaged[step] = commit
         if damaged:
@@ -149,13 +152,11 @@ class RunStore:
         commit = Commit(step, directory, manifest)
         return self.verify(commit) or commit
 
-    def _give_up(
-        self, step: int, damage: list[Damage], instead: Commit, say: Callable[[str], None]
-    ) -> None:
+    def _give_up(self, step: int, damage: list[Damage], instead: Commit) -> str:
         self._claim.check()
         with storage_errors(self._paths.commit(step), "set aside"):
             aside = self._set_aside(step, "damaged")
-        say(
+        return (
             f"{shown(self._paths.commit(step))} is damaged ({_listed(damage)}): "
             f"kept as {aside.name}, going on from {instead.directory.name}"
         )

@@ -1,5 +1,6 @@
 """The only loop of the program: resume, step, commit, stop."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.runner.attempts import Attempt, Event
 from emtnas_hpc.runner.context import ReasonToStop, no_reason
 from emtnas_hpc.runner.signals import GracePeriod, StopRequest
+
+log = logging.getLogger(__name__)
 
 S = TypeVar("S")
 
@@ -95,7 +98,6 @@ def run(
     commit_interval_s: float,
     grace_s: float,
     notify: Callable[[Progress], None],
-    say: Callable[[str], None],
     reason_to_stop: ReasonToStop = no_reason,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
@@ -113,7 +115,6 @@ def run(
         commit_interval_s: seconds between commits; 0 commits every step.
         grace_s: seconds that a step may go on after a stop request (`Grace`).
         notify: called after every step.
-        say: told of damaged commits that were set aside.
         reason_to_stop: asked between two steps; the first step is done in any case.
         clock: seconds.
 
@@ -121,7 +122,7 @@ def run(
         StoppedError: a signal came before the first step; nothing has been changed.
         EmtnasError: of the store; whatever was committed before stands.
     """
-    commit = store.newest(_recorded(say, attempt))
+    commit = store.newest(_recorded(attempt))
     if commit is not None and commit.step >= stage.n_steps:
         return Outcome.DONE
     # Only read so far, however long it took; from here on nothing may be cut.
@@ -232,9 +233,9 @@ def _execute(
     return Outcome.MORE
 
 
-def _recorded(say: Callable[[str], None], attempt: Attempt) -> Callable[[str], None]:
+def _recorded(attempt: Attempt) -> Callable[[str], None]:
     def record(message: str) -> None:
         attempt.event(Event.DAMAGED, message=message)
-        say(message)
+        log.warning(message)
 
     return record

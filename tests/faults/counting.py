@@ -80,15 +80,12 @@ def run_counting(
     commit_interval_s: float = 0.0,
     grace_s: float = 30.0,
     notify: Callable[[Progress], None] = lambda _: None,
-    say: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Carries the stage on in the run directory, as the search does."""
     paths = RunPaths(directory)
     with (
         StopRequest() as stop,
-        open_run(
-            paths, RunContext(), provenance={"code": "test"}, say=say, take_over=take_over
-        ) as opened,
+        open_run(paths, RunContext(), provenance={"code": "test"}, take_over=take_over) as opened,
     ):
         store = RunStore(paths, stage.name, signature=SIGNATURE, claim=opened.claim)
         return run(
@@ -99,7 +96,6 @@ def run_counting(
             commit_interval_s=commit_interval_s,
             grace_s=grace_s,
             notify=notify,
-            say=say,
         )
 
 

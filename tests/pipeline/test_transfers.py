@@ -70,9 +70,9 @@ def test_what_is_opened_is_told_with_the_number_and_the_size_of_its_images(
     asked: RunSpec, request_in: RequestIn
 ) -> None:
     # All of 1,797 images but the 355 of the test set.
-    assert open_transfers(asked, print) == {"other": TrainingImages(1442, 8, "plain")}
+    assert open_transfers(asked) == {"other": TrainingImages(1442, 8, "plain")}
     nothing = {**ASKED, "retraining": {"transfer": ["other"], "normal_cells": []}}
-    assert open_transfers(request_in(asked.paths.directory, **nothing), print) == {}
+    assert open_transfers(request_in(asked.paths.directory, **nothing)) == {}
 
 
 def test_data_of_a_transfer_that_is_missing_is_named_before_the_search_begins(

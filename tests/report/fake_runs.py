@@ -120,7 +120,7 @@ def make_run(
     experiment = experiment.model_copy(update={"name": name or experiment.name})
     paths = seed_run(runs, experiment.name, seed)
     stored = _stored(experiment, seed)
-    claim = acquire(paths, this_process(), say=lambda _message: None)
+    claim = acquire(paths, this_process())
     paths.experiment.write_text(dump_stored(stored))
     history = _search(paths, claim, stored, until or experiment.search.generations, diverged)
     for record in _retrainings(history, stored, retrained) if retrained else ():

@@ -100,7 +100,7 @@ def commit_search(
 ) -> History:
     """A run directory such as a search leaves it, made by a fake trainer."""
     paths = RunPaths(directory)
-    claim = acquire(paths, this_process(), say=lambda _message: None)
+    claim = acquire(paths, this_process())
     store = RunStore(paths, "search", signature="0" * 64, claim=claim)
     stage = make_stage(seed=seed, generations=generations, **settings)
     history = stage.start()
