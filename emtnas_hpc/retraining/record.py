@@ -8,13 +8,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from emtnas_hpc.checkpoint.manifest import Summary, TaskSummary
+from emtnas_hpc.checkpoint.paths import RECORD
 from emtnas_hpc.errors import DamagedError
 from emtnas_hpc.space.architecture import NetworkShape
 
 #: Within a commit of a retraining.
-RECORD_NAME = "record.json"
+RECORD_NAME = RECORD
 #: Of the file's layout.
 _SCHEMA = 1
+#: Newest epochs that the time of the next one is judged by.
+_N_RECENT = 10
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,20 @@ class Retraining:
             return self.test
         return replace(self.test, accuracy=math.nan, top5=None, auc=None)
 
+    @property
+    def summary(self) -> Summary:
+        """How far it is."""
+        header, verdict = self.header, self.verdict
+        recent = [epoch.seconds_training for epoch in self.epochs[-_N_RECENT:]]
+        accuracy = verdict.accuracy if verdict and not self.diverged else None
+        return Summary(
+            step=len(self.epochs),
+            n_steps=header.n_epochs,
+            seconds=statistics.median(recent) if recent else None,
+            tasks={header.task: TaskSummary(accuracy, self.diverged)},
+            experiment_signature=header.experiment_signature,
+        )
+
     def after(self, epoch: Epoch) -> "Retraining":
         """With one more epoch."""
         return replace(self, epochs=(*self.epochs, epoch), part=None)
@@ -209,8 +227,6 @@ def _retraining(values: dict[str, Any]) -> Retraining:
     )
 
 
-#: Newest epochs that the time of the next one is judged by.
-_N_RECENT = 10
 #: The layout that is known here.
 _READABLE_SCHEMA = 1
 #: What `write_retraining` has around the epochs, and before each of them.

@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from emtnas_hpc.checkpoint.paths import HISTORY
 from emtnas_hpc.errors import DamagedError
 from emtnas_hpc.search.history import (
     Columns,
@@ -25,7 +26,7 @@ from emtnas_hpc.search.history import (
     population_columns,
 )
 
-FILE_NAME = "state.h5"
+FILE_NAME = HISTORY
 SCHEMA_VERSION = 1
 
 

@@ -19,7 +19,7 @@ from emtnas_hpc.checkpoint.ownership import (
 )
 from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths
 from emtnas_hpc.errors import EmtnasError, StorageError
-from emtnas_hpc.pipeline import stages_of
+from emtnas_hpc.progress import stages_of
 from emtnas_hpc.retraining.record import RECORD_NAME, read_retraining_progress
 from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.search.history_file import FILE_NAME, SearchProgress, read_progress
