@@ -318,7 +318,7 @@ def retrain(
     mend = prepare_hint_for_retraining(paths, own, [order.task], settings, data_dir)
     device = check_device_name(device)
     request = RunSpec(run.experiment, run.seed, paths, data_dir, device, mend)
-    listeners = Callbacks(lambda step: progress(step.summary), lambda _phase, _what: None)
+    listeners = Callbacks(lambda step: progress(step.readings), lambda _phase, _what: None)
     with log_to(say):
         _carry_on(request, order, listeners)
     found = retrainings_of(request.paths)

@@ -12,6 +12,7 @@ from emtnas_hpc.checkpoint.ownership import acquire
 from emtnas_hpc.checkpoint.paths import RunPaths, runs_below
 from emtnas_hpc.data.opening import open_for_retraining
 from emtnas_hpc.errors import EmtnasError, InputError
+from emtnas_hpc.progress import stages_of
 from emtnas_hpc.retraining.run_dir import images_retrained_on, retraining_left, store_identity
 from emtnas_hpc.retraining.run_dir import is_finished as is_retrained
 from emtnas_hpc.retraining.spec import Origin, RetrainingPlan, RetrainSpec, refuse_missing_test_set
@@ -45,9 +46,7 @@ from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.names import (
     StoredExperiment,
     dump_stored,
-    recipe_label,
     rename,
-    retraining_name,
 )
 from emtnas_hpc.space.architecture import Architecture, StemKind, decode, size_behind_stem
 
@@ -148,19 +147,6 @@ def incumbent(history: History, task: str) -> tuple[Architecture, Origin]:
     found = history.incumbent(names.index(task))
     origin = Origin(task, found.id, header.signature, header.experiment_signature)
     return decode(found.chromosome), origin
-
-
-def stages_of(experiment: Experiment) -> tuple[str, ...]:
-    """The names of all stages of a run, in the order in which they are done."""
-    settings = experiment.retraining
-    return (
-        SearchStage.name,
-        *(
-            f"retraining/{retraining_name(task, found_on, n_normal, recipe_label(settings))}"
-            for found_on, task in experiment.retrained
-            for n_normal in settings.normal_cells
-        ),
-    )
 
 
 def pending_stages(paths: RunPaths, experiment: Experiment, seed: int) -> tuple[str, ...]:
@@ -301,7 +287,7 @@ def _warned_of_divergence(listeners: Callbacks) -> Callbacks:
 
     def on_progress(progress: Progress) -> None:
         listeners.progress(progress)
-        for name, warning in _divergences(progress.summary):
+        for name, warning in _divergences(progress.readings):
             if name not in told:
                 told.add(name)
                 log.warning(f"warning: {warning}")

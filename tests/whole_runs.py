@@ -61,7 +61,7 @@ class Told:
         return list(dict.fromkeys(stage for stage, _step in self.steps))
 
     def _progress(self, progress: Progress) -> None:
-        stage = str(progress.summary.get("retraining", "search"))
+        stage = str(progress.readings.get("retraining", "search"))
         self.steps.append((stage, progress.step))
         self._on_step(stage, progress.step)
 

@@ -91,7 +91,7 @@ def of_experiment(name: str, listener: Listener) -> Listener:
 
 def retraining_events(seed: int, progress: Progress) -> list[Event]:
     """The step that has ended and, after the last one, the test set's verdict."""
-    summary: Mapping[str, Any] = progress.summary
+    summary: Mapping[str, Any] = progress.readings
     name = summary["retraining"]
     step = Event(
         seed,
@@ -128,11 +128,11 @@ def callbacks_of(seed: int, listener: Listener) -> Callbacks:
     """Turns what a run tells into events of its seed."""
 
     def on_progress(progress: Progress) -> None:
-        if "retraining" in progress.summary:
+        if "retraining" in progress.readings:
             for event in retraining_events(seed, progress):
                 listener(event)
             return
-        tasks = cast(dict[str, TaskProgress], progress.summary["tasks"])
+        tasks = cast(dict[str, TaskProgress], progress.readings["tasks"])
         listener(
             Event(
                 seed,

@@ -36,7 +36,8 @@ from emtnas_hpc.cli.options import (
 from emtnas_hpc.cli.report_view import print_report
 from emtnas_hpc.cli.runs import Folders, Named, SeedOrder, has_work, load_named, said_of
 from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, StoredError
-from emtnas_hpc.pipeline import open_transfers, pending_stages, run_stages, stages_of
+from emtnas_hpc.pipeline import open_transfers, pending_stages, run_stages
+from emtnas_hpc.progress import stages_of
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.assembly import SearchPlan

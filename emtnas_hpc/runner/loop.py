@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from emtnas_hpc.checkpoint.commits import Commit, RunStore
+from emtnas_hpc.checkpoint.manifest import Summary
 from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.runner.attempts import Attempt, Event
 from emtnas_hpc.runner.context import ReasonToStop, no_reason
@@ -61,8 +62,11 @@ class Stage(Protocol[S]):
     def load(self, directory: Path) -> S:
         """Reads the state that `save` wrote."""
 
-    def summary(self, state: S) -> Mapping[str, object]:
+    def readings(self, state: S) -> Mapping[str, object]:
         """A few plain values (JSON) about the last step, for the attempt's events and progress."""
+
+    def summary(self, state: S) -> Summary:
+        """How far the stage is, for the manifest."""
 
 
 class Outcome(Enum):
@@ -80,13 +84,13 @@ class Progress:
         step: its number, from 1.
         n_steps: how many there are.
         seconds: how long it took.
-        summary: what the stage says about it.
+        readings: what the stage says about it.
     """
 
     step: int
     n_steps: int
     seconds: float
-    summary: Mapping[str, object]
+    readings: Mapping[str, object]
 
 
 def run(
@@ -174,8 +178,8 @@ class _Execution(Generic[S]):
         grace.begin_step()
         self._state = self._stage.advance(self._state, grace.interrupted)
         self.step += 1
-        summary = self._stage.summary(self._state)
-        return Progress(self.step, self.n_steps, grace.end_step(), summary)
+        readings = self._stage.readings(self._state)
+        return Progress(self.step, self.n_steps, grace.end_step(), readings)
 
     def age_s(self) -> float:
         """Seconds since the last commit."""
@@ -190,12 +194,16 @@ class _Execution(Generic[S]):
         if self.step == self._committed:
             return
         began = self._clock()
-        self._store.commit(self.step, lambda directory: self._stage.save(self._state, directory))
+        self._store.commit(
+            self.step,
+            lambda directory: self._stage.save(self._state, directory),
+            self._stage.summary(self._state),
+        )
         self._committed = self.step
         self._committed_at = self._clock()
         seconds = self._committed_at - began
         self._longest_commit_s = max(self._longest_commit_s, seconds)
-        self.record(Event.COMMITTED, seconds=seconds, **self._stage.summary(self._state))
+        self.record(Event.COMMITTED, seconds=seconds, **self._stage.readings(self._state))
         self._store.prune(self.step)
 
     def record(self, kind: str, **values: object) -> None:

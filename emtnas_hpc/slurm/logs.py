@@ -128,7 +128,7 @@ def log_callbacks() -> Callbacks:
 
 
 def _say_progress(progress: Progress) -> None:
-    what, news = _news(progress.summary)
+    what, news = _news(progress.readings)
     say(f"{what} {progress.step}/{progress.n_steps}, {progress.seconds:.1f} s: {news}")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emtnas_hpc.checkpoint.commits import RunStore
+from emtnas_hpc.checkpoint.manifest import Summary
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import EmtnasError
 from emtnas_hpc.runner.context import RunContext, open_run
@@ -60,8 +61,11 @@ class CountingStage:
             step, _, digest = file.read().partition(" ")
         return Chain(int(step), digest)
 
-    def summary(self, state: Chain) -> Mapping[str, object]:
+    def readings(self, state: Chain) -> Mapping[str, object]:
         return {"digest": state.digest[:8]}
+
+    def summary(self, state: Chain) -> Summary:
+        return Summary(state.step, self.n_steps, None, {}, "")
 
 
 def expected_state(n_steps: int) -> str:

@@ -18,8 +18,8 @@ from emtnas_hpc.pipeline import (
     pending_stages,
     retrain_specs,
     run_retraining_stages,
-    stages_of,
 )
+from emtnas_hpc.progress import stages_of
 from emtnas_hpc.retraining.record import Retraining, read_retraining
 from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.runner.context import Reason, RunContext

@@ -7,7 +7,8 @@ from whole_runs import LABEL, RETRAININGS, TINY, Told, run
 
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import DataError
-from emtnas_hpc.pipeline import TrainingImages, open_transfers, pending_stages, stages_of
+from emtnas_hpc.pipeline import TrainingImages, open_transfers, pending_stages
+from emtnas_hpc.progress import stages_of
 from emtnas_hpc.retraining.record import read_retraining
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.search.run_dir import read_stored

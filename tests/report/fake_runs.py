@@ -166,7 +166,7 @@ def _search(
     for _generation in range(until):
         history = stage.advance(history, lambda: False)
     store = RunStore(paths, "search", signature=header.signature, claim=claim)
-    store.commit(until, lambda folder: stage.save(history, folder))
+    store.commit(until, lambda folder: stage.save(history, folder), stage.summary(history))
     return history
 
 
@@ -276,7 +276,7 @@ def _commit_retraining(paths: RunPaths, claim: Lease, record: Retraining) -> Non
         (folder / "weights.pt").touch()
 
     store = RunStore(paths, stage_of(record), signature=record.header.signature, claim=claim)
-    store.commit(len(record.epochs), save)
+    store.commit(len(record.epochs), save, record.summary)
 
 
 def _digest(*parts: str) -> str:

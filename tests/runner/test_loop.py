@@ -97,7 +97,7 @@ def test_progress_is_told_of_every_step(bench: Bench) -> None:
 
     bench.run(CountingStage(2, batch))
     assert [(p.step, p.n_steps, p.seconds) for p in bench.progress] == [(1, 2, 3), (2, 2, 6)]
-    assert bench.progress[0].summary == {"digest": expected_state(1).split()[1][:8]}
+    assert bench.progress[0].readings == {"digest": expected_state(1).split()[1][:8]}
 
 
 def test_a_commit_is_due_when_the_interval_has_passed(bench: Bench) -> None:

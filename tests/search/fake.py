@@ -106,7 +106,7 @@ def commit_search(
     history = stage.start()
     for step in range(1, (until or generations) + 1):
         history = stage.advance(history, lambda: False)
-        store.commit(step, partial(stage.save, history))
+        store.commit(step, partial(stage.save, history), stage.summary(history))
         store.prune(step)
     claim.release()
     return history
