@@ -1,0 +1,126 @@
+"""Commands as they are typed, with all that they print, leave in files, and return."""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from archive import PACKAGE
+from command_line import Result, run_here
+from fake_slurm import FakeSlurm
+
+#: What differs from one run of the tests to the next.
+_VARIABLE = (
+    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*([+-]\d\d:\d\d|Z)?", "<time>"),
+    (r"\b[A-Z][a-z]{2} \d\d [A-Z][a-z]{2} \d{4}, \d\d:\d\d", "<time>"),
+    (r"\b\d\d:\d\d:\d\d (?=seed)", "<clock> "),
+    (r"\b[0-9a-f]{64}\b", "<digest>"),
+    (r"\b[0-9a-f]{12}\b", "<token>"),
+    (r"(?<=-s\d-)[0-9a-f]{8}\b", "<intent>"),
+    (r"\b[0-9a-f]{8}(?=\.json)", "<intent>"),
+    (r"(?m)^.*: equal bits are not promised\n", ""),
+    (r"process \d+ on [\w.-]+", "process <pid> on <host>"),
+    (r"by \S+ on \S+ at (?=<time>)", "by <user> on <host> at "),
+    (r"(?<=ran on )\S+", "<host>"),
+    (r"(?<=would run on ).+(?= \()", "<processor>"),
+    (r"\bPython \d\S*", "Python <version>"),
+    (r"\btorch \d[\w.+]*", "torch <version>"),
+)
+#: What differs with processors and versions of torch: whatever was trained, and seconds.
+_MEASURED = (
+    (r"\d[\d,]*\.\d+(e-?\d+)?", "<number>"),
+    (r"\b\d+ (s|min|h|d)\b( \d\d (s|min|h)\b)?", "<duration>"),
+    (r"\b\d+ [kMG]B\b", "<size>"),
+    (r"(?<=\S) {2,}(?=\S)", "  "),
+    (r"(?m)^ +", ""),
+    (r"─+", "───"),
+)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A command and what came of it.
+
+    Attributes:
+        command: as typed.
+        result: exit code and what it printed.
+        changes: files below the current directory: `+` new, `~` written anew, `-` gone.
+        queue: SLURM's jobs afterwards, where they are others than before.
+    """
+
+    command: str
+    result: Result
+    changes: tuple[str, ...]
+    queue: tuple[str, ...]
+
+    def text(self, *, measured: bool) -> str:
+        """All of it with marks for what differs from time to time.
+
+        Args:
+            measured: whether numbers are of a training just done, and differ with the machine.
+        """
+        result = self.result
+        parts = [f"$ emtnas-hpc {self.command}\n", f"exit code {result.code}\n"]
+        parts += [f"--- {name}\n{text}" for name, text in _streams(result) if text]
+        for name, lines in (("files", self.changes), ("queue", self.queue)):
+            parts += [f"--- {name}\n" + "".join(f"{line}\n" for line in lines)] * bool(lines)
+        return steady("".join(parts), measured=measured)
+
+
+@dataclass
+class Teller:
+    """Runs commands in a folder, in this process, and keeps what came of each by a name."""
+
+    folder: Path
+    slurm: FakeSlurm
+    told: dict[str, Told] = field(default_factory=dict)
+
+    def __call__(self, name: str, command: str) -> None:
+        """Runs a command of words without blanks; the folder is the current directory."""
+        before, queue = _state(self.folder), self.slurm.lines
+        result = run_here(*command.split())
+        changes = tuple(_changes(before, _state(self.folder)))
+        jobs = () if self.slurm.lines == queue else tuple(self.slurm.lines or ["empty"])
+        self.told[name] = Told(command, self._without_paths(result), changes, jobs)
+
+    def _without_paths(self, result: Result) -> Result:
+        places = {
+            str(self.folder): "<here>",
+            str(self.folder.parent): "<above>",
+            sys.executable: "<python>",
+            str(PACKAGE): "<package>",
+        }
+        texts = [result.out, result.err]
+        for place, mark in places.items():
+            texts = [text.replace(place, mark) for text in texts]
+        return Result(result.code, *texts)
+
+
+def steady(text: str, *, measured: bool) -> str:
+    """Text with marks for what differs from time to time."""
+    for pattern, mark in _VARIABLE + _MEASURED * measured:
+        text = re.sub(pattern, mark, text)
+    return text
+
+
+def _streams(result: Result) -> Iterator[tuple[str, str]]:
+    yield "stdout", result.out
+    yield "stderr", result.err
+
+
+def _state(folder: Path) -> Mapping[str, tuple[int, int, int]]:
+    """By name what tells a file that was written anew."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    found = {str(file.relative_to(folder)): file.stat() for file in files}
+    return {name: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in found.items()}
+
+
+def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+    names = {*before, *after}
+    signs = {
+        name: "+" if name not in before else "-" if name not in after else "~"
+        for name in names
+        if before.get(name) != after.get(name)
+    }
+    return sorted(steady(f"{sign} {name}", measured=False) for name, sign in signs.items())
