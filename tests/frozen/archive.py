@@ -6,6 +6,7 @@ nothing is replaced: its manifest would call that damage, and commits name neith
 """
 
 import json
+import platform
 import re
 import socket
 import sys
@@ -36,6 +37,7 @@ def pack(root: Path, archive: Path) -> None:
         sys.prefix: "@PREFIX@",
         sys.base_prefix + "/": "@BASE@/",
         socket.gethostname(): "node1",
+        platform.platform(): "Linux-x86_64",
         **_names_of_the_machine(root),
     }
     for file in _files(root):

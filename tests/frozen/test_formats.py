@@ -20,7 +20,7 @@ def test_the_json_of_a_command_has_the_keys_on_record(
 
 
 def test_a_commit_of_a_search_is_laid_out_as_on_record(story: Story, check_golden: Check) -> None:
-    [commit] = story.folder.glob("runs/fresh/seed-0/search/000003")
+    [commit] = story.folder.glob("runs/fresh/seed-0/search/000002")
     check_golden("formats/search-commit.txt", _layout(commit))
 
 

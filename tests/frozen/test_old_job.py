@@ -40,7 +40,7 @@ def test_it_takes_over_from_the_killed_one_is_requeued_and_comes_to_the_end_of_a
     assert [line for line in slurm.calls if line.startswith("scancel")] == ["scancel 21"]
     assert not (run / "owner").exists()
     finished = [stage for stage in run.glob("retraining/*") if (stage / "000004").is_dir()]
-    assert (run / "search/000003").is_dir()
+    assert (run / "search/000002").is_dir()
     assert len(finished) == 2
     same = run_here("verify", run, story.folder / "runs/fresh/seed-0")
     assert (same.code, len(same.out.splitlines())) == (0, 3), same

@@ -36,7 +36,7 @@ def test_what_only_reads_understands_it(story: Story, name: str) -> None:
 def test_what_was_cut_comes_to_its_end(story: Story, name: str) -> None:
     result = story.teller.told[name].result
     assert result.code == 0
-    assert result.err.endswith("seed 0: finished, 3 generations and 2 retrainings\n")
+    assert result.err.endswith("seed 0: finished, 2 generations and 2 retrainings\n")
 
 
 @pytest.mark.usefixtures("same_machine")

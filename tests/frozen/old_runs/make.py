@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,11 @@ def main() -> None:
         patch.setenv("OMP_NUM_THREADS", "1")
         emtnas("prepare", "tiny.toml")
         emtnas(*run("finished"))
-        cut(run("searching"), Path("runs/searching/seed-0/search/000001"))
+        searching = Path("runs/searching/seed-0")
+        cut(run("searching"), lambda: "started" in attempt_text(searching, 1))
         [first] = Path("runs/finished/seed-0").glob("retraining/digits-*")
-        cut(run("retraining"), Path("runs/retraining/seed-0/retraining") / first.name / "000001")
+        commit = Path("runs/retraining/seed-0/retraining") / first.name / "000001"
+        cut(run("retraining"), commit.is_dir)
         launch_three(FakeSlurm(Path(base) / "commands", patch))
         shutil.rmtree("data")
         for result in Path().rglob("*_result.pkl"):
@@ -58,10 +61,10 @@ def emtnas(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "emtnas_hpc", *arguments], check=True)
 
 
-def cut(command: tuple[str, ...], commit: Path) -> None:
-    """A command that gets a SIGTERM once a commit is there."""
+def cut(command: tuple[str, ...], reached: Callable[[], bool]) -> None:
+    """A command that gets a SIGTERM once something is reached."""
     process = subprocess.Popen([sys.executable, "-m", "emtnas_hpc", *command], text=True)
-    code = stop(process, commit.is_dir, lambda: process.send_signal(signal.SIGTERM))
+    code = stop(process, reached, lambda: process.send_signal(signal.SIGTERM))
     assert code == 4, code
 
 
@@ -75,7 +78,9 @@ def launch_three(slurm: FakeSlurm) -> None:
 
     run = launched / "seed-0"
     process = start_job(slurm, jobs / "seed-0", "1")
-    code = stop(process, (run / "search/000001").is_dir, lambda: send(run, signal.SIGUSR2))
+    code = stop(
+        process, lambda: "started" in attempt_text(run, 1), lambda: send(run, signal.SIGUSR2)
+    )
     assert code == 255, code
     process = start_job(slurm, jobs / "seed-0", "1", restarts=1)
     stop(process, lambda: "resumed" in attempt_text(run, 2), lambda: send(run, signal.SIGKILL))
