@@ -25,8 +25,8 @@ def _walk(place: str, value: object) -> Iterator[tuple[str, str]]:
         yield place, "table"
         for key, each in value.items():
             yield from _walk(f"{place}.{key}" if place else str(key), each)
-    elif isinstance(value, list):
-        yield place, "list"
+    elif isinstance(value, list | tuple):
+        yield place, type(value).__name__
         for each in value:
             yield from _walk(f"{place}[]", each)
     else:

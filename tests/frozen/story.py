@@ -1,5 +1,6 @@
 """One story of commands that all transcripts and dumps are taken from: it is told once."""
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from archive import unpack
 from fake_slurm import FakeSlurm
 from job_process import SRUN
-from transcripts import Teller
+from transcripts import AGES, MEASURED, Teller
 
 HERE = Path(__file__).parent
 OLD_RUNS = HERE / "old_runs/runs.tar.xz"
@@ -25,9 +26,10 @@ TRAINING = {
 }
 #: Commands that read what was trained long ago.
 READING = {
-    "report": "report finished searching retraining",
+    "report": "report finished",
+    "report-unfinished": "report retraining",
     "report-csv": "report finished --format csv",
-    "report-json": "report finished searching retraining --json",
+    "report-json": "report finished --json",
     "report-output": "report finished --output tables",
     "inspect": "inspect finished --svg cells",
     "inspect-json": "inspect searching --json",
@@ -35,6 +37,7 @@ READING = {
     "export-untrained": "export searching --output exported --task again --untrained",
     "status": "status finished searching retraining launched",
     "status-json": "status finished searching retraining launched --json",
+    "verify-two": "verify searching finished",
     "logs": "logs launched/seed-0",
 }
 #: Commands that carry on by themselves what was cut.
@@ -80,8 +83,13 @@ REFUSED = {
 #: All that transcripts are taken from.
 NAMES = (*TRAINING, *READING, *RESUMING, *SUBMITTING, *REFUSED, "doctor", "doctor-json")
 
+#: Equal bits are promised where these are equal.
+_SAME = ("device_model", "cpu_capability", "torch", "numpy", "threads")
 #: A cluster whose only node is this machine, for `doctor`.
-_SITE = "JobRequeue = 1\nSLURM_VERSION = 22.05.8\nAccountingStorageType = accounting_storage/none"
+_SITE = (
+    "JobRequeue = 1\nSLURM_VERSION = 22.05.8\nAccountingStorageType = accounting_storage/none\n"
+    "PreemptType = preempt/none"
+)
 _PARTITION = "PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP PreemptMode=OFF GraceTime=0"
 
 
@@ -94,12 +102,28 @@ class Story:
 
     def text(self, name: str) -> str:
         """The transcript of a command."""
-        measured = name in {*TRAINING, *RESUMING, *SUBMITTING}
-        return self.teller.told[name].text(measured=measured)
+        told = self.teller.told[name]
+        if name in {*TRAINING, *RESUMING, *SUBMITTING}:
+            return told.text(MEASURED)
+        return told.text(AGES if name == "status" else ())
 
     def out(self, name: str) -> str:
         """What a command printed on stdout."""
         return self.teller.told[name].result.out
+
+    @property
+    def other_conditions(self) -> str:
+        """What is different here from where the old runs were made; empty if bits must be equal."""
+        old, new = (_provenance(self.folder / "runs" / name) for name in ("finished", "fresh"))
+        others = (f"{name} {old[name]} -> {new[name]}" for name in _SAME if old[name] != new[name])
+        return ", ".join(others)
+
+
+def _provenance(experiment: Path) -> dict[str, object]:
+    """What the first start of seed 0 says of itself."""
+    lines = min((experiment / "seed-0/attempts").iterdir()).read_text().splitlines()
+    told = [line for line in map(json.loads, lines) if "event" not in line]
+    return {key: value for line in told for key, value in line.items()}
 
 
 def tell_story(folder: Path, patch: pytest.MonkeyPatch) -> Story:

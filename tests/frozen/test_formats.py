@@ -54,7 +54,9 @@ def test_what_jobs_are_told_has_the_keys_on_record(story: Story, check_golden: C
 
 
 def test_the_lines_of_an_attempt_have_the_keys_on_record(story: Story, check_golden: Check) -> None:
-    files = story.folder.glob("runs/*/seed-0/attempts/*.jsonl")
+    runs = story.folder / "runs"
+    files = [*runs.glob("fresh/seed-0/attempts/*"), *runs.glob("*ing/seed-0/attempts/0002-*")]
+    assert len(files) == 4
     check_golden("formats/attempts.txt", shapes_of_attempts(files))
 
 

@@ -27,10 +27,12 @@ def test_it_takes_over_from_the_killed_one_is_requeued_and_comes_to_the_end_of_a
     run, jobs = here / "runs/launched/seed-0", here / "runs/launched/jobs/seed-0"
     assert b"emtnas_hpc.cluster.job" in (jobs / "4/4_submitted.pkl").read_bytes()
 
+    def is_retraining() -> bool:
+        text = attempt_text(run, 3)
+        return text.rfind('"committed"') > text.find('"retraining/') > 0
+
     process = start_job(slurm, jobs, "4", after="1")
-    code = stop(
-        process, lambda: "committed" in attempt_text(run, 3), lambda: send(run, signal.SIGUSR2)
-    )
+    code = stop(process, is_retraining, lambda: send(run, signal.SIGUSR2))
     # As submitit leaves once SLURM has agreed to start the job again.
     assert code == 255, (jobs / "4/4_0_log.out").read_text()
     assert "scontrol requeue 4" in slurm.calls
@@ -42,7 +44,8 @@ def test_it_takes_over_from_the_killed_one_is_requeued_and_comes_to_the_end_of_a
     finished = [stage for stage in run.glob("retraining/*") if (stage / "000004").is_dir()]
     assert (run / "search/000002").is_dir()
     assert len(finished) == 2
-    same = run_here("verify", run, story.folder / "runs/fresh/seed-0")
-    assert (same.code, len(same.out.splitlines())) == (0, 3), same
+    if not story.other_conditions:
+        same = run_here("verify", run, story.folder / "runs/fresh/seed-0")
+        assert (same.code, len(same.out.splitlines())) == (0, 3), same
     attempts = [*run.glob("attempts/0003-*"), *run.glob("attempts/0004-*")]
     check_golden("formats/attempts-of-jobs.txt", shapes_of_attempts(attempts))

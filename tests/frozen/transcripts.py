@@ -10,13 +10,14 @@ from archive import PACKAGE
 from command_line import Result, run_here
 from fake_slurm import FakeSlurm
 
+Patterns = tuple[tuple[str, str], ...]
+
 #: What differs from one run of the tests to the next.
-_VARIABLE = (
+VARIABLE: Patterns = (
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*([+-]\d\d:\d\d|Z)?", "<time>"),
     (r"\b[A-Z][a-z]{2} \d\d [A-Z][a-z]{2} \d{4}, \d\d:\d\d", "<time>"),
     (r"\b\d\d:\d\d:\d\d (?=seed)", "<clock> "),
-    (r"\b[0-9a-f]{64}\b", "<digest>"),
-    (r"\b[0-9a-f]{12}\b", "<token>"),
+    (r"(?<=\d{4}-)[0-9a-f]{12}(?=\.jsonl)", "<token>"),
     (r"(?<=-s\d-)[0-9a-f]{8}\b", "<intent>"),
     (r"\b[0-9a-f]{8}(?=\.json)", "<intent>"),
     (r"(?m)^.*: equal bits are not promised\n", ""),
@@ -24,18 +25,21 @@ _VARIABLE = (
     (r"by \S+ on \S+ at (?=<time>)", "by <user> on <host> at "),
     (r"(?<=ran on )\S+", "<host>"),
     (r"(?<=would run on ).+(?= \()", "<processor>"),
-    (r"\bPython \d\S*", "Python <version>"),
+    (r"\bPython \d[\w.]*", "Python <version>"),
     (r"\btorch \d[\w.+]*", "torch <version>"),
+    (r"(?m) +$", ""),
 )
+#: How wide a column of a table is depends on what was replaced in it.
+_WIDTHS: Patterns = ((r"(?<=\S) {2,}(?=\S)", "  "), (r"(?m)^ +", ""), (r"─+", "───"))
 #: What differs with processors and versions of torch: whatever was trained, and seconds.
-_MEASURED = (
+MEASURED: Patterns = (
     (r"\d[\d,]*\.\d+(e-?\d+)?", "<number>"),
     (r"\b\d+ (s|min|h|d)\b( \d\d (s|min|h)\b)?", "<duration>"),
     (r"\b\d+ [kMG]B\b", "<size>"),
-    (r"(?<=\S) {2,}(?=\S)", "  "),
-    (r"(?m)^ +", ""),
-    (r"─+", "───"),
+    *_WIDTHS,
 )
+#: Of a table whose last column says how long ago something was.
+AGES: Patterns = ((r"(?m) \d+ (s|min|h|d)( \d+ (s|min|h))?$", " <age>"), *_WIDTHS)
 
 
 @dataclass(frozen=True)
@@ -54,18 +58,14 @@ class Told:
     changes: tuple[str, ...]
     queue: tuple[str, ...]
 
-    def text(self, *, measured: bool) -> str:
-        """All of it with marks for what differs from time to time.
-
-        Args:
-            measured: whether numbers are of a training just done, and differ with the machine.
-        """
+    def text(self, patterns: Patterns) -> str:
+        """All of it, with marks for what differs from time to time and matches these patterns."""
         result = self.result
         parts = [f"$ emtnas-hpc {self.command}\n", f"exit code {result.code}\n"]
         parts += [f"--- {name}\n{text}" for name, text in _streams(result) if text]
         for name, lines in (("files", self.changes), ("queue", self.queue)):
             parts += [f"--- {name}\n" + "".join(f"{line}\n" for line in lines)] * bool(lines)
-        return steady("".join(parts), measured=measured)
+        return steady("".join(parts), patterns)
 
 
 @dataclass
@@ -97,9 +97,9 @@ class Teller:
         return Result(result.code, *texts)
 
 
-def steady(text: str, *, measured: bool) -> str:
+def steady(text: str, patterns: Patterns = ()) -> str:
     """Text with marks for what differs from time to time."""
-    for pattern, mark in _VARIABLE + _MEASURED * measured:
+    for pattern, mark in VARIABLE + patterns:
         text = re.sub(pattern, mark, text)
     return text
 
@@ -123,4 +123,4 @@ def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[
         for name in names
         if before.get(name) != after.get(name)
     }
-    return sorted(steady(f"{sign} {name}", measured=False) for name, sign in signs.items())
+    return sorted(steady(f"{sign} {name}") for name, sign in signs.items())
