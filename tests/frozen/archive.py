@@ -8,6 +8,7 @@ nothing is replaced: its manifest would call that damage, and commits name neith
 import json
 import platform
 import re
+import shlex
 import socket
 import sys
 import tarfile
@@ -66,6 +67,8 @@ def unpack(archive: Path, root: Path) -> None:
 def _replace(file: Path, words: Mapping[str, str]) -> None:
     before = content = file.read_bytes()
     for word, other in words.items():
+        if file.suffix == ".sh" and word.startswith("@"):
+            other = shlex.quote(other)
         if file.suffix == ".pkl" and _ROOT in (word, other):
             # Slashes in a row are one.
             word, other = word.ljust(ROOT_LENGTH, "/"), other.ljust(ROOT_LENGTH, "/")

@@ -24,7 +24,7 @@ VARIABLE: Patterns = (
     (r"process \d+ on [\w.-]+", "process <pid> on <host>"),
     (r"by \S+ on \S+ at (?=<time>)", "by <user> on <host> at "),
     (r"(?<=ran on )\S+", "<host>"),
-    (r"(?<=would run on ).+(?= \()", "<processor>"),
+    (r"(?<=would run on ).+", "<device>"),
     (r"\bPython \d[\w.]*", "Python <version>"),
     (r"\btorch \d[\w.+]*", "torch <version>"),
     (r"(?m) +$", ""),
@@ -94,7 +94,8 @@ class Teller:
         texts = [result.out, result.err]
         for place, mark in places.items():
             texts = [text.replace(place, mark) for text in texts]
-        return Result(result.code, *texts)
+        # A shell wants quotes around a path with blanks.
+        return Result(result.code, *(re.sub(r"'(<\w+>[^'\n]*)'", r"\1", text) for text in texts))
 
 
 def steady(text: str, patterns: Patterns = ()) -> str:
