@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
 
-from story import Story, tell_story
+from recording import Recording, record_all
 
 
 @contextmanager
@@ -26,16 +26,16 @@ def _surroundings(folder: Path) -> Iterator[pytest.MonkeyPatch]:
 
 
 @pytest.fixture(scope="session")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """All commands, run once with one thread; their folder is not to be written to."""
     import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with _surroundings(tmp_path_factory.mktemp("frozen") / "here") as patch:
-        told = tell_story(Path.cwd(), patch)
+        recording = record_all(Path.cwd(), patch)
     torch.set_num_threads(before)
-    return told
+    return recording
 
 
 @pytest.fixture

@@ -48,11 +48,14 @@ def start_job(
 
 
 def stop(
-    process: "subprocess.Popen[str]", reached: Callable[[], bool], act: Callable[[], None]
+    process: "subprocess.Popen[str]",
+    reached: Callable[[], bool],
+    act: Callable[[], None],
+    tell: Callable[[], str] = str,
 ) -> int:
     """Acts once something is reached, and waits for the end of a process; returns its exit code."""
     while not reached():
-        assert process.poll() is None, "it has ended before"
+        assert process.poll() is None, f"ended before: {tell()}"
         time.sleep(0.005)
     act()
     return process.wait()

@@ -43,7 +43,7 @@ AGES: Patterns = ((r"(?m) \d+ (s|min|h|d)( \d+ (s|min|h))?$", " <age>"), *_WIDTH
 
 
 @dataclass(frozen=True)
-class Told:
+class Transcript:
     """A command and what came of it.
 
     Attributes:
@@ -69,12 +69,12 @@ class Told:
 
 
 @dataclass
-class Teller:
+class Recorder:
     """Runs commands in a folder, in this process, and keeps what came of each by a name."""
 
     folder: Path
     slurm: FakeSlurm
-    told: dict[str, Told] = field(default_factory=dict)
+    transcripts: dict[str, Transcript] = field(default_factory=dict)
 
     def __call__(self, name: str, command: str) -> None:
         """Runs a command of words without blanks; the folder is the current directory."""
@@ -82,7 +82,7 @@ class Teller:
         result = run_here(*command.split())
         changes = tuple(_changes(before, _state(self.folder)))
         jobs = () if self.slurm.lines == queue else tuple(self.slurm.lines or ["empty"])
-        self.told[name] = Told(command, self._without_paths(result), changes, jobs)
+        self.transcripts[name] = Transcript(command, self._without_paths(result), changes, jobs)
 
     def _without_paths(self, result: Result) -> Result:
         places = {

@@ -1,4 +1,4 @@
-"""One story of commands that all transcripts and dumps are taken from: it is told once."""
+"""The commands that all transcripts and dumps are taken from, run once for all tests."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ import pytest
 from archive import unpack
 from fake_slurm import FakeSlurm
 from job_process import SRUN
-from transcripts import AGES, MEASURED, Teller
+from transcripts import AGES, MEASURED, Recorder
 
 HERE = Path(__file__).parent
 OLD_RUNS = HERE / "old_runs/runs.tar.xz"
@@ -94,22 +94,22 @@ _PARTITION = "PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP PreemptM
 
 
 @dataclass(frozen=True)
-class Story:
+class Recording:
     """What came of the commands, and the folder that they worked in: not to be written to."""
 
     folder: Path
-    teller: Teller
+    recorder: Recorder
 
     def text(self, name: str) -> str:
         """The transcript of a command."""
-        told = self.teller.told[name]
+        transcript = self.recorder.transcripts[name]
         if name in {*TRAINING, *RESUMING, *SUBMITTING}:
-            return told.text(MEASURED)
-        return told.text(AGES if name == "status" else ())
+            return transcript.text(MEASURED)
+        return transcript.text(AGES if name == "status" else ())
 
     def out(self, name: str) -> str:
         """What a command printed on stdout."""
-        return self.teller.told[name].result.out
+        return self.recorder.transcripts[name].result.out
 
     @property
     def other_conditions(self) -> str:
@@ -122,27 +122,27 @@ class Story:
 def _provenance(experiment: Path) -> dict[str, object]:
     """What the first start of seed 0 says of itself."""
     lines = min((experiment / "seed-0/attempts").iterdir()).read_text().splitlines()
-    told = [line for line in map(json.loads, lines) if "event" not in line]
-    return {key: value for line in told for key, value in line.items()}
+    own = [line for line in map(json.loads, lines) if "event" not in line]
+    return {key: value for line in own for key, value in line.items()}
 
 
-def tell_story(folder: Path, patch: pytest.MonkeyPatch) -> Story:
+def record_all(folder: Path, patch: pytest.MonkeyPatch) -> Recording:
     """Runs all commands, once; the folder is the current directory, and empty."""
     shutil.copy(HERE / "tiny.toml", folder)
     unpack(OLD_RUNS, folder)
     slurm = FakeSlurm(folder.parent / "commands", patch)
-    teller = Teller(folder, slurm)
+    recorder = Recorder(folder, slurm)
     for name, command in TRAINING.items():
-        teller(name, command)
+        recorder(name, command)
     take_queue(slurm, folder)
     for commands in (READING, RESUMING, COMPARING, SUBMITTING, REFUSED):
         for name, command in commands.items():
-            teller(name, command)
+            recorder(name, command)
     _become_a_cluster(slurm)
-    teller("doctor", "doctor tiny.toml --gpus 0 --device cpu")
+    recorder("doctor", "doctor tiny.toml --gpus 0 --device cpu")
     (slurm.folder / "sbatch").unlink()
-    teller("doctor-json", "doctor tiny.toml --gpus 0 --device cpu --json")
-    return Story(folder, teller)
+    recorder("doctor-json", "doctor tiny.toml --gpus 0 --device cpu --json")
+    return Recording(folder, recorder)
 
 
 def take_queue(slurm: FakeSlurm, folder: Path) -> None:
