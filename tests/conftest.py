@@ -37,6 +37,7 @@ def check_golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     def check(name: str, text: str) -> None:
         file = GOLDEN / name
         if request.config.getoption("--update-goldens"):
+            file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8")
         assert file.exists(), f"{file} is missing; tools/update-goldens writes it"
         assert text == file.read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from stand_ins import StandIns
+from programs import StandIns
 
 _SBATCH = """\
 for script in "$@"; do :; done
@@ -54,15 +54,21 @@ class FakeSlurm(StandIns):
         self._replace(lambda _line: "", *job_ids)
 
     def _replace(self, change, *job_ids: str) -> None:  # type: ignore[no-untyped-def]
-        lines = (self.folder / "queue").read_text().splitlines(keepends=True)
-        changed = [change(line) if line.split("|")[0] in job_ids else line for line in lines]
+        changed = [
+            change(f"{line}\n") if line.split("|")[0] in job_ids else f"{line}\n"
+            for line in self.lines
+        ]
         (self.folder / "queue").write_text("".join(changed))
+
+    @property
+    def lines(self) -> list[str]:
+        """The queue as squeue shows it."""
+        return (self.folder / "queue").read_text().splitlines()
 
     @property
     def jobs(self) -> dict[str, str]:
         """By the id of every job in the queue what it waits for."""
-        lines = (self.folder / "queue").read_text().splitlines()
-        return {line.split("|")[0]: line.split("|")[7] for line in lines}
+        return {line.split("|")[0]: line.split("|")[7] for line in self.lines}
 
     @property
     def submissions(self) -> int:
