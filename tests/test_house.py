@@ -7,7 +7,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 
-from measuring.modules import House
+from measuring.journeys import NEEDLESS_IN_STATUS, travel
+from measuring.modules import PACKAGE, House
 from measuring.rules import RULES
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +24,11 @@ LIMITS = {
     "calls of ours with more than 4 positional arguments": 119,
     "functions that are handed what is ambient": 72,
 }
+#: Of each command, how many modules of ours it may import, and how many files open twice.
+MOST_IMPORTED = {"launch --dry-run": 174, "status": 158}
+MOST_OPENED_AGAIN = {"launch --dry-run": 9, "status": 0}
+#: What `status` still imports of what it does not need.
+STILL_IN_STATUS = {"h5py", f"{PACKAGE}.data"}
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +45,15 @@ def test_a_rule_is_broken_no_more_often_than_it_was(house: House, rule: str) -> 
     offenders = RULES[rule](house)
     message = f"{rule}: {len(offenders)}, at most {LIMITS[rule]}"
     assert len(offenders) <= LIMITS[rule], "\n".join([message, *offenders])
+
+
+@pytest.mark.slow
+def test_commands_import_and_open_no_more_than_they_did() -> None:
+    journeys = travel(ROOT)
+    needless = {name for name in NEEDLESS_IN_STATUS if journeys["status"].imports(name)}
+    assert needless <= STILL_IN_STATUS
+    for name, journey in journeys.items():
+        message = f"{name} imports {len(journey.ours)} modules of ours"
+        assert len(journey.ours) <= MOST_IMPORTED[name], "\n".join([message, *journey.ours])
+        again = journey.opened_again
+        assert len(again) <= MOST_OPENED_AGAIN[name], "\n".join([f"{name} opens twice:", *again])

@@ -1,6 +1,6 @@
 """What commands import and open: each runs as a process of its own in a tiny situation.
 
-That is one task of 8x8 images, a search of seed 0 that is done, and a SLURM of shell scripts that
+That is one task of 8x8 images, a search of seed 0 that is done, and a SLURM of small scripts that
 has taken a job for seed 1.
 """
 
@@ -41,18 +41,30 @@ NEEDLESS_IN_STATUS = ("torch", "h5py", f"{PACKAGE}.data")
 
 _SLURM = {
     "sbatch": """\
+#!/bin/sh
 for script in "$@"; do :; done
 [ "$1" = --test-only ] && exit 0
 name=$(sed -n 's/^#SBATCH --job-name=//p' "$script")
 n=$(($(wc -l < {queue}) + 1))
-echo "$n|$name|PENDING|None|0|N/A|N/A|||gpu|" >> {queue}
-echo Submitted batch job $n""",
-    "squeue": "echo 'JOBID|NAME|STATE|'; cat {queue}",
-    "scontrol": "echo 'PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP'",
-    "sinfo": "echo '8|64000|gpu:rtx2080ti:2'",
-    "sacct": "",
-    "scancel": "",
-    "srun": "",
+echo "$n $name" >> {queue}
+echo Submitted batch job $n
+""",
+    # Whatever fields it is asked for: versions of the package ask for different ones.
+    "squeue": """\
+#!{python}
+import sys
+known = {{"State": "PENDING", "Reason": "None", "RestartCnt": "0", "Dependency": ""}}
+columns = sys.argv[sys.argv.index("--Format") + 1].split(",") if "--Format" in sys.argv else []
+fields = [column.split(":")[0] for column in columns]
+if "--noheader" not in sys.argv:
+    print("".join(f"{{field.upper()}}|" for field in fields))
+for line in open("{queue}"):
+    known["JobID"], known["Name"] = line.split()
+    print("".join(f"{{known.get(field, 'N/A')}}|" for field in fields))
+""",
+    "scontrol": "#!/bin/sh\necho 'PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP'\n",
+    "sinfo": "#!/bin/sh\necho '8|64000|gpu:rtx2080ti:2'\n",
+    **dict.fromkeys(("sacct", "scancel", "srun"), "#!/bin/sh\n"),
 }
 
 #: Runs the program, and writes down what it imported and which files it opened in the situation.
@@ -121,7 +133,8 @@ def _environment(root: Path, folder: Path) -> dict[str, str]:
     commands.mkdir()
     (folder / "queue").touch()
     for name, script in _SLURM.items():
-        (commands / name).write_text(f"#!/bin/sh\n{script.format(queue=folder / 'queue')}\n")
+        text = script.format(queue=folder / "queue", python=sys.executable)
+        (commands / name).write_text(text)
         (commands / name).chmod(0o755)
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("EMTNAS_", "SLURM_"))}
     return {
