@@ -1,14 +1,17 @@
 """The architecture as a table; an import that is not in it fails the build."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "emtnas_hpc"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "emtnas_hpc"
 
 #: What each part may import of ours: whole parts, or single files of one. Every part may import
 #: errors and the package's version.
@@ -93,6 +96,11 @@ def modules():
     return sorted(PACKAGE.rglob("*.py"))
 
 
+def is_below(module: Path, home: str) -> bool:
+    relative = str(module.relative_to(PACKAGE))
+    return relative == home or relative.startswith(f"{home}/")
+
+
 def part_of(module: Path) -> str:
     relative = module.relative_to(PACKAGE)
     return relative.parts[0].removesuffix(".py")
@@ -124,6 +132,19 @@ def test_every_part_is_in_the_table():
     assert {part_of(module) for module in modules()} == set(LAYERS)
 
 
+def test_every_part_that_the_tables_name_is_there():
+    assert set().union(PURE, *LAYERS.values()) <= set(LAYERS)
+
+
+def test_every_home_holds_its_library():
+    for library, homes in HOMES.items():
+        for home in homes:
+            within = [module for module in modules() if is_below(module, home)]
+            assert within, f"{home} is not there; {library} lives elsewhere"
+            names = {name.split(".")[0] for module in within for name in imports(module)}
+            assert library in names, f"nothing in {home} imports {library}"
+
+
 @pytest.mark.parametrize("part", LAYERS)
 def test_imports_go_downwards_only(part):
     allowed = LAYERS[part] | {part, "errors"}
@@ -139,10 +160,9 @@ def test_imports_go_downwards_only(part):
 @pytest.mark.parametrize("library", HOMES)
 def test_libraries_live_in_their_homes(library):
     for module in modules():
-        relative = str(module.relative_to(PACKAGE))
-        if any(relative == home or relative.startswith(f"{home}/") for home in HOMES[library]):
+        if any(is_below(module, home) for home in HOMES[library]):
             continue
-        assert library not in {name.split(".")[0] for name in imports(module)}, relative
+        assert library not in {name.split(".")[0] for name in imports(module)}, module
 
 
 @pytest.mark.parametrize("part", sorted(PURE))
@@ -185,6 +205,37 @@ def test_torch_is_not_imported_by(name):
     assert names
     code = f"import sys, {', '.join(names)}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def is_there(pattern: str) -> bool:
+    """Whether there is such a file, or Python within such a folder: caches outlive a move."""
+    return any(path.is_file() or any(path.rglob("*.py")) for path in ROOT.glob(pattern))
+
+
+def test_every_module_that_is_tried_with_torch_or_without_is_there():
+    for name in WITHOUT_TORCH:
+        path = f"emtnas_hpc/{name.replace('.', '/')}"
+        assert is_there(path) or is_there(f"{path}.py"), name
+    assert all((PACKAGE / file).is_file() for file in WITH_TORCH)
+
+
+def test_every_path_that_the_linter_and_the_types_name_is_there():
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    ruff = tools["ruff"]
+    paths = [*ruff["lint"]["per-file-ignores"], *ruff["extend-include"], *tools["mypy"]["files"]]
+    paths += tools["mypy"]["mypy_path"]
+    assert [path for path in paths if not is_there(path)] == []
+    named = [name for each in tools["mypy"]["overrides"] for name in each["module"]]
+    ours = [name.replace(".", "/") for name in named if name.startswith("emtnas_hpc")]
+    assert ours
+    assert [name for name in ours if not (ROOT / f"{name}.py").is_file()] == []
+
+
+def test_every_path_whose_coverage_is_held_has_modules():
+    command = (ROOT / "tools/test").read_text(encoding="utf-8")
+    paths = [path for some in re.findall(r"--include='(.+?)'", command) for path in some.split(",")]
+    assert paths
+    assert [path for path in paths if not is_there(path)] == []
 
 
 def test_no_module_outgrows_four_hundred_and_fifty_lines():

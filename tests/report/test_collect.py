@@ -31,9 +31,9 @@ def test_a_result_is_the_incumbent_with_its_counts_and_the_sum_of_seconds(tmp_pa
         assert found.first_true_fitness == history.generations[0].tasks[task].true_fitness
         assert found.parameters == count_parameters(architecture, shape)
         assert found.macs == count_macs(architecture, shape)
-        assert found.seconds_training == pytest.approx(
-            sum(g.tasks[task].seconds_training for g in history.generations)
-        )
+        for kind in ("seconds_training", "seconds_evaluation", "seconds_search"):
+            spent = sum(getattr(g.tasks[task], kind) for g in history.generations)
+            assert getattr(found, kind) == pytest.approx(spent)
 
 
 def test_the_newest_commit_counts_also_while_weights_are_missing(tmp_path):

@@ -220,9 +220,11 @@ def test_every_start_does_a_step_whatever_the_reason_to_stop(bench: Bench) -> No
 def test_whoever_may_stop_a_run_is_told_what_the_next_step_and_its_commit_will_take(
     bench: Bench,
 ) -> None:
+    seconds_of_commits = iter((100, 40, 40))
+
     class SlowDisk(CountingStage):
         def save(self, state: Chain, directory: Path) -> None:
-            bench.clock.now += 100
+            bench.clock.now += next(seconds_of_commits)
             super().save(state, directory)
 
     def batch(step: int) -> None:

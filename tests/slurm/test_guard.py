@@ -56,6 +56,10 @@ def test_a_start_that_slurm_requeued_by_itself_is_excused() -> None:
     assert _kind(_start(restarts=1), _start(restarts=2)) is Kind.EXCUSED
 
 
+def test_a_start_that_vanished_in_a_job_that_was_not_requeued_is_a_strike() -> None:
+    assert _kind(_start(restarts=1), _start(restarts=1)) is Kind.STRIKE
+
+
 def test_a_start_that_was_killed_after_a_signal_is_excused() -> None:
     assert _kind(_start(_signal("SIGTERM", 5000.0)), NOW) is Kind.EXCUSED
 

@@ -15,6 +15,8 @@ from emtnas_hpc.settings.loading import load_experiment
 from emtnas_hpc.slurm.plan import Forecast, Measurements, read_measurements
 from emtnas_hpc.slurm.profile import Profile
 from emtnas_hpc.slurm.snapshot import read_snapshot
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.slurm.snapshot import measure_pace, measure_stages
 
 SHORT = ("search.generations=3", "retraining.normal_cells=[2]", "retraining.epochs=2")
 FIRST, SECOND = (f"retraining/cifar10{end}-n2-long+epochs=2" for end in ("", "0"))
@@ -51,3 +53,19 @@ def test_only_stages_that_are_not_finished_take_more_of_the_disk(half: Path) -> 
     # Two are kept, one of the first is there, and one is on its way.
     expected = first.value + 2 * second.value + max(first.value, second.value)
     assert outlook.disk_bytes == pytest.approx(expected)
+
+
+def test_a_seed_that_was_slow_does_not_change_what_is_expected_of_the_others(half: Path) -> None:
+    sight = read_snapshot(half, this_process(), 0.0)
+    assert sight.progress is not None
+    sights = [
+        replace(
+            sight,
+            paths=RunPaths(half.with_name(f"seed-{seed}")),
+            progress=replace(sight.progress, seconds=seconds),
+            stages=tuple(replace(stage, seconds=seconds) for stage in sight.stages),
+        )
+        for seed, seconds in enumerate((1.0, 2.0, 60.0))
+    ]
+    assert measure_pace(sights, sight.progress.header.experiment_signature).value == 2.0
+    assert measure_stages(sights)[FIRST] == 2.0
