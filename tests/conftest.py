@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -12,6 +12,8 @@ import pytest
 import emtnas_hpc
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from warm import LIGHT, Warm, WarmProcess
 
 if TYPE_CHECKING:
     from emtnas_hpc.store.paths import RunPaths
@@ -113,6 +115,38 @@ def start_python(environment: dict[str, str]) -> Iterator[Callable[..., "subproc
             stderr=subprocess.PIPE,
             text=True,
         )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Starts commands of ours as processes that have imported torch already."""
+    forked = Warm()
+    yield forked
+    forked.close()
+
+
+@pytest.fixture(scope="session")
+def warm_without_torch() -> Iterator[Warm]:
+    """Starts what looks at runs, as processes that have imported all but torch already."""
+    forked = Warm(LIGHT)
+    yield forked
+    forked.close()
+
+
+@pytest.fixture
+def start_emtnas(warm: Warm, environment: dict[str, str]) -> Iterator[Callable[..., WarmProcess]]:
+    """Starts a command as a process of its own; what is left of it is killed."""
+    processes: list[WarmProcess] = []
+
+    def start(*arguments: object, **options: Any) -> WarmProcess:
+        process = warm.start(*arguments, env=environment, **options)
         processes.append(process)
         return process
 

@@ -85,10 +85,15 @@ def test_nothing_but_the_package_is_in_the_wheel(wheel):
 def test_an_installed_preset_runs_from_another_directory(installed, tmp_path):
     where = run(installed, tmp_path, "-c", "import emtnas_hpc; print(emtnas_hpc.__file__)")
     assert where.stdout.startswith(str(installed))
-    small = ["search.generations=1", "search.population=2", "training.batches=1"]
+    small = [
+        'tasks=["digits"]',
+        "search.generations=1",
+        "search.population=2",
+        "training.batches=1",
+    ]
     small += ["retraining.epochs=1", "retraining.channels=2"]
     sets = [word for setting in small for word in ("--set", setting)]
     done = run(installed, tmp_path, "-m", "emtnas_hpc", "run", "quickstart", *sets)
     assert done.returncode == 0, done.stderr
-    assert "mnist5k" in done.stdout
+    assert "digits" in done.stdout
     assert (tmp_path / "runs").is_dir()

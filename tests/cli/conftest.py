@@ -1,5 +1,4 @@
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -50,9 +49,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 
 
 @pytest.fixture
-def start(start_python: Start) -> Start:
+def start(start_emtnas: Start) -> Start:
     """Starts a command as a process of its own; what is left of it is killed."""
-    return partial(start_python, "-m", "emtnas_hpc")
+    return start_emtnas
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_line import TINY, TINY_SETTINGS, Emtnas, Start, snapshot
+from warm import WarmProcess
 
 from emtnas_hpc.cluster.marks import write_mark
 from emtnas_hpc.store.claim import take
@@ -20,7 +20,7 @@ from emtnas_hpc.store.paths import RunPaths
 GENERATION = re.compile(r"generation \d+/\d+")
 
 
-def _wait_for(text: str, process: "subprocess.Popen[str]") -> None:
+def _wait_for(text: str, process: WarmProcess) -> None:
     """Reads the progress of a process until a line has the text."""
     assert process.stderr is not None
     lines = []
@@ -31,7 +31,7 @@ def _wait_for(text: str, process: "subprocess.Popen[str]") -> None:
     pytest.fail("".join(lines))
 
 
-def _wait_until_started(process: "subprocess.Popen[str]", runs: Path) -> None:
+def _wait_until_started(process: WarmProcess, runs: Path) -> None:
     while not any("started" in file.read_text() for file in runs.glob("*/*/attempts/*")):
         assert process.poll() is None
         time.sleep(0.02)
