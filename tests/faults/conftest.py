@@ -45,7 +45,7 @@ def kill_loop(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., dict[str, Any]]:
-    """Runs tools/kill-loop, with settings of its searches changed; it has to find nothing, and its
+    """Runs tools/kill-loop, with some of its settings changed; it has to find nothing, and its
     processes start warm. Returns what it did."""
     tool = HERE.parents[1] / "tools/kill-loop"
     results = tmp_path / "results.json"
@@ -55,8 +55,9 @@ def kill_loop(
         monkeypatch.setitem(sys.modules, module.__name__, module)
         exec(compile(tool.read_text(encoding="utf-8"), str(tool), "exec"), module.__dict__)
         monkeypatch.setattr(module, "subprocess", warm.as_subprocess())
-        # The last one holds.
-        monkeypatch.setattr(module, "SETTINGS", (*module.SETTINGS, *settings))
+        for name in ("SETTINGS", "RETRAINING"):
+            # The last one of a setting holds, and a retraining has both.
+            monkeypatch.setattr(module, name, (*getattr(module, name), *settings))
         monkeypatch.setattr(sys, "argv", [str(tool), *arguments, "--json", str(results)])
         monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
         try:

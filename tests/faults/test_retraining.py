@@ -7,8 +7,8 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-#: Of the search before it, which is left in peace.
-SHORT = ("search.generations=1", "search.population=2")
+#: The search before it is left in peace. Three epochs of three parts each.
+SHORT = ("search.generations=1", "search.population=2", "retraining.batch_size=128")
 
 KillLoop = Callable[..., dict[str, Any]]
 

@@ -84,7 +84,8 @@ def whole(tmp_path_factory, data, warm):
 def test_a_search_interrupted_in_every_phase_ends_in_the_bits_of_an_uninterrupted_one(
     kill_loop,
 ):
-    result = kill_loop("--case", "K1-threads1-commit2generations", "--kills", "2")
+    case = ("--case", "K1-threads1-commit2generations", "--kills", "2")
+    result = kill_loop(*case, settings=("search.population=3", "training.batches=2"))
     assert set(result["hits"]) == {
         *("SIGKILL in commit", "SIGKILL in training", "SIGTERM in evaluation"),
         *("SIGUSR2 in true fitness", "SIGINT in commit"),
