@@ -15,11 +15,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any, NoReturn
@@ -28,6 +31,33 @@ from typing import IO, Any, NoReturn
 LIGHT = ("emtnas_hpc.cli.app", "emtnas_hpc.agenda.session", "emtnas_hpc.report", "h5py")
 #: What computes.
 HEAVY = (*LIGHT, "torch", "emtnas_hpc.search.trainer", "emtnas_hpc.retraining.trainer")
+#: Of `python -m MODULE ...` it makes a child of the process that is forked; else it is Python.
+PYTHON = """\
+#!{python} -SEs
+import json, os, signal, socket, sys
+words = sys.argv[1:]
+while words and words[0] in ("-P", "-u"):
+    del words[0]
+if words[:1] != ["-m"]:
+    os.execv("{python}", ["{python}", *sys.argv[1:]])
+status, told = os.pipe()
+order = dict(words=words[2:], module=words[1], env=dict(os.environ), folder=os.getcwd())
+text = json.dumps(dict(order, executable=os.path.abspath(__file__))).encode()
+asks = socket.socket(socket.AF_UNIX)
+asks.connect("{door}")
+socket.send_fds(asks, [len(text).to_bytes(4, "big")], [1, 2, told])
+asks.sendall(text)
+os.close(told)
+read = lambda: int.from_bytes(os.read(status, 4), "big", signed=True)
+child = read()
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+    signal.signal(number, lambda number, _frame: os.kill(child, number))
+code = read()
+if code < 0:
+    signal.signal(-code, signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+sys.exit(code)
+"""
 #: How often the parent looks whether a child has ended, in seconds.
 _LOOK_S = 0.005
 
@@ -110,8 +140,10 @@ class Order:
     words: list[str]
     env: dict[str, str]
     folder: str
-    code: str
-    own_session: bool
+    code: str = ""
+    module: str = "emtnas_hpc"
+    executable: str = sys.executable
+    own_session: bool = False
 
     def become(self, out: int, err: int) -> None:
         """Makes this process, which was forked, what was ordered."""
@@ -122,15 +154,16 @@ class Order:
         os.chdir(self.folder)
         os.environ.clear()
         os.environ.update(self.env)
-        sys.argv = ["-c" if self.code else "emtnas_hpc", *self.words]
-        sys.orig_argv = [sys.executable, "-m", "emtnas_hpc", *self.words]
+        sys.executable = self.executable
+        sys.argv = ["-c" if self.code else self.module, *self.words]
+        sys.orig_argv = [sys.executable, "-m", self.module, *self.words]
 
     def run(self) -> None:
         """Does it."""
         if self.code:
             exec(self.code, {"__name__": "__main__"})
         else:
-            runpy.run_module("emtnas_hpc", run_name="__main__", alter_sys=True)
+            runpy.run_module(self.module, run_name="__main__", alter_sys=True)
 
 
 def _end_at_once(order: Order) -> NoReturn:
@@ -155,15 +188,33 @@ class Warm:
 
     def __init__(self, modules: Sequence[str] = HEAVY) -> None:
         self._unnamed: list[WarmProcess] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="warm-")
         self._socket, theirs = socket.socketpair()
+        door = socket.socket(socket.AF_UNIX)
+        door.bind(self._door)
+        door.listen()
         root = str(Path(importlib.import_module("emtnas_hpc").__file__ or "").parents[1])
-        with theirs:
+        with theirs, door:
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno()), *modules],
+                [sys.executable, __file__, str(theirs.fileno()), str(door.fileno()), *modules],
                 env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), door.fileno()],
                 stdin=subprocess.DEVNULL,
             )
+
+    @property
+    def _door(self) -> str:
+        """Address at which processes that are not ours ask."""
+        return f"{self._folder.name}/door"
+
+    @cached_property
+    def python(self) -> str:
+        """A Python that starts modules warm; a program of its own waits for each, and passes on
+        the signals that ask it to end."""
+        program = Path(self._folder.name) / "python"
+        program.write_text(PYTHON.format(python=sys.executable, door=self._door))
+        program.chmod(0o755)
+        return str(program)
 
     def start(
         self,
@@ -179,7 +230,7 @@ class Warm:
         With code that instead, as `python -c` does.
         """
         words = [str(argument) for argument in arguments]
-        order = Order(words, env, str(Path.cwd()), code, start_new_session)
+        order = Order(words, env, str(Path.cwd()), code, own_session=start_new_session)
         text = json.dumps(asdict(order)).encode()
         out, theirs_out = _stream(stdout)
         together = stderr == subprocess.STDOUT
@@ -226,6 +277,7 @@ class Warm:
         """Ends it; its children have ended."""
         self._socket.close()
         self._process.wait()
+        self._folder.cleanup()
 
 
 def _stream(wanted: int | IO[str]) -> tuple[IO[str] | None, int]:
@@ -239,45 +291,60 @@ def _stream(wanted: int | IO[str]) -> tuple[IO[str] | None, int]:
     return None, os.dup(wanted.fileno())
 
 
-def _serve(orders: socket.socket) -> Order:
+def _serve(orders: socket.socket, door: socket.socket) -> Order:
     """Forks for every order, and leaves when nobody asks any more; returns in the child only."""
     children: dict[int, int] = {}
     while True:
-        ready, _, _ = select.select([orders], [], [], _LOOK_S if children else None)
+        ready, _, _ = select.select([orders, door], [], [], _LOOK_S if children else None)
         while children:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 break
             told = children.pop(pid)
-            _tell(told, os.waitstatus_to_exitcode(status))
+            with suppress(BrokenPipeError):
+                _tell(told, os.waitstatus_to_exitcode(status))
             os.close(told)
-        if not ready:
+        if door in ready:
+            stranger, _ = door.accept()
+            with stranger:
+                order = _fork(stranger, children)
+        elif orders in ready:
+            order = _fork(orders, children)
+        else:
             continue
-        head, given, _flags, _address = socket.recv_fds(orders, 4, 3)
-        if not head:
-            sys.exit()
-        text = orders.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL)
-        out, err, told = given
-        pid = os.fork()
-        if not pid:
-            order = Order(**json.loads(text))
-            order.become(out, err)
+        if order is not None:
             orders.close()
-            for fd in (*given, *children.values()):
-                os.close(fd)
+            door.close()
             return order
-        os.close(out)
-        os.close(err)
-        _tell(told, pid)
-        children[pid] = told
+
+
+def _fork(orders: socket.socket, children: dict[int, int]) -> Order | None:
+    """Forks for the next order, which only the child returns."""
+    head, given, _flags, _address = socket.recv_fds(orders, 4, 3)
+    if not head:
+        sys.exit()
+    text = orders.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL)
+    out, err, told = given
+    pid = os.fork()
+    if not pid:
+        order = Order(**json.loads(text))
+        order.become(out, err)
+        for fd in (*given, *children.values()):
+            os.close(fd)
+        return order
+    os.close(out)
+    os.close(err)
+    _tell(told, pid)
+    children[pid] = told
+    return None
 
 
 if __name__ == "__main__":
     # Where this file lies there are modules of tests only.
     del sys.path[0]
-    for name in sys.argv[2:]:
+    for name in sys.argv[3:]:
         importlib.import_module(name)
-    order = _serve(socket.socket(fileno=int(sys.argv[1])))
+    order = _serve(*(socket.socket(fileno=int(fd)) for fd in sys.argv[1:3]))
     if "torch" in sys.modules:
         _end_at_once(order)
     order.run()

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
 
 from command_line import TINY, Emtnas, Start, run_here
 from fake_slurm import FakeSlurm
+from warm import Warm
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +53,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 def start(start_emtnas: Start) -> Start:
     """Starts a command as a process of its own; what is left of it is killed."""
     return start_emtnas
+
+
+@pytest.fixture
+def warm_children(warm: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is started by sys.executable has imported torch already."""
+    monkeypatch.setattr(sys, "executable", warm.python)
 
 
 @pytest.fixture

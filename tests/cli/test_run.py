@@ -192,6 +192,7 @@ def test_events_are_told_as_lines_of_json_without_a_report(
     assert phases[:3] == ["training digits", "evaluation digits", "true fitness digits"]
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_two_seeds_side_by_side_find_what_they_find_one_after_the_other(
     emtnas: Emtnas, here: Path, data: Path, finished: Path
 ) -> None:
@@ -222,6 +223,7 @@ def test_other_settings_of_any_seed_are_refused_before_the_first_one_begins(
     assert [path.name for path in (runs / "tiny").iterdir()] == ["seed-1"]
 
 
+@pytest.mark.usefixtures("warm_children")
 @pytest.mark.parametrize("parallel", [1, 2])
 def test_a_seed_that_is_owned_does_not_keep_the_others_from_their_search(
     emtnas: Emtnas, here: Path, data: Path, parallel: int
@@ -268,6 +270,7 @@ def test_a_stop_ends_all_seeds_one_after_the_other(start: Start, here: Path, dat
     assert [path.name for path in (here / "runs/row").iterdir()] == ["seed-0"]
 
 
+@pytest.mark.usefixtures("warm_children")
 @pytest.mark.parametrize("debug", [(), ("--debug",)])
 def test_what_is_wrong_with_seeds_side_by_side_is_said_by_each_and_debugged_in_each(
     emtnas: Emtnas, here: Path, data: Path, debug: tuple[str, ...]

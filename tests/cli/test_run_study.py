@@ -37,6 +37,7 @@ def test_a_study_is_run_experiment_by_experiment_and_ends_in_one_report(
         assert f" {name} seed 0: generation 2/2" in result.err
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_experiments_and_seeds_side_by_side_find_what_they_find_one_after_the_other(
     emtnas: Emtnas, done: Path, study: Path, data: Path
 ) -> None:
@@ -124,6 +125,7 @@ def test_a_search_that_is_finished_under_another_name_is_used(
     }
 
 
+@pytest.mark.usefixtures("warm_children")
 @pytest.mark.parametrize("parallel", [1, 2])
 def test_what_is_used_is_carried_on_there(
     emtnas: Emtnas, finished: Path, data: Path, parallel: int
