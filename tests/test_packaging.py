@@ -13,21 +13,24 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
-    (path,) = folder.glob("*.whl")
+def wheel(once):
+    def fill(folder):
+        build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir"]
+        subprocess.run([*build, str(folder), str(ROOT)], check=True, capture_output=True)
+
+    (path,) = once("wheel", fill).glob("*.whl")
     return path
 
 
 @pytest.fixture(scope="module")
-def installed(wheel, tmp_path_factory):
+def installed(wheel, once):
     """A folder that holds the wheel and nothing of the checkout."""
-    folder = tmp_path_factory.mktemp("installed")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder)
-    return folder
+
+    def fill(folder):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)
+
+    return once("installed", fill)
 
 
 def run(installed, directory, *arguments):

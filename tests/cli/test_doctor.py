@@ -25,7 +25,7 @@ SRUN = 'while :; do case $1 in --output) shift 2;; -*) shift;; *) exec "$@";; es
 
 
 @pytest.fixture
-def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_children: None) -> StandIns:
     """A SLURM whose only node is this machine, and whose queue forgets a job at once."""
     monkeypatch.delenv("EMTNAS_PROFILES", raising=False)
     stand_ins = StandIns(tmp_path / "commands", monkeypatch)

@@ -1,6 +1,7 @@
 import json
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,14 @@ def study(here: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+def done(once: Callable[..., Path], data: Path) -> Path:
     """A folder with the study and its finished runs. Not to be written to."""
-    folder = tmp_path_factory.mktemp("study")
-    where = ("--runs", folder / "runs", "--data", data)
-    assert run_here("run", write_study(folder), "--seeds", 2, *where).code == 0
-    return folder
+
+    def fill(folder: Path) -> None:
+        where = ("--runs", folder / "runs", "--data", data)
+        assert run_here("run", write_study(folder), "--seeds", 2, *where).code == 0
+
+    return once("study", fill)
 
 
 def test_a_study_is_run_experiment_by_experiment_and_ends_in_one_report(
