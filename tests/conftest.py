@@ -1,10 +1,12 @@
+import fcntl
 import gc
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -12,6 +14,8 @@ import pytest
 import emtnas_hpc
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from warm import LIGHT, Warm, WarmProcess
 
 if TYPE_CHECKING:
     from emtnas_hpc.checkpoint.paths import RunPaths
@@ -79,20 +83,52 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory that is filled by whoever needs a data set first."""
-    return tmp_path_factory.mktemp("data")
+def common(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of a test run have in common."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "common"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def whole_run(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> "RunPaths":
+def once(common: Path) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Has a folder of this name filled once for all workers of a test run; it is not to be written
+    to afterwards."""
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = common / name, common / f"{name}.done"
+        with done.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                # What a worker has left that did not come to its end.
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared_data(common: Path) -> Path:
+    """A data directory that is filled by whoever needs a data set first."""
+    folder = common / "data"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole_run(once: Callable[..., Path], shared_data: Path) -> "RunPaths":
     """A run that came to its end without a stop, with retrainings of both tasks, one and two
     normal cells deep. Not to be written to."""
     from whole_runs import Told, request_of, run
 
-    request = request_of(tmp_path_factory.mktemp("whole") / "tiny" / "seed-0", shared_data)
-    run(request, Told())
-    return request.paths
+    def fill(folder: Path) -> None:
+        run(request_of(folder / "tiny/seed-0", shared_data), Told())
+
+    return request_of(once("whole", fill) / "tiny/seed-0", shared_data).paths
 
 
 @pytest.fixture
@@ -114,6 +150,38 @@ def start_python(environment: dict[str, str]) -> Iterator[Callable[..., "subproc
             stderr=subprocess.PIPE,
             text=True,
         )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Starts commands of ours as processes that have imported torch already."""
+    forked = Warm()
+    yield forked
+    forked.close()
+
+
+@pytest.fixture(scope="session")
+def warm_without_torch() -> Iterator[Warm]:
+    """Starts what looks at runs, as processes that have imported all but torch already."""
+    forked = Warm(LIGHT)
+    yield forked
+    forked.close()
+
+
+@pytest.fixture
+def start_emtnas(warm: Warm, environment: dict[str, str]) -> Iterator[Callable[..., WarmProcess]]:
+    """Starts a command as a process of its own; what is left of it is killed."""
+    processes: list[WarmProcess] = []
+
+    def start(*arguments: object, **options: Any) -> WarmProcess:
+        process = warm.start(*arguments, env=environment, **options)
         processes.append(process)
         return process
 

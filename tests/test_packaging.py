@@ -13,21 +13,24 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
-    (path,) = folder.glob("*.whl")
+def wheel(once):
+    def fill(folder):
+        build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir"]
+        subprocess.run([*build, str(folder), str(ROOT)], check=True, capture_output=True)
+
+    (path,) = once("wheel", fill).glob("*.whl")
     return path
 
 
 @pytest.fixture(scope="module")
-def installed(wheel, tmp_path_factory):
+def installed(wheel, once):
     """A folder that holds the wheel and nothing of the checkout."""
-    folder = tmp_path_factory.mktemp("installed")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder)
-    return folder
+
+    def fill(folder):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)
+
+    return once("installed", fill)
 
 
 def run(installed, directory, *arguments):
@@ -86,10 +89,15 @@ def test_nothing_but_the_package_is_in_the_wheel(wheel):
 def test_an_installed_preset_runs_from_another_directory(installed, tmp_path):
     where = run(installed, tmp_path, "-c", "import emtnas_hpc; print(emtnas_hpc.__file__)")
     assert where.stdout.startswith(str(installed))
-    small = ["search.generations=1", "search.population=2", "training.batches=1"]
+    small = [
+        'tasks=["digits"]',
+        "search.generations=1",
+        "search.population=2",
+        "training.batches=1",
+    ]
     small += ["retraining.epochs=1", "retraining.channels=2"]
     sets = [word for setting in small for word in ("--set", setting)]
     done = run(installed, tmp_path, "-m", "emtnas_hpc", "run", "quickstart", *sets)
     assert done.returncode == 0, done.stderr
-    assert "mnist5k" in done.stdout
+    assert "digits" in done.stdout
     assert (tmp_path / "runs").is_dir()

@@ -1,12 +1,13 @@
 """Running commands as a user does, and the smallest search there is."""
 
 import re
-import subprocess
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+
+from warm import WarmProcess
 
 from emtnas_hpc.cli.app import run_command_line
 
@@ -38,7 +39,7 @@ class Result:
 
 
 Emtnas = Callable[..., Result]
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., WarmProcess]
 
 
 def run_here(*arguments: object) -> Result:

@@ -1,5 +1,5 @@
 import sys
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "slurm"))
 
 from command_line import TINY, Emtnas, Start, run_here
 from fake_slurm import FakeSlurm
+from warm import Warm
+
+Once = Callable[[str, Callable[[Path], None]], Path]
 
 
 @pytest.fixture(autouse=True)
@@ -31,28 +34,38 @@ def emtnas() -> Emtnas:
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(once: Once) -> Path:
     """A data directory with prepared digits."""
-    directory = tmp_path_factory.mktemp("data")
-    result = run_here("prepare", *TINY, "--data", directory)
-    assert result.code == 0, result.err
-    return directory
+
+    def fill(folder: Path) -> None:
+        result = run_here("prepare", *TINY, "--data", folder)
+        assert result.code == 0, result.err
+
+    return once("data-cli", fill)
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+def finished(once: Once, data: Path) -> Path:
     """A runs directory with a finished search, `tiny`, of seeds 0 and 1. Not to be written to."""
-    runs = tmp_path_factory.mktemp("runs")
-    arguments = ("--name", "tiny", "--seeds", 2, "--runs", runs, "--data", data)
-    result = run_here("run", *TINY, *arguments)
-    assert result.code == 0, result.err
-    return runs
+
+    def fill(folder: Path) -> None:
+        arguments = ("--name", "tiny", "--seeds", 2, "--runs", folder, "--data", data)
+        result = run_here("run", *TINY, *arguments)
+        assert result.code == 0, result.err
+
+    return once("finished", fill)
 
 
 @pytest.fixture
-def start(start_python: Start) -> Start:
+def start(start_emtnas: Start) -> Start:
     """Starts a command as a process of its own; what is left of it is killed."""
-    return partial(start_python, "-m", "emtnas_hpc")
+    return start_emtnas
+
+
+@pytest.fixture
+def warm_children(warm: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is started by sys.executable has imported torch already."""
+    monkeypatch.setattr(sys, "executable", warm.python)
 
 
 @pytest.fixture

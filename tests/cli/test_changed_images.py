@@ -342,6 +342,7 @@ def test_arrays_of_ones_own_are_told_apart_too(emtnas: Emtnas, pictures: Path, h
     assert arrays().items() > before.items()
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_seeds_side_by_side_see_the_images_that_they_began_with(
     emtnas: Emtnas, pictures: Path
 ) -> None:

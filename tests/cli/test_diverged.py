@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,12 @@ WILD = (
 
 
 @pytest.fixture(scope="module")
-def diverged(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+def diverged(once: Callable[..., Path], data: Path) -> Path:
     """A run whose retraining diverged, in `runs`, and what was said; not to be written to."""
-    folder = tmp_path_factory.mktemp("diverged")
+    return once("diverged", partial(_diverge, data))
+
+
+def _diverge(data: Path, folder: Path) -> None:
     settings = ("retraining.normal_cells=[1]", "retraining.learning_rate=1e30")
     settings += ("retraining.epochs=2", "retraining.channels=2", "retraining.recipe=quick")
     overrides = [word for setting in settings for word in ("--set", setting)]
@@ -26,7 +31,6 @@ def diverged(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     assert result.code == 0, result.err
     (folder / "err").write_text(result.err)
     (folder / "out").write_text(result.out)
-    return folder
 
 
 def _name(folder: Path) -> str:

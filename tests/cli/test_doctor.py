@@ -17,13 +17,15 @@ SITE = (
     "PreemptType = preempt/none"
 )
 
+#: Takes no job, so that none has to be waited for where the answer of a node is not the matter.
+NO_JOBS = '[ "$1" = --test-only ]'
 #: What the rest of a script is run by: it knows nothing of sbatch's directives.
 SBATCH = '[ "$1" = --test-only ] || { sh $2 > $log 2>&1 & echo 7; }'
 SRUN = 'while :; do case $1 in --output) shift 2;; -*) shift;; *) exec "$@";; esac; done'
 
 
 @pytest.fixture
-def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_children: None) -> StandIns:
     """A SLURM whose only node is this machine, and whose queue forgets a job at once."""
     monkeypatch.delenv("EMTNAS_PROFILES", raising=False)
     stand_ins = StandIns(tmp_path / "commands", monkeypatch)
@@ -84,6 +86,7 @@ def test_the_profile_that_holds_is_named_and_where_those_to_copy_are(
         [line] = [line for line in out.splitlines() if line.split()[1] == "profile"]
         return line.split(maxsplit=2)[2]
 
+    slurm.write("sbatch", NO_JOBS)
     none_holds, _, folder = told().rpartition(" in ")
     assert none_holds.startswith("no profile of yours has the partition; to copy: ")
     for name in ("example-2080ti.toml", "run-by-hand.sbatch"):
@@ -149,6 +152,7 @@ def test_options_of_the_users_environment_are_warned_of(
 ) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv("SBATCH_RESERVATION", "ours")
+    slurm.write("sbatch", NO_JOBS)
     result = _doctor(data)
     [line] = [line for line in result.out.splitlines() if line.split()[1] == "sbatch"]
     assert line.split()[0] == "warning"
@@ -161,7 +165,7 @@ def test_every_partition_that_jobs_may_go_to_is_examined(data: Path, slurm: Stan
         "scontrol",
         f"case $* in *config) echo '{SITE}';; *) echo '{PARTITION}'; echo '{other}';; esac",
     )
-    slurm.write("sbatch", '[ "$1" = --test-only ]')
+    slurm.write("sbatch", NO_JOBS)
     result = _doctor(data, "--partition", "gpu,long")
     found = [line.split() for line in result.out.splitlines() if line.split()[1] == "partition"]
     assert [(words[0], words[2]) for words in found] == [("fine", "gpu"), ("wrong", "long")]

@@ -33,6 +33,8 @@ GENOTYPE = (
     "identity(x) + identity(x), identity(x) + identity(x)"
 )
 
+Once = Callable[[str, Callable[[Path], None]], Path]
+
 REFUSED = """
 import sys
 from emtnas_hpc.cli.app import run_command_line
@@ -42,12 +44,14 @@ sys.exit(99 if "torch" in sys.modules else code)
 
 
 @pytest.fixture(scope="session")
-def retrained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+def retrained(once: Once, data: Path) -> Path:
     """A runs directory with a finished run and its retrainings. Not to be written to."""
-    runs = tmp_path_factory.mktemp("retrained")
-    result = run_here("run", *RETRAINED, "--name", "tiny", "--runs", runs, "--data", data)
-    assert result.code == 0, result.err
-    return runs
+
+    def fill(folder: Path) -> None:
+        result = run_here("run", *RETRAINED, "--name", "tiny", "--runs", folder, "--data", data)
+        assert result.code == 0, result.err
+
+    return once("retrained", fill)
 
 
 @pytest.fixture

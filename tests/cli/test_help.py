@@ -1,9 +1,11 @@
 import subprocess
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from command_line import TINY, Emtnas
+from warm import Warm
 
 import emtnas_hpc
 from emtnas_hpc.cli import console
@@ -15,6 +17,8 @@ COMMANDS = [
     *("launch", "status", "logs", "cancel", "resume", "doctor"),
 ]
 
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
 WITHOUT_TORCH = """
 import sys
 from emtnas_hpc.cli.app import run_command_line
@@ -24,17 +28,10 @@ sys.exit(code)
 """
 
 
-def _run_alone(
-    environment: dict[str, str], *arguments: object
-) -> "subprocess.CompletedProcess[str]":
-    """A command in a fresh process that says whether torch was imported."""
-    return subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def run_alone(warm_without_torch: Warm, environment: dict[str, str]) -> Run:
+    """Runs a command in a process of its own, which says whether torch was imported."""
+    return partial(warm_without_torch.run, env=environment, code=WITHOUT_TORCH)
 
 
 def test_every_command_is_known_to_these_tests() -> None:
@@ -68,32 +65,30 @@ def test_the_version_is_the_package_s(emtnas: Emtnas) -> None:
 
 
 @pytest.mark.parametrize("command", [[], *([command] for command in COMMANDS)])
-def test_help_is_shown_without_torch(environment: dict[str, str], command: list[str]) -> None:
-    done = _run_alone(environment, *command, "--help")
+def test_help_is_shown_without_torch(run_alone: Run, command: list[str]) -> None:
+    done = run_alone(*command, "--help")
     assert done.returncode == 0
     assert done.stderr == "torch imported: False\n"
 
 
-def test_a_setting_is_refused_without_torch(environment: dict[str, str]) -> None:
-    done = _run_alone(environment, "run", "cifar", "--set", "search.rmp=2")
+def test_a_setting_is_refused_without_torch(run_alone: Run) -> None:
+    done = run_alone("run", "cifar", "--set", "search.rmp=2")
     assert done.returncode == 2
     assert done.stderr.endswith("torch imported: False\n")
 
 
 def test_a_run_directory_of_other_settings_is_refused_without_torch(
-    environment: dict[str, str], finished: Path, data: Path
+    run_alone: Run, finished: Path, data: Path
 ) -> None:
     where = ("--name", "tiny", "--runs", finished, "--data", data)
-    done = _run_alone(environment, "run", *TINY, "--set", "search.rmp=0.5", *where)
+    done = run_alone("run", *TINY, "--set", "search.rmp=0.5", *where)
     assert done.returncode == 2
     assert done.stderr.endswith("torch imported: False\n")
 
 
 @pytest.mark.parametrize("command", ["report", "inspect"])
-def test_results_are_shown_without_torch(
-    environment: dict[str, str], finished: Path, command: str
-) -> None:
-    done = _run_alone(environment, command, finished / "tiny" / "seed-0")
+def test_results_are_shown_without_torch(run_alone: Run, finished: Path, command: str) -> None:
+    done = run_alone(command, finished / "tiny" / "seed-0")
     assert done.returncode == 0
     assert done.stderr == "torch imported: False\n"
 

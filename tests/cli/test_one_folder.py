@@ -40,6 +40,7 @@ def test_two_experiments_that_come_to_one_folder_are_refused(
     assert (slurm.submissions, snapshot(small)) == (0, before)
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_two_that_are_equal_there_are_carried_on_once(
     emtnas: Emtnas, slurm: FakeSlurm, here: Path, small: Path, data: Path
 ) -> None:

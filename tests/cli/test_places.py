@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from command_line import TINY, Emtnas, snapshot
+from command_line import TINY, Emtnas, run_here, snapshot
 
 NOBODY = 65534
 
@@ -48,12 +48,25 @@ def test_a_file_is_no_place(
     assert snapshot(here) == {"file": b""}
 
 
+@pytest.fixture(scope="module")
+def imported(data: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Every command has imported what it needs while it may."""
+    runs = tmp_path_factory.mktemp("imported")
+    for command, where in (
+        (RUN, ("--runs", runs, "--data", data)),
+        (("report",), ("--runs", runs)),
+        (("inspect", "tiny"), ("--runs", runs)),
+        (("verify", "tiny"), ("--runs", runs, "--data", data)),
+    ):
+        assert run_here(*command, *where).code == 0
+
+
+@pytest.mark.usefixtures("imported")
 @pytest.mark.parametrize(("command", "option"), EVERY_USE)
 @pytest.mark.parametrize("mode", [0o000, 0o444])
 def test_a_folder_that_cannot_be_looked_into_is_no_place(
     emtnas: Emtnas, here: Path, command: tuple[str, ...], option: str, mode: int
 ) -> None:
-    emtnas(*command)  # imports what it needs while it may
     (here / "shut").mkdir()
     (here / "shut").chmod(mode)
     with _a_user_with_few_rights():

@@ -3,7 +3,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from command_line import TINY, TINY_SETTINGS, Emtnas, Start, snapshot
+from interrupting import interrupt_until_it_leaves
+from warm import WarmProcess
 
 from emtnas_hpc.checkpoint.ownership import acquire, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
@@ -19,7 +20,7 @@ from emtnas_hpc.slurm.jobs import write_flag
 GENERATION = re.compile(r"generation \d+/\d+")
 
 
-def _wait_for(text: str, process: "subprocess.Popen[str]") -> None:
+def _wait_for(text: str, process: WarmProcess) -> None:
     """Reads the progress of a process until a line has the text."""
     assert process.stderr is not None
     lines = []
@@ -30,7 +31,7 @@ def _wait_for(text: str, process: "subprocess.Popen[str]") -> None:
     pytest.fail("".join(lines))
 
 
-def _wait_until_started(process: "subprocess.Popen[str]", runs: Path) -> None:
+def _wait_until_started(process: WarmProcess, runs: Path) -> None:
     while not any("started" in file.read_text() for file in runs.glob("*/*/attempts/*")):
         assert process.poll() is None
         time.sleep(0.02)
@@ -191,6 +192,7 @@ def test_events_are_told_as_lines_of_json_without_a_report(
     assert phases[:3] == ["training digits", "evaluation digits", "true fitness digits"]
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_two_seeds_side_by_side_find_what_they_find_one_after_the_other(
     emtnas: Emtnas, here: Path, data: Path, finished: Path
 ) -> None:
@@ -221,6 +223,7 @@ def test_other_settings_of_any_seed_are_refused_before_the_first_one_begins(
     assert [path.name for path in (runs / "tiny").iterdir()] == ["seed-1"]
 
 
+@pytest.mark.usefixtures("warm_children")
 @pytest.mark.parametrize("parallel", [1, 2])
 def test_a_seed_that_is_owned_does_not_keep_the_others_from_their_search(
     emtnas: Emtnas, here: Path, data: Path, parallel: int
@@ -267,6 +270,7 @@ def test_a_stop_ends_all_seeds_one_after_the_other(start: Start, here: Path, dat
     assert [path.name for path in (here / "runs/row").iterdir()] == ["seed-0"]
 
 
+@pytest.mark.usefixtures("warm_children")
 @pytest.mark.parametrize("debug", [(), ("--debug",)])
 def test_what_is_wrong_with_seeds_side_by_side_is_said_by_each_and_debugged_in_each(
     emtnas: Emtnas, here: Path, data: Path, debug: tuple[str, ...]
@@ -285,9 +289,9 @@ def test_what_is_wrong_with_seeds_side_by_side_is_said_by_each_and_debugged_in_e
 def test_a_run_that_is_owned_is_refused_and_one_that_is_stopped_goes_on(
     emtnas: Emtnas, start: Start, here: Path, data: Path
 ) -> None:
-    command = ("run", *TINY, "--set", "search.generations=20", "--name", "long", "--data", data)
+    command = ("run", *TINY, "--set", "search.generations=12", "--name", "long", "--data", data)
     first = start(*command)
-    _wait_for("generation 1/20", first)
+    _wait_for("generation 1/12", first)
     first.send_signal(signal.SIGSTOP)
 
     refused = emtnas(*command)
@@ -309,8 +313,8 @@ def test_a_run_that_is_owned_is_refused_and_one_that_is_stopped_goes_on(
 
     resumed = emtnas(*command)
     assert resumed.code == 0
-    assert "generation 1/20" not in resumed.err
-    assert "generation 9/20" in resumed.err
+    assert "generation 1/12" not in resumed.err
+    assert "generation 9/12" in resumed.err
     verified = emtnas("verify", "long", "--data", data)
     assert verified.code == 0, verified.out
 
@@ -322,7 +326,7 @@ def test_a_second_ctrl_c_leaves_at_once(start: Start, here: Path, data: Path) ->
     process.send_signal(signal.SIGINT)
     # Two at the same moment would be one.
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
+    interrupt_until_it_leaves(process)
     out, err = process.communicate()
     assert (process.returncode, out) == (130, "")
     assert err.splitlines()[-1] == "error: interrupted; the same command goes on"

@@ -1,6 +1,7 @@
 import json
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,14 @@ def study(here: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+def done(once: Callable[..., Path], data: Path) -> Path:
     """A folder with the study and its finished runs. Not to be written to."""
-    folder = tmp_path_factory.mktemp("study")
-    where = ("--runs", folder / "runs", "--data", data)
-    assert run_here("run", write_study(folder), "--seeds", 2, *where).code == 0
-    return folder
+
+    def fill(folder: Path) -> None:
+        where = ("--runs", folder / "runs", "--data", data)
+        assert run_here("run", write_study(folder), "--seeds", 2, *where).code == 0
+
+    return once("study", fill)
 
 
 def test_a_study_is_run_experiment_by_experiment_and_ends_in_one_report(
@@ -37,6 +40,7 @@ def test_a_study_is_run_experiment_by_experiment_and_ends_in_one_report(
         assert f" {name} seed 0: generation 2/2" in result.err
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_experiments_and_seeds_side_by_side_find_what_they_find_one_after_the_other(
     emtnas: Emtnas, done: Path, study: Path, data: Path
 ) -> None:
@@ -124,6 +128,7 @@ def test_a_search_that_is_finished_under_another_name_is_used(
     }
 
 
+@pytest.mark.usefixtures("warm_children")
 @pytest.mark.parametrize("parallel", [1, 2])
 def test_what_is_used_is_carried_on_there(
     emtnas: Emtnas, finished: Path, data: Path, parallel: int

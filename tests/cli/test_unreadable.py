@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import Emtnas, Result, snapshot
+from command_line import Emtnas, Result, run_here, snapshot
 from fake_slurm import FakeSlurm
-from launches import NAMED, launch
+from launches import NAMED, launch, run
 from modes import modes_can_be_obeyed, modes_obeyed
 
 RUN = "tiny/seed-0"
@@ -70,17 +70,30 @@ def modes(tmp_path_factory: pytest.TempPathFactory) -> None:
         pytest.skip("this process may open whatever it likes, and cannot give that up")
 
 
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory, finished: Path, data: Path) -> Path:
+    """A folder with two finished seeds in `runs` that were launched. Not to be written to."""
+    folder = tmp_path_factory.mktemp("launched")
+    shutil.copytree(finished, folder / "runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("EMTNAS_PROFILES", str(folder / "profiles"))
+        patch.delenv("SLURM_JOB_ID", raising=False)
+        FakeSlurm(folder / "commands", patch)
+        for seed in (0, 1):
+            last = run(seed).search.commit(2)
+            last.rename("later")
+            assert launch(run_here, data, "--seeds", f"{seed},").code == 0
+            Path("later").rename(last)
+    (folder / "runs" / JOBS / "1" / "1_0_log.out").write_text("at work\n")
+    return folder
+
+
 @pytest.fixture
-def shared(here: Path, finished: Path, emtnas: Emtnas, slurm: FakeSlurm, data: Path) -> Path:
-    """Two finished seeds that were launched, with whatever else may lie in a run directory."""
-    shutil.copytree(finished, here / "runs")
-    later = here / "later"
-    for seed in (0, 1):
-        (here / f"runs/tiny/seed-{seed}/search/000002").rename(later)
-        assert launch(emtnas, data, "--seeds", f"{seed},").code == 0
-        later.rename(here / f"runs/tiny/seed-{seed}/search/000002")
-    slurm.end("1", "2", "3", "4")
-    (here / "runs" / JOBS / "1" / "1_0_log.out").write_text("at work\n")
+def shared(here: Path, launched: Path, slurm: FakeSlurm) -> Path:
+    """Copies of them, whose jobs have ended."""
+    shutil.copytree(launched / "runs", here / "runs", symlinks=True)
+    (slurm.folder / "n").write_text("4\n")
     return here / "runs"
 
 

@@ -3,18 +3,15 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 SETTINGS = (
     # Enough for a search to be under way whenever a test gets round to a signal.
-    "search.generations=16",
+    "search.generations=10",
     "search.population=2",
     "supernet.channels=2",
     "training.batch_size=16",
@@ -28,32 +25,26 @@ SETTINGS = (
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return tmp_path_factory.mktemp("data")
+def data(shared_data):
+    return shared_data
 
 
 class Search:
     """One run directory and the command that searches in it."""
 
-    def __init__(self, runs, data, environment):
+    def __init__(self, runs, data, warm):
         sets = [word for setting in SETTINGS for word in ("--set", setting)]
         where = ["--name", "tiny", "--runs", str(runs), "--data", str(data)]
-        self.command = [sys.executable, "-m", "emtnas_hpc", "run", "quickstart", *sets, *where]
+        self.command = ["run", "quickstart", *sets, *where]
         self.directory = Path(runs) / "tiny/seed-0"
-        self.environment = environment
+        self.warm = warm
 
     def run(self, *options):
-        return subprocess.run(
-            [*self.command, *options],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return self.warm.run(*self.command, *options, env=dict(os.environ))
 
-    def start(self, start_python):
+    def start(self, start_emtnas):
         """A process that searches and tells its events."""
-        return start_python(*self.command[1:], "--events")
+        return start_emtnas(*self.command, "--events")
 
     def commits(self):
         return sorted(path.name for path in (self.directory / "search").glob("0*"))
@@ -78,39 +69,23 @@ def leave_free(disk, filler, n_bytes):
     filler.write_bytes(bytes(status.f_bavail * status.f_frsize - n_bytes))
 
 
-def differences(a, b, environment):
-    command = [sys.executable, "-m", "emtnas_hpc", "verify", str(a.directory), str(b.directory)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+def differences(a, b):
+    done = a.warm.run("verify", a.directory, b.directory, env=dict(os.environ))
     return done.stdout if done.returncode else ""
 
 
 @pytest.fixture(scope="module")
-def module_environment():
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory, data, module_environment):
-    search = Search(tmp_path_factory.mktemp("whole"), data, module_environment)
+def whole(tmp_path_factory, data, warm):
+    search = Search(tmp_path_factory.mktemp("whole"), data, warm)
     assert search.run().returncode == 0
     return search
 
 
 def test_a_search_interrupted_in_every_phase_ends_in_the_bits_of_an_uninterrupted_one(
-    module_environment, tmp_path
+    kill_loop,
 ):
-    results = tmp_path / "results.json"
-    case = ["--case", "K1-threads1-commit2generations", "--kills", "2", "--json", str(results)]
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tools/kill-loop"), *case],
-        env=module_environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "equal bit for bit" in done.stdout
-    (result,) = json.loads(results.read_text())
+    case = ("--case", "K1-threads1-commit2generations", "--kills", "2")
+    result = kill_loop(*case, settings=("search.population=3", "training.batches=2"))
     assert set(result["hits"]) == {
         *("SIGKILL in commit", "SIGKILL in training", "SIGTERM in evaluation"),
         *("SIGUSR2 in true fitness", "SIGINT in commit"),
@@ -118,10 +93,10 @@ def test_a_search_interrupted_in_every_phase_ends_in_the_bits_of_an_uninterrupte
 
 
 def test_a_full_disk_is_told_and_the_search_goes_on_once_there_is_room(
-    whole, small_disk, data, environment, start_python
+    whole, small_disk, data, warm, start_emtnas
 ):
-    search = Search(small_disk, data, environment)
-    process = search.start(start_python)
+    search = Search(small_disk, data, warm)
+    process = search.start(start_emtnas)
     wait_for_generation(process, 2)
     process.send_signal(signal.SIGTERM)
     process.communicate()
@@ -137,14 +112,14 @@ def test_a_full_disk_is_told_and_the_search_goes_on_once_there_is_room(
     assert search.commits() == before
     filler.unlink()
     assert search.run().returncode == 0
-    assert differences(whole, search, environment) == ""
+    assert differences(whole, search) == ""
 
 
 def test_a_stopped_process_whose_run_was_taken_over_leaves_without_writing(
-    whole, tmp_path, data, environment, start_python
+    whole, tmp_path, data, warm, start_emtnas
 ):
-    search = Search(tmp_path, data, environment)
-    first = search.start(start_python)
+    search = Search(tmp_path, data, warm)
+    first = search.start(start_emtnas)
     wait_for_generation(first, 1)
     first.send_signal(signal.SIGSTOP)
     refused = search.run()
@@ -158,4 +133,4 @@ def test_a_stopped_process_whose_run_was_taken_over_leaves_without_writing(
     assert first.returncode == 3, err
     assert "was taken over" in err
     assert search.times() == before
-    assert differences(whole, search, environment) == ""
+    assert differences(whole, search) == ""

@@ -5,7 +5,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,8 +14,8 @@ pytestmark = pytest.mark.slow
 
 SETTINGS = (
     "task.imagenet.image_size=64",
-    "retraining.channels=4",
-    "retraining.epochs=3",
+    "retraining.channels=2",
+    "retraining.epochs=2",
     "retraining.batch_size=8",
     "retraining.part_batches=3",
     "retraining.drop_path=0.2",
@@ -25,8 +24,8 @@ SETTINGS = (
     # A signal abandons the step that is under way, inside an epoch.
     "run.grace_s=0",
 )
-#: Three epochs of 60 pictures, in parts of 24.
-N_STEPS = 9
+#: Two epochs of 60 pictures, in parts of 24.
+N_STEPS = 6
 #: To whom the signal goes: the process, or as a terminal does it, all of its group.
 SIGNALS = (
     *(("kill -9", signal.SIGKILL, os.kill), ("preempted", signal.SIGUSR2, os.kill)),
@@ -37,27 +36,23 @@ SIGNALS = (
 class Retraining:
     """One folder, and the command that retrains in it."""
 
-    def __init__(self, folder, data, environment, n_workers, *more):
+    def __init__(self, folder, data, warm, n_workers, *more):
         sets = [*SETTINGS, f"retraining.data_workers={n_workers}", *more]
         what = ["--random", "1", "--on", "imagenet", "--recipe", "imagenet", "--normal-cells", "1"]
         where = ["--name", "tiny", "--runs", str(folder), "--data", str(data), "--device", "cpu"]
         options = [*what, *where, *(word for text in sets for word in ("--set", text))]
-        self.command = [sys.executable, "-m", "emtnas_hpc", "retrain", *options]
+        self.command = ["retrain", *options]
         self.directory = Path(folder) / "tiny/seed-0"
-        self.environment = environment
+        self.warm = warm
 
     def run(self):
-        return subprocess.run(
-            self.command, env=self.environment, capture_output=True, text=True, check=False
-        )
+        return emtnas(self.warm, *self.command)
 
     def start(self):
-        return subprocess.Popen(
-            self.command,
-            env=self.environment,
+        return self.warm.start(
+            *self.command,
+            env=dict(os.environ),
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
             start_new_session=True,
         )
 
@@ -65,14 +60,8 @@ class Retraining:
         return sorted(int(path.name) for path in self.directory.glob("retraining/*/0*"))
 
 
-def emtnas(environment, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "emtnas_hpc", *map(str, arguments)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def emtnas(warm, *arguments):
+    return warm.run(*arguments, env=dict(os.environ))
 
 
 def readers_of(pid):
@@ -122,11 +111,6 @@ def is_cut(retraining, number, send, moment_s):
 
 
 @pytest.fixture(scope="module")
-def module_environment():
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-
-
-@pytest.fixture(scope="module")
 def data(tmp_path_factory, make_pictures):
     folder = tmp_path_factory.mktemp("data")
     make_pictures(folder / "imagenet", n_classes=6, n_train=10)
@@ -134,8 +118,8 @@ def data(tmp_path_factory, make_pictures):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, data, module_environment):
-    retraining = Retraining(tmp_path_factory.mktemp("whole"), data, module_environment, 0)
+def whole(tmp_path_factory, data, warm):
+    retraining = Retraining(tmp_path_factory.mktemp("whole"), data, warm, 0)
     done = retraining.run()
     assert done.returncode == 0, done.stderr
     assert retraining.steps()[-1] == N_STEPS
@@ -145,9 +129,9 @@ def whole(tmp_path_factory, data, module_environment):
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("name", "number", "send"), SIGNALS, ids=[s[0] for s in SIGNALS])
 def test_cut_inside_its_epochs_it_ends_in_the_bits_of_an_uninterrupted_one(
-    whole, data, tmp_path, environment, name, number, send
+    whole, data, tmp_path, warm, name, number, send
 ):
-    retraining = Retraining(tmp_path, data, environment, 2)
+    retraining = Retraining(tmp_path, data, warm, 2)
     moments = random.Random(name)
     while not is_cut(retraining, number, send, moments.uniform(0, 0.1)):
         # It was done before the signal came.
@@ -155,28 +139,26 @@ def test_cut_inside_its_epochs_it_ends_in_the_bits_of_an_uninterrupted_one(
     assert retraining.steps()[-1] < N_STEPS
     done = retraining.run()
     assert done.returncode == 0, done.stderr
-    compared = emtnas(environment, "verify", whole.directory, retraining.directory)
+    compared = emtnas(warm, "verify", whole.directory, retraining.directory)
     assert compared.returncode == 0, compared.stdout
     assert f"equal bit for bit at step {N_STEPS}" in compared.stdout
 
 
-def test_status_report_and_inspect_read_such_a_run(whole, environment):
+def test_status_report_and_inspect_read_such_a_run(whole, warm):
     runs = whole.directory.parents[1]
-    status = emtnas(environment, "status", "--runs", runs)
-    report = emtnas(environment, "report", "--runs", runs)
-    inspect = emtnas(environment, "inspect", whole.directory)
-    for done, said in ((status, "3/3"), (report, "Top-5"), (inspect, "imagenet-n1-imagenet")):
+    status = emtnas(warm, "status", "--runs", runs)
+    report = emtnas(warm, "report", "--runs", runs)
+    inspect = emtnas(warm, "inspect", whole.directory)
+    for done, said in ((status, "2/2"), (report, "Top-5"), (inspect, "imagenet-n1-imagenet")):
         assert done.returncode == 0, done.stderr
         assert said in done.stdout
 
 
-def test_a_broken_picture_ends_it_in_one_line_that_names_the_file(
-    tmp_path, environment, make_pictures
-):
+def test_a_broken_picture_ends_it_in_one_line_that_names_the_file(tmp_path, warm, make_pictures):
     make_pictures(tmp_path / "imagenet")
     assert (
         emtnas(
-            *(environment, "prepare", "--set", 'tasks=["imagenet"]', "--data", tmp_path),
+            *(warm, "prepare", "--set", 'tasks=["imagenet"]', "--data", tmp_path),
             *("--set", "task.imagenet.image_size=64"),
         ).returncode
         == 0
@@ -184,7 +166,7 @@ def test_a_broken_picture_ends_it_in_one_line_that_names_the_file(
     broken = tmp_path / "imagenet/train/n0001/13.JPEG"
     content = broken.read_bytes()
     broken.write_bytes(content[:300] + bytes(len(content) - 300))
-    retraining = Retraining(tmp_path, tmp_path, environment, 2)
+    retraining = Retraining(tmp_path, tmp_path, warm, 2)
     done = retraining.run()
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
@@ -194,9 +176,9 @@ def test_a_broken_picture_ends_it_in_one_line_that_names_the_file(
     assert retraining.run().returncode == 0
 
 
-def test_a_search_on_streamed_pictures_is_refused_and_nothing_is_made(data, tmp_path, environment):
+def test_a_search_on_streamed_pictures_is_refused_and_nothing_is_made(data, tmp_path, warm):
     refused = emtnas(
-        *(environment, "run", "cifar", "--set", 'tasks=["imagenet"]'),
+        *(warm, "run", "cifar", "--set", 'tasks=["imagenet"]'),
         *("--runs", tmp_path, "--data", data),
     )
     assert refused.returncode == 2

@@ -36,5 +36,5 @@ def experiment_of():
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("data")
+def data_dir(shared_data):
+    return shared_data

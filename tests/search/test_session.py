@@ -70,15 +70,17 @@ def commits(request):
 
 
 @pytest.fixture(scope="session")
-def made(experiment_of, data_dir, tmp_path_factory):
+def made(experiment_of, data_dir, once):
     """Run directories by name, made once: `whole`, and `stopped1` and `stopped2` by SIGTERM."""
-    folder = tmp_path_factory.mktemp("made")
-    for name, generation in (("whole", 3), ("stopped1", 1), ("stopped2", 2)):
-        paths = RunPaths(folder / name)
-        request = RunSpec(experiment_of(), 0, paths, data_dir, "cpu", "prepare it")
-        outcome = search_until(request, generation)
-        assert outcome is (Outcome.DONE if generation == 3 else Outcome.MORE)
-    return folder
+
+    def fill(folder):
+        for name, generation in (("whole", 3), ("stopped1", 1), ("stopped2", 2)):
+            paths = RunPaths(folder / name)
+            request = RunSpec(experiment_of(), 0, paths, data_dir, "cpu", "prepare it")
+            outcome = search_until(request, generation)
+            assert outcome is (Outcome.DONE if generation == 3 else Outcome.MORE)
+
+    return once("searches", fill)
 
 
 @pytest.fixture
