@@ -1,21 +1,21 @@
 """All or nothing: what cannot be exported is refused before a file is written."""
 
 import pytest
-from exported_networks import drawn, shape_of, subject_of
+from exported_networks import drawn, shape_of, spec_of
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.export.files import Item, write_export
+from emtnas_hpc.export.files import write_export
 
 
 def test_two_networks_of_one_name_are_refused(tmp_path):
-    items = [Item(subject_of(drawn(number), shape_of(0), "same")) for number in range(2)]
+    specs = [spec_of(drawn(n), shape_of(0), "same", trained=False) for n in range(2)]
     with pytest.raises(InputError, match="2 networks would be called same; export one"):
-        write_export(items, tmp_path / "out", onnx=False, force=False)
+        write_export(specs, tmp_path / "out", onnx=False, force=False)
     assert not (tmp_path / "out").exists()
 
 
 def test_several_networks_are_written_beside_each_other(tmp_path):
-    items = [Item(subject_of(drawn(n), shape_of(0), f"network_{n}")) for n in range(2)]
-    files = write_export(items, tmp_path / "out", onnx=False, force=False)
+    specs = [spec_of(drawn(n), shape_of(0), f"network_{n}", trained=False) for n in range(2)]
+    files = write_export(specs, tmp_path / "out", onnx=False, force=False)
     assert files == [tmp_path / "out" / f"network_{n}.py" for n in range(2)]
     assert all(file.is_file() for file in files)

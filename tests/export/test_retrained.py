@@ -7,12 +7,11 @@ import pytest
 
 from emtnas_hpc.checkpoint.paths import StagePaths
 from emtnas_hpc.errors import DamagedError, InputError
-from emtnas_hpc.export.files import load_plain
-from emtnas_hpc.export.subjects import (
+from emtnas_hpc.export.networks import trained_network
+from emtnas_hpc.export.spec import (
     Retrained,
     choose,
     refuse_damaged,
-    retrained_subject,
     retrainings_of,
 )
 
@@ -104,4 +103,4 @@ def test_damaged_weights_are_not_replaced_by_those_of_an_earlier_commit(copied):
     weights = retrained.stage.commit(retrained.stage.steps()[-1]) / "weights.pt"
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")
     with pytest.raises(DamagedError, match=r"no good weights\.pt"):
-        load_plain(retrained_subject(retrained), retrained)
+        trained_network(retrained)

@@ -2,7 +2,7 @@ import keyword
 
 import pytest
 
-from emtnas_hpc.export.subjects import module_name
+from emtnas_hpc.export.spec import module_name
 
 
 @pytest.mark.parametrize(
