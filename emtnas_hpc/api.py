@@ -16,6 +16,7 @@ from emtnas_hpc.export.spec import Retrained, check_shape, retrainings_of
 from emtnas_hpc.pipeline import finished_history, incumbent, run_retraining_stages
 from emtnas_hpc.retraining.record import Retraining, TestResult
 from emtnas_hpc.retraining.spec import RetrainSpec
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.environment import check_device_name
@@ -320,8 +321,8 @@ def retrain(
     mend = prepare_hint_for_retraining(paths, own, [target], settings, data_dir)
     device = check_device_name(device)
     run_spec = RunSpec(run.experiment, run.seed, paths, data_dir, device, mend)
-    callbacks = Callbacks(lambda step: progress(step.summary), lambda _phase, _what: None, say)
-    with StopRequest() as stop:
+    callbacks = Callbacks(lambda step: progress(step.readings), lambda _phase, _what: None)
+    with log_to(say), StopRequest() as stop:
         try:
             outcome = run_retraining_stages(run_spec, [spec], callbacks, stop)
         except StartOverError as error:

@@ -1,6 +1,5 @@
 """`export`: an architecture as a Python module of its own."""
 
-import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -114,12 +113,8 @@ def export(
             names = ", ".join(spec.name for spec in specs)
             raise InputError(f"--name is for one network, found {names}; say --task as well")
         specs = [specs[0].renamed(name)]
-    for path in write_export(specs, output, onnx=onnx, force=force, warn=_warn):
+    for path in write_export(specs, output, onnx=onnx, force=force):
         print(path)
-
-
-def _warn(problem: str) -> None:
-    print(f"warning: {problem}", file=sys.stderr)
 
 
 def _refuse_both(option: str, other: str, value: object) -> None:

@@ -1,8 +1,9 @@
 """The files of an export: a module that runs without us, its weights, ONNX."""
 
+import logging
 import os
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from emtnas_hpc.errors import InputError
 from emtnas_hpc.export.spec import ExportSpec
 from emtnas_hpc.space.architecture import Cell, format_genotype
 from emtnas_hpc.space.counts import count_macs, count_parameters
+
+log = logging.getLogger(__name__)
 
 #: Read as text, so that an architecture is exported without importing torch.
 _PLAIN = Path(__file__).parents[1] / "plain.py"
@@ -25,7 +28,6 @@ def write_export(
     *,
     onnx: bool,
     force: bool,
-    warn: Callable[[str], None] = lambda _problem: None,
 ) -> list[Path]:
     """Writes `<name>.py` of every network, `<name>.pt` where it has weights, and perhaps `.onnx`.
 
@@ -37,7 +39,6 @@ def write_export(
         folder: is made if need be.
         onnx: write ONNX besides.
         force: replace other files of these names, and export what diverged.
-        warn: is told what diverged, with `force`.
 
     Returns:
         The files.
@@ -53,7 +54,7 @@ def write_export(
         if problem and not force:
             raise InputError(f"{problem}; {advice}export it all the same with --force")
         if problem:
-            warn(problem)
+            log.warning("warning: %s", problem)
 
     retrain = "retrain with a lower retraining.learning_rate, choose another --retraining, or "
     _refuse_what_cannot_be(specs, onnx)
