@@ -255,10 +255,6 @@ def build_network(
     return fresh_network(architecture, shape, seed)
 
 
-#: Told after every step what the stage says of it: epoch, loss, accuracy.
-ProgressListener = Callable[[Mapping[str, object]], None]
-
-
 def retrain(
     run: Run,
     task: str | None = None,
@@ -270,7 +266,7 @@ def retrain(
     data: str | Path = "data",
     device: str = "auto",
     say: Callable[[str], None] = print,
-    progress: ProgressListener = lambda _summary: None,
+    progress: Callable[[Mapping[str, object]], None] = lambda _readings: None,
 ) -> RunRetraining:
     """Trains what a finished search found from scratch, and measures it on the test set once.
 
@@ -286,8 +282,8 @@ def retrain(
         settings: overrides such as "retraining.epochs=10".
         data: where prepared data is.
         device: auto, cpu, cuda or cuda:N.
-        say: told what the user should know.
-        progress: told how it goes.
+        say: is told what the user should know.
+        progress: is told after every step its epoch, loss and accuracy.
 
     Raises:
         InputError: something of it cannot be done; nothing has been changed.
@@ -305,6 +301,11 @@ def retrain(
         run.experiment, settings, recipe=recipe, targets=(target,), registry=REGISTRY
     )
     architecture, origin = incumbent(history, source)
+    largest = max(experiment.retraining.normal_cells, default=0)
+    n_normal = largest if normal_cells is None else normal_cells
+    if n_normal < 1:
+        found = "not given" if normal_cells is None else f"{normal_cells}"
+        raise InputError(f"normal_cells is {found}, expected at least 1 between two reductions")
     spec = RetrainSpec(
         experiment.name,
         run.seed,
@@ -313,12 +314,13 @@ def retrain(
         origin,
         target,
         experiment.task[target],
-        _deepest(normal_cells, experiment),
+        n_normal,
         experiment.retraining,
         experiment.precision,
     )
-    own = run.experiment.data_sets
-    mend = prepare_hint_for_retraining(paths, own, [target], settings, data_dir)
+    mend = prepare_hint_for_retraining(
+        paths, run.experiment.data_sets, [target], settings, data_dir
+    )
     device = check_device_name(device)
     run_spec = RunSpec(run.experiment, run.seed, paths, data_dir, device, mend)
     callbacks = Callbacks(lambda step: progress(step.readings), lambda _phase, _what: None)
@@ -334,12 +336,3 @@ def retrain(
     if outcome is Outcome.MORE:
         raise KeyboardInterrupt(f"stopped by {stop.signal} with work left; the same call goes on")
     return RunRetraining(next(r for r in retrainings_of(paths) if r.name == spec.name))
-
-
-def _deepest(normal_cells: int | None, experiment: Experiment) -> int:
-    largest = max(experiment.retraining.normal_cells, default=0)
-    n_normal = largest if normal_cells is None else normal_cells
-    if n_normal < 1:
-        found = "not given" if normal_cells is None else f"{normal_cells}"
-        raise InputError(f"normal_cells is {found}, expected at least 1 between two reductions")
-    return n_normal
