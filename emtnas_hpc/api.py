@@ -12,14 +12,7 @@ from emtnas_hpc.checkpoint.commits import read_committed
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import EmtnasError, InputError, StartOverError, StoppedError
-from emtnas_hpc.export.files import divergence, load_plain
-from emtnas_hpc.export.subjects import (
-    Retrained,
-    Subject,
-    check_shape,
-    retrained_subject,
-    retrainings_of,
-)
+from emtnas_hpc.export.spec import Retrained, check_shape, retrainings_of
 from emtnas_hpc.pipeline import finished_history, incumbent, run_retraining_stages
 from emtnas_hpc.retraining.record import Retraining, TestResult
 from emtnas_hpc.retraining.spec import RetrainSpec
@@ -48,7 +41,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Incumbent:
     """What a search has found for a task.
 
@@ -73,11 +66,7 @@ class Incumbent:
 
 @dataclass(frozen=True, repr=False)
 class RunRetraining:
-    """A retraining of a run.
-
-    Attributes:
-        retrained: where it lies, and its record.
-    """
+    """A retraining of a run: where its commits are, and its newest record."""
 
     retrained: Retrained
 
@@ -99,20 +88,20 @@ class RunRetraining:
     def test(self) -> TestResult | None:
         """The verdict of the test set; None while it is not finished.
 
-        Of a training that diverged the accuracy is nan.
+        If the training diverged, the accuracy is nan.
         """
         return self.record.verdict
 
     @property
     def diverged(self) -> str:
-        """Where its loss was no finite number, such as `epoch 3`; empty if it never was."""
+        """Where its loss was no finite number, such as `epoch 3`; empty if it always was one."""
         return self.record.diverged
 
     def network(self, *, force: bool = False) -> "nn.Module":
         """The trained network as a plain torch module, in evaluation, on the CPU.
 
         Args:
-            force: only warn of a network that diverged.
+            force: only warn if it diverged.
 
         Raises:
             InputError: the retraining is not finished, or diverged.
@@ -120,27 +109,23 @@ class RunRetraining:
         """
         if not self.record.finished:
             raise InputError(f"{self.name} is not finished, and has no network yet")
-        network, where = load_plain(retrained_subject(self.retrained), self.retrained)
-        if where and not force:
+        from emtnas_hpc.export.networks import is_finite, trained_network  # takes torch
+
+        network = trained_network(self.retrained)
+        problem = self.retrained.divergence(finite=is_finite(network))
+        if problem and not force:
             raise InputError(
-                f"{divergence(self.retrained, where)}; retrain with a lower "
-                "retraining.learning_rate, or take them with network(force=True)"
+                f"{problem}; retrain with a lower retraining.learning_rate, or take them with "
+                "network(force=True)"
             )
-        if where:
-            warnings.warn(divergence(self.retrained, where), stacklevel=2)
+        if problem:
+            warnings.warn(problem, stacklevel=2)
         return network.eval()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
-    """One seed of an experiment, up to its newest commit when it was loaded.
-
-    Attributes:
-        directory: of the run.
-        experiment: all its settings.
-        seed: of it.
-        retrainings: by name.
-    """
+    """One seed of an experiment, up to its newest commit when it was loaded."""
 
     directory: Path
     experiment: Experiment = field(repr=False)
@@ -170,7 +155,7 @@ class Run:
         Raises:
             InputError: the search has committed nothing.
         """
-        return arrays_of(self._searched())
+        return arrays_of(self._committed_history())
 
     def incumbent(self, task: str | None = None) -> Incumbent:
         """What the search has found for a task so far.
@@ -181,20 +166,24 @@ class Run:
         Raises:
             InputError: there is no such task, or the search has committed nothing.
         """
-        history = self._searched()
-        number = self._number(task)
+        history = self._committed_history()
+        if task is None and len(self.tasks) == 1:
+            task = self.tasks[0]
+        if task not in self.tasks:
+            raise InputError(f"task is {task!r}, expected one of {', '.join(self.tasks)}")
+        number = self.tasks.index(task)
         found = history.incumbent(number)
         architecture = decode(found.chromosome)
         return Incumbent(
-            self.tasks[number],
-            found.id,
-            architecture,
-            format_genotype(architecture),
-            history.best_true_fitness(number),
-            history.diverged_in(number),
+            task=task,
+            id=found.id,
+            architecture=architecture,
+            genotype=format_genotype(architecture),
+            true_fitness=history.best_true_fitness(number),
+            diverged_in=history.diverged_in(number),
         )
 
-    def _searched(self) -> History:
+    def _committed_history(self) -> History:
         if self._history is None:
             raise InputError(
                 f"{self.directory}: the search has committed nothing; start it with "
@@ -202,19 +191,11 @@ class Run:
             )
         return self._history
 
-    def _number(self, task: str | None) -> int:
-        if task is None and len(self.tasks) == 1:
-            return 0
-        if task not in self.tasks:
-            raise InputError(f"task is {task!r}, expected one of {', '.join(self.tasks)}")
-        return self.tasks.index(task)
-
 
 def load_run(directory: str | Path) -> Run:
-    """Reads a run directory; may be done while the run goes on, and needs no torch.
+    """Reads the directory of one seed, such as `runs/cifar/seed-0`.
 
-    Args:
-        directory: of one seed, such as `runs/cifar/seed-0`.
+    May be done while the run goes on, and needs no torch.
 
     Raises:
         InputError: it is no run directory.
@@ -227,9 +208,13 @@ def load_run(directory: str | Path) -> Run:
             f"{paths.directory} is no run: expected the directory of one seed, with an "
             "experiment.toml"
         )
-    retrainings = tuple(RunRetraining(each) for each in retrainings_of(paths))
-    history = read_committed(paths.search, FILE_NAME, read_history)
-    return Run(paths.directory, stored.experiment, stored.seed, retrainings, history)
+    return Run(
+        directory=paths.directory,
+        experiment=stored.experiment,
+        seed=stored.seed,
+        retrainings=tuple(RunRetraining(each) for each in retrainings_of(paths)),
+        _history=read_committed(paths.search, FILE_NAME, read_history),
+    )
 
 
 def build_network(
@@ -245,17 +230,10 @@ def build_network(
 ) -> "nn.Module":
     """Makes a network that maps `(n, image_channels, image_size, image_size)` to logits.
 
-    It is plain torch, in training mode, on the CPU: what `export` writes.
-
-    Args:
-        architecture: an architecture, or a genotype as text.
-        classes: outputs of the classifier.
-        channels: C, the width after the stem.
-        normal_cells: N, normal cells between two reductions.
-        image_channels: 1 or 3.
-        image_size: edge of the square images in pixels.
-        stem: "plain", or "strided" for large images.
-        seed: of the weights; torch's own generator is not touched.
+    It is plain torch, in training mode, on the CPU: what `export` writes. The architecture may be a
+    genotype as text. `channels` is C, the width after the stem; `normal_cells` is N, in each stage;
+    the stem is "plain", or "strided" for large images. The seed is that of the weights; torch's own
+    generator is not touched.
 
     Raises:
         InputError: no network can be like that, or the text is no genotype.
@@ -263,15 +241,18 @@ def build_network(
     if isinstance(architecture, str):
         architecture = parse_genotype(architecture)
     shape = check_shape(
-        NetworkShape(channels, normal_cells, image_channels, image_size, classes, stem)
+        NetworkShape(
+            channels=channels,
+            n_normal=normal_cells,
+            image_channels=image_channels,
+            image_size=image_size,
+            n_classes=classes,
+            stem=stem,
+        )
     )
-    from emtnas_hpc.export.plain import fresh_network
+    from emtnas_hpc.export.networks import fresh_network  # takes torch
 
-    return fresh_network(Subject("network", architecture, shape), seed)
-
-
-#: Told after every step what the stage says of it: epoch, loss, accuracy.
-ProgressListener = Callable[[Mapping[str, object]], None]
+    return fresh_network(architecture, shape, seed)
 
 
 def retrain(
@@ -285,7 +266,7 @@ def retrain(
     data: str | Path = "data",
     device: str = "auto",
     say: Callable[[str], None] = print,
-    progress: ProgressListener = lambda _summary: None,
+    progress: Callable[[Mapping[str, object]], None] = lambda _readings: None,
 ) -> RunRetraining:
     """Trains what a finished search found from scratch, and measures it on the test set once.
 
@@ -293,16 +274,16 @@ def retrain(
     stops it at the next batch; `run` itself stays as it was loaded.
 
     Args:
-        run: whose search is finished.
+        run: its search is finished.
         task: that the architecture was found for; a run of one task needs none.
         on: data set to train on instead: a transfer.
-        normal_cells: N; by default the largest that the experiment asks for.
+        normal_cells: N; by default the largest of the experiment's.
         recipe: in place of the run's.
         settings: overrides such as "retraining.epochs=10".
         data: where prepared data is.
         device: auto, cpu, cuda or cuda:N.
-        say: told what the user should know.
-        progress: told how it goes.
+        say: is told what the user should know.
+        progress: is told after every step its epoch, loss and accuracy.
 
     Raises:
         InputError: something of it cannot be done; nothing has been changed.
@@ -312,67 +293,46 @@ def retrain(
     """
     if threading.current_thread() is not threading.main_thread():
         raise InputError("retrain is called in a thread, expected the main one: it hears signals")
-    order = _order(run, run.incumbent(task).task, on, normal_cells, recipe, settings)
     paths, data_dir = RunPaths(run.directory), Path(data)
-    own = run.experiment.data_sets
-    mend = prepare_hint_for_retraining(paths, own, [order.task], settings, data_dir)
+    source = run.incumbent(task).task
+    target = on or source
+    history = finished_history(paths)
+    experiment = retraining_experiment(
+        run.experiment, settings, recipe=recipe, targets=(target,), registry=REGISTRY
+    )
+    architecture, origin = incumbent(history, source)
+    largest = max(experiment.retraining.normal_cells, default=0)
+    n_normal = largest if normal_cells is None else normal_cells
+    if n_normal < 1:
+        found = "not given" if normal_cells is None else f"{normal_cells}"
+        raise InputError(f"normal_cells is {found}, expected at least 1 between two reductions")
+    spec = RetrainSpec(
+        experiment.name,
+        run.seed,
+        experiment.threads,
+        architecture,
+        origin,
+        target,
+        experiment.task[target],
+        n_normal,
+        experiment.retraining,
+        experiment.precision,
+    )
+    mend = prepare_hint_for_retraining(
+        paths, run.experiment.data_sets, [target], settings, data_dir
+    )
     device = check_device_name(device)
-    request = RunSpec(run.experiment, run.seed, paths, data_dir, device, mend)
-    listeners = Callbacks(lambda step: progress(step.readings), lambda _phase, _what: None)
-    with log_to(say):
-        _carry_on(request, order, listeners)
-    found = retrainings_of(request.paths)
-    return RunRetraining(next(each for each in found if each.name == order.name))
-
-
-def _carry_on(request: RunSpec, order: RetrainSpec, listeners: Callbacks) -> None:
-    with StopRequest() as stop:
+    run_spec = RunSpec(run.experiment, run.seed, paths, data_dir, device, mend)
+    callbacks = Callbacks(lambda step: progress(step.readings), lambda _phase, _what: None)
+    with log_to(say), StopRequest() as stop:
         try:
-            outcome = run_retraining_stages(request, [order], listeners, stop)
+            outcome = run_retraining_stages(run_spec, [spec], callbacks, stop)
         except StartOverError as error:
             raise EmtnasError(
                 f"{error.reason}: restart the kernel, then the same call goes on"
             ) from None
         except StoppedError:
-            outcome = Outcome.MORE  # outside the loop, which alone returns it
+            outcome = Outcome.MORE  # stopped before its first step
     if outcome is Outcome.MORE:
-        raise KeyboardInterrupt(
-            f"stopped by {stop.signal} with work left; the same call goes on"
-        ) from None
-
-
-def _order(
-    run: Run,
-    task: str,
-    on: str | None,
-    normal_cells: int | None,
-    recipe: str | None,
-    settings: Sequence[str],
-) -> RetrainSpec:
-    history = finished_history(RunPaths(run.directory))
-    target = on or task
-    wanted = retraining_experiment(
-        run.experiment, settings, recipe=recipe, targets=(target,), registry=REGISTRY
-    )
-    architecture, origin = incumbent(history, task)
-    return RetrainSpec(
-        wanted.name,
-        run.seed,
-        wanted.threads,
-        architecture,
-        origin,
-        target,
-        wanted.task[target],
-        _depth(normal_cells, wanted),
-        wanted.retraining,
-        wanted.precision,
-    )
-
-
-def _depth(normal_cells: int | None, experiment: Experiment) -> int:
-    depth = max(experiment.retraining.normal_cells, default=0)
-    depth = depth if normal_cells is None else normal_cells
-    if depth < 1:
-        found = "not given" if normal_cells is None else f"{normal_cells}"
-        raise InputError(f"normal_cells is {found}, expected at least 1 between two reductions")
-    return depth
+        raise KeyboardInterrupt(f"stopped by {stop.signal} with work left; the same call goes on")
+    return RunRetraining(next(r for r in retrainings_of(paths) if r.name == spec.name))

@@ -23,6 +23,7 @@ LAYERS = {
     "settings": set(),
     "evolution": {"space"},
     "supernet": {"space"},
+    "plain": set(),
     "runner": {"checkpoint"},
     "data": {"settings", "space", "checkpoint"},
     "report": {
@@ -43,7 +44,7 @@ LAYERS = {
         *("progress", "retraining", "search", "runner", "data", "space", "checkpoint"),
         *("settings",),
     },
-    "export": {"retraining", "search", "supernet", "space", "checkpoint", "settings"},
+    "export": {"plain", "retraining", "search", "supernet", "space", "checkpoint", "settings"},
     "api": {
         *("export", "pipeline", "retraining", "search", "runner", "data", "evolution", "space"),
         *("checkpoint", "settings"),
@@ -74,7 +75,7 @@ LAYERS = {
 #: The only places of each slow or special library, at any depth of a module.
 HOMES = {
     "torch": {
-        *("supernet", "data/batches.py", "search", "export/plain.py", "export/files.py", "api.py"),
+        *("plain.py", "supernet", "data/batches.py", "search", "export/networks.py", "api.py"),
         *("retraining/spec.py", "retraining/trainer.py", "retraining/loaders.py"),
     },
     "PIL": {"data/pictures.py"},
@@ -183,7 +184,7 @@ WITHOUT_TORCH = (
 )
 #: Homes of torch, within one of these.
 WITH_TORCH = {
-    *("data/batches.py", "search/device.py", "search/trainer.py", "export/plain.py"),
+    *("data/batches.py", "search/device.py", "search/trainer.py", "export/networks.py"),
     *("retraining/loaders.py", "retraining/trainer.py"),
 }
 

@@ -1,9 +1,8 @@
 """`export`: an architecture as a Python module of its own."""
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,25 +12,21 @@ from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.cli.options import RunsOption, typed_path
 from emtnas_hpc.cli.runs import find_run
 from emtnas_hpc.errors import EmtnasError, InputError
-from emtnas_hpc.export.files import Item, write_export
-from emtnas_hpc.export.subjects import (
-    Subject,
+from emtnas_hpc.export.files import write_export
+from emtnas_hpc.export.spec import (
+    ExportSpec,
     as_option,
     check_shape,
     choose,
-    genotype_subject,
-    incumbent_subject,
+    incumbent_spec,
     refuse_damaged,
-    renamed,
-    retrained_subject,
-    retraining_shape,
+    retrained_spec,
     retrainings_of,
 )
 from emtnas_hpc.report.load import newest_history
 from emtnas_hpc.search.history import History
 from emtnas_hpc.search.run_dir import read_stored
-from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.space.architecture import NetworkShape
+from emtnas_hpc.space.architecture import NetworkShape, parse_genotype
 
 
 def export(
@@ -89,159 +84,114 @@ def export(
     NAME.py says where the network comes from, how it is loaded and how images are normalised;
     NAME.pt holds the weights that the test set was measured with. Prints the files.
     """
-    # Imported here, so that --help needs none of it.
-
-    frame = Frame(channels, normal_cells, classes, image_size, image_channels)
-    order = ExportOrder(run, task, retraining, untrained, genotype, frame, name, runs)
-    print_exported(order, output, onnx=onnx, force=force)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The options of a network's frame, each None where it was not given."""
-
-    channels: int | None
-    normal_cells: int | None
-    classes: int | None
-    image_size: int | None
-    image_channels: int | None
-
-    def refuse(self, *allowed: str) -> None:
-        """Refuses the options that are given and not among the allowed ones."""
-        for field in fields(self):
-            if getattr(self, field.name) is not None and field.name not in allowed:
-                kinds = "--genotype or --untrained" if not allowed else "--genotype"
-                raise InputError(
-                    f"{as_option(field.name)} is for {kinds}; the network of a run has its own"
-                )
-
-
-@dataclass(frozen=True)
-class ExportOrder:
-    """The arguments of `export`, as the user gave them."""
-
-    run: str | None
-    task: str | None
-    retraining: str | None
-    untrained: bool
-    genotype: str | None
-    frame: Frame
-    name: str | None
-    runs: Path
-
-    def items(self) -> list[Item]:
-        """The networks that are meant.
-
-        Raises:
-            InputError: the arguments do not go together, or there is no such network.
-            DamagedError: the run's history cannot be read.
-            StorageError: a part of the run that matters cannot be read.
-        """
-        items = list(self._items())
-        if self.name is None:
-            return items
-        if len(items) > 1:
-            names = ", ".join(item.subject.name for item in items)
+    shape = {
+        "channels": channels,
+        "normal_cells": normal_cells,
+        "classes": classes,
+        "image_size": image_size,
+        "image_channels": image_channels,
+    }
+    shape_options = {name: value for name, value in shape.items() if value is not None}
+    if genotype is not None:
+        _refuse_both("--genotype", "RUN", run)
+        _refuse_both("--genotype", "--task", task)
+        _refuse_both("--genotype", "--retraining", retraining)
+        _refuse_both("--genotype", "--untrained", untrained or None)
+        specs = [_from_genotype(genotype, shape_options)]
+    elif run is None:
+        raise InputError("no run is named; name one, or give --genotype")
+    else:
+        directory = find_run(run, runs)
+        if untrained:
+            _refuse_both("--untrained", "--retraining", retraining)
+            specs = _untrained(directory, task, shape_options)
+        else:
+            _refuse_shape_options(shape_options, "--genotype or --untrained")
+            specs = _retrained(directory, task, retraining)
+    if name is not None:
+        if len(specs) > 1:
+            names = ", ".join(spec.name for spec in specs)
             raise InputError(f"--name is for one network, found {names}; say --task as well")
-        return [replace(items[0], subject=renamed(items[0].subject, self.name))]
-
-    def _items(self) -> Iterator[Item]:
-        if self.genotype is not None:
-            yield Item(_from_elsewhere(self, self.genotype))
-            return
-        if self.run is None:
-            raise InputError("no run is named; name one, or give --genotype")
-        directory = find_run(self.run, self.runs)
-        if self.untrained:
-            yield from _incumbents(self, directory)
-            return
-        self.frame.refuse()
-        if self.task is not None and self.retraining is not None:
-            raise InputError("--task and --retraining exclude each other; give one of them")
-        paths = RunPaths(directory)
-        refuse_damaged(paths, self.retraining)
-        found = retrainings_of(paths, only_readable=self.retraining is not None)
-        history = None
-        with suppress(EmtnasError):  # a retraining may have outlived its search
-            history = newest_history(directory)
-        for retrained in choose(found, directory, self.task, self.retraining):
-            doubt = _doubt(history, retrained.record.header.found_on)
-            yield Item(retrained_subject(retrained), retrained, doubt)
-
-
-def _doubt(history: History | None, found_on: str | None) -> str:
-    """What is wrong with whatever a search has found for a task; empty if nothing is."""
-    names = [] if history is None else [task.name for task in history.header.tasks]
-    if history is None or found_on not in names:
-        return ""
-    generation = history.diverged_in(names.index(found_on))
-    if generation is None:
-        return ""
-    return (
-        f"the search of {found_on} diverged in generation {generation}: what it found is no result"
-    )
-
-
-def _from_elsewhere(order: ExportOrder, genotype: str) -> Subject:
-    for option, value in (
-        ("RUN", order.run),
-        ("--task", order.task),
-        ("--retraining", order.retraining),
-        ("--untrained", order.untrained or None),
-    ):
-        if value is not None:
-            raise InputError(f"--genotype and {option} exclude each other; give one of them")
-    frame = order.frame
-    shape = NetworkShape(
-        channels=48 if frame.channels is None else frame.channels,
-        n_normal=2 if frame.normal_cells is None else frame.normal_cells,
-        image_channels=3 if frame.image_channels is None else frame.image_channels,
-        image_size=32 if frame.image_size is None else frame.image_size,
-        n_classes=10 if frame.classes is None else frame.classes,
-    )
-    return genotype_subject(genotype, check_shape(shape, as_option))
-
-
-def _incumbents(order: ExportOrder, directory: Path) -> Iterator[Item]:
-    """What a search has found, in the frame that its run retrains it in."""
-    if order.retraining is not None:
-        raise InputError("--untrained and --retraining exclude each other; give one of them")
-    order.frame.refuse("channels", "normal_cells")
-    history, stored = newest_history(directory), read_stored(RunPaths(directory))
-    names = [task.name for task in history.header.tasks]
-    if order.task not in (None, *names):
-        raise InputError(f"--task is {order.task!r}, but the search has {', '.join(names)}")
-    for number, name in enumerate(names):
-        if order.task in (None, name):
-            experiment = stored.experiment if stored else None
-            subject = _incumbent(order.frame, history, number, experiment)
-            yield Item(subject, doubt=_doubt(history, name))
-
-
-def _incumbent(frame: Frame, history: History, task: int, experiment: Experiment | None) -> Subject:
-    name = history.header.tasks[task].name
-    images = experiment.task[name] if experiment else None
-    subject = incumbent_subject(history, task, images)
-    shape = subject.shape
-    if experiment is not None:
-        shape = retraining_shape(shape, experiment.retraining)
-    if frame.channels is not None:
-        shape = replace(shape, channels=frame.channels)
-    if frame.normal_cells is not None:
-        shape = replace(shape, n_normal=frame.normal_cells)
-    return replace(subject, shape=check_shape(shape, as_option))
-
-
-def print_exported(order: ExportOrder, folder: Path, *, onnx: bool, force: bool) -> None:
-    """Carries out an order and prints the files, one a line.
-
-    Raises:
-        InputError: something of it cannot be done; nothing has been changed.
-        EmtnasError: of the store.
-    """
-    for path in write_export(order.items(), folder, onnx=onnx, force=force, say=_warn):
+        specs = [specs[0].renamed(name)]
+    for path in write_export(specs, output, onnx=onnx, force=force):
         print(path)
 
 
-def _warn(line: str) -> None:
-    print(line, file=sys.stderr)
+def _refuse_both(option: str, other: str, value: object) -> None:
+    if value is not None:
+        raise InputError(f"{option} and {other} exclude each other; give one of them")
+
+
+def _refuse_shape_options(options: Iterable[str], allowed_with: str) -> None:
+    for name in options:
+        raise InputError(
+            f"{as_option(name)} is for {allowed_with}; the network of a run has its own"
+        )
+
+
+def _from_genotype(genotype: str, shape_options: Mapping[str, int]) -> ExportSpec:
+    shape = NetworkShape(
+        channels=shape_options.get("channels", 48),
+        n_normal=shape_options.get("normal_cells", 2),
+        image_channels=shape_options.get("image_channels", 3),
+        image_size=shape_options.get("image_size", 32),
+        n_classes=shape_options.get("classes", 10),
+    )
+    check_shape(shape, as_option)
+    return ExportSpec(name="network", architecture=parse_genotype(genotype), shape=shape)
+
+
+def _untrained(
+    directory: Path, task: str | None, shape_options: Mapping[str, int]
+) -> list[ExportSpec]:
+    """What a search has found, in the width and depth that its run retrains it with."""
+    network_only = ("classes", "image_size", "image_channels")
+    _refuse_shape_options([name for name in network_only if name in shape_options], "--genotype")
+    history, stored = newest_history(directory), read_stored(RunPaths(directory))
+    names = [each.name for each in history.header.tasks]
+    if task not in (None, *names):
+        raise InputError(f"--task is {task!r}, but the search has {', '.join(names)}")
+    specs = []
+    for number, name in enumerate(names):
+        if task not in (None, name):
+            continue
+        images = stored.experiment.task[name] if stored else None
+        spec = incumbent_spec(history, number, images, _divergence(history, name))
+        shape = spec.shape
+        channels, n_normal = shape.channels, shape.n_normal
+        if stored:
+            retraining = stored.experiment.retraining
+            channels, n_normal = retraining.channels, max(retraining.normal_cells, default=n_normal)
+        shape = replace(
+            shape,
+            channels=shape_options.get("channels", channels),
+            n_normal=shape_options.get("normal_cells", n_normal),
+        )
+        specs.append(replace(spec, shape=check_shape(shape, as_option)))
+    return specs
+
+
+def _retrained(directory: Path, task: str | None, name: str | None) -> list[ExportSpec]:
+    if task is not None:
+        _refuse_both("--task", "--retraining", name)
+    paths = RunPaths(directory)
+    refuse_damaged(paths, name)
+    found = retrainings_of(paths, only_readable=name is not None)
+    history = None
+    with suppress(EmtnasError):  # a retraining may have outlived its search
+        history = newest_history(directory)
+    return [
+        retrained_spec(each, _divergence(history, each.record.header.found_on))
+        for each in choose(found, directory, task, name)
+    ]
+
+
+def _divergence(history: History | None, task: str | None) -> str:
+    """That the search of a task diverged, and when; empty if it did not, as far as is known."""
+    names = [] if history is None else [each.name for each in history.header.tasks]
+    if history is None or task not in names:
+        return ""
+    generation = history.diverged_in(names.index(task))
+    if generation is None:
+        return ""
+    return f"the search of {task} diverged in generation {generation}: what it found is no result"

@@ -1,22 +1,100 @@
-"""Exported files: written whole or not at all, and no other file lost."""
+"""The files of an export: a module that runs without us, its weights, ONNX."""
 
+import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.export.sources import module_source
-from emtnas_hpc.export.subjects import Retrained, Subject
+from emtnas_hpc.export.spec import ExportSpec
+from emtnas_hpc.space.architecture import Cell, format_genotype
+from emtnas_hpc.space.counts import count_macs, count_parameters
 
-if TYPE_CHECKING:
-    from torch import nn
+log = logging.getLogger(__name__)
 
-
+#: Read as text, so that an architecture is exported without importing torch.
+_PLAIN = Path(__file__).parents[1] / "plain.py"
+#: What torch's exporter imports.
+PACKAGES = ("onnx", "onnxscript")
 _ADVICE = "choose another --output"
+
+
+def write_export(
+    specs: Sequence[ExportSpec],
+    folder: Path,
+    *,
+    onnx: bool,
+    force: bool,
+) -> list[Path]:
+    """Writes `<name>.py` of every network, `<name>.pt` where it has weights, and perhaps `.onnx`.
+
+    Nothing is written before everything is ready. Files that are there with the same content may
+    stay.
+
+    Args:
+        specs: what to export.
+        folder: is made if need be.
+        onnx: write ONNX besides.
+        force: replace other files of these names, and export what diverged.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: other files are there, two networks have one name, a package is missing, or a
+            network diverged.
+        DamagedError: weights are damaged.
+        StorageError: the disk refused.
+    """
+
+    def refuse(problem: str, advice: str = "") -> None:
+        if problem and not force:
+            raise InputError(f"{problem}; {advice}export it all the same with --force")
+        if problem:
+            log.warning("warning: %s", problem)
+
+    retrain = "retrain with a lower retraining.learning_rate, choose another --retraining, or "
+    _refuse_what_cannot_be(specs, onnx)
+    for spec in specs:
+        refuse(spec.warning)
+        if spec.retrained is not None:
+            refuse(spec.retrained.divergence(), retrain)
+    files = {folder / f"{spec.name}.py": module_source(spec).encode() for spec in specs}
+    if not force:
+        refuse_other_files(files)
+    for spec in specs:
+        if spec.retrained is None:
+            continue
+        from emtnas_hpc.export import networks  # takes torch
+
+        network = networks.trained_network(spec.retrained)
+        if not spec.retrained.record.diverged:
+            refuse(spec.retrained.divergence(finite=networks.is_finite(network)), retrain)
+        files[folder / f"{spec.name}.pt"] = networks.weights_bytes(network)
+        if onnx:
+            files[folder / f"{spec.name}.onnx"] = networks.onnx_bytes(network, spec.shape)
+    if not force:
+        refuse_other_files(files)
+    write_files(files)
+    return list(files)
+
+
+def _refuse_what_cannot_be(specs: Sequence[ExportSpec], onnx: bool) -> None:
+    names = [spec.name for spec in specs]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{names.count(name)} networks would be called {name}; export one")
+    if onnx and any(spec.retrained is None for spec in specs):
+        raise InputError("--onnx holds weights, and there are none; export a finished retraining")
+    missing = [name for name in PACKAGES if find_spec(name) is None] if onnx else []
+    if missing:
+        raise InputError(
+            f"--onnx takes {' and '.join(missing)}, not installed here; "
+            "install them with: pip install 'emtnas-hpc[onnx]'"
+        )
 
 
 def refuse_other_files(files: Mapping[Path, bytes]) -> None:
@@ -64,156 +142,143 @@ def write_files(files: Mapping[Path, bytes]) -> None:
                 raise
 
 
-#: What torch's exporter imports.
-PACKAGES = ("onnx", "onnxscript")
+_NORMALISE = '''\
+#: Per channel, of pixel values in [0, 1].
+MEAN = {mean!r}
+STD = {std!r}
 
 
-def refuse_missing_packages() -> None:
-    """Makes sure that ONNX can be written.
+def normalise(pixels: Tensor) -> Tensor:
+    """Maps pixels from 0 to 255, (n, {channels}, {size}, {size}), to what the network reads."""
+    mean = torch.tensor(MEAN, device=pixels.device).view(-1, 1, 1)
+    std = torch.tensor(STD, device=pixels.device).view(-1, 1, 1)
+    return (pixels - 255 * mean) / (255 * std)
 
-    Raises:
-        InputError: naming what to install.
+
+'''
+
+_BUILD = '''\
+REDUCTION: Blocks = (
+{reduction}
+)
+NORMAL: Blocks = (
+{normal}
+)
+
+
+def build(weights: str | None = None) -> nn.Module:
+    """Makes the network, with the weights of a file; without one, as torch initialises it.
+
+    It begins in training mode: call `eval()` before it classifies.
     """
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"--onnx takes {' and '.join(missing)}, not installed here; "
-            "install them with: pip install 'emtnas-hpc[onnx]'"
+    network = Network(
+        REDUCTION,
+        NORMAL,
+        channels={channels},
+        normal_cells={normal_cells},
+        image_channels={image_channels},
+        classes={classes},
+        strided={strided},
+    )
+    if weights is not None:
+        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    return network
+'''
+
+
+def module_source(spec: ExportSpec) -> str:
+    """A module that needs nothing but torch: facts, the architecture, and the text of plain.py."""
+    imports, classes = _PLAIN.read_text(encoding="utf-8").split("\n\n\n", 1)
+    _docstring, imports = imports.split('"""\n\n')
+    shape, normalisation = spec.shape, spec.normalisation
+    normalise = ""
+    if normalisation is not None:
+        normalise = _NORMALISE.format(
+            mean=normalisation.mean,
+            std=normalisation.std,
+            channels=shape.image_channels,
+            size=shape.image_size,
         )
+    build = _BUILD.format(
+        reduction=_listed(spec.architecture.reduction),
+        normal=_listed(spec.architecture.normal),
+        channels=shape.channels,
+        normal_cells=shape.n_normal,
+        image_channels=shape.image_channels,
+        classes=shape.n_classes,
+        strided=shape.stem == "strided",
+    )
+    return f"{preface(spec)}\n{imports}\n\n{normalise}{build}\n\n{classes}"
 
 
-@dataclass(frozen=True)
-class Item:
-    """One network to export.
-
-    Attributes:
-        subject: what its module says.
-        retrained: where its weights are; None for a network without.
-        doubt: what is wrong with the search that found it; empty if nothing is.
-    """
-
-    subject: Subject
-    retrained: Retrained | None = None
-    doubt: str = ""
+def _listed(cell: Cell) -> str:
+    return "\n".join(f"    {block},".replace("'", '"') for block in cell.named_blocks)
 
 
-def write_export(
-    items: Sequence[Item],
-    folder: Path,
-    *,
-    onnx: bool,
-    force: bool,
-    say: Callable[[str], None] = lambda _warning: None,
-) -> list[Path]:
-    """Writes `<name>.py` of every item, `<name>.pt` where it has weights, and perhaps `.onnx`.
-
-    Nothing is written before everything is ready. Files that are there with the same content may
-    stay.
-
-    Args:
-        items: what to export.
-        folder: where to; made if need be.
-        onnx: whether to write ONNX besides.
-        force: replace other files of these names, and export what diverged.
-        say: told of what diverged, with `force`.
-
-    Returns:
-        The files.
-
-    Raises:
-        InputError: other files are there, two items have one name, a package is missing, or a
-            network diverged.
-        DamagedError: weights are damaged.
-        StorageError: the disk refused.
-    """
-    _refuse_what_cannot_be(items, onnx)
-    for item in items:
-        if item.doubt and not force:
-            raise InputError(f"{item.doubt}; export it all the same with --force")
-        if item.doubt:
-            say(f"warning: {item.doubt}")
-        if item.retrained is not None and not force:
-            refuse_divergence(item.retrained, item.retrained.record.diverged)
-    files = {folder / f"{item.subject.name}.py": _source(item.subject) for item in items}
-    if not force:
-        refuse_other_files(files)
-    for item in items:
-        if item.retrained is not None:
-            network, where = load_plain(item.subject, item.retrained)
-            if force and where:
-                say(f"warning: {divergence(item.retrained, where)}")
-            elif where:
-                refuse_divergence(item.retrained, where)
-            files |= _weights(item.subject, network, folder, onnx=onnx)
-    if not force:
-        refuse_other_files(files)
-    write_files(files)
-    return list(files)
+_WIDTH = 98
+_LABEL_WIDTH = 12
 
 
-def _refuse_what_cannot_be(items: Sequence[Item], onnx: bool) -> None:
-    names = [item.subject.name for item in items]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{names.count(name)} networks would be called {name}; export one")
-    if onnx and any(item.retrained is None for item in items):
-        raise InputError("--onnx holds weights, and there are none; export a finished retraining")
-    if onnx:
-        refuse_missing_packages()
+def preface(spec: ExportSpec) -> str:
+    """The docstring of the module."""
+    lines = [
+        "An image classifier in plain PyTorch, written by emtnas-hpc; it needs nothing but torch.",
+        "",
+        *_example(spec),
+        "",
+        *(line for fact in _facts(spec) for line in _aligned(*fact)),
+        "",
+        *_notes(spec),
+    ]
+    # Free text, such as who proposed a recipe, must not end the docstring or escape from it.
+    text = "\n".join(lines).replace("\\", "\\\\").replace('"""', "'''")
+    return f'"""{text}\n"""\n'
 
 
-def _source(subject: Subject) -> bytes:
-    return module_source(subject).encode()
+def _example(spec: ExportSpec) -> Iterator[str]:
+    shape = spec.shape
+    size = f"(n, {shape.image_channels}, {shape.image_size}, {shape.image_size})"
+    made = "build()" if spec.retrained is None else f'build("{spec.name}.pt").eval()'
+    yield f"    from {spec.name} import build{', normalise' if spec.normalisation else ''}"
+    yield ""
+    yield f"    network = {made}"
+    if spec.normalisation is not None:
+        yield f"    logits = network(normalise(pixels))  # pixels from 0 to 255, {size}"
+    else:
+        yield f"    logits = network(images)  # normalised, {size}"
 
 
-def _weights(
-    subject: Subject, network: "nn.Module", folder: Path, *, onnx: bool
-) -> dict[Path, bytes]:
-    """The files with weights in them."""
-    from emtnas_hpc.export.plain import weights_bytes
-
-    files = {folder / f"{subject.name}.pt": weights_bytes(network)}
-    if onnx:
-        from emtnas_hpc.export.plain import onnx_bytes
-
-        files[folder / f"{subject.name}.onnx"] = onnx_bytes(network, subject.shape)
-    return files
-
-
-def load_plain(subject: Subject, retrained: Retrained) -> tuple["nn.Module", str]:
-    """The exported network of a finished retraining, in plain torch.
-
-    Returns:
-        The network, and where it diverged: empty if nowhere. Its weights are looked at, too: not
-        every record was written when that was done before.
-
-    Raises:
-        DamagedError: its weights are damaged, or gone.
-    """
-    from emtnas_hpc.export.plain import plain_network, trained_network
-
-    network = plain_network(subject, trained_network(retrained))
-    finite = all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values())
-    return network, retrained.record.diverged or ("" if finite else "its last steps")
+def _facts(spec: ExportSpec) -> Iterator[tuple[str, str]]:
+    yield from spec.facts
+    shape, architecture = spec.shape, spec.architecture
+    macs, n_parameters = count_macs(architecture, shape), count_parameters(architecture, shape)
+    n_all = count_parameters(architecture, shape, "all")
+    yield "network", f"C = {shape.channels}, N = {shape.n_normal}, {macs:,} MACs for one image"
+    yield (
+        "parameters",
+        f"{n_parameters:,}; {n_all:,} if the output slices that are not in use count as well, as "
+        "they do in the paper's tables",
+    )
+    reduction, normal = format_genotype(architecture).split("; ")
+    yield "genotype", f"{reduction};"
+    yield "", normal
 
 
-def divergence(retrained: Retrained, where: str) -> str:
-    """What to say of a network that diverged there."""
-    return f"{retrained.stage.directory} diverged in {where}: its weights are no result"
+def _notes(spec: ExportSpec) -> Iterator[str]:
+    yield "Dropout and drop path, which act in training only, are off unless masks are given."
+    if spec.normalisation is not None and spec.normalisation.pool > 1:
+        pool = spec.normalisation.pool
+        yield f"The images were average-pooled by {pool} before they were normalised."
+    if spec.retrained is None:
+        yield "The network has not been trained."
 
 
-def refuse_divergence(retrained: Retrained, where: str) -> None:
-    """Refuses a network that diverged.
-
-    Args:
-        retrained: whose it is.
-        where: it diverged; empty if nowhere.
-
-    Raises:
-        InputError: it did.
-    """
-    if where:
-        raise InputError(
-            f"{divergence(retrained, where)}; retrain with a lower retraining.learning_rate, "
-            "choose another --retraining, or export it all the same with --force"
-        )
+def _aligned(label: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=f"{label:{_LABEL_WIDTH}}",
+        subsequent_indent=" " * _LABEL_WIDTH,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -202,7 +202,11 @@ class StandAloneTrainer:
                     self._path,
                     batch,
                     draw_masks(
-                        self._network.shape, len(indices), settings.dropout, drop_path, masks
+                        self._network.shape,
+                        len(indices),
+                        masks,
+                        dropout=settings.dropout,
+                        drop_path=drop_path,
                     ),
                 )
         progress = self._training.read()

@@ -23,13 +23,13 @@ class Individuals:
         skill_factor: its task, as an index into the run's tasks.
         chromosome: its genes, `(n_individuals, 40)`.
         operator: what made it, by the number of `evolution.individual.Operator`.
-        parent_a: id, -1 for nobody.
-        parent_b: id, -1 for nobody.
-        parent_of_record: id of the parent whose fitness damps its own, -1 for nobody.
+        parent_a: id, -1 for none.
+        parent_b: id, -1 for none.
+        parent_of_record: id of the parent whose fitness damps its own, -1 for none.
         sampled_accuracy: measured on one mini-batch, in [0, 1].
-        parent_fitness: of the parent of record, nan for nobody.
+        parent_fitness: of the parent of record, nan for none.
         fitness: that selection sees, in [0, 1].
-        clone_of: id of an elder individual with the same genes, -1 for nobody.
+        clone_of: id of an elder individual with the same genes, -1 for none.
         n_steps: mini-batches that its architecture was trained on.
     """
 
@@ -57,7 +57,7 @@ class Generations:
         n_pairs: pairs of parents drawn.
         n_transfers: those that were crossed although their tasks differ.
         population: ids of the survivors, `(n_generations, population)`.
-        fitness: theirs, in the same order.
+        fitness: of the survivors, in the same order.
         fittest: by task: id of the individual with the highest fitness.
         true_fitness: by task: its accuracy on the whole validation set; nan where not measured.
         incumbent: by task: id of the individual with the best true fitness so far.

@@ -119,9 +119,9 @@ class SupernetTrainer:
                     draw_masks(
                         self._network.shape,
                         len(indices),
-                        self._experiment.supernet.dropout,
-                        drop_path,
                         masks,
+                        dropout=self._experiment.supernet.dropout,
+                        drop_path=drop_path,
                     ),
                 )
         progress = self._training.read()

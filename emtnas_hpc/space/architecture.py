@@ -1,4 +1,4 @@
-"""Chromosomes, the architectures that they mean, and the frame around them."""
+"""Chromosomes, the architectures that they mean, genotypes, and the shapes of networks."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,12 +9,6 @@ from typing import Literal
 import numpy as np
 
 from emtnas_hpc.errors import InputError
-
-# The nine candidate operations of an edge, by number and by name.
-#
-# The paper names the families (section 4.1); the list itself is that of the authors' code.
-# None of them changes the number of channels or the resolution.
-
 
 Kind = Literal["separable", "dilated", "identity", "max_pool", "average_pool"]
 
@@ -34,6 +28,8 @@ class Operation:
     kernel: int = 0
 
 
+#: The candidate operations of an edge; none changes the number of channels or the resolution. The
+#: paper names the families (section 4.1), the authors' code has the list.
 OPERATIONS: tuple[Operation, ...] = (
     Operation("sep_3x3", "separable", 3),
     Operation("sep_5x5", "separable", 5),
@@ -48,13 +44,9 @@ OPERATIONS: tuple[Operation, ...] = (
 N_OPERATIONS = len(OPERATIONS)
 
 
-# A chromosome: 40 genes, each drawn from a candidate set that its position fixes.
-#
-# Two cells, reduction first; five blocks a cell; four genes a block: `(input_a, input_b, op_a,
-# op_b)`. Block i chooses its inputs among 2 + i candidates: 0 is the previous cell's output (`x`),
-# 1 the one before it (`x_prev`), 2 onwards the earlier blocks of the same cell.
-
-
+#: 40 genes: two cells, reduction first; five blocks a cell; four genes a block, `(input_a, input_b,
+#: op_a, op_b)`. Block i chooses its inputs among 2 + i candidates: 0 is the previous cell's output
+#: (`x`), 1 the one before it (`x_prev`), 2 onwards the earlier blocks of the same cell.
 Chromosome = tuple[int, ...]
 
 N_CELLS = 2
@@ -174,8 +166,14 @@ class Edge:
     source: int
     operation: int
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of the operation and of what it reads."""
+        return OPERATIONS[self.operation].name, INPUT_NAMES[self.source]
+
     def __str__(self) -> str:
-        return f"{OPERATIONS[self.operation].name}({INPUT_NAMES[self.source]})"
+        operation, source = self.names
+        return f"{operation}({source})"
 
 
 @dataclass(frozen=True)
@@ -194,6 +192,11 @@ class Cell:
         """The blocks that no block of the cell consumes; they are concatenated, in order."""
         consumed = {edge.source - N_CELL_INPUTS for edge in self.edges}
         return tuple(block for block in range(len(self.blocks)) if block not in consumed)
+
+    @property
+    def named_blocks(self) -> tuple[tuple[tuple[str, str], tuple[str, str]], ...]:
+        """The blocks, each edge as the names of its operation and of what it reads."""
+        return tuple((a.names, b.names) for a, b in self.blocks)
 
     def uses(self, cell_input: int) -> bool:
         """Whether `x` (0) or `x_prev` (1) reaches the cell's output; about 3 % ignore one."""
@@ -235,14 +238,6 @@ def encode(architecture: Architecture) -> Chromosome:
     )
 
 
-# An architecture as one line of text and back.
-#
-#     reduction: sep_3x3(x) + max_3x3(x_prev), dil_5x5(block0) + identity(x), ...; normal: ...
-#
-# Five blocks a cell, two branches a block, each an operation and what it reads. Space is free
-# between the parts; in a shell the line needs quotes.
-
-
 CELL_NAMES = ("reduction", "normal")
 OPERATION_NAMES = tuple(operation.name for operation in OPERATIONS)
 
@@ -250,7 +245,11 @@ _BRANCH = re.compile(r"(\w+)\s*\(\s*(\w+)\s*\)")
 
 
 def format_genotype(architecture: Architecture) -> str:
-    """Writes an architecture as one line, reduction cell first."""
+    """Writes an architecture as one line, its genotype.
+
+    It has five blocks a cell, two branches a block, each an operation and what it reads:
+    `reduction: sep_3x3(x) + max_3x3(x_prev), dil_5x5(block0) + identity(x), ...; normal: ...`
+    """
     cells = (architecture.reduction, architecture.normal)
     return "; ".join(
         f"{name}: " + ", ".join(f"{a} + {b}" for a, b in cell.blocks)
@@ -259,7 +258,7 @@ def format_genotype(architecture: Architecture) -> str:
 
 
 def parse_genotype(text: str) -> Architecture:
-    """Reads the line that `format_genotype` wrote.
+    """Reads a genotype; space between its parts is free.
 
     Raises:
         InputError: the text is not such a line; says where, what was found, what was expected.

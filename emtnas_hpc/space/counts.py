@@ -43,8 +43,8 @@ def count_parameters(
     An operation that both branches of a block apply to one input is a single copy.
 
     Args:
-        architecture: what the network is built from.
-        shape: the frame it is put into.
+        architecture: of the network.
+        shape: of the network.
         slices: "in_use" is what the network holds; "all" adds the unused 1x1 output slices, which
             is the convention that the parameter counts of the paper's tables agree with.
     """

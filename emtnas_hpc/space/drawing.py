@@ -14,11 +14,8 @@ from emtnas_hpc.space.architecture import (
     Edge,
 )
 
-# Where the parts of a cell stand when it is drawn from left to right.
-#
-# Every node has a row of its own, so the wire that leaves it runs along that row without meeting
-# another node, and bends only in the gap before the column of its reader.
-
+# A cell is drawn from left to right. Every node has a row of its own, so the wire that leaves it
+# runs along that row and meets no other node; it bends only in the gap before its reader's column.
 
 #: Lengths in pixels.
 ROW = 52.0
@@ -207,7 +204,7 @@ def draw_cell_svg(cell: Cell, title: str) -> str:
 
     Args:
         cell: what to draw.
-        title: for who cannot see it, and as a tip; the cell as text is its description.
+        title: for screen readers, and as a tip; the cell as text is its description.
     """
     layout = lay_out(cell)
     width, height = _number(layout.width), _number(layout.height)

@@ -1,4 +1,10 @@
-"""Convolutions without bias, and depthwise ones as the CPU computes them quickly."""
+"""Convolutions without bias, each by what computes it fastest on the device.
+
+oneDNN has a fast kernel for the weight gradient of a depthwise convolution, but only up to three
+columns and not for kernels taller than the image; otherwise it is 5 to 100 times slower, and
+dilation is slower still (channels_last, one AVX2 thread, 128 x 20 x 32 x 32: 7x7 25 ms, 7x3 3 ms).
+So on a CPU wide kernels are differentiated in strips of columns, and dilation is done away with.
+"""
 
 from typing import Any
 
@@ -23,7 +29,7 @@ class Convolution(nn.Module):
     """A convolution padded by half its kernel; `weight` is `(out, in / groups, kernel, kernel)`."""
 
     def __init__(
-        self, n_in: int, n_out: int, kernel: int = 1, groups: int = 1, stride: int = 1
+        self, n_in: int, n_out: int, kernel: int = 1, *, groups: int = 1, stride: int = 1
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(n_out, n_in // groups, kernel, kernel))
@@ -38,14 +44,7 @@ class Convolution(nn.Module):
         return F.conv2d(x, self.weight, stride=self.stride, padding=padding, groups=self.groups)
 
 
-# Depthwise convolutions as the CPU does them quickly, and the choice of what does them on CUDA.
-#
-# oneDNN has a fast kernel for the weight gradient of a depthwise convolution, but only up to three
-# columns and not for kernels taller than the image; otherwise it is 5 to 100 times slower, and
-# dilation is slower still (channels_last, one AVX2 thread, 128 x 20 x 32 x 32: 7x7 25 ms, 7x3 3
-# ms). So wide kernels are differentiated in strips of columns, and dilation is done away with.
-
-
+#: Columns of a kernel up to which oneDNN is fast.
 MAX_COLUMNS = 3
 
 
@@ -57,7 +56,7 @@ class Depthwise(Convolution):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps `(n, channels, height, width)` to the same shape."""
-        if not pays(x, self.weight.shape[-1]):
+        if not strips_pay(x, self.weight.shape[-1]):
             return convolve(x, self.weight)
         out: Tensor = _Strips.apply(x, self.weight)
         return out
@@ -95,7 +94,7 @@ def convolve(x: Tensor, weight: Tensor, dilation: int = 1) -> Tensor:
     return F.conv2d(x, weight, padding=padding, dilation=dilation, groups=len(weight))
 
 
-def pays(x: Tensor, kernel: int) -> bool:
+def strips_pay(x: Tensor, kernel: int) -> bool:
     """Whether the weight gradient for this input is worth the detour over strips."""
     if x.device.type != "cpu" or not torch.is_grad_enabled():
         return False
@@ -148,7 +147,7 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel: int) -> Tensor:
         grow = (0, max(kernel - width, 0), 0, max(kernel - height, 0))
         x, gradient = F.pad(x, grow), F.pad(gradient, grow)
     if kernel == MAX_COLUMNS:
-        return _strip(x, gradient, kernel, kernel, kernel // 2)
+        return _strip(x, gradient, kernel, kernel, padding=kernel // 2)
     margin = kernel // 2
     left = _strip(F.pad(x, (margin, 2 - margin)), gradient, kernel, MAX_COLUMNS)
     right = _strip(F.pad(x, (2 - margin, margin)), gradient, kernel, MAX_COLUMNS)
@@ -158,7 +157,7 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel: int) -> Tensor:
     return torch.cat([left, middle, right], dim=3)
 
 
-def _strip(x: Tensor, gradient: Tensor, rows: int, columns: int, padding: int = 0) -> Tensor:
+def _strip(x: Tensor, gradient: Tensor, rows: int, columns: int, *, padding: int = 0) -> Tensor:
     c = x.shape[1]
     size, around = (c, 1, rows, columns), (rows // 2, padding)
     to_weight: Tensor = conv2d_weight(x, size, gradient, padding=around, groups=c)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Torch and the device: repeatable, as exact as asked for, with room."""
+"""Torch on a device: the same bits every time, precision, kernels, memory."""
 
 import ctypes
 import re
@@ -87,7 +87,7 @@ def _triton_fails(device: torch.device) -> str:
     return ""
 
 
-# From malloc.h, which has no names for Python.
+# Of malloc.h.
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
 KEEP_ALL = 2**31 - 1
@@ -157,7 +157,7 @@ def out_of_memory_as_error(device: torch.device, advice: str) -> Iterator[None]:
         advice: which settings make less of it necessary.
 
     Raises:
-        EmtnasError: naming what was asked for and what there is, as far as torch tells.
+        EmtnasError: naming the bytes that were requested and those that are free, if torch tells.
     """
     try:
         yield

@@ -30,16 +30,16 @@ def count_hits(
     chunks: Iterable[tuple[Tensor, Tensor]],
     normalise: Normalise,
 ) -> Tensor:
-    """Counts the images that an individual classifies right.
+    """Counts the images that an individual classifies right, without waiting for the device.
 
     Args:
-        network: where the path runs.
-        path: the individual's plan.
+        network: runs the path.
+        path: the individual's.
         chunks: images and targets, as many at once as memory and cache like.
         normalise: how batch norm is done.
 
     Returns:
-        A float64 scalar on the device; it is not waited for.
+        A float64 scalar on the device.
     """
     hits = torch.zeros((), dtype=torch.float64, device=network.device)
     for images, targets in chunks:
@@ -61,12 +61,12 @@ def recalibrate(network: Network, path: SampledPath, images: Tensor) -> Normalis
 def fitting_chunk(
     shape: NetworkShape, n_images: int, mode: BatchNormMode, device: torch.device
 ) -> int:
-    """Images that are evaluated at once where nobody says how many.
+    """How many images to evaluate at once where the settings do not say it.
 
     Args:
         shape: of the network.
-        n_images: of a mini-batch, the most that there is a use for on CUDA.
-        mode: in mode "batch" results depend on it, so it is the same on every device.
+        n_images: of a mini-batch; more at once are of no use on CUDA.
+        mode: in mode "batch" results depend on the number, so it is the same on every device.
         device: that evaluates.
     """
     if device.type != "cuda" or mode == "batch":

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from emtnas_hpc.space.architecture import Architecture, NetworkShape, decode, random_chromosome
-from emtnas_hpc.supernet.network import NO_MASKS, Network, SampledPath
-from emtnas_hpc.supernet.operations import Masks
+from emtnas_hpc.supernet.network import Network, SampledPath
+from emtnas_hpc.supernet.operations import NO_MASKS, Masks
 from emtnas_hpc.supernet.training import SgdSettings, Training
 
 #: Steps between two looks at the device; twice as many are under way at most, a second or so.
@@ -161,13 +161,13 @@ class Steps:
             CaptureError: the step was to be recorded and could not be.
         """
         if self._recorder is None:
-            self._training.step(path, *batch.read(), self._rate, masks)
+            self._training.step(path, *batch.read(), self._rate, masks=masks)
             return
         fixed = Masks(self._in_place(masks.features), self._in_place(masks.branches))
         key = (path.architecture, (batch.key, fixed.features is None, fixed.branches is None))
 
         def step() -> None:
-            self._training.step(path, *batch.read(), self._rate, fixed)
+            self._training.step(path, *batch.read(), self._rate, masks=fixed)
 
         if key not in self._replays:
             # The first one compiles kernels and finds workspaces, which no recording may do.

@@ -1,7 +1,7 @@
 """The one network class: a supernet, or one architecture as a network of its own."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -28,6 +28,7 @@ from emtnas_hpc.space.architecture import Cell as CellArchitecture
 from emtnas_hpc.supernet import weights
 from emtnas_hpc.supernet.convolutions import Convolution, pointwise
 from emtnas_hpc.supernet.operations import (
+    NO_MASKS,
     BatchNorm,
     EdgeOperation,
     Masks,
@@ -144,7 +145,7 @@ class Cell(nn.Module):
         """The way of an individual through this cell.
 
         Args:
-            cell: the individual's cell of this kind.
+            cell: the individual's.
             needs_output: whether the output is read.
             needs_kept: whether the next cell reads this cell's `x` as its `x_prev`.
         """
@@ -174,7 +175,13 @@ class Cell(nn.Module):
             yield from self.output.norm.parameters()
 
     def forward(
-        self, x: Node, x_prev: Node, path: CellPath, normalise: Normalise, branches: Tensor | None
+        self,
+        x: Node,
+        x_prev: Node,
+        path: CellPath,
+        normalise: Normalise,
+        *,
+        branches: Tensor | None,
     ) -> tuple[Node, Node]:
         """Runs the cell for one individual.
 
@@ -192,7 +199,7 @@ class Cell(nn.Module):
             x = self.project_x(x, normalise) if path.needs_x else x
             x_prev = self.project_x_prev(x_prev, normalise) if path.needs_x_prev else x_prev
         if not path.blocks:
-            return x, x  # nobody reads the first of them
+            return x, x  # nothing reads the first of them
         nodes = [x, x_prev]
         for block, ((source_a, op_a), (source_b, op_b)) in enumerate(path.blocks):
             a, b = op_a(nodes[source_a], normalise), op_b(nodes[source_b], normalise)
@@ -297,11 +304,10 @@ def _empty(parameter: Tensor, generator: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True)
 class SampledPath:
-    """An individual's way through a network; made once, by `Network.path`.
+    """An individual's way through a network, as `Network.path` plans it.
 
     Attributes:
-        architecture: the individual's.
-        cells: its way through every cell, from the stem to the classifier.
+        cells: from the stem to the classifier.
         parameters: exactly those that get a gradient. About 3 % of cells ignore one of their
             inputs; what then does not reach the logits is neither run nor trained.
     """
@@ -311,34 +317,8 @@ class SampledPath:
     parameters: tuple[nn.Parameter, ...]
 
 
-def trace(cells: Sequence[Cell], architecture: Architecture) -> tuple[CellPath, ...]:
-    """Follows an individual from the logits back to the stem, keeping what is read."""
-    paths: list[CellPath] = []
-    needs_output, needs_kept = True, False
-    for cell in reversed(cells):
-        path = cell.path(architecture.cell(cell.kind), needs_output, needs_kept)
-        paths.append(path)
-        # A cell's x is the output of the one before it, its x_prev what that one kept.
-        needs_output, needs_kept = path.needs_x, path.needs_x_prev
-    return tuple(reversed(paths))
-
-
-def compile_path(
-    stem: nn.Module, cells: Sequence[Cell], classifier: nn.Module, architecture: Architecture
-) -> SampledPath:
-    """Makes the plan of an individual in the network that these parts make up."""
-    paths = trace(cells, architecture)
-    parameters = [*stem.parameters()]
-    for cell, path in zip(cells, paths, strict=True):
-        parameters.extend(cell.parameters_of(path))
-    parameters.extend(classifier.parameters())
-    return SampledPath(architecture, paths, tuple(dict.fromkeys(parameters)))
-
-
 #: Plans kept; a generation meets at most twice the population of different ones.
 MAX_PATHS = 512
-
-NO_MASKS = Masks()
 
 
 class Network(nn.Module):
@@ -364,6 +344,7 @@ class Network(nn.Module):
         shape: NetworkShape,
         architecture: Architecture | None,
         generator: torch.Generator,
+        *,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -401,11 +382,24 @@ class Network(nn.Module):
                 )
             if len(self._paths) == MAX_PATHS:
                 del self._paths[next(iter(self._paths))]
-            cells = [cell for cell in self.cells if isinstance(cell, Cell)]
-            self._paths[architecture] = compile_path(
-                self.stem, cells, self.classifier, architecture
-            )
+            self._paths[architecture] = self._plan(architecture)
         return self._paths[architecture]
+
+    def _plan(self, architecture: Architecture) -> SampledPath:
+        """Follows an individual from the logits back to the stem, keeping what is read."""
+        cells = [cell for cell in self.cells if isinstance(cell, Cell)]
+        paths: list[CellPath] = []
+        needs_output, needs_kept = True, False
+        for cell in reversed(cells):
+            path = cell.path(architecture.cell(cell.kind), needs_output, needs_kept)
+            paths.insert(0, path)
+            # A cell's x is the output of the one before it, its x_prev what that one kept.
+            needs_output, needs_kept = path.needs_x, path.needs_x_prev
+        parameters = [*self.stem.parameters()]
+        for cell, path in zip(cells, paths, strict=True):
+            parameters.extend(cell.parameters_of(path))
+        parameters.extend(self.classifier.parameters())
+        return SampledPath(architecture, tuple(paths), tuple(dict.fromkeys(parameters)))
 
     def forward(
         self, images: Tensor, path: SampledPath, normalise: Normalise, masks: Masks = NO_MASKS
@@ -415,7 +409,7 @@ class Network(nn.Module):
         Args:
             images: `(n, image_channels, image_size, image_size)`, normalised.
             path: the individual's plan, from `path`.
-            normalise: how batch norm is done, one of `batch_norm`'s.
+            normalise: how batch norm is done, such as `operations.training`.
             masks: dropout and drop path of this mini-batch.
 
         Returns:
@@ -424,7 +418,7 @@ class Network(nn.Module):
         x = x_prev = self.stem(images.contiguous(memory_format=torch.channels_last), normalise)
         branches = masks.branches if masks.branches is not None else [None] * len(path.cells)
         for cell, cell_path, kept in zip(self.cells, path.cells, branches, strict=True):
-            x, x_prev = cell(x, x_prev, cell_path, normalise, kept)
+            x, x_prev = cell(x, x_prev, cell_path, normalise, branches=kept)
         logits: Tensor = self.classifier(x.value, masks.features)
         return logits
 

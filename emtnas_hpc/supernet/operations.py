@@ -22,8 +22,8 @@ MOMENTUM = 0.1
 EPSILON = 1e-5
 
 #: Whose statistics an evaluation uses: the individual's own from training images, those of every
-#: evaluated batch itself, or the shared running ones. A setting has the same three values, defined
-#: where it is read: neither of the two packages may import the other.
+#: evaluated batch itself, or the shared running ones. `settings` defines the same three values: it
+#: may not import torch.
 BatchNormMode = Literal["recalibrated", "batch", "running"]
 
 
@@ -209,21 +209,25 @@ class Masks:
     branches: Tensor | None = None
 
 
+NO_MASKS = Masks()
+
+
 def draw_masks(
     shape: NetworkShape,
     batch_size: int,
+    generator: torch.Generator,
+    *,
     dropout: float,
     drop_path: float,
-    generator: torch.Generator,
 ) -> Masks:
     """Draws the masks of one mini-batch; what is kept is divided by its probability.
 
     Args:
-        shape: of the network that they are for.
+        shape: of the network.
         batch_size: images in the mini-batch.
+        generator: the masks are made on its device.
         dropout: probability to drop a feature of an image.
         drop_path: probability to drop a branch, identities included, for the whole mini-batch.
-        generator: where the masks are drawn, and from.
     """
     n_features = shape.channels * 2**N_REDUCTIONS
     return Masks(

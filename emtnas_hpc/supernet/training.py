@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from torch.optim.sgd import sgd
 
 from emtnas_hpc.supernet import operations, weights
-from emtnas_hpc.supernet.network import NO_MASKS, Network, SampledPath
-from emtnas_hpc.supernet.operations import Masks
+from emtnas_hpc.supernet.network import Network, SampledPath
+from emtnas_hpc.supernet.operations import NO_MASKS, Masks
 
 
 def mean_loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -76,13 +76,7 @@ class Sgd:
     def step(
         self, path: SampledPath, gradients: Sequence[Tensor], learning_rate: float | Tensor
     ) -> None:
-        """Steps on a path's parameters.
-
-        Args:
-            path: whose parameters to move.
-            gradients: one a parameter, in the order of the path's.
-            learning_rate: of this step.
-        """
+        """Moves a path's parameters along their gradients, which are in the same order."""
         sgd(
             list(path.parameters),
             [_laid_out(gradient) for gradient in gradients],
@@ -107,13 +101,7 @@ def _laid_out(gradient: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the steps since the last reading came to.
-
-    Attributes:
-        n_images: images trained on.
-        loss: mean over the images.
-        accuracy: fraction of the images classified right, while training.
-    """
+    """Loss and accuracy, means over the images that the steps since the last reading trained on."""
 
     n_images: int
     loss: float
@@ -151,6 +139,7 @@ class Training:
         images: Tensor,
         targets: Tensor,
         learning_rate: float | Tensor,
+        *,
         masks: Masks = NO_MASKS,
     ) -> None:
         """Trains one individual on one mini-batch; waits for no result.
@@ -158,7 +147,7 @@ class Training:
         Args:
             path: the individual's plan, from the network.
             images: `(n, image_channels, image_size, image_size)`.
-            targets: see `objective`.
+            targets: as in `mean_loss`.
             learning_rate: of this step, from `rate`.
             masks: dropout and drop path of this mini-batch.
         """
@@ -180,8 +169,8 @@ class Training:
     def state(self) -> dict[str, Any]:
         """Weights, momentum and statistics as three big tensors, and where in them things are.
 
-        The tensors are those of the network, not copies, where it is on the CPU. Reading one by
-        name: `flat.view(state["weights"], offset, shape)`, with its entry of the layout.
+        The tensors are those of the network, not copies, where it is on the CPU. To read one by
+        name: `weights.view(state["weights"], offset, shape)`, with its entry of the layout.
         """
         return {
             "weights": self.network.weights.cpu(),
@@ -198,12 +187,11 @@ class Training:
             DamagedError: the state is that of another network, or no such state at all.
         """
         network = self.network
-        blocks = (
-            ("weights", network.weights, network.weights_layout, "weights_layout"),
-            ("momentum", self._sgd.momentum, network.weights_layout, "weights_layout"),
-            ("statistics", network.statistics, network.statistics_layout, "statistics_layout"),
+        weights.copy_blocks(
+            state,
+            {
+                "weights": (network.weights, network.weights_layout),
+                "momentum": (self._sgd.momentum, network.weights_layout),
+                "statistics": (network.statistics, network.statistics_layout),
+            },
         )
-        for what, block, layout, layout_key in blocks:
-            weights.check(block, layout, state.get(what), state.get(layout_key), what)
-        for what, block, _layout, _layout_key in blocks:
-            block.copy_(state[what])

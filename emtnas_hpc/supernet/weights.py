@@ -2,7 +2,7 @@
 
 import io
 import pickle
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,64 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from emtnas_hpc.errors import DamagedError
-
-
-def save_weights(state: dict[str, Any], file: Path) -> None:
-    """Writes a state of tensors and plain values.
-
-    Built in memory first: torch's writer aborts the process on a full disk, one write of finished
-    bytes raises.
-    """
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    file.write_bytes(buffer.getbuffer())
-
-
-def load_weights(file: Path) -> dict[str, Any]:
-    """Reads it back, onto the CPU.
-
-    Raises:
-        DamagedError: the file is not one of weights.
-    """
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DamagedError(f"{file} cannot be read as weights: {reason}") from None
-    if not isinstance(state, dict):
-        raise DamagedError(f"{file} holds {type(state).__name__}, expected a table of weights")
-    return state
-
-
-_LAYOUTS = {"weights": "weights_layout", "momentum": "weights_layout"}
-
-
-def weights_differences(a: Path, b: Path) -> Iterator[str]:
-    """Names every block of two weights files that differs, with the first weight that does."""
-    state_a, state_b = load_weights(a), load_weights(b)
-    for key in sorted({*state_a, *state_b}):
-        value_a, value_b = state_a.get(key), state_b.get(key)
-        if not isinstance(value_a, Tensor) or not isinstance(value_b, Tensor):
-            if value_a != value_b:
-                yield f"{a.name}: {key}"
-        elif value_a.shape != value_b.shape or value_a.dtype != value_b.dtype:
-            yield f"{a.name}: {key} has another shape or type"
-        elif not _same_bits(value_a, value_b):
-            layout = state_a.get(_LAYOUTS.get(key, f"{key}_layout"), [])
-            yield f"{a.name}: {key}: {_first_difference(value_a, value_b, layout)}"
-
-
-def _same_bits(a: Tensor, b: Tensor) -> bool:
-    # Not ==: that takes 0.0 for -0.0, and no nan for itself.
-    return torch.equal(a.contiguous().view(torch.uint8), b.contiguous().view(torch.uint8))
-
-
-def _first_difference(a: Tensor, b: Tensor, layout: list[tuple[str, int, tuple[int, ...]]]) -> str:
-    bits_a, bits_b = (x.contiguous().view(torch.uint8).view(len(x), -1) for x in (a, b))
-    first = int((bits_a != bits_b).any(dim=1).nonzero()[0])
-    name = next((name for name, offset, _shape in reversed(layout) if offset <= first), "?")
-    return f"{name} is {a[first].item()!r} against {b[first].item()!r}"
-
 
 #: Elements; 64 bytes of float32, which is a cache line.
 ALIGNMENT = 16
@@ -126,23 +68,39 @@ def pack_buffers(
     return block, layout
 
 
-def check(block: Tensor, layout: Layout, saved: object, saved_layout: object, what: str) -> None:
-    """Makes sure that a saved block can be copied over this one.
+def copy_blocks(state: dict[str, Any], blocks: Mapping[str, tuple[Tensor, Layout]]) -> None:
+    """Copies saved blocks over those of a network, all or none.
+
+    Args:
+        state: blocks and their layouts, as they were saved.
+        blocks: by name, each with its layout.
 
     Raises:
-        DamagedError: it was laid out for another network, has another type, or is no such thing.
+        DamagedError: one was laid out for another network, has another type, or is no such thing.
     """
+    for name, (block, layout) in blocks.items():
+        _check(name, state, block, layout)
+    for name, (block, _layout) in blocks.items():
+        block.copy_(state[name])
+
+
+def _check(name: str, state: dict[str, Any], block: Tensor, layout: Layout) -> None:
+    saved, saved_layout = state.get(name), state.get(_layout_name(name))
     if not isinstance(saved, Tensor) or not isinstance(saved_layout, list):
-        raise DamagedError(f"no {what} found, expected a tensor and its layout: not a weights file")
+        raise DamagedError(f"no {name} found, expected a tensor and its layout: not a weights file")
     if saved_layout != layout:
         raise DamagedError(
-            f"saved {what} are of another network: {_difference(saved_layout, layout)}"
+            f"saved {name} are of another network: {_difference(saved_layout, layout)}"
         )
     if saved.dtype != block.dtype or saved.shape != block.shape:
         found = f"{saved.dtype} {tuple(saved.shape)}"
         raise DamagedError(
-            f"saved {what}: found {found}, expected {block.dtype} {tuple(block.shape)}"
+            f"saved {name}: found {found}, expected {block.dtype} {tuple(block.shape)}"
         )
+
+
+def _layout_name(block: str) -> str:
+    return "weights_layout" if block == "momentum" else f"{block}_layout"
 
 
 def _difference(saved: Layout, expected: Layout) -> str:
@@ -150,3 +108,57 @@ def _difference(saved: Layout, expected: Layout) -> str:
         if found != wanted:
             return f"found {found}, expected {wanted}"
     return f"found {len(saved)} tensors, expected {len(expected)}"
+
+
+def save_weights(state: dict[str, Any], file: Path) -> None:
+    """Writes a state of tensors and plain values.
+
+    Built in memory first: torch's writer aborts the process on a full disk, one write of finished
+    bytes raises.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    file.write_bytes(buffer.getbuffer())
+
+
+def load_weights(file: Path) -> dict[str, Any]:
+    """Reads it back, onto the CPU.
+
+    Raises:
+        DamagedError: the file is not one of weights.
+    """
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DamagedError(f"{file} cannot be read as weights: {reason}") from None
+    if not isinstance(state, dict):
+        raise DamagedError(f"{file} holds {type(state).__name__}, expected a table of weights")
+    return state
+
+
+def weights_differences(a: Path, b: Path) -> Iterator[str]:
+    """Names every block of two weights files that differs, with the first weight that does."""
+    state_a, state_b = load_weights(a), load_weights(b)
+    for key in sorted({*state_a, *state_b}):
+        value_a, value_b = state_a.get(key), state_b.get(key)
+        if not isinstance(value_a, Tensor) or not isinstance(value_b, Tensor):
+            if value_a != value_b:
+                yield f"{a.name}: {key}"
+        elif value_a.shape != value_b.shape or value_a.dtype != value_b.dtype:
+            yield f"{a.name}: {key} has another shape or type"
+        elif not _same_bits(value_a, value_b):
+            layout = state_a.get(_layout_name(key), [])
+            yield f"{a.name}: {key}: {_first_difference(value_a, value_b, layout)}"
+
+
+def _same_bits(a: Tensor, b: Tensor) -> bool:
+    # Not ==: that takes 0.0 for -0.0, and no nan for itself.
+    return torch.equal(a.contiguous().view(torch.uint8), b.contiguous().view(torch.uint8))
+
+
+def _first_difference(a: Tensor, b: Tensor, layout: Layout) -> str:
+    bits_a, bits_b = (x.contiguous().view(torch.uint8).view(len(x), -1) for x in (a, b))
+    first = int((bits_a != bits_b).any(dim=1).nonzero()[0])
+    name = next((name for name, offset, _shape in reversed(layout) if offset <= first), "?")
+    return f"{name} is {a[first].item()!r} against {b[first].item()!r}"

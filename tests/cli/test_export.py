@@ -91,7 +91,7 @@ def test_its_test_accuracy_is_that_of_the_retraining(
     from emtnas_hpc.checkpoint.paths import RunPaths
     from emtnas_hpc.data.dataset import open_prepared
     from emtnas_hpc.data.sources import REGISTRY
-    from emtnas_hpc.export.subjects import retrainings_of
+    from emtnas_hpc.export.spec import retrainings_of
 
     found = retrainings_of(RunPaths(retrained / "tiny" / "seed-0"))[1].record
     digits = open_prepared("digits", REGISTRY["digits"], data, mend="").load("test")

@@ -1,10 +1,13 @@
 """Architectures of every kind, in frames of every kind."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from emtnas_hpc.export.subjects import Normalisation, Subject
+from emtnas_hpc.checkpoint.paths import StagePaths
+from emtnas_hpc.export.spec import ExportSpec, Normalisation, Retrained
 from emtnas_hpc.space.architecture import (
     Architecture,
     Cell,
@@ -65,11 +68,21 @@ SPECIAL = {
 }
 
 
-def subject_of(architecture: Architecture, shape: NetworkShape, name: str = "network") -> Subject:
-    """A subject as a retraining gives it."""
+def spec_of(
+    architecture: Architecture, shape: NetworkShape, name: str = "network", *, trained: bool = True
+) -> ExportSpec:
+    """A network as a retraining gives it, or a search."""
     halves = (0.5,) * shape.image_channels
-    facts = (("run", "tiny, seed 0"), ("recipe", "quick (ours: the quickstart)"))
-    return Subject(name, architecture, shape, facts, Normalisation(halves, halves), trained=True)
+    return ExportSpec(
+        name=name,
+        architecture=architecture,
+        shape=shape,
+        facts=(("run", "tiny, seed 0"), ("recipe", "quick (ours: the quickstart)")),
+        normalisation=Normalisation(halves, halves) if trained else None,
+        retrained=Retrained(StagePaths(Path("retraining") / name), record=None)
+        if trained
+        else None,
+    )
 
 
 def images_of(shape: NetworkShape, dtype: torch.dtype, n: int = 6) -> Tensor:
@@ -79,7 +92,7 @@ def images_of(shape: NetworkShape, dtype: torch.dtype, n: int = 6) -> Tensor:
 
 def trained(shape: NetworkShape, architecture: Architecture, dtype: torch.dtype) -> Network:
     """A network whose statistics have been moved by a few mini-batches."""
-    network = Network(shape, architecture, torch.Generator().manual_seed(0), dtype)
+    network = Network(shape, architecture, torch.Generator().manual_seed(0), dtype=dtype)
     path = network.path(architecture)
     with torch.no_grad():
         for _batch in range(30):

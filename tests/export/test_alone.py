@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from exported_networks import SPECIAL, drawn, shape_of, subject_of, trained
+from exported_networks import SPECIAL, drawn, shape_of, spec_of, trained
 
-from emtnas_hpc.export.plain import plain_network, weights_bytes
-from emtnas_hpc.export.sources import module_source
+from emtnas_hpc.export.files import module_source
+from emtnas_hpc.export.networks import plain_copy, weights_bytes
 from emtnas_hpc.supernet import operations
 
 ALONE = Path(__file__).parent / "alone.py"
@@ -32,9 +32,9 @@ def logits(networks, tmp_path_factory):
     """What the modules say in a process that cannot import emtnas_hpc."""
     folder, elsewhere = tmp_path_factory.mktemp("modules"), tmp_path_factory.mktemp("empty")
     for number, network in enumerate(networks):
-        subject = subject_of(network.architecture, network.shape, f"network_{number}")
-        (folder / f"network_{number}.py").write_text(module_source(subject), encoding="utf-8")
-        exported = plain_network(subject, network)
+        spec = spec_of(network.architecture, network.shape, f"network_{number}")
+        (folder / f"network_{number}.py").write_text(module_source(spec), encoding="utf-8")
+        exported = plain_copy(network, network.architecture)
         (folder / f"network_{number}.pt").write_bytes(weights_bytes(exported))
         torch.save(pixels_of(network.shape), folder / f"network_{number}.pixels")
     done = subprocess.run(

@@ -17,12 +17,15 @@ genotype    reduction: dil_3x3(x_prev) + sep_7x7(x_prev), sep_3x3(x) + sep_3x3(x
             max_3x3(block1) + sep_5x5(block0), sep_3x3(x) + dil_3x3(block2), dil_3x3(x) +
             dil_1x1(x_prev)
 
-Dropout and drop path, which act in training only, are left out.
+Dropout and drop path, which act in training only, are off unless masks are given.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+#: The blocks of a cell, each with two branches: an operation, and what it reads.
+Blocks = tuple[tuple[tuple[str, str], tuple[str, str]], ...]
 
 #: Per channel, of pixel values in [0, 1].
 MEAN = (0.5,)
@@ -36,41 +39,145 @@ def normalise(pixels: Tensor) -> Tensor:
     return (pixels - 255 * mean) / (255 * std)
 
 
+REDUCTION: Blocks = (
+    (("dil_3x3", "x_prev"), ("sep_7x7", "x_prev")),
+    (("sep_3x3", "x"), ("sep_3x3", "x")),
+    (("dil_5x5", "x"), ("avg_3x3", "block1")),
+    (("avg_3x3", "block0"), ("identity", "block1")),
+    (("dil_5x5", "block1"), ("avg_3x3", "block1")),
+)
+NORMAL: Blocks = (
+    (("identity", "x"), ("sep_3x3", "x_prev")),
+    (("dil_3x3", "x_prev"), ("sep_3x3", "block0")),
+    (("max_3x3", "block1"), ("sep_5x5", "block0")),
+    (("sep_3x3", "x"), ("dil_3x3", "block2")),
+    (("dil_3x3", "x"), ("dil_1x1", "x_prev")),
+)
+
+
 def build(weights: str | None = None) -> nn.Module:
     """Makes the network, with the weights of a file; without one, as torch initialises it.
 
     It begins in training mode: call `eval()` before it classifies.
     """
-    network = Network()
+    network = Network(
+        REDUCTION,
+        NORMAL,
+        channels=8,
+        normal_cells=1,
+        image_channels=1,
+        classes=10,
+        strided=False,
+    )
     if weights is not None:
         network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     return network
 
 
-class Convolution(nn.Module):
-    """3x3 convolution, batch norm."""
+class Network(nn.Module):
+    """Stem, cells, global average pooling, linear classifier.
 
-    def __init__(self, n_in: int, n_out: int, stride: int = 1) -> None:
+    Args:
+        reduction: the two cells that halve the resolution and double the channels.
+        normal: all other cells.
+        channels: C, the width behind the stem.
+        normal_cells: N, how many follow the stem and each of the two reductions.
+        image_channels: 1 or 3.
+        classes: outputs of the classifier.
+        strided: begin with three convolutions of stride 2, for large images.
+    """
+
+    def __init__(
+        self,
+        reduction: Blocks,
+        normal: Blocks,
+        *,
+        channels: int,
+        normal_cells: int,
+        image_channels: int,
+        classes: int,
+        strided: bool = False,
+    ) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(n_out)
+        stem = StridedStem if strided else Convolution
+        self.stem = stem(image_channels, channels)
+        self.cells = nn.ModuleList()
+        for stage in range(3):
+            if stage > 0:
+                channels = 2 * channels
+                self.cells.append(Cell(reduction, channels, reduces=True))
+            for _ in range(normal_cells):
+                self.cells.append(Cell(normal, channels))
+        self.classifier = nn.Linear(channels, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps (n, n_in, h, w) to (n, n_out, h / stride, w / stride), rounded up."""
-        return self.norm(self.convolution(x))
+    def forward(
+        self, images: Tensor, dropout: Tensor | None = None, drop_path: Tensor | None = None
+    ) -> Tensor:
+        """Maps images, (n, image_channels, h, w), to logits, (n, classes).
+
+        Training may drop features and branches: a mask is 0 for what is dropped, and 1 / (the
+        probability of being kept) otherwise.
+
+        Args:
+            images: normalised.
+            dropout: mask of the classifier's features, (n, 4 C).
+            drop_path: mask of the branches of all cells, (n_cells, 5, 2).
+        """
+        x = x_prev = self.stem(images)
+        for number, cell in enumerate(self.cells):
+            x, x_prev = cell(x, x_prev, None if drop_path is None else drop_path[number])
+        features = x.mean(dim=(2, 3))
+        if dropout is not None:
+            features = features * dropout
+        return self.classifier(F.relu(features))
 
 
-class Projection(nn.Module):
-    """2x2 average pooling, 1x1 convolution, batch norm."""
+class Cell(nn.Module):
+    """Blocks that add up two branches each; those that no block reads become the output."""
 
-    def __init__(self, n_in: int, n_out: int) -> None:
+    def __init__(self, blocks: Blocks, channels: int, *, reduces: bool = False) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(n_in, n_out, 1, bias=False)
-        self.norm = nn.BatchNorm2d(n_out)
+        self.blocks = blocks
+        self.reduces = reduces
+        if reduces:
+            self.project_x = Projection(channels // 2, channels)
+            self.project_x_prev = Projection(channels // 2, channels)
+        for number, (a, b) in enumerate(blocks):
+            self.add_module(f"block{number}_a", make_operation(a[0], channels))
+            if b != a:  # else it is one operation, which runs twice
+                self.add_module(f"block{number}_b", make_operation(b[0], channels))
+        read = {source for block in blocks for _, source in block}
+        names = [f"block{number}" for number in range(len(blocks))]
+        self.outputs = [name for name in names if name not in read]
+        self.output = Output(len(self.outputs) * channels, channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps (n, n_in, h, w) to (n, n_out, h // 2, w // 2)."""
-        return self.norm(self.convolution(F.avg_pool2d(x, 2)))
+    def forward(
+        self, x: Tensor, x_prev: Tensor, drop_path: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Maps the previous cell's output and its input to those of this one."""
+        if self.reduces:
+            x, x_prev = self.project_x(x), self.project_x_prev(x_prev)
+        nodes = {"x": x, "x_prev": x_prev}
+        for number, (a, b) in enumerate(self.blocks):
+            first = self.get_submodule(f"block{number}_a")
+            second = first if b == a else self.get_submodule(f"block{number}_b")
+            left, right = first(nodes[a[1]]), second(nodes[b[1]])
+            if drop_path is not None:
+                left, right = left * drop_path[number, 0], right * drop_path[number, 1]
+            nodes[f"block{number}"] = left + right
+        return self.output(torch.cat([nodes[name] for name in self.outputs], dim=1)), x
+
+
+def make_operation(name: str, channels: int) -> nn.Module:
+    """Makes an operation; each maps (n, channels, h, w) to the same shape."""
+    if name == "identity":
+        return nn.Identity()
+    if name == "max_3x3":
+        return nn.Sequential(nn.ReLU(), nn.MaxPool2d(3, stride=1, padding=1))
+    if name == "avg_3x3":  # counts its padding
+        return nn.Sequential(nn.ReLU(), nn.AvgPool2d(3, stride=1, padding=1))
+    kind, _, size = name.partition("_")
+    return {"sep": Separable, "dil": Dilated}[kind](channels, kernel=int(size[0]))
 
 
 class Separable(nn.Module):
@@ -86,7 +193,7 @@ class Separable(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keeps the shape (n, channels, height, width)."""
+        """Keeps the shape."""
         x = self.inner_norm(self.depthwise(F.relu(x)))
         return self.norm(self.pointwise(F.relu(x)))
 
@@ -103,18 +210,21 @@ class Dilated(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keeps the shape (n, channels, height, width)."""
+        """Keeps the shape."""
         return self.norm(self.pointwise(self.depthwise(F.relu(x))))
 
 
-def max_3x3(x: Tensor) -> Tensor:
-    """ReLU, max pooling that keeps the shape."""
-    return F.max_pool2d(F.relu(x), 3, stride=1, padding=1)
+class Projection(nn.Module):
+    """2x2 average pooling, 1x1 convolution, batch norm."""
 
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(n_in, n_out, 1, bias=False)
+        self.norm = nn.BatchNorm2d(n_out)
 
-def avg_3x3(x: Tensor) -> Tensor:
-    """ReLU, average pooling that keeps the shape and counts its padding."""
-    return F.avg_pool2d(F.relu(x), 3, stride=1, padding=1)
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (n, n_in, h, w) to (n, n_out, h // 2, w // 2)."""
+        return self.norm(self.convolution(F.avg_pool2d(x, 2)))
 
 
 class Output(nn.Module):
@@ -130,94 +240,35 @@ class Output(nn.Module):
         return self.norm(self.convolution(F.relu(blocks)))
 
 
-class ReductionCell(nn.Module):
-    """Halves the resolution and doubles the channels.
+class Convolution(nn.Module):
+    """3x3 convolution, batch norm; alone it is the plain stem."""
 
-    block0  dil_3x3(x_prev) + sep_7x7(x_prev)
-    block1  sep_3x3(x)      + sep_3x3(x)
-    block2  dil_5x5(x)      + avg_3x3(block1)
-    block3  avg_3x3(block0) + identity(block1)
-    block4  dil_5x5(block1) + avg_3x3(block1)
-    output  block2, block3, block4
-    """
-
-    def __init__(self, channels: int) -> None:
+    def __init__(self, n_in: int, n_out: int, stride: int = 1) -> None:
         super().__init__()
-        self.project_x = Projection(channels // 2, channels)
-        self.project_x_prev = Projection(channels // 2, channels)
-        self.block0_a = Dilated(channels, kernel=3)  # dil_3x3(x_prev)
-        self.block0_b = Separable(channels, kernel=7)  # sep_7x7(x_prev)
-        self.block1_a = Separable(channels, kernel=3)  # sep_3x3(x)
-        self.block2_a = Dilated(channels, kernel=5)  # dil_5x5(x)
-        self.block4_a = Dilated(channels, kernel=5)  # dil_5x5(block1)
-        self.output = Output(3 * channels, channels)
+        self.convolution = nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(n_out)
 
-    def forward(self, x: Tensor, x_prev: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps the previous cell's output and its input to those of this one."""
-        x = self.project_x(x)
-        x_prev = self.project_x_prev(x_prev)
-        block0 = self.block0_a(x_prev) + self.block0_b(x_prev)
-        block1 = self.block1_a(x) + self.block1_a(x)
-        block2 = self.block2_a(x) + avg_3x3(block1)
-        block3 = avg_3x3(block0) + block1
-        block4 = self.block4_a(block1) + avg_3x3(block1)
-        return self.output(torch.cat([block2, block3, block4], dim=1)), x
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (n, n_in, h, w) to (n, n_out, h / stride, w / stride), rounded up."""
+        return self.norm(self.convolution(x))
 
 
-class NormalCell(nn.Module):
-    """Keeps resolution and channels.
+class StridedStem(nn.Module):
+    """Three convolutions that halve the resolution each, ReLU between them."""
 
-    block0  identity(x)     + sep_3x3(x_prev)
-    block1  dil_3x3(x_prev) + sep_3x3(block0)
-    block2  max_3x3(block1) + sep_5x5(block0)
-    block3  sep_3x3(x)      + dil_3x3(block2)
-    block4  dil_3x3(x)      + dil_1x1(x_prev)
-    output  block3, block4
-    """
-
-    def __init__(self, channels: int) -> None:
+    def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
-        self.block0_b = Separable(channels, kernel=3)  # sep_3x3(x_prev)
-        self.block1_a = Dilated(channels, kernel=3)  # dil_3x3(x_prev)
-        self.block1_b = Separable(channels, kernel=3)  # sep_3x3(block0)
-        self.block2_b = Separable(channels, kernel=5)  # sep_5x5(block0)
-        self.block3_a = Separable(channels, kernel=3)  # sep_3x3(x)
-        self.block3_b = Dilated(channels, kernel=3)  # dil_3x3(block2)
-        self.block4_a = Dilated(channels, kernel=3)  # dil_3x3(x)
-        self.block4_b = Dilated(channels, kernel=1)  # dil_1x1(x_prev)
-        self.output = Output(2 * channels, channels)
-
-    def forward(self, x: Tensor, x_prev: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps the previous cell's output and its input to those of this one."""
-        block0 = x + self.block0_b(x_prev)
-        block1 = self.block1_a(x_prev) + self.block1_b(block0)
-        block2 = max_3x3(block1) + self.block2_b(block0)
-        block3 = self.block3_a(x) + self.block3_b(block2)
-        block4 = self.block4_a(x) + self.block4_b(x_prev)
-        return self.output(torch.cat([block3, block4], dim=1)), x
-
-
-class Network(nn.Module):
-    """Stem, cells, global average pooling, linear classifier."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = Convolution(1, 8)
-        self.cells = nn.ModuleList(
+        half = max(1, n_out // 2)
+        self.layers = nn.ModuleList(
             [
-                NormalCell(8),
-                ReductionCell(16),
-                NormalCell(16),
-                ReductionCell(32),
-                NormalCell(32),
+                Convolution(n_in, half, stride=2),
+                Convolution(half, n_out, stride=2),
+                Convolution(n_out, n_out, stride=2),
             ]
         )
-        self.classifier = nn.Linear(32, 10)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Maps (n, 1, 8, 8) to logits, (n, 10)."""
-        x = x_prev = self.stem(images)
-        for cell in self.cells:
-            x, x_prev = cell(x, x_prev)
-        features = F.relu(x.mean(dim=(2, 3)))
-        return self.classifier(features)
+        """Maps (n, n_in, h, w) to (n, n_out, h / 8, w / 8), rounded up."""
+        x = F.relu(self.layers[0](images))
+        x = F.relu(self.layers[1](x))
+        return self.layers[2](x)

@@ -36,3 +36,12 @@ def test_a_cell_knows_which_of_its_inputs_it_ignores() -> None:
 def test_an_edge_reads_as_an_operation_on_an_input() -> None:
     assert str(Edge(0, 1, 0)) == "sep_3x3(x_prev)"
     assert str(Edge(3, 4, 8)) == "avg_3x3(block2)"
+
+
+@given(CHROMOSOMES)
+def test_blocks_can_be_read_by_the_names_of_operations_and_inputs(
+    chromosome: tuple[int, ...],
+) -> None:
+    cell = decode(chromosome).normal
+    for block, named in zip(cell.blocks, cell.named_blocks, strict=True):
+        assert [f"{operation}({source})" for operation, source in named] == [*map(str, block)]

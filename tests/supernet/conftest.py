@@ -50,7 +50,7 @@ def make_network() -> Callable[..., Network]:
     """A network, float64 so that equality means something, with weights of a number."""
 
     def make(shape=SHAPE, architecture=None, seed=0, dtype=torch.float64) -> Network:
-        return Network(shape, architecture, torch.Generator().manual_seed(seed), dtype)
+        return Network(shape, architecture, torch.Generator().manual_seed(seed), dtype=dtype)
 
     return make
 
@@ -59,7 +59,9 @@ def make_network() -> Callable[..., Network]:
 def shared_network() -> Callable[..., Network]:
     """The float64 supernet of a shape, made once for all tests that take it as it comes."""
     return cache(
-        lambda shape=SHAPE: Network(shape, None, torch.Generator().manual_seed(0), torch.float64)
+        lambda shape=SHAPE: Network(
+            shape, None, torch.Generator().manual_seed(0), dtype=torch.float64
+        )
     )
 
 

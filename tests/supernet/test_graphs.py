@@ -68,7 +68,9 @@ def train(make_network, architecture, images):
                 queues = images.queues(batches, np.random.default_rng(epoch))
                 for number, (batch, queue) in enumerate(zip(batches, queues, strict=True)):
                     drop_path = 0.2 if epoch > 1 else 0.0
-                    drawn = draw_masks(network.shape, len(batch), 0.1, drop_path, masks)
+                    drawn = draw_masks(
+                        network.shape, len(batch), masks, dropout=0.1, drop_path=drop_path
+                    )
                     steps.step(network.path(architecture(number % 2)), queue, drawn)
         return [training.state()[k].clone() for k in ("weights", "momentum", "statistics")]
 
@@ -107,7 +109,7 @@ def test_what_was_recorded_of_individuals_that_left_is_dropped_and_recorded_anew
         queues = images.queues(batches, np.random.default_rng(0))
         with steps.phase(0.1):
             for number, queue in zip(np.repeat(numbers, 2).tolist(), queues, strict=True):
-                drawn = draw_masks(network.shape, 4, 0.1, 0.0, torch.Generator())
+                drawn = draw_masks(network.shape, 4, torch.Generator(), dropout=0.1, drop_path=0.0)
                 steps.step(network.path(architecture(number)), queue, drawn)
 
     two_steps_each(0, 1)

@@ -1,4 +1,4 @@
-"""The executor against the module-by-module reading of the method, in float64."""
+"""The supernet against plain.py, the method module by module, in float64."""
 
 from dataclasses import replace
 
@@ -7,11 +7,11 @@ import torch
 from torch.nn import functional as F
 
 from emtnas_hpc.errors import InputError
+from emtnas_hpc.export.networks import plain_copy, plain_names
 from emtnas_hpc.space.architecture import MIN_IMAGE_SIZE, NetworkShape
 from emtnas_hpc.supernet import operations
 from emtnas_hpc.supernet.network import MAX_PATHS
 from emtnas_hpc.supernet.operations import Masks, draw_masks
-from emtnas_hpc.supernet.reference import in_reference_form, make_reference
 
 SPECIAL = (
     "normal cells ignore x",
@@ -28,24 +28,24 @@ EXACT = {"rtol": 1e-9, "atol": 1e-10}
 
 def assert_same_training(network, architecture, images, targets, masks) -> None:
     """Same logits, same gradients, same running statistics of what reaches the logits."""
-    reference = make_reference(network, architecture)
+    plain = plain_copy(network, architecture)
     path = network.path(architecture)
     logits = network(images, path, operations.training, masks)
-    expected = reference(images, masks)
+    expected = plain(images, masks.features, masks.branches)
     torch.testing.assert_close(logits, expected, **EXACT)
 
     gradients = torch.autograd.grad(F.cross_entropy(logits, targets), path.parameters)
     F.cross_entropy(expected, targets).backward()
     names = {parameter: name for name, parameter in network.named_parameters()}
     by_name = {names[p]: g for p, g in zip(path.parameters, gradients, strict=True)}
-    renamed = in_reference_form(by_name, reference)
-    for name, parameter in reference.named_parameters():
+    renamed = plain_names(by_name, architecture, network.shape)
+    for name, parameter in plain.named_parameters():
         if name in renamed:
             torch.testing.assert_close(renamed[name], parameter.grad, **EXACT)
         else:
             assert parameter.grad is None, f"{name} reaches the logits"
-    statistics = in_reference_form(dict(network.named_buffers()), reference)
-    for name, buffer in reference.named_buffers():
+    statistics = plain_names(dict(network.named_buffers()), architecture, network.shape)
+    for name, buffer in plain.named_buffers():
         owner = name.rpartition(".")[0]
         if f"{owner}.weight" in renamed and name in statistics:
             torch.testing.assert_close(statistics[name], buffer, **EXACT)
@@ -53,7 +53,7 @@ def assert_same_training(network, architecture, images, targets, masks) -> None:
 
 @pytest.mark.parametrize("image_size", [8, 14, 28, 32])
 @pytest.mark.parametrize(("n_normal", "image_channels"), [(1, 3), (2, 1)])
-def test_training_equals_the_reference_for_random_architectures(
+def test_training_equals_the_plain_network_for_random_architectures(
     image_size, n_normal, image_channels, shared_network, architecture, batch
 ):
     shape = NetworkShape(4, n_normal, image_channels, image_size, 5)
@@ -64,7 +64,7 @@ def test_training_equals_the_reference_for_random_architectures(
 
 
 @pytest.mark.parametrize("image_size", [64, 57])
-def test_training_equals_the_reference_with_a_strided_stem(
+def test_training_equals_the_plain_network_with_a_strided_stem(
     image_size, shared_network, architecture, batch
 ):
     shape = NetworkShape(5, 1, 3, image_size, 5, stem="strided")
@@ -76,7 +76,7 @@ def test_training_equals_the_reference_with_a_strided_stem(
 
 @pytest.mark.parametrize("name", SPECIAL)
 @pytest.mark.parametrize("n_normal", [1, 2])
-def test_training_equals_the_reference_for_architectures_that_are_seldom_drawn(
+def test_training_equals_the_plain_network_for_architectures_that_are_seldom_drawn(
     name, n_normal, special, shared_network, batch, shape
 ):
     images, targets = batch()
@@ -84,17 +84,19 @@ def test_training_equals_the_reference_for_architectures_that_are_seldom_drawn(
     assert_same_training(network, special[name], images, targets, Masks())
 
 
-def test_training_equals_the_reference_with_dropout_and_drop_path(
+def test_training_equals_the_plain_network_with_dropout_and_drop_path(
     shared_network, architecture, batch, shape, generator
 ):
     network = shared_network()
     images, targets = batch()
     for number in range(3):
-        masks = draw_masks(shape, len(images), 0.3, 0.4, generator)
+        masks = draw_masks(shape, len(images), generator, dropout=0.3, drop_path=0.4)
         assert_same_training(network, architecture(number), images, targets, masks)
 
 
-def test_training_equals_the_reference_where_wide_tensors_take_the_detours(shared_network, special):
+def test_training_equals_the_plain_network_where_wide_tensors_take_the_detours(
+    shared_network, special
+):
     # 2 x 32 x 32 x 32 elements and more: weight gradients in strips, interleaved dilation.
     shape = NetworkShape(32, 1, 3, 32, 5)
     rng = torch.Generator().manual_seed(0)
@@ -105,15 +107,15 @@ def test_training_equals_the_reference_where_wide_tensors_take_the_detours(share
 
 
 @pytest.mark.parametrize("name", SPECIAL)
-def test_inference_equals_the_reference(name, special, shared_network, batch):
+def test_inference_equals_the_plain_network(name, special, shared_network, batch):
     network, (images, _targets) = shared_network(), batch()
     path = network.path(special[name])
     with torch.no_grad():
         for _update in range(3):
             network(images, path, operations.training)
-        reference = make_reference(network, special[name]).eval()
+        plain = plain_copy(network, special[name]).eval()
         logits = network(images, path, operations.running)
-        torch.testing.assert_close(logits, reference(images), **EXACT)
+        torch.testing.assert_close(logits, plain(images), **EXACT)
 
 
 def test_a_branch_that_drop_path_drops_adds_nothing(shared_network, special, batch, shape):
@@ -202,21 +204,21 @@ def test_plans_are_made_once_and_the_oldest_leaves(make_network, architecture):
     assert network.path(architecture(0)) is not first
 
 
-def test_the_reference_counts_what_space_counts(make_network, architecture, shape):
+def test_the_plain_network_counts_what_space_counts(make_network, architecture, shape):
     from emtnas_hpc.space.counts import count_macs, count_parameters
 
     for number in range(3):
         for n_normal, image_size, stem in ((1, 8, "plain"), (2, 14, "plain"), (1, 60, "strided")):
             frame = replace(shape, n_normal=n_normal, image_size=image_size, stem=stem)
             network = make_network(frame, architecture(number))
-            reference = make_reference(network, architecture(number))
+            plain = plain_copy(network, architecture(number))
             counted = count_parameters(architecture(number), frame)
             assert counted == sum(p.numel() for p in network.parameters())
-            assert counted == sum(p.numel() for p in reference.parameters())
-            assert count_macs(architecture(number), frame) == macs_of(reference, frame)
+            assert counted == sum(p.numel() for p in plain.parameters())
+            assert count_macs(architecture(number), frame) == macs_of(plain, frame)
 
 
-def macs_of(reference, shape) -> int:
+def macs_of(plain, shape) -> int:
     """Multiply-adds of every convolution and linear layer that runs for one image."""
     total = 0
 
@@ -224,9 +226,9 @@ def macs_of(reference, shape) -> int:
         nonlocal total
         total += output[0].numel() * module.weight[0].numel()
 
-    for module in reference.modules():
+    for module in plain.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             module.register_forward_hook(add)
     size = (1, shape.image_channels, shape.image_size, shape.image_size)
-    reference.eval()(torch.zeros(size, dtype=torch.float64))
+    plain.eval()(torch.zeros(size, dtype=torch.float64))
     return total

@@ -16,9 +16,9 @@ def train(training, architecture, batch, steps) -> None:
     for step in steps:
         images, targets = batch(seed=step, dtype=torch.float32)
         rng = torch.Generator().manual_seed(step)
-        masks = draw_masks(training.network.shape, len(images), 0.1, 0.1, rng)
+        masks = draw_masks(training.network.shape, len(images), rng, dropout=0.1, drop_path=0.1)
         path = training.network.path(architecture(step % 3))
-        training.step(path, images, targets, 0.1, masks)
+        training.step(path, images, targets, 0.1, masks=masks)
 
 
 @pytest.fixture

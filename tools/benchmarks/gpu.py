@@ -20,6 +20,7 @@ from benchmarks.rows import Row
 from benchmarks.settings import Settings
 from emtnas_hpc.data.batches import DeviceImages
 from emtnas_hpc.data.images import Images
+from emtnas_hpc.export.networks import plain_copy
 from emtnas_hpc.space.architecture import Architecture, NetworkShape, decode, random_chromosome
 from emtnas_hpc.supernet import device as kernels
 from emtnas_hpc.supernet import operations
@@ -28,7 +29,6 @@ from emtnas_hpc.supernet.evaluation import CPU_CHUNK, chunk_sizes, count_hits, f
 from emtnas_hpc.supernet.graphs import CudaRecorder, Steps
 from emtnas_hpc.supernet.network import Network
 from emtnas_hpc.supernet.operations import draw_masks
-from emtnas_hpc.supernet.reference import make_reference
 from emtnas_hpc.supernet.training import SgdSettings, Training
 
 N_EVALUATED = 1000
@@ -160,9 +160,9 @@ class Bench:
                     drawn = draw_masks(
                         self._scale.shape,
                         self._scale.batch_size,
-                        DROPOUT,
-                        self._scale.drop_path,
                         masks,
+                        dropout=DROPOUT,
+                        drop_path=self._scale.drop_path,
                     )
                     steps.step(path, batch, drawn)
 
@@ -175,7 +175,7 @@ class Bench:
         ]
 
     def _reference_step(self, architecture: Architecture) -> Callable[[], None]:
-        reference = make_reference(self._network(architecture), architecture)
+        reference = plain_copy(self._network(architecture), architecture)
         optimizer = torch.optim.SGD(
             reference.parameters(), LEARNING_RATE, 0.9, weight_decay=1e-4, nesterov=True
         )
@@ -186,10 +186,14 @@ class Bench:
         def step() -> None:
             for _step in range(self._n_steps):
                 drawn = draw_masks(
-                    self._scale.shape, len(images), DROPOUT, self._scale.drop_path, masks
+                    self._scale.shape,
+                    len(images),
+                    masks,
+                    dropout=DROPOUT,
+                    drop_path=self._scale.drop_path,
                 )
                 optimizer.zero_grad()
-                logits = reference(images, drawn)
+                logits = reference(images, drawn.features, drawn.branches)
                 torch.autograd.backward(F.cross_entropy(logits, targets))
                 optimizer.step()
                 (logits.argmax(dim=1) == targets).sum().item()

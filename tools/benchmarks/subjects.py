@@ -10,13 +10,14 @@ from torch.nn import functional as F
 
 from benchmarks.settings import Settings
 from benchmarks.timing import Time, timed
+from emtnas_hpc.export.networks import plain_copy
+from emtnas_hpc.plain import Network as PlainNetwork
 from emtnas_hpc.space.architecture import Architecture, NetworkShape, decode, random_chromosome
 from emtnas_hpc.supernet import operations
 from emtnas_hpc.supernet.device import prepare_torch
 from emtnas_hpc.supernet.evaluation import chunk_sizes, count_hits
 from emtnas_hpc.supernet.network import Network
 from emtnas_hpc.supernet.operations import draw_masks
-from emtnas_hpc.supernet.reference import Reference, make_reference
 from emtnas_hpc.supernet.training import SgdSettings, Training
 
 N_EVALUATED = 1000
@@ -82,8 +83,8 @@ class Bench:
             return self._supernet
         return Training(self._make(architecture), SgdSettings())
 
-    def _reference(self, architecture: Architecture) -> Reference:
-        return make_reference(self._make(architecture), architecture)
+    def _reference(self, architecture: Architecture) -> PlainNetwork:
+        return plain_copy(self._make(architecture), architecture)
 
     def _step(self, subject: str, architecture: Architecture) -> Callable[[], object]:
         images, targets = self._batch
@@ -93,8 +94,10 @@ class Bench:
         path = training.network.path(architecture)
 
         def step() -> None:
-            masks = draw_masks(self._shape, len(images), DROPOUT, 0.0, self._masks)
-            training.step(path, images, targets, LEARNING_RATE, masks)
+            masks = draw_masks(
+                self._shape, len(images), self._masks, dropout=DROPOUT, drop_path=0.0
+            )
+            training.step(path, images, targets, LEARNING_RATE, masks=masks)
 
         return step
 
@@ -106,9 +109,11 @@ class Bench:
         )
 
         def step() -> None:
-            masks = draw_masks(self._shape, len(images), DROPOUT, 0.0, self._masks)
+            masks = draw_masks(
+                self._shape, len(images), self._masks, dropout=DROPOUT, drop_path=0.0
+            )
             optimizer.zero_grad()
-            logits = reference(images, masks)
+            logits = reference(images, masks.features, masks.branches)
             torch.autograd.backward(F.cross_entropy(logits, targets))
             optimizer.step()
             (logits.argmax(dim=1) == targets).sum().item()
