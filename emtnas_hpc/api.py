@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from emtnas_hpc.checkpoint.commits import read_committed
 from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import EmtnasError, InputError, StartOverError, StoppedError
 from emtnas_hpc.export.files import divergence, load_plain
@@ -32,7 +33,7 @@ from emtnas_hpc.search.history_file import FILE_NAME, read_history
 from emtnas_hpc.search.run_dir import read_stored
 from emtnas_hpc.search.session import Callbacks, RunSpec
 from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.settings.hints import prepare_hint_for_retraining
+from emtnas_hpc.settings.hints import prepare_hint_for_retraining, prepare_hints
 from emtnas_hpc.settings.loading import retraining_experiment
 from emtnas_hpc.space.architecture import (
     Architecture,
@@ -314,11 +315,12 @@ def retrain(
     order = _order(run, run.incumbent(task).task, on, normal_cells, recipe, settings)
     paths, data_dir = RunPaths(run.directory), Path(data)
     own = run.experiment.data_sets
-    mend = prepare_hint_for_retraining(paths, own, [order.task], settings, data_dir)
+    hint = prepare_hint_for_retraining(paths, own, [order.task], settings, data_dir)
     device = check_device_name(device)
-    request = RunSpec(run.experiment, run.seed, paths, data_dir, device, mend)
+    request = RunSpec(run.experiment, run.seed, paths, data_dir, device)
     listeners = Callbacks(lambda step: progress(step.summary), lambda _phase, _what: None, say)
-    _carry_on(request, order, listeners)
+    with opened_once(), prepare_hints(hint):
+        _carry_on(request, order, listeners)
     found = retrainings_of(request.paths)
     return RunRetraining(next(each for each in found if each.name == order.name))
 

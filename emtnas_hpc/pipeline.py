@@ -13,7 +13,7 @@ from emtnas_hpc.data.opening import open_for_retraining
 from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.retraining.run_dir import images_retrained_on, retraining_left, store_identity
 from emtnas_hpc.retraining.run_dir import is_finished as is_retrained
-from emtnas_hpc.retraining.spec import Origin, RetrainingPlan, RetrainSpec, refuse_missing_test_set
+from emtnas_hpc.retraining.spec import Origin, RetrainingPlan, RetrainSpec
 from emtnas_hpc.runner.attempts import Event
 from emtnas_hpc.runner.context import Reason, RunContext
 from emtnas_hpc.runner.loop import Outcome, Progress
@@ -213,10 +213,9 @@ def open_transfers(request: RunSpec, say: Callable[[str], None]) -> Mapping[str,
                 images,
                 request.data_dir,
                 say=say,
-                mend=request.mend,
                 begun=images_retrained_on(request.paths, name, images),
             )
-            refuse_missing_test_set(data)
+            data.check_test_set()
             found[name] = TrainingImages(
                 data.n_images("train") + data.n_images("val"),
                 size_behind_stem(data.image_size, data.stem),
@@ -345,7 +344,6 @@ def _left(
             request.paths,
             order,
             request.data_dir,
-            mend=request.mend,
             say=say,
             searched=images_searched(request.paths),
             other_images=other_images,

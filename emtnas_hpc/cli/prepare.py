@@ -11,7 +11,7 @@ from emtnas_hpc.cli.options import (
     JsonOption,
     SetOption,
 )
-from emtnas_hpc.settings.hints import prepare_hint
+from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
 
 
 def prepare(
@@ -33,10 +33,10 @@ def prepare(
     wanted = [named.experiment for named in load_named(experiment, set_, None)]
     # Experiments of a study share data sets.
     tasks = dict.fromkeys((name, each.task[name]) for each in wanted for name in each.data_sets)
-    mend = prepare_hint(experiment, set_, data)
     rows = []
     for name, images in tasks:
-        prepared = prepare_task(name, images, data, say=_say, mend=mend)
+        with prepare_hints(prepare_hint(experiment, set_, data)):
+            prepared = prepare_task(name, images, data, say=_say)
         rows.append(
             {
                 "task": name,

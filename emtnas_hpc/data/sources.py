@@ -16,10 +16,12 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from emtnas_hpc.data.image_folder import folder_fingerprint, read_image_folder
-from emtnas_hpc.data.images import Images, RawData, Say, Workplace
-from emtnas_hpc.data.manifest import storage_errors
+from emtnas_hpc.checkpoint.os_errors import user_file_errors
+from emtnas_hpc.data.image_folder import ImageFolder, look_through
+from emtnas_hpc.data.images import Images
+from emtnas_hpc.data.manifest import write_errors
 from emtnas_hpc.data.npz_file import npz_fingerprint, read_npz
+from emtnas_hpc.data.raw_data import RawData, Say, Workplace
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.settings.experiment import TaskSettings
 from emtnas_hpc.settings.messages import at_home
@@ -94,7 +96,7 @@ def _download(url: str, target: Path, md5: str, say: Say) -> None:
     digest = hashlib.md5(usedforsecurity=False)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        with storage_errors(target), partial.open("wb") as file:
+        with write_errors(target), partial.open("wb") as file:
             for chunk in _chunks(url, target):
                 digest.update(chunk)
                 file.write(chunk)
@@ -125,11 +127,8 @@ def _chunks(url: str, target: Path) -> Iterator[bytes]:
 
 
 def _md5(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, _new_md5).hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from None
+    with user_file_errors(path), path.open("rb") as file:
+        return hashlib.file_digest(file, _new_md5).hexdigest()
 
 
 def _new_md5() -> "hashlib._Hash":
@@ -162,7 +161,7 @@ def read_torchvision(name: str, place: Workplace) -> RawData:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    with storage_errors(folder), tarfile.open(archive) as files:
+    with write_errors(folder), tarfile.open(archive) as files:
         # Early releases of Python 3.11 have no filters; the archive's checksum is the official one.
         files.extraction_filter = getattr(tarfile, "data_filter", lambda member, _path: member)
         files.extractall(folder)
@@ -298,7 +297,8 @@ class Source:
         path = Path(self.argument) if self.is_streamed else self.path
         stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem)[:_LONGEST_STEM] or "data"
         size = f"-{self.image_size}px" if self.image_size else ""
-        return f"{self.kind}-{stem}{size}-{_short_hash(str(path))}"
+        digest = hashlib.sha256(str(path).encode()).hexdigest()
+        return f"{self.kind}-{stem}{size}-{digest[:8]}"
 
 
 def parse_source(task: TaskSettings, setting: str = "source") -> Source:
@@ -319,12 +319,13 @@ def parse_source(task: TaskSettings, setting: str = "source") -> Source:
     return Source(cast(Kind, kind), argument, size)
 
 
-def _short_hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def read_source(source: Source, place: Workplace) -> RawData:
+def read_source(source: Source, place: Workplace, pictures: ImageFolder | None) -> RawData:
     """Reads a source, downloading it first where it has to be.
+
+    Args:
+        source: what to read.
+        place: for files.
+        pictures: of an image folder, what was found in it.
 
     Raises:
         DataError: it is missing, damaged, or not what it should be.
@@ -340,21 +341,27 @@ def read_source(source: Source, place: Workplace) -> RawData:
         case "npz":
             return read_npz(source.path)
         case "images":
-            return read_image_folder(source.path, source.image_size)
+            assert pictures is not None
+            return pictures.read(source.image_size)
         case "imagenet":
             raise DataError(f"{source.text} is streamed, and never read into arrays")
 
 
-def fingerprint(source: Source) -> str | None:
+def fingerprint(source: Source, pictures: ImageFolder | None = None) -> str | None:
     """What changes when the user changes a file of the source: sizes and modification times.
 
+    Args:
+        source: of whose files.
+        pictures: of an image folder, what was found in it if that is known already.
+
     Returns:
-        Empty for a source that never changes, None when the user's file or folder is gone.
+        Empty for a source that never changes or is streamed, None when the user's file or folder is
+        gone.
     """
     if source.kind == "npz":
         return npz_fingerprint(source.path)
     if source.kind == "images":
-        return folder_fingerprint(source.path)
+        return (pictures or look_through(source.path)).fingerprint
     return ""
 
 

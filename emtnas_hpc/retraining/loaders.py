@@ -12,9 +12,8 @@ from torch import Tensor
 
 from emtnas_hpc.data.batches import Batch, BatchSlot, DeviceImages, Normalisation, blanked
 from emtnas_hpc.data.dataset import IMAGE_CHANNELS, Prepared, Streamed, TaskData
-from emtnas_hpc.data.images import Images, draw_crops
+from emtnas_hpc.data.images import Images, Picture, draw_crops
 from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
-from emtnas_hpc.data.picture import Picture
 from emtnas_hpc.data.picture_readers import read_batches
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.settings.experiment import RetrainingSettings

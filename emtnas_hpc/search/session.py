@@ -58,7 +58,6 @@ class RunSpec:
         paths: its run directory.
         data_dir: where prepared data sets are.
         device: auto, cpu, cuda or cuda:N.
-        mend: the command that prepares the data, for messages.
         take_over: take the run directory from its owner, whether it lives or not.
     """
 
@@ -67,7 +66,6 @@ class RunSpec:
     paths: RunPaths
     data_dir: Path
     device: str
-    mend: str
     take_over: bool = False
 
 
@@ -330,7 +328,6 @@ def _open_plan(
             experiment.task[name],
             request.data_dir,
             say=say,
-            mend=request.mend,
             begun=begun.get(name),
         )
         for name in experiment.tasks

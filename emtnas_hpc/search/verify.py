@@ -56,7 +56,7 @@ def compare_newest(a: RunPaths, b: RunPaths) -> Comparison:
 
 
 def repeat_newest(
-    paths: RunPaths, data_dir: Path, device: str, *, mend: str, say: Callable[[str], None]
+    paths: RunPaths, data_dir: Path, device: str, *, say: Callable[[str], None]
 ) -> Comparison:
     """Repeats the generations from the last commit but one to the newest; the run stays untouched.
 
@@ -66,7 +66,6 @@ def repeat_newest(
         paths: of the run.
         data_dir: where prepared data sets are.
         device: auto, cpu, cuda or cuda:N.
-        mend: the command that prepares the run's data, for messages.
         say: told what is being done.
 
     Raises:
@@ -74,7 +73,7 @@ def repeat_newest(
         DamagedError: one of the two commits is damaged.
     """
     stored = read_stored(paths) or _refuse_nameless(paths)
-    request = RunSpec(stored.experiment, stored.seed, paths, data_dir, device, mend)
+    request = RunSpec(stored.experiment, stored.seed, paths, data_dir, device)
     plan = plan_search(request, say)
     for note in plan.notes:
         say(note)

@@ -1,14 +1,26 @@
-"""What to type when data is missing."""
+"""What to type when data is missing, and where that is added to what went wrong."""
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.errors import DataError, UnpreparedError
 
 #: Any preset does where its tasks are replaced.
 _PRESET = "cifar"
+
+
+@contextmanager
+def prepare_hints(command: str) -> Iterator[None]:
+    """Adds to errors of what is prepared the command that makes it anew."""
+    try:
+        yield
+    except UnpreparedError as error:
+        once = f" ({error.once})" if error.once else ""
+        raise DataError(f"{error}; make it anew with: {command}{once}") from None
 
 
 def prepare_hint(experiment: str, overrides: Sequence[str], data: Path) -> str:

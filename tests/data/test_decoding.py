@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emtnas_hpc.data.picture import Crop, Picture
+from emtnas_hpc.data.images import Crop, Picture
 from emtnas_hpc.data.pictures import decode
 from emtnas_hpc.errors import DataError
 
@@ -40,7 +40,7 @@ def test_a_crop_is_scaled_and_mirrored_as_it_was_drawn(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"gone\.JPEG cannot be read \(No such file"):
+    with pytest.raises(DataError, match=r"gone\.JPEG: No such file"):
         decode(Picture(str(tmp_path / "gone.JPEG"), 3, None), 8)
 
 

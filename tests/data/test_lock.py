@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.data.manifest import exclusive
+from emtnas_hpc.data.prepare import exclusive
 
 
 def test_work_goes_on_without_a_lock_where_the_file_system_has_none(

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emtnas_hpc.data.images import draw_crops
-from emtnas_hpc.data.picture import Picture
+from emtnas_hpc.data.images import Picture, draw_crops
 from emtnas_hpc.data.picture_readers import read_batches
 from emtnas_hpc.errors import DataError, EmtnasError
 
@@ -24,7 +23,7 @@ READING = """
 import sys
 from itertools import repeat
 from pathlib import Path
-from emtnas_hpc.data.picture import Picture
+from emtnas_hpc.data.images import Picture
 from emtnas_hpc.data.picture_readers import read_batches
 path = Path(sys.argv[1])
 picture = Picture(str(path), path.stat().st_size, None)

@@ -22,6 +22,7 @@ from emtnas_hpc.data.opening import open_for_retraining, open_task, shared_with_
 from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.errors import DataError, InputError, StorageError
 from emtnas_hpc.settings.experiment import TaskSettings
+from emtnas_hpc.settings.hints import prepare_hints
 
 MEND = "emtnas-hpc prepare mine"
 
@@ -29,8 +30,9 @@ MEND = "emtnas-hpc prepare mine"
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
-from emtnas_hpc.data import prepare
+from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.settings.experiment import TaskSettings
+from emtnas_hpc.settings.hints import prepare_hints
 
 calls, fsync = 0, os.fsync
 
@@ -42,7 +44,7 @@ def dying(descriptor):
     fsync(descriptor)
 
 os.fsync = dying
-prepare("mine", TaskSettings(source=sys.argv[2], image_size=8), Path("data"), say=print, mend="")
+prepare("mine", TaskSettings(source=sys.argv[2], image_size=8), Path("data"), say=print)
 """
 
 
@@ -81,7 +83,7 @@ def alter(path: Path) -> None:
 
 def prepared(lines: list[str] | None = None, task: TaskSettings = TASK) -> Prepared:
     said: list[str] = [] if lines is None else lines
-    data = prepare("mine", task, DATA, say=said.append, mend=MEND)
+    data = prepare("mine", task, DATA, say=said.append)
     assert isinstance(data, Prepared)
     return data
 
@@ -93,7 +95,7 @@ def begun_with(data: TaskData, **values: Any) -> Begun:
 
 def opened(begun: Begun | None, lines: list[str] | None = None, task: TaskSettings = TASK) -> Any:
     said: list[str] = [] if lines is None else lines
-    return open_task("mine", task, DATA, say=said.append, mend=MEND, begun=begun)
+    return open_task("mine", task, DATA, say=said.append, begun=begun)
 
 
 def is_same(data: Prepared, other: Prepared) -> bool:
@@ -159,7 +161,10 @@ def test_what_has_begun_goes_on_with_its_images_and_is_told_what_has_changed(
     again = opened(begun_with(first))
     assert is_same(again, first)
     assert again.note == data.note
-    assert again.mend == f"{MEND} (once pics is as it was)"
+    (first.folder / "val_images.npy").unlink()
+    expected = rf"anew with: {MEND} \(once pics is as it was\)"
+    with pytest.raises(DataError, match=expected), prepare_hints(MEND):
+        again.load("val")
 
 
 def test_a_source_is_read_once_to_tell_what_has_changed(
@@ -547,10 +552,10 @@ def test_another_list_of_streamed_pictures_is_another_folder_and_what_has_begun_
     task = TaskSettings(source="imagenet:birds", image_size=64, stem="strided")
 
     def prepare_list() -> TaskData:
-        return prepare("birds", task, DATA, say=lines.append, mend=MEND)
+        return prepare("birds", task, DATA, say=lines.append)
 
     def open_list(begun: Begun | None) -> TaskData:
-        return open_for_retraining("birds", task, DATA, say=lines.append, mend=MEND, begun=begun)
+        return open_for_retraining("birds", task, DATA, say=lines.append, begun=begun)
 
     first = prepare_list()
     begun = begun_with(first, digest=first.digest_with_test, with_test=True)

@@ -24,7 +24,7 @@ def watch_an_owner(directory: Path) -> None:
 def wait_for_a_lock(directory: Path) -> None:
     task = TaskSettings(source="package:digits")
     with StopRequest():
-        prepare("digits", task, directory, say=_say, mend="")
+        prepare("digits", task, directory, say=_say)
 
 
 def _say(message: str) -> None:

@@ -21,7 +21,7 @@ def make_trainer(experiment_of, data_dir):
     def make(*, task=0, seed=0, **sections):
         experiment = experiment_of(**sections)
         data = {
-            name: open_task(name, experiment.task[name], data_dir, say=lambda _: None, mend="")
+            name: open_task(name, experiment.task[name], data_dir, say=lambda _: None)
             for name in experiment.tasks
         }
         header = SearchPlan(experiment, seed, data).header()
