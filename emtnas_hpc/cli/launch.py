@@ -183,8 +183,8 @@ def _plans(
     where = request.data_dir, request.device
     wanted = [RunSpec(experiment, seed, run, *where, take_over=False) for seed, run in runs.items()]
     with prepare_hints(request.mend):
-        plans = plan_seeds(wanted, say)
-        open_transfers(wanted[0], say)
+        plans = plan_seeds(wanted)
+        open_transfers(wanted[0])
     return plans
 
 

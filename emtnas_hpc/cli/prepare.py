@@ -1,7 +1,6 @@
 """`prepare`: the only command that downloads."""
 
 import json
-import sys
 from pathlib import Path
 
 from emtnas_hpc.cli.options import (
@@ -36,7 +35,7 @@ def prepare(
     rows = []
     for name, images in tasks:
         with prepare_hints(prepare_hint(experiment, set_, data)):
-            prepared = prepare_task(name, images, data, say=_say)
+            prepared = prepare_task(name, images, data)
         rows.append(
             {
                 "task": name,
@@ -54,7 +53,3 @@ def prepare(
             f"{row['task']}: {row['classes']} classes, {row['channels']} x {row['size']} x "
             f"{row['size']}, digest {str(row['digest'])[:12]}"
         )
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

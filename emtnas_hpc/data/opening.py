@@ -21,7 +21,6 @@ from emtnas_hpc.data.copies import (
 from emtnas_hpc.data.dataset import Prepared, TaskData
 from emtnas_hpc.data.manifest import Copy
 from emtnas_hpc.data.prepare import Preparation
-from emtnas_hpc.data.raw_data import Say
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DataError, EmtnasError, InputError
 from emtnas_hpc.settings.experiment import TaskSettings
@@ -42,7 +41,7 @@ def opened_once() -> Iterator[None]:
 
 
 def open_task(
-    name: str, task: TaskSettings, data_dir: Path, *, say: Say, begun: Begun | None = None
+    name: str, task: TaskSettings, data_dir: Path, *, begun: Begun | None = None
 ) -> Prepared:
     """Opens a task's data for a search; what lies on this machine is prepared first if need be.
 
@@ -52,7 +51,6 @@ def open_task(
         name: of the task.
         task: its settings.
         data_dir: where prepared data sets are.
-        say: told in single lines what is done.
         begun: the images that are to be opened, whatever the source is now.
 
     Raises:
@@ -66,13 +64,13 @@ def open_task(
             f"task.{name}.source is {source.text!r}, which is for retraining only, expected images "
             f"that fit into memory; search on others, then `emtnas-hpc retrain RUN --on {name}`"
         )
-    data = open_for_retraining(name, task, data_dir, say=say, begun=begun)
+    data = open_for_retraining(name, task, data_dir, begun=begun)
     assert isinstance(data, Prepared)
     return data
 
 
 def open_for_retraining(
-    name: str, task: TaskSettings, data_dir: Path, *, say: Say, begun: Begun | None = None
+    name: str, task: TaskSettings, data_dir: Path, *, begun: Begun | None = None
 ) -> TaskData:
     """As `open_task`, for a retraining, which takes what is streamed too.
 
@@ -83,7 +81,7 @@ def open_for_retraining(
     wanted = name, task, data_dir, begun
     if opened is not None and wanted in opened:
         return opened[wanted]
-    data = _Opening(Preparation(name, task, data_dir, say)).open(begun)
+    data = _Opening(Preparation(name, task, data_dir)).open(begun)
     if opened is not None:
         opened[wanted] = data
     return data

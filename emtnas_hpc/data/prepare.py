@@ -7,15 +7,16 @@ when it is whole. Where the source has other images than before, a directory bes
 """
 
 import json
+import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,10 +47,15 @@ from emtnas_hpc.data.manifest import (
     write_copy,
     write_errors,
 )
-from emtnas_hpc.data.raw_data import Say, Workplace, complete_splits, doubts
+from emtnas_hpc.data.raw_data import complete_splits, doubts
 from emtnas_hpc.data.sources import fingerprint, parse_source, read_source
 from emtnas_hpc.errors import DataError, EmtnasError, shown
 from emtnas_hpc.settings.experiment import TaskSettings
+
+log = logging.getLogger(__name__)
+
+#: What a source brings: a manifest that lacks the records of files, the files, lines for the user.
+_Contents: TypeAlias = tuple[Manifest, Mapping[str, NDArray[Any] | bytes], Sequence[str]]
 
 #: Pictures of each part that are decoded to see whether they are any: all would take hours.
 _N_CHECKED = 8
@@ -59,7 +65,7 @@ _CHECKED_SIZE = 32
 _UNSET_SIZE = TaskSettings.model_fields["image_size"].default
 
 
-def prepare(name: str, task: TaskSettings, data_dir: Path, *, say: Say) -> TaskData:
+def prepare(name: str, task: TaskSettings, data_dir: Path) -> TaskData:
     """Makes a task's data ready, or verifies every file of what is there.
 
     A data set that is damaged is made anew; one whose source the user has changed stays, and gets
@@ -69,13 +75,12 @@ def prepare(name: str, task: TaskSettings, data_dir: Path, *, say: Say) -> TaskD
         name: of the task.
         task: its settings.
         data_dir: where prepared data sets and downloads are; made if need be.
-        say: told in single lines what is done.
 
     Raises:
         DataError: the source is missing, damaged or cannot be downloaded.
         StorageError: no room.
     """
-    return Preparation(name, task, data_dir, say).prepare()
+    return Preparation(name, task, data_dir).prepare()
 
 
 @dataclass(frozen=True)
@@ -89,12 +94,11 @@ class _Fault:
 class Preparation:
     """The source of a task, which is looked through once, and its copies."""
 
-    def __init__(self, name: str, task: TaskSettings, data_dir: Path, say: Say) -> None:
+    def __init__(self, name: str, task: TaskSettings, data_dir: Path) -> None:
         self.name = name
         self.task = task
         self.data_dir = data_dir
         self.source = parse_source(task, f"task.{name}.source")
-        self._say = say
 
     @cached_property
     def fingerprint(self) -> str | None:
@@ -155,7 +159,7 @@ class Preparation:
 
     def say(self, line: str) -> None:
         """Tells the user something of this task."""
-        self._say(f"{self.name}: {line}")
+        log.info(f"{self.name}: {line}")
 
     def _prepared(self) -> Copy:
         if self.source.is_streamed:
@@ -224,22 +228,22 @@ class Preparation:
         with write_errors(workshop):
             scratch.mkdir(parents=True)
             built.mkdir()
-        say = self.say if not quietly else lambda _line: None
         try:
-            read = self._listed if self.source.is_streamed else self._read
-            contents = read(Workplace(self.data_dir, scratch, say))
+            manifest, files, notes = (
+                self._listed() if self.source.is_streamed else self._read(scratch)
+            )
+            for note in () if quietly else notes:
+                self.say(note)
             with write_errors(workshop):
-                copy = write_copy(built, *contents)
+                copy = write_copy(built, manifest, files)
             yield copy
         finally:
             shutil.rmtree(workshop, ignore_errors=True)
 
-    def _read(self, place: Workplace) -> tuple[Manifest, Mapping[str, NDArray[Any] | bytes]]:
+    def _read(self, scratch: Path) -> _Contents:
         made_from = self.fingerprint or ""
-        raw = read_source(self.source, place, self._pictures)
+        raw = read_source(self.source, self._pictures, self.data_dir, scratch)
         splits = complete_splits(raw, shown(self.source.argument))
-        for line in (*raw.notes, *doubts(splits, raw.classes)):
-            place.say(line)
         files: dict[str, NDArray[Any] | bytes] = {}
         for split, images in splits.items():
             names = ArraysManifest.arrays(split)
@@ -259,12 +263,10 @@ class Preparation:
             multi_label=train.multi_label,
             conversion=raw.conversion,
         )
-        return manifest, files
+        return manifest, files, (*raw.notes, *doubts(splits, raw.classes))
 
-    def _listed(self, place: Workplace) -> tuple[Manifest, Mapping[str, NDArray[Any] | bytes]]:
+    def _listed(self) -> _Contents:
         listing = self._listing
-        for line in listing.notes:
-            place.say(line)
         _check_some(self.source.folder(self.data_dir), listing)
         manifest = ListingManifest(
             source=self.source.text,
@@ -273,7 +275,7 @@ class Preparation:
             n_images={split: len(files) for split, files in listing.files.items()},
             files={},
         )
-        return manifest, _arrays_of(listing)
+        return manifest, _arrays_of(listing), listing.notes
 
     def _publish(self, new: Copy) -> Copy:
         """Gives a whole copy its name, or mends with it the one that holds the same images."""
@@ -311,7 +313,7 @@ class Preparation:
         """While no other process prepares this source; what such processes left is removed."""
         with write_errors(self.data_dir):
             self.data_dir.mkdir(parents=True, exist_ok=True)
-        with exclusive(self.data_dir / f".{self.source.key}.lock", self._say) as alone:
+        with exclusive(self.data_dir / f".{self.source.key}.lock") as alone:
             if alone:
                 for leftover in self._leftovers():
                     if leftover.is_dir():
@@ -328,7 +330,7 @@ class Preparation:
 
 
 @contextmanager
-def exclusive(path: Path, say: Say) -> Iterator[bool]:
+def exclusive(path: Path) -> Iterator[bool]:
     """Waits until no other process is inside.
 
     Yields:
@@ -338,7 +340,7 @@ def exclusive(path: Path, say: Say) -> Iterator[bool]:
         file = path.open("a")
     with file:
         waits = f"waiting for another process that is preparing the same data ({path})"
-        yield bool(hold(file.fileno(), lambda: say(waits)))
+        yield bool(hold(file.fileno(), lambda: log.info(waits)))
 
 
 def records_of(listing: Listing) -> dict[str, FileRecord]:

@@ -1,17 +1,13 @@
 """What a source brings: its arrays, the splits that it lacks, and what looks wrong in them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emtnas_hpc.data.images import Images, Split
 from emtnas_hpc.errors import DataError, first_few
-
-#: Takes one line for the user.
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -31,21 +27,6 @@ class RawData:
     classes: tuple[str, ...]
     conversion: str = ""
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """Where a source finds and leaves files.
-
-    Attributes:
-        data_dir: holds downloaded files under their official names.
-        scratch: an existing directory that is removed once the source has been read.
-        say: told what takes long.
-    """
-
-    data_dir: Path
-    scratch: Path
-    say: Say
 
 
 #: One image of so many is held out: CIFAR's 50,000 become 40,000 + 10,000, as in the authors' code.

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import logging
 import os
 import re
 import tarfile
@@ -21,10 +22,12 @@ from emtnas_hpc.data.image_folder import ImageFolder, look_through
 from emtnas_hpc.data.images import Images
 from emtnas_hpc.data.manifest import write_errors
 from emtnas_hpc.data.npz_file import npz_fingerprint, read_npz
-from emtnas_hpc.data.raw_data import RawData, Say, Workplace
+from emtnas_hpc.data.raw_data import RawData
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.settings.experiment import TaskSettings
 from emtnas_hpc.settings.messages import at_home
+
+log = logging.getLogger(__name__)
 
 PACKAGE_SETS = ("mnist5k", "digits")
 
@@ -72,7 +75,7 @@ _CHUNK = 1 << 20
 _TIMEOUT_S = 60
 
 
-def fetch(url: str, target: Path, md5: str, say: Say) -> None:
+def fetch(url: str, target: Path, md5: str) -> None:
     """Makes sure that `target` is the official file; downloads it unless it is there.
 
     A download becomes visible under its name only when it is whole.
@@ -82,7 +85,7 @@ def fetch(url: str, target: Path, md5: str, say: Say) -> None:
         StorageError: no room.
     """
     if not target.exists():
-        _download(url, target, md5, say)
+        _download(url, target, md5)
         return
     found = _md5(target)
     if found != md5:
@@ -91,8 +94,8 @@ def fetch(url: str, target: Path, md5: str, say: Say) -> None:
         )
 
 
-def _download(url: str, target: Path, md5: str, say: Say) -> None:
-    say(f"downloading {url} to {target}")
+def _download(url: str, target: Path, md5: str) -> None:
+    log.info(f"downloading {url} to {target}")
     digest = hashlib.md5(usedforsecurity=False)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
@@ -138,7 +141,7 @@ def _new_md5() -> "hashlib._Hash":
 TORCHVISION_SETS = ("CIFAR10", "CIFAR100")
 
 
-def read_torchvision(name: str, place: Workplace) -> RawData:
+def read_torchvision(name: str, data_dir: Path, scratch: Path) -> RawData:
     """Reads the official archive, which lies in the data directory or is downloaded to there.
 
     An archive that the user has unpacked in the data directory is used as it is.
@@ -149,12 +152,12 @@ def read_torchvision(name: str, place: Workplace) -> RawData:
     from torchvision import datasets
 
     reader = getattr(datasets, name)
-    root = place.data_dir
+    root = data_dir
     if not (root / reader.base_folder).is_dir():
         archive = root / reader.filename
-        fetch(reader.url, archive, reader.tgz_md5, place.say)
-        place.say(f"unpacking {archive}")
-        root = place.scratch
+        fetch(reader.url, archive, reader.tgz_md5)
+        log.info(f"unpacking {archive}")
+        root = scratch
         _unpack(archive, root)
     train, test = (_read(reader, root, train=train) for train in (True, False))
     return RawData(_images(train), None, _images(test), tuple(train.classes))
@@ -207,7 +210,7 @@ MEDMNIST_SETS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def read_medmnist(class_name: str, place: Workplace) -> RawData:
+def read_medmnist(class_name: str, data_dir: Path) -> RawData:
     """Reads the official file, which is `<data>/<name>.npz` or is downloaded to there.
 
     Raises:
@@ -217,8 +220,8 @@ def read_medmnist(class_name: str, place: Workplace) -> RawData:
 
     name = class_name.lower()
     info: dict[str, Any] = INFO[name]
-    path = place.data_dir / f"{name}.npz"
-    fetch(info["url"], path, info["MD5"], place.say)
+    path = data_dir / f"{name}.npz"
+    fetch(info["url"], path, info["MD5"])
     classes = tuple(info["label"][str(number)] for number in range(len(info["label"])))
     return read_npz(path, classes, multi_label=info["task"].startswith("multi-label"))
 
@@ -319,13 +322,16 @@ def parse_source(task: TaskSettings, setting: str = "source") -> Source:
     return Source(cast(Kind, kind), argument, size)
 
 
-def read_source(source: Source, place: Workplace, pictures: ImageFolder | None) -> RawData:
+def read_source(
+    source: Source, pictures: ImageFolder | None, data_dir: Path, scratch: Path
+) -> RawData:
     """Reads a source, downloading it first where it has to be.
 
     Args:
         source: what to read.
-        place: for files.
         pictures: of an image folder, what was found in it.
+        data_dir: holds downloaded files under their official names.
+        scratch: an existing directory that is removed once the source has been read.
 
     Raises:
         DataError: it is missing, damaged, or not what it should be.
@@ -333,9 +339,9 @@ def read_source(source: Source, place: Workplace, pictures: ImageFolder | None) 
     """
     match source.kind:
         case "torchvision":
-            return read_torchvision(source.argument, place)
+            return read_torchvision(source.argument, data_dir, scratch)
         case "medmnist":
-            return read_medmnist(source.argument, place)
+            return read_medmnist(source.argument, data_dir)
         case "package":
             return read_package(source.argument)
         case "npz":

@@ -19,7 +19,7 @@ def task(npz: Path) -> TaskSettings:
 
 @pytest.fixture
 def prepared(task: TaskSettings, tmp_path: Path, lines: list[str]) -> Prepared:
-    made = prepare("mine", task, tmp_path / "data", say=lines.append)
+    made = prepare("mine", task, tmp_path / "data")
     lines.clear()
     return made
 
@@ -110,7 +110,7 @@ def test_a_damaged_test_set_does_not_make_a_search_prepare_again(
 ) -> None:
     (prepared.folder / "test_images.npy").unlink()
     data_dir = prepared.folder.parent
-    opened = open_task("mine", prepared.task, data_dir, say=lines.append)
+    opened = open_task("mine", prepared.task, data_dir)
     assert opened.digest == prepared.digest
     assert lines == []
 
@@ -122,7 +122,7 @@ def test_preparing_names_what_is_damaged_and_makes_it_anew(
     path = prepared.folder / name
     before = path.read_bytes()
     path.write_bytes(before[:-1])
-    again = prepare("mine", prepared.task, prepared.folder.parent, say=lines.append)
+    again = prepare("mine", prepared.task, prepared.folder.parent)
     assert str(path) in lines[0]
     assert path.read_bytes() == before
     assert again.digest == prepared.digest
@@ -134,5 +134,5 @@ def test_a_search_mends_local_data_that_has_lost_a_file(
 ) -> None:
     (prepared.folder / "train_images.npy").unlink()
     data_dir = prepared.folder.parent
-    opened = open_task("mine", prepared.task, data_dir, say=lines.append)
+    opened = open_task("mine", prepared.task, data_dir)
     assert len(opened.load("train")) == 60

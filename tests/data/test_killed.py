@@ -30,7 +30,7 @@ def dying(descriptor):
 
 os.fsync = dying
 task = TaskSettings(source="npz:" + sys.argv[2])
-prepare("mine", task, Path(sys.argv[3]), say=print)
+prepare("mine", task, Path(sys.argv[3]))
 """
 
 
@@ -61,7 +61,7 @@ def test_a_process_killed_while_preparing_leaves_a_whole_set_or_none(
     else:
         with pytest.raises(DataError, match=r"manifest\.json is missing"):
             open_copy("mine", task, data_dir, None)
-    prepared = prepare("mine", task, data_dir, say=lines.append)
+    prepared = prepare("mine", task, data_dir)
     assert len(prepared.load("test")) == 9
     if not whole:
         assert list(data_dir.glob(".*.partial")) == []

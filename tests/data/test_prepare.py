@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -37,7 +38,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 def run(task: TaskSettings, data_dir: Path, lines: list[str]) -> Prepared:
-    return prepare("mine", task, data_dir, say=lines.append)
+    return prepare("mine", task, data_dir)
 
 
 def test_prepared_images_are_those_of_the_source(
@@ -101,7 +102,7 @@ def test_a_file_that_the_user_has_changed_is_prepared_again(
 ) -> None:
     run(task, data_dir, lines)
     np.savez(npz, **{**arrays, "train_images": 255 - arrays["train_images"]})
-    prepared = open_task("mine", task, data_dir, say=lines.append)
+    prepared = open_task("mine", task, data_dir)
     assert any("has changed" in line for line in lines)
     assert np.array_equal(prepared.load("train").images[..., 0], 255 - arrays["train_images"])
 
@@ -117,9 +118,9 @@ def test_a_prepared_set_outlives_its_source(
 def test_a_search_prepares_local_data_by_itself_and_only_once(
     task: TaskSettings, data_dir: Path, lines: list[str]
 ) -> None:
-    first = open_task("mine", task, data_dir, say=lines.append)
+    first = open_task("mine", task, data_dir)
     lines.clear()
-    second = open_task("mine", task, data_dir, say=lines.append)
+    second = open_task("mine", task, data_dir)
     assert first.digest == second.digest
     assert lines == []
 
@@ -128,7 +129,7 @@ def test_a_search_never_downloads(data_dir: Path, lines: list[str]) -> None:
     task = TaskSettings(source="torchvision:CIFAR10")
     named = r"torchvision-cifar10/manifest\.json .*" + MEND
     with pytest.raises(DataError, match=named), prepare_hints(MEND):
-        open_task("cifar10", task, data_dir, say=lines.append)
+        open_task("cifar10", task, data_dir)
     assert not data_dir.exists()
 
 
@@ -147,7 +148,7 @@ def test_an_image_folder_is_prepared_and_prepared_again_when_a_picture_changes(
     assert prepared.image_size == 8
     assert prepared.manifest.n_images == {"train": 14, "val": 2, "test": 4}
     Image.new("L", (16, 16), 99).save(tmp_path / "pictures/train/dogs/0.png")
-    changed = open_task("mine", task, data_dir, say=lines.append)
+    changed = open_task("mine", task, data_dir)
     assert changed.digest != prepared.digest
 
 
@@ -253,20 +254,16 @@ def test_a_second_process_waits_and_then_uses_what_the_first_has_prepared(
     task: TaskSettings, data_dir: Path, lines: list[str]
 ) -> None:
     data_dir.mkdir()
-    waiting = threading.Event()
-
-    def say(line: str) -> None:
-        lines.append(line)
-        waiting.set()
 
     def second() -> None:
-        prepare("mine", task, data_dir, say=say)
+        prepare("mine", task, data_dir)
 
     thread = threading.Thread(target=second)
-    with exclusive(data_dir / f".{parse_source(task).key}.lock", print) as alone:
+    with exclusive(data_dir / f".{parse_source(task).key}.lock") as alone:
         assert alone
         thread.start()
-        assert waiting.wait(timeout=60)
+        while not lines:
+            time.sleep(0.01)
     thread.join(timeout=60)
     assert "waiting for another process" in lines[0]
     assert len(open_copy("mine", task, data_dir, None).load("train")) == 60
@@ -289,7 +286,7 @@ def test_reading_a_prepared_set_takes_neither_torch_nor_the_package_it_came_from
         "import sys; from pathlib import Path; from emtnas_hpc.data.opening import open_task; "
         "from emtnas_hpc.data.sources import REGISTRY; "
         "task = REGISTRY['digits']; where = Path(sys.argv[1]); "
-        "load = lambda: open_task('digits', task, where, say=print).load('train'); "
+        "load = lambda: open_task('digits', task, where).load('train'); "
         "len(load()) == 1157 or sys.exit('wrong'); "
         "heavy = {'torch', 'sklearn', 'torchvision', 'medmnist', 'PIL'} & set(sys.modules); "
         "print(sorted(heavy))"

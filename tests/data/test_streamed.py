@@ -13,6 +13,7 @@ from emtnas_hpc.data.opening import open_for_retraining, open_task
 from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.data.sources import REGISTRY, parse_source
 from emtnas_hpc.errors import DataError, UnpreparedError
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.settings.experiment import TaskSettings
 
 
@@ -27,8 +28,9 @@ def settings(**changes: object) -> TaskSettings:
 
 
 def prepared(data_dir: Path, lines: list[str] | None = None, **changes: object) -> Streamed:
-    said = [] if lines is None else lines
-    data = prepare("imagenet", settings(**changes), data_dir, say=said.append)
+    said: list[str] = [] if lines is None else lines
+    with log_to(said.append):
+        data = prepare("imagenet", settings(**changes), data_dir)
     assert isinstance(data, Streamed)
     return data
 
@@ -132,7 +134,7 @@ def test_a_retraining_lists_by_itself_and_then_looks_at_the_folders_only(
 ) -> None:
     def opened() -> object:
         task = settings()
-        return open_for_retraining("imagenet", task, data_dir, say=lines.append)
+        return open_for_retraining("imagenet", task, data_dir)
 
     first = opened()
     for picture in (data_dir / "imagenet/train").glob("*/*"):
@@ -145,7 +147,7 @@ def test_a_retraining_lists_by_itself_and_then_looks_at_the_folders_only(
 
 def test_a_search_on_it_is_refused_in_one_line(data_dir: Path, lines: list[str]) -> None:
     with pytest.raises(DataError) as caught:
-        open_task("imagenet", settings(), data_dir, say=lines.append)
+        open_task("imagenet", settings(), data_dir)
     assert "imagenet:imagenet', which is for retraining only" in str(caught.value)
     assert "emtnas-hpc retrain RUN --on imagenet" in str(caught.value)
     assert lines == []

@@ -21,6 +21,7 @@ from emtnas_hpc.data.dataset import Prepared, TaskData
 from emtnas_hpc.data.opening import open_for_retraining, open_task, shared_with_search
 from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.errors import DataError, InputError, StorageError
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.settings.experiment import TaskSettings
 from emtnas_hpc.settings.hints import prepare_hints
 
@@ -31,6 +32,7 @@ PROGRAM = """
 import os, signal, sys
 from pathlib import Path
 from emtnas_hpc.data.prepare import prepare
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.settings.experiment import TaskSettings
 from emtnas_hpc.settings.hints import prepare_hints
 
@@ -44,7 +46,7 @@ def dying(descriptor):
     fsync(descriptor)
 
 os.fsync = dying
-prepare("mine", TaskSettings(source=sys.argv[2], image_size=8), Path("data"), say=print)
+prepare("mine", TaskSettings(source=sys.argv[2], image_size=8), Path("data"))
 """
 
 
@@ -83,7 +85,8 @@ def alter(path: Path) -> None:
 
 def prepared(lines: list[str] | None = None, task: TaskSettings = TASK) -> Prepared:
     said: list[str] = [] if lines is None else lines
-    data = prepare("mine", task, DATA, say=said.append)
+    with log_to(said.append):
+        data = prepare("mine", task, DATA)
     assert isinstance(data, Prepared)
     return data
 
@@ -95,7 +98,8 @@ def begun_with(data: TaskData, **values: Any) -> Begun:
 
 def opened(begun: Begun | None, lines: list[str] | None = None, task: TaskSettings = TASK) -> Any:
     said: list[str] = [] if lines is None else lines
-    return open_task("mine", task, DATA, say=said.append, begun=begun)
+    with log_to(said.append):
+        return open_task("mine", task, DATA, begun=begun)
 
 
 def is_same(data: Prepared, other: Prepared) -> bool:
@@ -552,10 +556,10 @@ def test_another_list_of_streamed_pictures_is_another_folder_and_what_has_begun_
     task = TaskSettings(source="imagenet:birds", image_size=64, stem="strided")
 
     def prepare_list() -> TaskData:
-        return prepare("birds", task, DATA, say=lines.append)
+        return prepare("birds", task, DATA)
 
     def open_list(begun: Begun | None) -> TaskData:
-        return open_for_retraining("birds", task, DATA, say=lines.append, begun=begun)
+        return open_for_retraining("birds", task, DATA, begun=begun)
 
     first = prepare_list()
     begun = begun_with(first, digest=first.digest_with_test, with_test=True)

@@ -102,7 +102,7 @@ def medmnist(tmp_path: Path) -> Callable[..., Prepared]:
         arrays |= {f"{split}_labels": labels for split in ("train", "val", "test")}
         np.savez(tmp_path / "mine.npz", **arrays)
         own = TaskSettings(source=f"npz:{tmp_path / 'mine.npz'}")
-        made = prepare("mine", own, tmp_path, say=[].append)
+        made = prepare("mine", own, tmp_path)
         task = TaskSettings(source=f"medmnist:{class_name}")
         made.folder.rename(tmp_path / f"medmnist-{class_name.lower()}")
         return open_copy(class_name.lower(), task, tmp_path, None)

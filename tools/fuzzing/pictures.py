@@ -74,7 +74,7 @@ def fuzz_one(rng: random.Random, folder: Path) -> None:
     with _obeying(made.closed):
         refused = ""
         try:
-            data = prepare("mine", task, data_dir, say=lines.append)
+            data = prepare("mine", task, data_dir)
         except EmtnasError as error:
             refused = str(error)
         for line in (*lines, refused or "no refusal"):
@@ -88,7 +88,7 @@ def fuzz_one(rng: random.Random, folder: Path) -> None:
             assert isinstance(data, Streamed)
             _check_list(data, made, lines)
         again: list[str] = []
-        digest = prepare("mine", task, data_dir, say=again.append).digest
+        digest = prepare("mine", task, data_dir).digest
         assert digest == data.digest, "prepared again, the same folder is another data set"
         assert not any("preparing" in line for line in again), f"prepared twice: {again[0]}"
 
