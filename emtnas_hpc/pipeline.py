@@ -21,7 +21,7 @@ from emtnas_hpc.runner.context import Reason, RunContext, log_once
 from emtnas_hpc.runner.loop import Outcome, Progress
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.assembly import SearchPlan
-from emtnas_hpc.search.copies import copy_newest_common, folder_for_copies, is_owned
+from emtnas_hpc.search.commit_copies import copy_newest_common, folder_for_copies, is_owned
 from emtnas_hpc.search.environment import prepare_environment
 from emtnas_hpc.search.history import History
 from emtnas_hpc.search.history_file import FILE_NAME, read_history

@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -313,7 +313,7 @@ class Preparation:
         """While no other process prepares this source; what such processes left is removed."""
         with write_errors(self.data_dir):
             self.data_dir.mkdir(parents=True, exist_ok=True)
-        with exclusive(self.data_dir / f".{self.source.key}.lock") as alone:
+        with exclusive(self.data_dir / f".{self.source.key}.lock", self._forget) as alone:
             if alone:
                 for leftover in self._leftovers():
                     if leftover.is_dir():
@@ -321,6 +321,11 @@ class Preparation:
                     else:
                         leftover.unlink(missing_ok=True)
             yield
+
+    def _forget(self) -> None:
+        """The source may change while another process is waited for."""
+        for seen in ("fingerprint", "_pictures", "_listing"):
+            self.__dict__.pop(seen, None)
 
     def _leftovers(self) -> list[Path]:
         """What processes left behind that were killed while they prepared this source."""
@@ -330,17 +335,21 @@ class Preparation:
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[bool]:
+def exclusive(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[bool]:
     """Waits until no other process is inside.
 
     Yields:
         Whether there is a lock: some shared file systems have none, and work goes on without.
     """
+
+    def waiting() -> None:
+        log.info(f"waiting for another process that is preparing the same data ({path})")
+        on_wait()
+
     with write_errors(path):
         file = path.open("a")
     with file:
-        waits = f"waiting for another process that is preparing the same data ({path})"
-        yield bool(hold(file.fileno(), lambda: log.info(waits)))
+        yield bool(hold(file.fileno(), waiting))
 
 
 def records_of(listing: Listing) -> dict[str, FileRecord]:

@@ -9,7 +9,7 @@ from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.runner.attempts import changes_since, read_attempts
-from emtnas_hpc.search.copies import (
+from emtnas_hpc.search.commit_copies import (
     copy_last_two,
     copy_newest_common,
     folder_for_copies,

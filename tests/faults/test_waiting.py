@@ -61,7 +61,7 @@ def test_a_process_that_waits_for_data_leaves_at_once_and_makes_nothing(
     key = parse_source(TaskSettings(source="package:digits")).key
     directory.mkdir(parents=True)
     lock = directory / f".{key}.lock"
-    with exclusive(lock, pytest.fail) as alone:
+    with exclusive(lock, lambda: pytest.fail("the lock is taken")) as alone:
         assert alone
         process = wait("lock")
         _told(process, "waiting for another process")

@@ -84,7 +84,7 @@ def test_a_picture_that_is_gone_is_named_and_to_be_put_back(
 ) -> None:
     folder = make_pictures(tmp_path / "pictures")
     (folder / "train/n0000/03.JPEG").unlink()
-    images = streamed_images(replace(streamed, folder=folder), n_readers)
+    images = streamed_images(replace(streamed, pictures_folder=folder), n_readers)
     with pytest.raises(DataError, match=r"03\.JPEG: No such .*; put the picture back"):
         read(images.training(BATCHES, np.random.default_rng(0)))
 
