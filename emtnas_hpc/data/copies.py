@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,10 +47,10 @@ class Begun:
 
     digest: str
     task: TaskSettings
-    with_test: bool
-    what: str
-    remedy: str
-    is_binding: bool = True
+    with_test: bool = field(kw_only=True)
+    what: str = field(kw_only=True)
+    remedy: str = field(kw_only=True)
+    is_binding: bool = field(default=True, kw_only=True)
 
     def fits(self, copy: Copy) -> bool:
         """Whether a copy holds these images."""

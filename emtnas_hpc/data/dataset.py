@@ -218,14 +218,7 @@ class Streamed(TaskData):
         chosen: NDArray[np.int64],
         crops: Sequence[Crop] | None = None,
     ) -> list[Picture]:
-        """The pictures at some positions of a split's list, which have yet to be read.
-
-        Args:
-            split: that they belong to.
-            files: its list.
-            chosen: positions, (n,).
-            crops: what is to be seen of each; None: the middle.
-        """
+        """The pictures at positions (n,) of a split's list; without crops their middle is seen."""
         folder, classes = str(self.pictures_folder / LISTED[split]), self.manifest.classes
         seen: Sequence[Crop | None] = [None] * len(chosen) if crops is None else crops
         return [
@@ -245,13 +238,7 @@ def open_copy(
 ) -> TaskData:
     """Opens what `prepare` made of a task's source; reads nothing but sizes.
 
-    Args:
-        name: of the task.
-        task: its settings.
-        data_dir: where prepared data sets are.
-        copy: of the source; None for the first one, which is an error if there is none.
-        note: what the user is to be told.
-        once: what has to be true before it can be prepared anew.
+    Without a copy the first one is opened, which is an error if there is none.
 
     Raises:
         UnpreparedError: a file is missing, cut off or of another schema.
@@ -292,11 +279,7 @@ def _check_settings(data: Prepared) -> None:
 
 
 def check_streamed_settings(name: str, task: TaskSettings) -> None:
-    """Refuses settings that streamed images have no use for.
-
-    Raises:
-        DataError: naming the setting.
-    """
+    """Raises a DataError for settings that streamed images have no use for."""
     _check_normalisation(name, task, IMAGE_CHANNELS)
     for setting, found, expected in (("pool", task.pool, 1), ("padding", task.padding, 0)):
         if found != expected:

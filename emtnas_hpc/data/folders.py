@@ -36,18 +36,15 @@ _SHOWN_SUFFIX = 12
 
 @dataclass
 class LeftOut:
-    """Counts what is not read, or lies where it may not be expected, to be said in a line.
+    """Counts what is not read, or lies where it may not be expected, to be said in a line."""
 
-    Attributes:
-        files: number, by suffix.
-        stray: pictures that lie in no class's folder.
-        deeper: pictures that are read although they lie in folders within one of a class.
-        folders: names of folders that are no part of the data set.
-    """
-
+    #: By suffix.
     files: Counter[str] = field(default_factory=Counter)
+    #: Pictures in no class's folder.
     stray: int = 0
+    #: Pictures that are read although they lie in folders within one of a class.
     deeper: int = 0
+    #: That are no part of the data set.
     folders: list[str] = field(default_factory=list)
 
     def notes(self) -> tuple[str, ...]:
@@ -171,7 +168,10 @@ def _walk(
         if _is_folder(entry):
             yield from _walk(Path(entry.path), f"{below}{entry.name}/", (*above, here), left_out)
         elif not _is_picture(entry.name):
-            _refuse_lost_folder(entry)
+            if entry.is_symlink() and not Path(entry.path).suffix:
+                # One that leads nowhere, with a name as folders have it, may have led to pictures.
+                with user_file_errors(Path(entry.path)):
+                    entry.stat()
             left_out.files[_suffix(entry.name)] += 1
         else:
             with user_file_errors(Path(entry.path)):
@@ -185,24 +185,16 @@ def _walk(
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     with user_file_errors(folder), os.scandir(folder) as entries:
-        return [entry for entry in entries if not _is_noise(entry.name)]
+        return [
+            entry
+            for entry in entries
+            if not entry.name.startswith(".") and entry.name.lower() not in _NOISE
+        ]
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     with user_file_errors(Path(entry.path)):
         return entry.is_dir()
-
-
-def _refuse_lost_folder(entry: os.DirEntry[str]) -> None:
-    """A link that leads nowhere, with a name as folders have it, may have led to many pictures."""
-    path = Path(entry.path)
-    if entry.is_symlink() and not path.suffix:
-        with user_file_errors(path):
-            path.stat()
-
-
-def _is_noise(name: str) -> bool:
-    return name[0] == "." or name.lower() in _NOISE
 
 
 def _is_picture(name: str) -> bool:
@@ -247,12 +239,7 @@ def part_called(name: str) -> Split | None:
 def parts_called(
     names: Collection[str], where: str, word: Callable[[str], str] = str
 ) -> dict[Split, str]:
-    """The name of each part among others.
-
-    Args:
-        names: to choose from.
-        where: they are, for messages.
-        word: what of a name tells its part.
+    """The name of each part among others; `word` is what of a name tells its part.
 
     Raises:
         DataError: two mean the same part, or one might mean either of two.
@@ -337,11 +324,7 @@ def list_folder(folder: Path) -> Listing:
 
 
 def check_folders(folder: Path) -> None:
-    """Looks whether the folders of training and test pictures are there.
-
-    Raises:
-        DataError: one is not, or cannot be looked at.
-    """
+    """Raises a DataError unless the folders of training and test pictures are there."""
     for name in LISTED.values():
         with user_file_errors(folder / name):
             is_there = (folder / name).is_dir()

@@ -119,7 +119,9 @@ class ImageFolder:
         ground = "transparent pixels over white" if TRANSPARENT in oddities else ""
         converted = ", ".join(filter(None, [str(conversion), ground]))
         return RawData(
-            sets["train"], sets.get("val"), sets.get("test"), classes, converted, tuple(notes)
+            *(sets["train"], sets.get("val"), sets.get("test"), classes),
+            conversion=converted,
+            notes=tuple(notes),
         )
 
     def _classes(self) -> tuple[str, ...]:

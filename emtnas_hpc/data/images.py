@@ -87,16 +87,11 @@ class AugmentationDraw:
 
 
 def draw_augmentation(
-    rng: np.random.Generator, n: int, padding: int, flip: bool, hole_range: int = 0
+    rng: np.random.Generator, n: int, padding: int, flip: bool, *, hole_range: int = 0
 ) -> AugmentationDraw:
     """Draws uniform crops of the padded image, and flips with probability 1/2 if `flip`.
 
-    Args:
-        rng: where it is drawn from.
-        n: number of images.
-        padding: pixels around an image.
-        flip: whether images are mirrored.
-        hole_range: edge of the images whose cutouts are drawn, anywhere in them; 0 draws none.
+    `hole_range` is the edge of images in which cutouts may lie anywhere; 0 draws none.
     """
     crops = rng.integers(0, 2 * padding + 1, (n, 2))
     flips = rng.random(n) < 0.5 if flip else np.zeros(n, np.bool_)
@@ -186,13 +181,7 @@ _N_TRIES = 10
 
 
 def draw_crops(rng: np.random.Generator, n: int, flip: bool) -> list[Crop]:
-    """Draws as is usual for ImageNet: 8 to 100 % of the area, 3:4 to 4:3, anywhere.
-
-    Args:
-        rng: where it is drawn from.
-        n: number of pictures.
-        flip: whether half of them are mirrored.
-    """
+    """Draws as is usual for ImageNet: 8 to 100 % of the area, 3:4 to 4:3, anywhere."""
     areas = rng.uniform(*_AREAS, (n, _N_TRIES))
     least, most = np.log(ASPECTS).tolist()
     aspects = np.exp(rng.uniform(least, most, (n, _N_TRIES)))

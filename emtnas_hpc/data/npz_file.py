@@ -44,10 +44,8 @@ _UNREADABLE = (
 def read_npz(path: Path, classes: tuple[str, ...] = (), multi_label: bool = False) -> RawData:
     """Reads and validates the file.
 
-    Args:
-        path: the file.
-        classes: names of the classes; without them the classes are the training labels' numbers.
-        multi_label: labels are (n, k) of zeros and ones.
+    Without names of classes they are the training labels' numbers. Labels of several classes at
+    once are (n, k) of zeros and ones.
 
     Raises:
         DataError: the first thing that is wrong, by file and key.
@@ -69,11 +67,7 @@ def read_npz(path: Path, classes: tuple[str, ...] = (), multi_label: bool = Fals
 
 
 def npz_fingerprint(path: Path) -> str | None:
-    """Size and modification time of the file, None when it is gone.
-
-    Raises:
-        DataError: it may not be looked at.
-    """
+    """Size and modification time of the file, None when it is gone."""
     with user_file_errors(path):
         try:
             state = path.stat()

@@ -47,11 +47,7 @@ def open_task(
 
     Never downloads, and never opens the test set of what is already prepared.
 
-    Args:
-        name: of the task.
-        task: its settings.
-        data_dir: where prepared data sets are.
-        begun: the images that are to be opened, whatever the source is now.
+    Those that something has begun with are opened whatever the source is now.
 
     Raises:
         DataError: the data is missing, damaged or streamed.

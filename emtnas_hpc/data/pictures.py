@@ -144,12 +144,7 @@ def depth_of(picture: Image.Image, path: str | Path) -> str:
 
 
 def square_of_8_bits(path: Path, mode: str, size: int) -> tuple[NDArray[np.uint8], set[str]]:
-    """Reads a picture with values of 8 bits, scaled to a square.
-
-    Args:
-        path: of the file.
-        mode: "L" or "RGB".
-        size: edge of the square.
+    """Reads a picture with values of 8 bits, in the mode "L" or "RGB", scaled to a square.
 
     Returns:
         (size, size, 1 or 3), and in words what else there is to say of the picture.
@@ -300,14 +295,7 @@ _MOST_PIXELS = 2**28
 
 
 def decode(picture: Picture, size: int) -> bytes:
-    """Reads a picture, RGB whatever its file has.
-
-    Args:
-        picture: which, and what of it.
-        size: edge of the image.
-
-    Returns:
-        Rows of pixels, `size * size * 3` bytes.
+    """Reads a picture as `size * size * 3` bytes, RGB whatever its file has.
 
     Raises:
         DataError: the file is missing, has changed, is no picture, or one of more than 8 bits.

@@ -69,12 +69,7 @@ def prepare(name: str, task: TaskSettings, data_dir: Path) -> TaskData:
     """Makes a task's data ready, or verifies every file of what is there.
 
     A data set that is damaged is made anew; one whose source the user has changed stays, and gets
-    another one beside it.
-
-    Args:
-        name: of the task.
-        task: its settings.
-        data_dir: where prepared data sets and downloads are; made if need be.
+    another one beside it. The data directory holds downloads too, and is made if need be.
 
     Raises:
         DataError: the source is missing, damaged or cannot be downloaded.
@@ -366,11 +361,6 @@ def _arrays_of(listing: Listing) -> dict[str, NDArray[Any]]:
 
 
 def _check_some(folder: Path, listing: Listing) -> None:
-    """Decodes a few pictures of every part.
-
-    Raises:
-        DataError: one of them cannot be decoded.
-    """
     # Its library is not needed to open what is prepared.
     from emtnas_hpc.data.pictures import decode
 

@@ -1,7 +1,7 @@
 """What a source brings: its arrays, the splits that it lacks, and what looks wrong in them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,8 @@ class RawData:
     val: Images | None
     test: Images | None
     classes: tuple[str, ...]
-    conversion: str = ""
-    notes: tuple[str, ...] = ()
+    conversion: str = field(default="", kw_only=True)
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 #: One image of so many is held out: CIFAR's 50,000 become 40,000 + 10,000, as in the authors' code.
@@ -39,12 +39,8 @@ def complete_splits(raw: RawData, origin: str) -> dict[Split, Images]:
     Held out are the images at the positions 4, 9, 14, ... within each class, so the split is
     stratified and depends on nothing but the order of the images, which all three sets keep.
 
-    Args:
-        raw: what the source brings.
-        origin: the source, for messages.
-
     Raises:
-        DataError: a class is too small to give any.
+        DataError: a class is too small to give any; the message begins with `origin`.
     """
     train, val, test = raw.train, raw.val, raw.test
     if test is None:

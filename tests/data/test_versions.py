@@ -92,7 +92,8 @@ def prepared(lines: list[str] | None = None, task: TaskSettings = TASK) -> Prepa
 
 
 def begun_with(data: TaskData, **values: Any) -> Begun:
-    begun = Begun(data.digest, data.task, False, "this run", "give another --name")
+    said = {"what": "this run", "remedy": "give another --name"}
+    begun = Begun(data.digest, data.task, with_test=False, **said)
     return replace(begun, **values)
 
 

@@ -102,6 +102,6 @@ def test_resident_images_are_those_of_training_and_validation_together(digits: P
 def test_resident_test_images_come_in_chunks_and_as_they_are(digits: Prepared) -> None:
     images, labels = zip(*open_images(digits, RetrainingSettings(), CPU).test(), strict=True)
     whole = digits.load("test")
-    plain = DeviceImages(whole, digits.mean, digits.std, 0, False, CPU)
+    plain = DeviceImages(whole, digits.mean, digits.std, CPU, padding=0, flip=False)
     assert torch.equal(torch.cat(images), plain.plain(np.arange(len(whole)))[0])
     assert torch.cat(labels).tolist() == whole.labels.tolist()

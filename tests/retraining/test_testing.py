@@ -27,7 +27,7 @@ def network(plan: RetrainingPlan) -> Network:
 
 
 def on_device(data: Prepared) -> DeviceImages:
-    return DeviceImages(data.load("test"), data.mean, data.std, 0, False, CPU)
+    return DeviceImages(data.load("test"), data.mean, data.std, CPU, padding=0, flip=False)
 
 
 def batches(images: DeviceImages) -> Iterator[Batch]:
