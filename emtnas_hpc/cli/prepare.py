@@ -10,6 +10,8 @@ from emtnas_hpc.cli.options import (
     JsonOption,
     SetOption,
 )
+from emtnas_hpc.cli.runs import load_named
+from emtnas_hpc.data.prepare import prepare as prepare_task
 from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
 
 
@@ -26,9 +28,6 @@ def prepare(
     Where your own files have changed, the images of now get a folder of their own beside the old
     one, and it is said what was altered, added and is gone. What has begun keeps the old one.
     """
-    from emtnas_hpc.cli.runs import load_named
-    from emtnas_hpc.data.prepare import prepare as prepare_task
-
     wanted = [named.experiment for named in load_named(experiment, set_, None)]
     # Experiments of a study share data sets.
     tasks = dict.fromkeys((name, each.task[name]) for each in wanted for name in each.data_sets)

@@ -20,7 +20,7 @@ _QUEUED = 1024
 _numbers = count()
 
 
-class Normalisation:
+class Normaliser:
     """Pixels of 0 to 255 as floats: / 255, less the mean, by the deviation of their channel."""
 
     def __init__(
@@ -98,7 +98,7 @@ class DeviceImages:
             .unfold(2, width * channels, channels)
         )
         self._outside = _outside(height, width, padding).to(device)
-        self._normalised = Normalisation(mean, std, width, device)
+        self._normalised = Normaliser(mean, std, width, device)
         self._queues: dict[int, BatchQueue] = {}
 
     def __len__(self) -> int:

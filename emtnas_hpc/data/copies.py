@@ -21,8 +21,8 @@ from emtnas_hpc.data.manifest import (
     SEEN_BY_A_SEARCH,
     ArraysManifest,
     Copy,
+    DataManifest,
     ListingManifest,
-    Manifest,
     read_copy,
 )
 from emtnas_hpc.data.sources import Source
@@ -60,7 +60,7 @@ class Begun:
         return manifest.search_digest(self.task.pool) == self.digest
 
 
-def manifest_kind(source: Source) -> type[Manifest]:
+def manifest_kind(source: Source) -> type[DataManifest]:
     """That of the copies of a source."""
     return ListingManifest if source.is_streamed else ArraysManifest
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emtnas_hpc.data.copies import manifest_kind
 from emtnas_hpc.data.folders import LISTED, FileList, check_folders
-from emtnas_hpc.data.images import Crop, Images, Picture, Split, pool_images
+from emtnas_hpc.data.images import Crop, Images, PictureFile, Split, pool_images
 from emtnas_hpc.data.manifest import (
     SEEN_BY_A_SEARCH,
     ArraysManifest,
@@ -217,12 +217,12 @@ class Streamed(TaskData):
         files: FileList,
         chosen: NDArray[np.int64],
         crops: Sequence[Crop] | None = None,
-    ) -> list[Picture]:
+    ) -> list[PictureFile]:
         """The pictures at positions (n,) of a split's list; without crops their middle is seen."""
         folder, classes = str(self.pictures_folder / LISTED[split]), self.manifest.classes
         seen: Sequence[Crop | None] = [None] * len(chosen) if crops is None else crops
         return [
-            Picture(f"{folder}/{classes[files.labels[i]]}/{files.name(i)}", n_bytes, crop)
+            PictureFile(f"{folder}/{classes[files.labels[i]]}/{files.name(i)}", n_bytes, crop)
             for i, n_bytes, crop in zip(chosen, files.sizes[chosen].tolist(), seen, strict=True)
         ]
 

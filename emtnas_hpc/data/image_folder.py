@@ -125,7 +125,7 @@ class ImageFolder:
         )
 
     def _classes(self) -> tuple[str, ...]:
-        """The classes of train, of which there are two or more, each with pictures."""
+        """The classes of train: at least two, each with pictures."""
         if "train" not in self.parts:
             hint = _hint(self.folder, self.names)
             raise DataError(f"{shown(self.folder / 'train')} is missing, {_EXPECTED}{hint}")

@@ -160,7 +160,7 @@ def _largest_in_the_middle(width: int, height: int) -> Box:
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureFile:
     """A file, and what is to be seen of it.
 
     Attributes:

@@ -31,7 +31,7 @@ SEEN_BY_A_SEARCH: Final[tuple[Split, ...]] = ("train", "val")
 _SHOWN_DIGITS = 12
 
 
-class FileRecord(BaseModel):
+class SavedFile(BaseModel):
     """One file as it was written."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,12 +40,12 @@ class FileRecord(BaseModel):
     sha256: str
 
     @classmethod
-    def of(cls, content: bytes | memoryview) -> "FileRecord":
+    def of(cls, content: bytes | memoryview) -> "SavedFile":
         """The record of a file with this content."""
         return cls(n_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
-class Manifest(BaseModel):
+class DataManifest(BaseModel):
     """What every `manifest.json` says.
 
     Attributes:
@@ -68,7 +68,7 @@ class Manifest(BaseModel):
     fingerprint: str
     classes: tuple[str, ...]
     n_images: dict[str, int]
-    files: dict[str, FileRecord]
+    files: dict[str, SavedFile]
 
     @classmethod
     def arrays(cls, *splits: Split) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ class Manifest(BaseModel):
         return [self.files[name].sha256 for name in self.arrays(*splits)]
 
 
-class ArraysManifest(Manifest):
+class ArraysManifest(DataManifest):
     """That of a directory of arrays.
 
     Attributes:
@@ -96,7 +96,7 @@ class ArraysManifest(Manifest):
         image_size: edge of the square images before pooling.
         multi_label: an image may belong to several classes.
         conversion: how pixel values were brought to 0..255, in words; empty where they are as in
-            the source, or nobody wrote it down.
+            the source, or where earlier versions did not record it.
     """
 
     contents = ("images", "labels")
@@ -117,7 +117,7 @@ class ArraysManifest(Manifest):
         return _digest([self._hashes(*SEEN_BY_A_SEARCH), len(self.classes), pool])
 
 
-class ListingManifest(Manifest):
+class ListingManifest(DataManifest):
     """That of a directory that only lists the user's own files."""
 
     contents = ("names", "sizes", "labels")
@@ -140,7 +140,7 @@ class Copy:
     """A prepared directory whose manifest can be read."""
 
     folder: Path
-    manifest: Manifest
+    manifest: DataManifest
 
     @property
     def age(self) -> tuple[int, str]:
@@ -198,7 +198,7 @@ class Copy:
         return names
 
 
-def read_copy(folder: Path, kind: type[Manifest]) -> Copy:
+def read_copy(folder: Path, kind: type[DataManifest]) -> Copy:
     """Reads `manifest.json`, expected to be of this kind.
 
     Raises:
@@ -220,7 +220,9 @@ def read_copy(folder: Path, kind: type[Manifest]) -> Copy:
     return Copy(folder, manifest)
 
 
-def write_copy(folder: Path, manifest: Manifest, files: Mapping[str, NDArray[Any] | bytes]) -> Copy:
+def write_copy(
+    folder: Path, manifest: DataManifest, files: Mapping[str, NDArray[Any] | bytes]
+) -> Copy:
     """Completes a directory; nothing may be written to it afterwards.
 
     Args:
@@ -231,7 +233,7 @@ def write_copy(folder: Path, manifest: Manifest, files: Mapping[str, NDArray[Any
     records = {}
     for name, content in files.items():
         saved = content if isinstance(content, bytes) else npy(content)
-        records[name] = FileRecord.of(saved)
+        records[name] = SavedFile.of(saved)
         write_synced(folder / name, saved)
     manifest = manifest.model_copy(update={"files": records})
     write_synced(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())

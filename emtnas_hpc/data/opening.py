@@ -45,9 +45,8 @@ def open_task(
 ) -> Prepared:
     """Opens a task's data for a search; what lies on this machine is prepared first if need be.
 
-    Never downloads, and never opens the test set of what is already prepared.
-
-    Those that something has begun with are opened whatever the source is now.
+    Never downloads, and never opens the test set of what is already prepared. The images that a
+    run or retraining has begun with are opened whatever the source is now.
 
     Raises:
         DataError: the data is missing, damaged or streamed.
@@ -112,7 +111,7 @@ class _Opening:
         if begun is not None and copy is not None:
             return self._open_begun(copy, begun)
         data = self._open_current()
-        # Images of another size are another setting, which whoever compares settings names.
+        # Images of another size are another setting: the comparison of settings names it.
         size = self._preparation.task.image_size
         if begun is None or begun.fits(data) or begun.task.image_size != size:
             return data

@@ -18,7 +18,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, TypeVar
 
-from emtnas_hpc.data.images import Crop, Picture
+from emtnas_hpc.data.images import Crop, PictureFile
 from emtnas_hpc.data.pictures import decode
 from emtnas_hpc.errors import DataError, EmtnasError
 
@@ -37,7 +37,7 @@ _NOT_HEARD = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SI
 
 
 def read_batches(
-    batches: Iterable[tuple[T, Sequence[Picture]]], size: int, n_readers: int
+    batches: Iterable[tuple[T, Sequence[PictureFile]]], size: int, n_readers: int
 ) -> Generator[tuple[T, bytes], None, None]:
     """Images of mini-batches, in their order; close it to end the readers early.
 
@@ -103,11 +103,11 @@ class _Readers:
         for process in self._processes:
             process.communicate()
 
-    def ask(self, batch: Sequence[Picture]) -> "Future[bytes]":
+    def ask(self, batch: Sequence[PictureFile]) -> "Future[bytes]":
         """The images of a mini-batch, as soon as a reader has read them."""
         return self._threads.submit(self._read, batch)
 
-    def _read(self, batch: Sequence[Picture]) -> bytes:
+    def _read(self, batch: Sequence[PictureFile]) -> bytes:
         process = self._idle.get()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -153,7 +153,7 @@ def _end_of(process: "subprocess.Popen[bytes]") -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def _request(pictures: Sequence[Picture], size: int) -> bytes:
+def _request(pictures: Sequence[PictureFile], size: int) -> bytes:
     listed = [
         (each.path, each.n_bytes, None if each.crop is None else [*vars(each.crop).values()])
         for each in pictures
@@ -165,7 +165,7 @@ def _answer(line: bytes, out: IO[bytes]) -> None:
     size, listed = json.loads(line)
     try:
         images = [
-            decode(Picture(path, n_bytes, None if crop is None else Crop(*crop)), size)
+            decode(PictureFile(path, n_bytes, None if crop is None else Crop(*crop)), size)
             for path, n_bytes, crop in listed
         ]
     except DataError as error:

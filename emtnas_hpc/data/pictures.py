@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from emtnas_hpc.checkpoint.os_errors import refusal, user_file_errors
-from emtnas_hpc.data.images import Picture, middle, scaled_around_middle
+from emtnas_hpc.data.images import PictureFile, middle, scaled_around_middle
 from emtnas_hpc.errors import DataError, shown
 
 #: The depth of pictures whose values are taken as they are.
@@ -294,7 +294,7 @@ def _start(path: str | Path) -> bytes:
 _MOST_PIXELS = 2**28
 
 
-def decode(picture: Picture, size: int) -> bytes:
+def decode(picture: PictureFile, size: int) -> bytes:
     """Reads a picture as `size * size * 3` bytes, RGB whatever its file has.
 
     Raises:
@@ -312,7 +312,7 @@ def decode(picture: Picture, size: int) -> bytes:
         return _seen(on_white(file, "RGB")[0], picture, size).tobytes()
 
 
-def _read(picture: Picture) -> bytes:
+def _read(picture: PictureFile) -> bytes:
     with user_file_errors(picture.path):
         content = Path(picture.path).read_bytes()
     if len(content) != picture.n_bytes:
@@ -323,7 +323,7 @@ def _read(picture: Picture) -> bytes:
     return content
 
 
-def _seen(whole: Image.Image, picture: Picture, size: int) -> Image.Image:
+def _seen(whole: Image.Image, picture: PictureFile, size: int) -> Image.Image:
     bilinear, crop = Image.Resampling.BILINEAR, picture.crop
     if crop is None:
         width, height = scaled_around_middle(whole.width, whole.height, size)

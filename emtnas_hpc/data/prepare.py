@@ -33,15 +33,15 @@ from emtnas_hpc.data.copies import (
 from emtnas_hpc.data.dataset import TaskData, check_streamed_settings, open_copy
 from emtnas_hpc.data.folders import LISTED, Listing, list_folder
 from emtnas_hpc.data.image_folder import ImageFolder, look_through
-from emtnas_hpc.data.images import Picture
+from emtnas_hpc.data.images import PictureFile
 from emtnas_hpc.data.manifest import (
     MANIFEST,
     NAMES,
     ArraysManifest,
     Copy,
-    FileRecord,
+    DataManifest,
     ListingManifest,
-    Manifest,
+    SavedFile,
     npy,
     read_copy,
     write_copy,
@@ -55,7 +55,7 @@ from emtnas_hpc.settings.experiment import TaskSettings
 log = logging.getLogger(__name__)
 
 #: What a source brings: a manifest that lacks the records of files, the files, lines for the user.
-_Contents: TypeAlias = tuple[Manifest, Mapping[str, NDArray[Any] | bytes], Sequence[str]]
+_Contents: TypeAlias = tuple[DataManifest, Mapping[str, NDArray[Any] | bytes], Sequence[str]]
 
 #: Pictures of each part that are decoded to see whether they are any: all would take hours.
 _N_CHECKED = 8
@@ -217,7 +217,7 @@ class Preparation:
 
     @contextmanager
     def _built(self, *, quietly: bool = False) -> Iterator[Copy]:
-        """A whole copy of the source as it is now, under a name that nobody reads."""
+        """A whole copy of the source as it is now, under a hidden name."""
         workshop = self.data_dir / f".{self.source.key}.{uuid.uuid4().hex}.partial"
         scratch, built = workshop / "scratch", workshop / "built"
         with write_errors(workshop):
@@ -347,9 +347,9 @@ def exclusive(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterato
         yield bool(hold(file.fileno(), waiting))
 
 
-def records_of(listing: Listing) -> dict[str, FileRecord]:
+def records_of(listing: Listing) -> dict[str, SavedFile]:
     """What the manifest of a listing says of its files."""
-    return {name: FileRecord.of(npy(array)) for name, array in _arrays_of(listing).items()}
+    return {name: SavedFile.of(npy(array)) for name, array in _arrays_of(listing).items()}
 
 
 def _arrays_of(listing: Listing) -> dict[str, NDArray[Any]]:
@@ -367,7 +367,7 @@ def _check_some(folder: Path, listing: Listing) -> None:
     for split, files in listing.files.items():
         for i in np.unique(np.linspace(0, len(files) - 1, _N_CHECKED).astype(np.int64)):
             path = folder / LISTED[split] / listing.classes[files.labels[i]] / files.name(i)
-            decode(Picture(str(path), int(files.sizes[i]), None), _CHECKED_SIZE)
+            decode(PictureFile(str(path), int(files.sizes[i]), None), _CHECKED_SIZE)
 
 
 def _mend(folder: Path, new: Copy) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from emtnas_hpc.data.image_folder import look_through
-from emtnas_hpc.data.images import Crop, Picture
+from emtnas_hpc.data.images import Crop, PictureFile
 from emtnas_hpc.data.pictures import decode
 from emtnas_hpc.errors import DataError
 
@@ -44,7 +44,7 @@ def tiff(values: np.ndarray, sample_format: int, photometric: int = 1) -> bytes:
 
 
 def looked_at(picture: Path, crop: Crop | None = None) -> bytes:
-    return decode(Picture(str(picture), picture.stat().st_size, crop), SIZE)
+    return decode(PictureFile(str(picture), picture.stat().st_size, crop), SIZE)
 
 
 #: Suffix, type, factor and offset of values from 0 to 1, and a TIFF's sample format.
@@ -272,7 +272,7 @@ def test_a_picture_that_is_too_large_is_refused_by_file(tmp_path: Path) -> None:
 def test_a_streamed_thread_of_pixels_is_refused_before_it_becomes_a_wall(tmp_path: Path) -> None:
     path = save(tmp_path / "thread.png", Image.new("L", (1, 1_000_000)))
     with pytest.raises(DataError, match=r"thread\.png is 1 x 1000000, too long and narrow"):
-        decode(Picture(str(path), path.stat().st_size, None), 224)
+        decode(PictureFile(str(path), path.stat().st_size, None), 224)
 
 
 def write_shallow(folder: Path, kinds: tuple[str, ...]) -> None:
