@@ -374,9 +374,9 @@ def _list_files(folder: Path, classes: tuple[str, ...], left_out: LeftOut) -> Fi
         if not pictures:
             raise DataError(f"{shown(folder / name)} has no pictures; {_LAYOUT}")
         found.append(sorted((os.fsencode(each.name), each.n_bytes) for each in pictures))
-    names, sizes = zip(*(picture for pictures in found for picture in pictures), strict=True)
+    together = [picture for pictures in found for picture in pictures]
     return FileList(
-        np.array(names, np.bytes_),
-        np.array(sizes, np.int64),
+        np.array([name for name, _size in together], np.bytes_),
+        np.array([size for _name, size in together], np.int64),
         np.repeat(np.arange(len(classes)), [len(pictures) for pictures in found]),
     )
