@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from emtnas_hpc.checkpoint.commits import read_committed
 from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import EmtnasError, InputError, StartOverError, StoppedError
 from emtnas_hpc.export.spec import Retrained, check_shape, retrainings_of
@@ -26,7 +27,7 @@ from emtnas_hpc.search.history_file import FILE_NAME, read_history
 from emtnas_hpc.search.run_dir import read_stored
 from emtnas_hpc.search.session import Callbacks, RunSpec
 from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.settings.hints import prepare_hint_for_retraining
+from emtnas_hpc.settings.hints import prepare_hint_for_retraining, prepare_hints
 from emtnas_hpc.settings.loading import retraining_experiment
 from emtnas_hpc.space.architecture import (
     Architecture,
@@ -318,13 +319,12 @@ def retrain(
         experiment.retraining,
         experiment.precision,
     )
-    mend = prepare_hint_for_retraining(
-        paths, run.experiment.data_sets, [target], settings, data_dir
-    )
+    own = run.experiment.data_sets
+    hint = prepare_hint_for_retraining(paths.experiment, own, [target], settings, data_dir)
     device = check_device_name(device)
-    run_spec = RunSpec(run.experiment, run.seed, paths, data_dir, device, mend)
+    run_spec = RunSpec(run.experiment, run.seed, paths, data_dir, device)
     callbacks = Callbacks(lambda step: progress(step.readings), lambda _phase, _what: None)
-    with log_to(say), StopRequest() as stop:
+    with log_to(say), opened_once(), prepare_hints(hint), StopRequest() as stop:
         try:
             outcome = run_retraining_stages(run_spec, [spec], callbacks, stop)
         except StartOverError as error:

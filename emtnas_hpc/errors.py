@@ -3,6 +3,7 @@
 EmtnasError                     exit code 1
 ├── InputError                  2   a setting, file or argument that cannot be used
 │   ├── DataError               2   a data set that is missing or damaged
+│   │   └── UnpreparedError     2   `prepare` makes it anew
 │   └── StoredError             2   an experiment.toml that cannot be understood
 ├── OwnedError                  3   another process holds the run directory
 ├── SupersededError             3   another process has taken the run directory from us
@@ -15,7 +16,7 @@ EmtnasError                     exit code 1
 A message is one line: what was found, what was expected, what to do.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 
@@ -33,6 +34,20 @@ class InputError(EmtnasError):
 
 class DataError(InputError):
     """A data set is missing, damaged, or not what its settings say."""
+
+
+class UnpreparedError(DataError):
+    """What `prepare` makes of a source is missing or damaged.
+
+    `settings/hints.py` adds the command that makes it anew, which the verb alone knows.
+
+    Attributes:
+        once: what has to be true before, in words; empty for nothing.
+    """
+
+    def __init__(self, message: str, once: str = "") -> None:
+        super().__init__(message)
+        self.once = once
 
 
 class StoredError(InputError):
@@ -96,7 +111,12 @@ def shown(path: Path | str) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def some(names: Collection[str], at_most: int = 3) -> str:
+def first_few(texts: Sequence[str], at_most: int = 3) -> str:
+    """Texts for a one-line message; of many, those at the beginning."""
+    return ", ".join([*texts[:at_most], *(["..."] if len(texts) > at_most else [])])
+
+
+def some(names: Collection[str]) -> str:
     """Names for a one-line message, quoted; of many, the first few and their number."""
-    first = ", ".join(repr(name) for name in list(names)[:at_most])
-    return first if len(names) <= at_most else f"{first}, ... ({len(names):,} of them)"
+    quoted = [repr(name) for name in names]
+    return first_few(quoted) + (f" ({len(names):,} of them)" if len(names) > 3 else "")

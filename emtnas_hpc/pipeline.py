@@ -15,13 +15,13 @@ from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.progress import stages_of
 from emtnas_hpc.retraining.run_dir import images_retrained_on, retraining_left, store_identity
 from emtnas_hpc.retraining.run_dir import is_finished as is_retrained
-from emtnas_hpc.retraining.spec import Origin, RetrainingPlan, RetrainSpec, refuse_missing_test_set
+from emtnas_hpc.retraining.spec import Origin, RetrainingPlan, RetrainSpec
 from emtnas_hpc.runner.attempts import Event
 from emtnas_hpc.runner.context import Reason, RunContext, log_once
 from emtnas_hpc.runner.loop import Outcome, Progress
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.assembly import SearchPlan
-from emtnas_hpc.search.copies import copy_newest_common, folder_for_copies, is_owned
+from emtnas_hpc.search.commit_copies import copy_newest_common, folder_for_copies, is_owned
 from emtnas_hpc.search.environment import prepare_environment
 from emtnas_hpc.search.history import History
 from emtnas_hpc.search.history_file import FILE_NAME, read_history
@@ -200,11 +200,9 @@ def open_transfers(request: RunSpec) -> Mapping[str, TrainingImages]:
                 name,
                 images,
                 request.data_dir,
-                say=log.info,
-                mend=request.mend,
                 begun=images_retrained_on(request.paths, name, images),
             )
-            refuse_missing_test_set(data)
+            data.check_test_set()
             found[name] = TrainingImages(
                 data.n_images("train") + data.n_images("val"),
                 size_behind_stem(data.image_size, data.stem),
@@ -326,7 +324,6 @@ def _left(
                 request.paths,
                 order,
                 request.data_dir,
-                mend=request.mend,
                 searched=images_searched(request.paths),
                 other_images=other_images,
             )

@@ -43,7 +43,7 @@ def request_of(directory: Path, data: Path, **sections: dict[str, Any]) -> RunSp
     """The request of the tiny run in a directory, with sections changed."""
     table = {**TINY, **{name: {**TINY[name], **sections[name]} for name in sections}}
     experiment = build_experiment(table, REGISTRY)
-    return RunSpec(experiment, 0, RunPaths(directory), data, "cpu", "mend it")
+    return RunSpec(experiment, 0, RunPaths(directory), data, "cpu")
 
 
 class Told:

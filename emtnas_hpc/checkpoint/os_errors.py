@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from emtnas_hpc.errors import StorageError, shown
+from emtnas_hpc.errors import DataError, StorageError, shown
 
 #: What to do about the refusals that say what is wrong.
 _ADVICE = {
@@ -46,7 +46,6 @@ def storage_error(
         advice: what to do about it; by default, that which fits a run directory.
         intact: whether there are earlier commits, which a refused one leaves as they are.
     """
-    reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in _FORBIDDEN:
         advice = _whose(path)
     elif error.errno == errno.ENOENT and (link := lost_link(path)) is not None:
@@ -54,7 +53,24 @@ def storage_error(
     elif advice is None:
         advice = _ADVICE.get(error.errno or 0, "check the disk and start again")
     stands = " (earlier commits are intact)" if intact else ""
-    return StorageError(f"cannot {verb} {shown(path)}: {reason}; {advice}{stands}")
+    return StorageError(f"{refusal(path, error, verb)}; {advice}{stands}")
+
+
+def refusal(path: Path | str, error: OSError, verb: str = "read") -> str:
+    """What an operating system refused, and why."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return f"cannot {verb} {shown(path)}: {reason}"
+
+
+@contextmanager
+def user_file_errors(path: Path | str) -> Iterator[None]:
+    """Turns every OSError of reading a file or folder of the user's into a DataError."""
+    try:
+        yield
+    except OSError as error:
+        lost = isinstance(error, FileNotFoundError) and Path(path).is_symlink()
+        advice = "; the link leads nowhere: mend or remove it" if lost else ""
+        raise DataError(f"{refusal(path, error)}{advice}") from None
 
 
 @contextmanager

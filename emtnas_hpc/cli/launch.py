@@ -36,6 +36,7 @@ from emtnas_hpc.cli.runs import (
     reusable,
     said_of,
 )
+from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.errors import DamagedError, DataError, EmtnasError, StorageError, StoredError, shown
 from emtnas_hpc.pipeline import open_transfers
 from emtnas_hpc.search.assembly import SearchPlan
@@ -43,7 +44,7 @@ from emtnas_hpc.search.environment import check_device_name
 from emtnas_hpc.search.run_dir import refuse_other_settings
 from emtnas_hpc.search.session import RunSpec, plan_seeds
 from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.settings.hints import prepare_hint
+from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
 from emtnas_hpc.settings.names import rename
 from emtnas_hpc.slurm.fit import JobOptions, resolve
 from emtnas_hpc.slurm.jobs import JobSpec
@@ -112,10 +113,11 @@ def launch_seeds(order: LaunchOrder, *, dry_run: bool, as_json: bool) -> None:
     """
     resolved = resolve(order.wishes)
     queue = read_queue(say)
-    proposals = [
-        plan_launch(group[0].experiment, resolved, group, queue)
-        for group in _all_groups(order, resolved)
-    ]
+    with opened_once():
+        proposals = [
+            plan_launch(group[0].experiment, resolved, group, queue)
+            for group in _all_groups(order, resolved)
+        ]
     carry_out(proposals, resuming=False, dry_run=dry_run, as_json=as_json)
 
 
@@ -178,10 +180,11 @@ def _plans(
     experiment: Experiment, runs: Mapping[int, RunPaths], request: JobSpec
 ) -> dict[int, SearchPlan]:
     """Opens all data of an experiment."""
-    where = request.data_dir, request.device, request.mend
+    where = request.data_dir, request.device
     wanted = [RunSpec(experiment, seed, run, *where, take_over=False) for seed, run in runs.items()]
-    plans = plan_seeds(wanted)
-    open_transfers(wanted[0])
+    with prepare_hints(request.mend):
+        plans = plan_seeds(wanted)
+        open_transfers(wanted[0])
     return plans
 
 

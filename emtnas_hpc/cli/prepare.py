@@ -1,7 +1,6 @@
 """`prepare`: the only command that downloads."""
 
 import json
-import sys
 from pathlib import Path
 
 from emtnas_hpc.cli.options import (
@@ -11,7 +10,9 @@ from emtnas_hpc.cli.options import (
     JsonOption,
     SetOption,
 )
-from emtnas_hpc.settings.hints import prepare_hint
+from emtnas_hpc.cli.runs import load_named
+from emtnas_hpc.data.prepare import prepare as prepare_task
+from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
 
 
 def prepare(
@@ -27,16 +28,13 @@ def prepare(
     Where your own files have changed, the images of now get a folder of their own beside the old
     one, and it is said what was altered, added and is gone. What has begun keeps the old one.
     """
-    from emtnas_hpc.cli.runs import load_named
-    from emtnas_hpc.data.prepare import prepare as prepare_task
-
     wanted = [named.experiment for named in load_named(experiment, set_, None)]
     # Experiments of a study share data sets.
     tasks = dict.fromkeys((name, each.task[name]) for each in wanted for name in each.data_sets)
-    mend = prepare_hint(experiment, set_, data)
     rows = []
     for name, images in tasks:
-        prepared = prepare_task(name, images, data, say=_say, mend=mend)
+        with prepare_hints(prepare_hint(experiment, set_, data)):
+            prepared = prepare_task(name, images, data)
         rows.append(
             {
                 "task": name,
@@ -54,7 +52,3 @@ def prepare(
             f"{row['task']}: {row['classes']} classes, {row['channels']} x {row['size']} x "
             f"{row['size']}, digest {str(row['digest'])[:12]}"
         )
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

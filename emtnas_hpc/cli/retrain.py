@@ -29,6 +29,7 @@ from emtnas_hpc.cli.options import (
 )
 from emtnas_hpc.cli.retraining_table import read_record, retrainings_table, summary_of
 from emtnas_hpc.cli.runs import find_runs
+from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.evolution.random_streams import Purpose, stream
@@ -41,7 +42,11 @@ from emtnas_hpc.search.history import History
 from emtnas_hpc.search.run_dir import read_stored
 from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.settings.hints import prepare_hint_for_data_sets, prepare_hint_for_retraining
+from emtnas_hpc.settings.hints import (
+    prepare_hint_for_data_sets,
+    prepare_hint_for_retraining,
+    prepare_hints,
+)
 from emtnas_hpc.settings.loading import load_experiment, retraining_experiment
 from emtnas_hpc.settings.messages import read_text
 from emtnas_hpc.settings.names import StoredExperiment, rename
@@ -137,7 +142,8 @@ def retrain(
     return retrain_all(order, as_json=json_, debug=bool(context.obj))
 
 
-Work = tuple[RunSpec, list[RetrainSpec]]
+#: What is trained in a run directory, and the command that prepares its data.
+Work = tuple[RunSpec, list[RetrainSpec], str]
 
 
 @dataclass(frozen=True)
@@ -232,8 +238,10 @@ def _of_run(
         )
     ]
     own = experiment.data_sets
-    mend = prepare_hint_for_retraining(paths, own, wanted.tasks, order.overrides, order.data)
-    return _request(order, experiment, stored.seed, paths, mend), orders
+    hint = prepare_hint_for_retraining(
+        paths.experiment, own, wanted.tasks, order.overrides, order.data
+    )
+    return _request(order, experiment, stored.seed, paths), orders, hint
 
 
 def _elsewhere(
@@ -255,8 +263,8 @@ def _elsewhere(
             for task in experiment.tasks
             for trained in _orders(order, experiment, seed, task, architecture, None)
         ]
-        mend = prepare_hint_for_data_sets(experiment.tasks, order.overrides, order.data)
-        yield _request(order, experiment, seed, paths, mend), orders
+        hint = prepare_hint_for_data_sets(experiment.tasks, order.overrides, order.data)
+        yield _request(order, experiment, seed, paths), orders, hint
 
 
 def _experiment(order: RetrainOrder, what: str) -> Experiment:
@@ -333,10 +341,8 @@ def _text(order: RetrainOrder) -> str:
     return read_text(order.file, f"--file is '{order.file}', which")
 
 
-def _request(
-    order: RetrainOrder, experiment: Experiment, seed: int, paths: RunPaths, mend: str
-) -> RunSpec:
-    return RunSpec(experiment, seed, paths, order.data, order.device, mend, order.take_over)
+def _request(order: RetrainOrder, experiment: Experiment, seed: int, paths: RunPaths) -> RunSpec:
+    return RunSpec(experiment, seed, paths, order.data, order.device, order.take_over)
 
 
 def retrain_all(order: RetrainOrder, *, as_json: bool, debug: bool) -> int:
@@ -378,10 +384,10 @@ def _complain(where: Path | None, line: str) -> None:
 def _retrain(found: Work | Refused, stop: StopRequest, *, other_images: bool) -> int:
     if isinstance(found, Refused):
         raise found.error
-    request, orders = found
+    request, orders, hint = found
     with open_display({Who(request.seed): 1}) as listener:
         callbacks = callbacks_of(request.seed, listener)
-        with log_to_listener(request.seed, listener):
+        with log_to_listener(request.seed, listener), opened_once(), prepare_hints(hint):
             outcome = run_retraining_stages(
                 request, orders, callbacks, stop, other_images=other_images
             )
@@ -392,7 +398,7 @@ def _print_verdicts(works: Sequence[Work], *, as_json: bool) -> None:
     """Of those that are finished; of none, nothing."""
     records = [
         ((str(request.paths.directory), order.name), record)
-        for request, orders in works
+        for request, orders, _hint in works
         for order in orders
         if (record := read_record(request.paths.stage(order.stage_name))) and record.finished
     ]

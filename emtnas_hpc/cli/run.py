@@ -4,12 +4,12 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -35,6 +35,7 @@ from emtnas_hpc.cli.options import (
 )
 from emtnas_hpc.cli.report_view import print_report
 from emtnas_hpc.cli.runs import Folders, Named, SeedOrder, has_work, load_named, said_of
+from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, StoredError
 from emtnas_hpc.pipeline import open_transfers, pending_stages, run_stages
 from emtnas_hpc.progress import stages_of
@@ -45,7 +46,7 @@ from emtnas_hpc.search.environment import check_device_name
 from emtnas_hpc.search.run_dir import refuse_other_settings
 from emtnas_hpc.search.session import RunSpec, plan_seeds
 from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.settings.hints import prepare_hint
+from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
 from emtnas_hpc.slurm.jobs import read_flag
 
 
@@ -101,10 +102,14 @@ class RunOrder:
     take_over: bool
     debug: bool = False
 
+    @property
+    def prepare_hint(self) -> str:
+        """What to type to prepare the data."""
+        return prepare_hint(self.experiment, self.overrides, self.data)
+
     def jobs(self, named: Named, *, one_of_several: bool) -> list[SeedOrder]:
         """All seeds of an experiment."""
         name = named.experiment.name
-        mend = prepare_hint(self.experiment, self.overrides, self.data)
         return [
             SeedOrder(
                 named,
@@ -114,7 +119,6 @@ class RunOrder:
                     seed_run(self.runs, name, seed),
                     self.data,
                     self.device,
-                    mend,
                     self.take_over,
                 ),
                 Who(seed, name if one_of_several else ""),
@@ -155,7 +159,7 @@ def _place(seeds: Sequence[SeedOrder], order: RunOrder, listener: Listener) -> l
     first = seeds[0]
     tell = of_experiment(first.who.experiment, listener)
     try:
-        with log_to_listener(first.who.seed, tell):
+        with log_to_listener(first.who.seed, tell), prepare_hints(order.prepare_hint):
             plans = plan_seeds([seed.request for seed in seeds])
             open_transfers(first.request)
     except DataError:
@@ -217,11 +221,16 @@ def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
     Returns:
         The exit code.
     """
+    with opened_once():
+        return _run_seeds(order, as_json=as_json, as_events=as_events)
+
+
+def _run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
     all_named = load_named(order.experiment, order.overrides, order.name)
     by_experiment = [order.jobs(named, one_of_several=len(all_named) > 1) for named in all_named]
     jobs = [job for some in by_experiment for job in some]
     if as_events:
-        return _run_one_by_one(jobs, _tell, debug=order.debug)
+        return _run_one_by_one(jobs, order, _tell)
     steps = {job.who: job.named.experiment.search.generations for job in jobs}
     with open_display(steps) as listener:
         jobs = place_all(by_experiment, order, listener)
@@ -230,7 +239,7 @@ def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
             commands = {job.who: order.child_command(job) for job in jobs}
             code = run_in_children(commands, order.parallel, listener)
         else:
-            code = _run_one_by_one(jobs, listener, debug=order.debug)
+            code = _run_one_by_one(jobs, order, listener)
     if code == console.STOPPED:
         print("stopped with work left; the same command goes on from there", file=sys.stderr)
     if code == console.DONE:
@@ -238,9 +247,14 @@ def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
     return code
 
 
-def _run_one_by_one(jobs: Sequence[SeedOrder], listener: Listener, *, debug: bool) -> int:
+_RunSeed: TypeAlias = Callable[[RunSpec, Listener, StopRequest], int]
+
+
+def _run_one_by_one(jobs: Sequence[SeedOrder], order: RunOrder, listener: Listener) -> int:
     """A seed that fails does not keep the others from their search; a stop ends all."""
-    run_seed = _run_seed if len(jobs) == 1 else partial(_run_or_say, debug=debug)
+    run_seed: _RunSeed = prepare_hints(order.prepare_hint)(_run_seed)
+    if len(jobs) > 1:
+        run_seed = partial(_run_or_say, run_seed, debug=order.debug)
     codes = []
     with StopRequest() as stop:
         for job in jobs:
@@ -250,9 +264,11 @@ def _run_one_by_one(jobs: Sequence[SeedOrder], listener: Listener, *, debug: boo
     return console.combine(codes)
 
 
-def _run_or_say(request: RunSpec, listener: Listener, stop: StopRequest, *, debug: bool) -> int:
+def _run_or_say(
+    run_seed: _RunSeed, request: RunSpec, listener: Listener, stop: StopRequest, *, debug: bool
+) -> int:
     return run_or_say(
-        lambda: _run_seed(request, listener, stop),
+        lambda: run_seed(request, listener, stop),
         lambda line: listener(Event(request.seed, "message", text=f"error: {line}")),
         debug=debug,
     )

@@ -11,7 +11,7 @@ from emtnas_hpc.cli.options import DataOption, DeviceOption, RunArgument, RunsOp
 from emtnas_hpc.pipeline import common_retrainings, compare_retrainings
 from emtnas_hpc.search.environment import check_device_name
 from emtnas_hpc.search.verify import Comparison, compare_newest, repeat_newest
-from emtnas_hpc.settings.hints import prepare_hint
+from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
 
 
 def verify(
@@ -53,8 +53,8 @@ def compare_runs(a: Path, b: Path) -> int:
 def repeat_run(directory: Path, data_dir: Path, device: str) -> int:
     """Repeats what led to a run's newest commit."""
     paths = RunPaths(directory)
-    mend = prepare_hint(str(paths.experiment), (), data_dir)
-    comparison = repeat_newest(paths, data_dir, device, mend=mend)
+    with prepare_hints(prepare_hint(str(paths.experiment), (), data_dir)):
+        comparison = repeat_newest(paths, data_dir, device)
     return _say(comparison, f"{directory} and its repetition")
 
 

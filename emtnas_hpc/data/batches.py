@@ -20,15 +20,8 @@ _QUEUED = 1024
 _numbers = count()
 
 
-class Normalisation:
-    """Pixels of 0 to 255 as floats: / 255, less the mean, by the standard deviation.
-
-    Args:
-        mean: per channel, of pixel values in [0, 1].
-        std: likewise.
-        width: of the images in pixels.
-        device: where they are.
-    """
+class Normaliser:
+    """Pixels of 0 to 255 as floats: / 255, less the mean, by the deviation of their channel."""
 
     def __init__(
         self, mean: tuple[float, ...], std: tuple[float, ...], width: int, device: torch.device
@@ -71,9 +64,10 @@ class DeviceImages:
         images: Images,
         mean: tuple[float, ...],
         std: tuple[float, ...],
+        device: torch.device,
+        *,
         padding: int,
         flip: bool,
-        device: torch.device,
         cutout: int = 0,
     ) -> None:
         """Moves a set to the device.
@@ -81,10 +75,10 @@ class DeviceImages:
         Args:
             images: (n, h, w, c) and their labels.
             mean: per channel, of pixel values in [0, 1].
-            std: per channel, of pixel values in [0, 1].
+            std: likewise.
+            device: where all of it lives.
             padding: zeros around a normalised image that a crop may show.
             flip: whether augmentation mirrors images.
-            device: where all of it lives.
             cutout: edge of the square that augmentation blanks, 0 for none.
         """
         n, height, width, channels = images.images.shape
@@ -104,7 +98,7 @@ class DeviceImages:
             .unfold(2, width * channels, channels)
         )
         self._outside = _outside(height, width, padding).to(device)
-        self._normalised = Normalisation(mean, std, width, device)
+        self._normalised = Normaliser(mean, std, width, device)
         self._queues: dict[int, BatchQueue] = {}
 
     def __len__(self) -> int:
@@ -113,7 +107,7 @@ class DeviceImages:
     def draw(self, rng: np.random.Generator, n: int) -> AugmentationDraw:
         """Draws crops, flips and cutouts for a mini-batch of n images."""
         hole_range = self.size if self.cutout else 0
-        return draw_augmentation(rng, n, self.padding, self.flip, hole_range)
+        return draw_augmentation(rng, n, self.padding, self.flip, hole_range=hole_range)
 
     def plain(self, indices: NDArray[np.int64]) -> Batch:
         """The images at `indices`, (b,), as they are."""

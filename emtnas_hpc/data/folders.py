@@ -6,13 +6,14 @@ import stat
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emtnas_hpc.checkpoint.os_errors import user_file_errors
 from emtnas_hpc.data.images import Split
 from emtnas_hpc.errors import DataError, shown, some
 
@@ -35,35 +36,28 @@ _SHOWN_SUFFIX = 12
 
 @dataclass
 class LeftOut:
-    """Counts what is not read, or lies where nobody may expect it, to be said in a line.
+    """Counts what is not read, or lies where it may not be expected, to be said in a line."""
 
-    Attributes:
-        files: number, by suffix.
-        stray: pictures that lie in no class's folder.
-        deeper: pictures that are read although they lie in folders within one of a class.
-        folders: names of folders that are no part of the data set.
-    """
-
+    #: By suffix.
     files: Counter[str] = field(default_factory=Counter)
+    #: Pictures in no class's folder.
     stray: int = 0
+    #: Pictures that are read although they lie in folders within one of a class.
     deeper: int = 0
+    #: That are no part of the data set.
     folders: list[str] = field(default_factory=list)
 
     def notes(self) -> tuple[str, ...]:
         """Lines for the user."""
         lines = []
         if n := self.files.total():
-            lines.append(
-                f"{n:,} {'file' if n == 1 else 'files'} left out: {_by_suffix(self.files)}"
-            )
-        if self.stray:
-            lines.append(f"{_pictures(self.stray)} left out, in no folder of a class")
-        if self.deeper:
-            lines.append(f"{_pictures(self.deeper)} read from folders within those of the classes")
+            lines.append(f"{counted(n, 'file')} left out: {_by_suffix(self.files)}")
+        if n := self.stray:
+            lines.append(f"{counted(n, 'picture')} left out, in no folder of a class")
+        if n := self.deeper:
+            lines.append(f"{counted(n, 'picture')} read from folders within those of the classes")
         if n := len(self.folders):
-            lines.append(
-                f"{n:,} {'folder' if n == 1 else 'folders'} left out: {some(self.folders)}"
-            )
+            lines.append(f"{counted(n, 'folder')} left out: {some(self.folders)}")
         return tuple(lines)
 
 
@@ -75,14 +69,14 @@ def subfolders(folder: Path, left_out: LeftOut) -> list[str]:
     """
     names = []
     for entry in _entries(folder):
-        with read_errors(folder):
+        with user_file_errors(folder):
             # A folder whose entries may be listed, but not entered.
             entry.stat(follow_symlinks=False)
         if _is_folder(entry):
             names.append(entry.name)
             continue
         # Where classes lie any link that leads nowhere may have led to one.
-        with read_errors(Path(entry.path)):
+        with user_file_errors(Path(entry.path)):
             entry.stat()
         if _is_picture(entry.name):
             left_out.stray += 1
@@ -109,17 +103,22 @@ def class_folders(folder: Path, left_out: LeftOut) -> tuple[str, ...]:
     return tuple(names)
 
 
-def pictures_below(folder: Path, left_out: LeftOut) -> list[tuple[str, int]]:
-    """All pictures of a class, in folders within its folder too.
+class Found(NamedTuple):
+    """A picture file: its name below the folder of its class, its size, when it was changed."""
 
-    Returns:
-        Of each its name below the folder and its size in bytes, in the order of the names.
+    name: str
+    n_bytes: int
+    mtime_ns: int
+
+
+def pictures_below(folder: Path, left_out: LeftOut) -> list[Found]:
+    """All pictures of a class in the order of their names, in folders within its folder too.
 
     Raises:
         DataError: something cannot be read, leads nowhere, or leads back.
     """
     found = _walk(folder, "", (), left_out)
-    return sorted(found, key=lambda picture: picture[0].split("/"))
+    return sorted(found, key=lambda picture: picture.name.split("/"))
 
 
 def check_looks(classes: Collection[str], where: Path) -> tuple[str, ...]:
@@ -157,21 +156,10 @@ def stranger(name: str, classes: Collection[str], where: Path) -> str:
     return f"{shown(where / name)} is a class that train has not; expected {some(classes)}"
 
 
-@contextmanager
-def read_errors(path: Path) -> Iterator[None]:
-    """Turns every OSError of the block into a DataError that names the path."""
-    try:
-        yield
-    except OSError as error:
-        lost = isinstance(error, FileNotFoundError) and path.is_symlink()
-        advice = ": the link leads nowhere; mend or remove it" if lost else ""
-        raise DataError(f"{shown(path)} cannot be read ({error.strerror}){advice}") from None
-
-
 def _walk(
     folder: Path, below: str, above: tuple[tuple[int, int], ...], left_out: LeftOut
-) -> Iterator[tuple[str, int]]:
-    with read_errors(folder):
+) -> Iterator[Found]:
+    with user_file_errors(folder):
         state = folder.stat()
     here = (state.st_dev, state.st_ino)
     if here in above:
@@ -180,38 +168,33 @@ def _walk(
         if _is_folder(entry):
             yield from _walk(Path(entry.path), f"{below}{entry.name}/", (*above, here), left_out)
         elif not _is_picture(entry.name):
-            _refuse_lost_folder(entry)
+            if entry.is_symlink() and not Path(entry.path).suffix:
+                # One that leads nowhere, with a name as folders have it, may have led to pictures.
+                with user_file_errors(Path(entry.path)):
+                    entry.stat()
             left_out.files[_suffix(entry.name)] += 1
         else:
-            with read_errors(Path(entry.path)):
+            with user_file_errors(Path(entry.path)):
                 state = entry.stat()
             if stat.S_ISREG(state.st_mode):
                 left_out.deeper += bool(below)
-                yield f"{below}{entry.name}", state.st_size
+                yield Found(f"{below}{entry.name}", state.st_size, state.st_mtime_ns)
             else:
                 left_out.files[_SPECIAL] += 1
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    with read_errors(folder), os.scandir(folder) as entries:
-        return [entry for entry in entries if not _is_noise(entry.name)]
+    with user_file_errors(folder), os.scandir(folder) as entries:
+        return [
+            entry
+            for entry in entries
+            if not entry.name.startswith(".") and entry.name.lower() not in _NOISE
+        ]
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    with read_errors(Path(entry.path)):
+    with user_file_errors(Path(entry.path)):
         return entry.is_dir()
-
-
-def _refuse_lost_folder(entry: os.DirEntry[str]) -> None:
-    """A link that leads nowhere, with a name as folders have it, may have led to many pictures."""
-    path = Path(entry.path)
-    if entry.is_symlink() and not path.suffix:
-        with read_errors(path):
-            path.stat()
-
-
-def _is_noise(name: str) -> bool:
-    return name[0] == "." or name.lower() in _NOISE
 
 
 def _is_picture(name: str) -> bool:
@@ -222,8 +205,9 @@ def _suffix(name: str) -> str:
     return Path(name).suffix.lower()[:_SHOWN_SUFFIX] or _NO_SUFFIX
 
 
-def _pictures(n: int) -> str:
-    return f"{n:,} {'picture' if n == 1 else 'pictures'}"
+def counted(n: int, what: str) -> str:
+    """A number of things, by the word for one of them."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def _by_suffix(files: Counter[str], at_most: int = 4) -> str:
@@ -236,16 +220,9 @@ def _by_suffix(files: Counter[str], at_most: int = 4) -> str:
 
 
 _WORDS: dict[str, Split] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validate": "val",
-    "validation": "val",
-    "dev": "val",
-    "development": "val",
-    "test": "test",
-    "testing": "test",
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validate", "validation", "dev", "development"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
 }
 #: Some mean validation by them, others the test.
 _AMBIGUOUS = frozenset({"eval", "evaluation"})
@@ -262,12 +239,7 @@ def part_called(name: str) -> Split | None:
 def parts_called(
     names: Collection[str], where: str, word: Callable[[str], str] = str
 ) -> dict[Split, str]:
-    """The name of each part among others.
-
-    Args:
-        names: to choose from.
-        where: they are, for messages.
-        word: what of a name tells its part.
+    """The name of each part among others; `word` is what of a name tells its part.
 
     Raises:
         DataError: two mean the same part, or one might mean either of two.
@@ -296,12 +268,8 @@ def _word(name: str) -> str:
     return _OF_WHAT.sub("", _NO_LETTER.sub("", name.lower()))
 
 
-# The pictures of `DIR/train/<class>/` and `DIR/val/<class>/` as lists; none is opened.
-#
-# The images of `val` are the test set, as is usual for ImageNet, whose own test set has no labels.
-
-
-#: The parts of a task, and the folder that each lies in.
+#: The parts of a listed data set, and the folder that each lies in. As is usual for ImageNet, whose
+#: own test set has no labels, `val` is the test set.
 LISTED: dict[Split, str] = {"train": "train", "test": "val"}
 
 _LAYOUT = "expected train/CLASS/*.JPEG and val/CLASS/*.JPEG, the same classes in both"
@@ -331,13 +299,7 @@ class FileList:
 
 @dataclass(frozen=True)
 class Listing:
-    """All pictures of a folder.
-
-    Attributes:
-        classes: their names, in the order of their numbers.
-        files: of each part.
-        notes: lines for the user, of what was left out.
-    """
+    """All pictures of a data set by part, and lines for the user of what was left out."""
 
     classes: tuple[str, ...]
     files: Mapping[Split, FileList]
@@ -362,13 +324,9 @@ def list_folder(folder: Path) -> Listing:
 
 
 def check_folders(folder: Path) -> None:
-    """Looks whether the folders of training and test pictures are there.
-
-    Raises:
-        DataError: one is not, or cannot be looked at.
-    """
+    """Raises a DataError unless the folders of training and test pictures are there."""
     for name in LISTED.values():
-        with read_errors(folder / name):
+        with user_file_errors(folder / name):
             is_there = (folder / name).is_dir()
         if not is_there:
             raise DataError(f"{shown(folder / name)} is missing; {_LAYOUT}")
@@ -376,7 +334,7 @@ def check_folders(folder: Path) -> None:
 
 def _check_parts(folder: Path, left_out: LeftOut) -> None:
     """Looks for the folders of the parts, and notes which others there are."""
-    with read_errors(folder):
+    with user_file_errors(folder):
         names = subfolders(folder, left_out) if folder.is_dir() else []
     for part in LISTED.values():
         alike = [name for name in names if part_called(name) == part]
@@ -415,7 +373,7 @@ def _list_files(folder: Path, classes: tuple[str, ...], left_out: LeftOut) -> Fi
         pictures = pictures_below(folder / name, left_out)
         if not pictures:
             raise DataError(f"{shown(folder / name)} has no pictures; {_LAYOUT}")
-        found.append(sorted((os.fsencode(picture), size) for picture, size in pictures))
+        found.append(sorted((os.fsencode(each.name), each.n_bytes) for each in pictures))
     together = [picture for pictures in found for picture in pictures]
     return FileList(
         np.array([name for name, _size in together], np.bytes_),

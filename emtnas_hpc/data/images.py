@@ -1,16 +1,12 @@
-"""Images with their labels as arrays: splits, pooling, random crops and flips."""
+"""Images as arrays, pictures as files, and what is drawn at random of either."""
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from itertools import compress
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from emtnas_hpc.data.picture import ASPECTS, Crop
-from emtnas_hpc.errors import DataError
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -91,21 +87,91 @@ class AugmentationDraw:
 
 
 def draw_augmentation(
-    rng: np.random.Generator, n: int, padding: int, flip: bool, hole_range: int = 0
+    rng: np.random.Generator, n: int, padding: int, flip: bool, *, hole_range: int = 0
 ) -> AugmentationDraw:
     """Draws uniform crops of the padded image, and flips with probability 1/2 if `flip`.
 
-    Args:
-        rng: where it is drawn from.
-        n: number of images.
-        padding: pixels around an image.
-        flip: whether images are mirrored.
-        hole_range: edge of the images whose cutouts are drawn, anywhere in them; 0 draws none.
+    `hole_range` is the edge of images in which cutouts may lie anywhere; 0 draws none.
     """
     crops = rng.integers(0, 2 * padding + 1, (n, 2))
     flips = rng.random(n) < 0.5 if flip else np.zeros(n, np.bool_)
     holes = rng.integers(0, hole_range, (n, 2)) if hole_range else None
     return AugmentationDraw(crops, flips, holes)
+
+
+#: Left, upper, right and lower edge in pixels.
+Box = tuple[int, int, int, int]
+
+#: Width by height that a crop has at the extremes where no draw fits into a picture.
+ASPECTS = (3 / 4, 4 / 3)
+
+#: A test picture's shorter edge against the square that is cut out of its middle.
+_AROUND_MIDDLE = 256 / 224
+
+
+@dataclass(frozen=True)
+class Crop:
+    """What was drawn for one picture, before anybody knew its size.
+
+    Attributes:
+        areas: of several tries, shares of the picture's area.
+        aspects: of the same tries, width by height.
+        place: from left to right and from top to bottom, in [0, 1).
+        flip: whether what was cut out is mirrored left to right.
+    """
+
+    areas: tuple[float, ...]
+    aspects: tuple[float, ...]
+    place: tuple[float, float]
+    flip: bool
+
+    def box(self, width: int, height: int) -> Box:
+        """The first try that fits into a picture of this size; of none, the middle."""
+        for area, aspect in zip(self.areas, self.aspects, strict=True):
+            pixels = area * width * height
+            w, h = round(math.sqrt(pixels * aspect)), round(math.sqrt(pixels / aspect))
+            if 0 < w <= width and 0 < h <= height:
+                left = int(self.place[0] * (width - w + 1))
+                upper = int(self.place[1] * (height - h + 1))
+                return left, upper, left + w, upper + h
+        return _largest_in_the_middle(width, height)
+
+
+def scaled_around_middle(width: int, height: int, size: int) -> tuple[int, int]:
+    """The width and height that a test picture is scaled to before its middle is cut out."""
+    shorter = round(size * _AROUND_MIDDLE)
+    if width <= height:
+        return shorter, shorter * height // width
+    return shorter * width // height, shorter
+
+
+def middle(width: int, height: int, w: int, h: int) -> Box:
+    """A box of w x h in the middle of a picture."""
+    left, upper = round((width - w) / 2), round((height - h) / 2)
+    return left, upper, left + w, upper + h
+
+
+def _largest_in_the_middle(width: int, height: int) -> Box:
+    least, most = ASPECTS
+    w = min(width, max(1, round(height * most)))
+    h = min(height, max(1, round(width / least)))
+    left, upper = (width - w) // 2, (height - h) // 2
+    return left, upper, left + w, upper + h
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A file, and what is to be seen of it.
+
+    Attributes:
+        path: of the file.
+        n_bytes: that it had when it was listed.
+        crop: drawn for training; None shows the middle, for a test.
+    """
+
+    path: str
+    n_bytes: int
+    crop: Crop | None
 
 
 #: Shares of a picture's area that a crop has.
@@ -115,13 +181,7 @@ _N_TRIES = 10
 
 
 def draw_crops(rng: np.random.Generator, n: int, flip: bool) -> list[Crop]:
-    """Draws as is usual for ImageNet: 8 to 100 % of the area, 3:4 to 4:3, anywhere.
-
-    Args:
-        rng: where it is drawn from.
-        n: number of pictures.
-        flip: whether half of them are mirrored.
-    """
+    """Draws as is usual for ImageNet: 8 to 100 % of the area, 3:4 to 4:3, anywhere."""
     areas = rng.uniform(*_AREAS, (n, _N_TRIES))
     least, most = np.log(ASPECTS).tolist()
     aspects = np.exp(rng.uniform(least, most, (n, _N_TRIES)))
@@ -132,85 +192,3 @@ def draw_crops(rng: np.random.Generator, n: int, flip: bool) -> list[Crop]:
         Crop(tuple(area), tuple(aspect), (place[0], place[1]), flipped)
         for area, aspect, place, flipped in drawn
     ]
-
-
-#: Takes one line for the user.
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class RawData:
-    """The arrays of a source; `val` and `test` are None where it brings none.
-
-    Attributes:
-        train: the images to train on.
-        val: the images to validate on.
-        test: the images to test on.
-        classes: names of the classes, in the order of their numbers.
-        conversion: how pixel values were brought to 0..255, in words; empty where they are as in
-            the source.
-        notes: lines for the user, of what was left out or taken for something else.
-    """
-
-    train: Images
-    val: Images | None
-    test: Images | None
-    classes: tuple[str, ...]
-    conversion: str = ""
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """Where a source finds and leaves files.
-
-    Attributes:
-        data_dir: holds downloaded files under their official names.
-        scratch: an existing directory that is removed once the source has been read.
-        say: told what takes long.
-    """
-
-    data_dir: Path
-    scratch: Path
-    say: Say
-
-
-#: One image of so many is held out: CIFAR's 50,000 become 40,000 + 10,000, as in the authors' code.
-HELD_OUT_EVERY = 5
-
-
-def complete_splits(raw: RawData, origin: str) -> dict[Split, Images]:
-    """Holds out what a source lacks: first the test set, then of what is left the validation set.
-
-    Held out are the images at the positions 4, 9, 14, ... within each class, so the split is
-    stratified and depends on nothing but the order of the images, which all three sets keep.
-
-    Args:
-        raw: what the source brings.
-        origin: the source, for messages.
-
-    Raises:
-        DataError: a class is too small to give any.
-    """
-    train, val, test = raw.train, raw.val, raw.test
-    if test is None:
-        train, test = _hold_out(train, raw.classes, "test", origin)
-    if val is None:
-        train, val = _hold_out(train, raw.classes, "validation", origin)
-    return {"train": train, "val": val, "test": test}
-
-
-def _hold_out(
-    images: Images, classes: tuple[str, ...], held_as: str, origin: str
-) -> tuple[Images, Images]:
-    chosen = np.zeros(len(images), np.bool_)
-    for label, name in enumerate(classes):
-        members: NDArray[np.intp] = np.flatnonzero(images.labels == label)
-        if len(members) < HELD_OUT_EVERY:
-            raise DataError(
-                f"{origin}: training images of class {name!r} are too few to hold out a {held_as} "
-                f"set, {len(members)} left of at least {HELD_OUT_EVERY}; add some or bring that "
-                "set along"
-            )
-        chosen[members[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]] = True
-    return images.take(~chosen), images.take(chosen)

@@ -1,24 +1,24 @@
-"""What a prepared directory says about itself: written last, believed first, checked always."""
+"""A prepared directory and what it says about itself: written last, believed first."""
 
 import errno
 import hashlib
 import io
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from emtnas_hpc.checkpoint.atomic import hold, write_synced
-from emtnas_hpc.checkpoint.os_errors import storage_error
-from emtnas_hpc.data.folders import LISTED
-from emtnas_hpc.data.images import SPLITS, Say, Split
-from emtnas_hpc.errors import DataError, shown
+from emtnas_hpc.checkpoint.atomic import sync_directory, write_synced
+from emtnas_hpc.checkpoint.os_errors import refusal, storage_error
+from emtnas_hpc.data.images import SPLITS, Split
+from emtnas_hpc.errors import DataError, UnpreparedError
 
 SCHEMA: Final = 1
 MANIFEST = "manifest.json"
@@ -31,18 +31,21 @@ SEEN_BY_A_SEARCH: Final[tuple[Split, ...]] = ("train", "val")
 _SHOWN_DIGITS = 12
 
 
-class _Record(BaseModel):
+class SavedFile(BaseModel):
+    """One file as it was written."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FileRecord(_Record):
-    """One array file as it was written."""
 
     n_bytes: int
     sha256: str
 
+    @classmethod
+    def of(cls, content: bytes | memoryview) -> "SavedFile":
+        """The record of a file with this content."""
+        return cls(n_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
-class Contents(_Record):
+
+class DataManifest(BaseModel):
     """What every `manifest.json` says.
 
     Attributes:
@@ -54,29 +57,38 @@ class Contents(_Record):
         files: by name, `train_images.npy` and so on.
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: There is a file of each of these for each of those.
+    contents: ClassVar[tuple[str, ...]]
+    splits: ClassVar[tuple[Split, ...]]
+
     schema_version: Literal[1] = SCHEMA
     source: str
     fingerprint: str
     classes: tuple[str, ...]
     n_images: dict[str, int]
-    files: dict[str, FileRecord]
+    files: dict[str, SavedFile]
 
-    @property
-    @abstractmethod
-    def arrays(self) -> tuple[str, ...]:
-        """The names of the files that are the data."""
+    @classmethod
+    def arrays(cls, *splits: Split) -> tuple[str, ...]:
+        """The names of the files that are the data of some splits."""
+        return tuple(f"{split}_{what}.npy" for split in splits for what in cls.contents)
 
     @property
     @abstractmethod
     def content_digest(self) -> str:
         """SHA-256, hexadecimal, of all of the data, the test set as well."""
 
-    def hashes(self, names: Iterable[str]) -> list[str]:
-        """The SHA-256 of some of the files."""
-        return [self.files[name].sha256 for name in names]
+    @abstractmethod
+    def search_digest(self, pool: int) -> str:
+        """SHA-256, hexadecimal, of the data but the test set, pooled by a factor."""
+
+    def _hashes(self, *splits: Split) -> list[str]:
+        return [self.files[name].sha256 for name in self.arrays(*splits)]
 
 
-class Manifest(Contents):
+class ArraysManifest(DataManifest):
     """That of a directory of arrays.
 
     Attributes:
@@ -84,8 +96,11 @@ class Manifest(Contents):
         image_size: edge of the square images before pooling.
         multi_label: an image may belong to several classes.
         conversion: how pixel values were brought to 0..255, in words; empty where they are as in
-            the source, or nobody wrote it down.
+            the source, or where earlier versions did not record it.
     """
+
+    contents = ("images", "labels")
+    splits = SPLITS
 
     image_channels: int
     image_size: int
@@ -93,160 +108,158 @@ class Manifest(Contents):
     conversion: str = ""
 
     @property
-    def arrays(self) -> tuple[str, ...]:
-        """Images and labels of every split."""
-        return _array_files(SPLITS)
-
-    @property
     def content_digest(self) -> str:
-        """SHA-256, hexadecimal, of all images and labels, those of the test set as well."""
-        return _digest([self.hashes(self.arrays), len(self.classes)])
+        """Of all images and labels."""
+        return _digest([self._hashes(*SPLITS), len(self.classes)])
 
     def search_digest(self, pool: int) -> str:
-        """SHA-256, hexadecimal, of all that a search reads; the test set has no part in it."""
-        return _digest([self.hashes(_array_files(SEEN_BY_A_SEARCH)), len(self.classes), pool])
+        """Of all that a search reads."""
+        return _digest([self._hashes(*SEEN_BY_A_SEARCH), len(self.classes), pool])
 
 
-class ListingManifest(Contents):
+class ListingManifest(DataManifest):
     """That of a directory that only lists the user's own files."""
+
+    contents = ("names", "sizes", "labels")
+    splits = ("train", "test")
 
     kind: Literal["listing"] = "listing"
 
     @property
-    def arrays(self) -> tuple[str, ...]:
-        """Names, sizes and labels of every part."""
-        return _lists(tuple(LISTED))
+    def content_digest(self) -> str:
+        """Of classes, files and sizes; not of pixels."""
+        return _digest(["listing", self.classes, self._hashes(*self.splits)])
+
+    def search_digest(self, pool: int) -> str:  # noqa: ARG002 - pictures are not pooled
+        """The same of what is trained on."""
+        return _digest(["listing", self.classes, self._hashes("train")])
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A prepared directory whose manifest can be read."""
+
+    folder: Path
+    manifest: DataManifest
 
     @property
-    def content_digest(self) -> str:
-        """SHA-256, hexadecimal, of classes, files and sizes; not of pixels."""
-        return self.digest(tuple(LISTED))
+    def age(self) -> tuple[int, str]:
+        """Grows with the time at which the source was last found to be like this copy."""
+        return (self.folder / MANIFEST).stat().st_mtime_ns, self.folder.name
 
-    def digest(self, splits: Sequence[Split]) -> str:
-        """The same of some of the parts."""
-        return _digest(["listing", self.classes, self.hashes(_lists(splits))])
+    def check_sizes(self, names: Iterable[str]) -> None:
+        """Checks that files are there and as long as they were written; opens none.
+
+        Raises:
+            UnpreparedError: one of them is not.
+        """
+        for name in names:
+            path, expected = self.folder / name, self.manifest.files[name].n_bytes
+            with _errors(path):
+                found = path.stat().st_size
+            if found != expected:
+                raise UnpreparedError(f"{path} has {found} bytes, expected {expected}")
+
+    def is_whole(self) -> bool:
+        """Whether what a search sees is there."""
+        try:
+            self.check_sizes(self.manifest.arrays(*SEEN_BY_A_SEARCH))
+        except DataError:
+            return False
+        return True
+
+    def read(self, name: str) -> bytes:
+        """Reads a file whole and checks its SHA-256.
+
+        Raises:
+            UnpreparedError: it cannot be read, or is not what was written.
+        """
+        path, expected = self.folder / name, self.manifest.files[name].sha256
+        with _errors(path):
+            content = path.read_bytes()
+        found = hashlib.sha256(content).hexdigest()
+        if found != expected:
+            raise UnpreparedError(
+                f"{path} has SHA-256 {found[:_SHOWN_DIGITS]}, expected {expected[:_SHOWN_DIGITS]}"
+            )
+        return content
+
+    def arrays(self, split: Split) -> list[NDArray[Any]]:
+        """Reads and checks the arrays of a split."""
+        return [np.load(io.BytesIO(self.read(name))) for name in self.manifest.arrays(split)]
+
+    def names(self) -> dict[str, list[str]]:
+        """The images' names of every split; empty where they are unknown."""
+        if NAMES not in self.manifest.files:
+            return {}
+        names: dict[str, list[str]] = json.loads(self.read(NAMES))
+        if any(len(names[split]) != n for split, n in self.manifest.n_images.items()):
+            raise DataError(f"{self.folder / NAMES} has names for another number of images")
+        return names
 
 
-M = TypeVar("M", bound=Contents)
-
-
-def array_files(split: Split) -> tuple[str, str]:
-    """The names of the two files of a split: its images, its labels."""
-    return f"{split}_images.npy", f"{split}_labels.npy"
-
-
-def list_names(split: Split) -> tuple[str, str, str]:
-    """The files of a split's list: names, sizes, labels."""
-    return f"{split}_names.npy", f"{split}_sizes.npy", f"{split}_labels.npy"
-
-
-def record(content: bytes | memoryview) -> FileRecord:
-    """The record of a file with this content."""
-    return FileRecord(n_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-
-
-def write_manifest(folder: Path, manifest: Contents) -> None:
-    """Completes a directory; nothing may be written to it afterwards."""
-    write_synced(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
-
-
-def read_manifest(folder: Path, kind: type[M]) -> M:
+def read_copy(folder: Path, kind: type[DataManifest]) -> Copy:
     """Reads `manifest.json`, expected to be of this kind.
 
     Raises:
-        DataError: it is missing, damaged, or of another schema.
+        UnpreparedError: it is missing, damaged, or of another schema.
     """
     path = folder / MANIFEST
     try:
-        manifest = kind.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise _unreadable(path, error) from None
+        with _errors(path):
+            manifest = kind.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the text"
-        raise DataError(
+        raise UnpreparedError(
             f"{path} is damaged or of another version than {SCHEMA} ({where}: {first['msg']})"
         ) from None
-    for name in manifest.arrays:
-        _expected(folder, manifest, name)
-    return manifest
+    for name in manifest.arrays(*manifest.splits):
+        if name not in manifest.files:
+            raise UnpreparedError(f"{path} is damaged: it does not list {name}")
+    return Copy(folder, manifest)
 
 
-def open_folder(folder: Path) -> Manifest:
-    """Reads the manifest, and checks the presence and sizes of the files that a search sees.
+def write_copy(
+    folder: Path, manifest: DataManifest, files: Mapping[str, NDArray[Any] | bytes]
+) -> Copy:
+    """Completes a directory; nothing may be written to it afterwards.
 
-    Raises:
-        DataError: one of them is missing, or longer or shorter than it was written.
+    Args:
+        folder: that is there and empty.
+        manifest: without the records of files.
+        files: their contents by name.
     """
-    manifest = read_manifest(folder, Manifest)
-    seen = (name for split in SEEN_BY_A_SEARCH for name in array_files(split))
-    check_sizes(folder, manifest, seen)
-    return manifest
+    records = {}
+    for name, content in files.items():
+        saved = content if isinstance(content, bytes) else npy(content)
+        records[name] = SavedFile.of(saved)
+        write_synced(folder / name, saved)
+    manifest = manifest.model_copy(update={"files": records})
+    write_synced(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
+    sync_directory(folder)
+    return Copy(folder, manifest)
 
 
-def check_sizes(folder: Path, manifest: Contents, names: Iterable[str]) -> None:
-    """Checks that files are there and as long as they were written; opens none.
-
-    Raises:
-        DataError: one of them is not.
-    """
-    for name in names:
-        path, expected = folder / name, _expected(folder, manifest, name).n_bytes
-        try:
-            found = path.stat().st_size
-        except OSError as error:
-            raise _unreadable(path, error) from None
-        if found != expected:
-            raise DataError(f"{path} has {found} bytes, expected {expected}")
-
-
-def read_verified(folder: Path, manifest: Contents, name: str) -> bytes:
-    """Reads a file whole and checks its SHA-256.
-
-    Raises:
-        DataError: it cannot be read, or is not what was written.
-    """
-    path, expected = folder / name, _expected(folder, manifest, name).sha256
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise DataError(
-            f"{path} has SHA-256 {found[:_SHOWN_DIGITS]}, expected {expected[:_SHOWN_DIGITS]}"
-        )
-    return content
-
-
-def load_array(folder: Path, manifest: Contents, name: str) -> NDArray[Any]:
-    """Reads an array and checks it, as `read_verified` does."""
-    array: NDArray[Any] = np.load(io.BytesIO(read_verified(folder, manifest, name)))
-    return array
-
-
-def _array_files(splits: Sequence[Split]) -> tuple[str, ...]:
-    return tuple(name for split in splits for name in array_files(split))
-
-
-def _lists(splits: Sequence[Split]) -> tuple[str, ...]:
-    return tuple(name for split in splits for name in list_names(split))
+def npy(array: NDArray[Any]) -> memoryview:
+    """An array as the content of a file."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array))
+    return buffer.getbuffer()
 
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
-def _unreadable(path: Path, error: OSError) -> DataError:
-    if isinstance(error, FileNotFoundError):
-        return DataError(f"{path} is missing")
-    return DataError(f"{path} cannot be read ({error.strerror})")
-
-
-def _expected(folder: Path, manifest: Contents, name: str) -> FileRecord:
-    if name not in manifest.files:
-        raise DataError(f"{folder / MANIFEST} is damaged: it does not list {name}")
-    return manifest.files[name]
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise UnpreparedError(f"{path} is missing") from None
+    except OSError as error:
+        raise UnpreparedError(refusal(path, error)) from None
 
 
 _ADVICE = "make room or choose another directory with --data, then repeat the command"
@@ -254,22 +267,15 @@ _ADVICE = "make room or choose another directory with --data, then repeat the co
 #: Nothing is wrong with the disk: the place is none where anything can be written.
 _WRONG_PLACE = frozenset(
     {
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOENT,
-        errno.ENOTDIR,
-        errno.EISDIR,
-        errno.EEXIST,
-        errno.ELOOP,
-        errno.ENAMETOOLONG,
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
+        *(errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG),
     }
 )
 
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turns every OSError of the block into one of ours that names `path`.
+def write_errors(path: Path) -> Iterator[None]:
+    """Turns every OSError of writing to the data directory into an error that names `path`.
 
     Raises:
         DataError: nothing can be written there, whatever the disk has room for.
@@ -280,24 +286,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _WRONG_PLACE:
             raise DataError(
-                f"cannot write {shown(path)}: {error.strerror}; choose a directory with --data "
-                "that can be written"
+                f"{refusal(path, error, 'write')}; choose a directory with --data that can be "
+                "written"
             ) from error
         raise storage_error(path, error, advice=_ADVICE) from error
-
-
-@contextmanager
-def exclusive(path: Path, say: Say) -> Iterator[bool]:
-    """Waits until no other process is inside.
-
-    Yields:
-        Whether there is a lock: some shared file systems have none, and work goes on without.
-    """
-
-    def waiting() -> None:
-        say(f"waiting for another process that is preparing the same data ({path})")
-
-    with storage_errors(path):
-        file = path.open("a")
-    with file:
-        yield bool(hold(file.fileno(), waiting))

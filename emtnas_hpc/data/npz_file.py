@@ -17,9 +17,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from emtnas_hpc.data.folders import parts_called, read_errors
-from emtnas_hpc.data.images import SPLITS, Images, RawData, Split
-from emtnas_hpc.errors import DataError, shown, some
+from emtnas_hpc.checkpoint.os_errors import user_file_errors
+from emtnas_hpc.data.folders import counted, parts_called
+from emtnas_hpc.data.images import SPLITS, Images, Split
+from emtnas_hpc.data.raw_data import RawData
+from emtnas_hpc.errors import DataError, first_few, shown, some
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -42,10 +44,8 @@ _UNREADABLE = (
 def read_npz(path: Path, classes: tuple[str, ...] = (), multi_label: bool = False) -> RawData:
     """Reads and validates the file.
 
-    Args:
-        path: the file.
-        classes: names of the classes; without them the classes are the training labels' numbers.
-        multi_label: labels are (n, k) of zeros and ones.
+    Without names of classes they are the training labels' numbers. Labels of several classes at
+    once are (n, k) of zeros and ones.
 
     Raises:
         DataError: the first thing that is wrong, by file and key.
@@ -67,12 +67,8 @@ def read_npz(path: Path, classes: tuple[str, ...] = (), multi_label: bool = Fals
 
 
 def npz_fingerprint(path: Path) -> str | None:
-    """Size and modification time of the file, None when it is gone.
-
-    Raises:
-        DataError: it may not be looked at.
-    """
-    with read_errors(path):
+    """Size and modification time of the file, None when it is gone."""
+    with user_file_errors(path):
         try:
             state = path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -82,7 +78,7 @@ def npz_fingerprint(path: Path) -> str | None:
 
 def _load(path: Path) -> tuple[Arrays, tuple[str, ...]]:
     """The arrays by the names that they should have, and what is to be said of their own."""
-    with read_errors(path):
+    with user_file_errors(path):
         is_file = path.is_file()
     if not is_file:
         raise DataError(f"{path} is missing, expected an .npz file with train_images, train_labels")
@@ -90,7 +86,7 @@ def _load(path: Path) -> tuple[Arrays, tuple[str, ...]]:
     notes: tuple[str, ...] = ()
     try:
         # numpy leaves a path's file open when the archive turns out to be none.
-        with read_errors(path):
+        with user_file_errors(path):
             opened = path.open("rb")
         with opened as file:
             _refuse_what_is_no_archive(path, file)
@@ -116,7 +112,7 @@ def _called(path: Path, keys: Iterable[str]) -> tuple[dict[str, str], tuple[str,
         called |= {f"{split}_{kind}": found[split] for split in SPLITS if split in found}
     renamed = [f"{shown(key)} is read as {name}" for name, key in called.items() if key != name]
     left_out = sorted(set(keys) - set(called.values()))
-    n = f"{len(left_out)} {'array' if len(left_out) == 1 else 'arrays'}"
+    n = counted(len(left_out), "array")
     return called, (*renamed, *([f"{n} left out: {some(left_out)}"] if left_out else []))
 
 
@@ -227,9 +223,9 @@ def _classes_of(path: Path, labels: NDArray[Any]) -> tuple[str, ...]:
             "numbered from 0"
         )
     if not np.array_equal(present, np.arange(len(present))):
-        shown = ", ".join(map(str, present[:8])) + (", ..." if len(present) > 8 else "")
+        found = first_few([*map(str, present)], 8)
         raise DataError(
-            f"{path}: train_labels has the classes {shown}, expected {len(present)} classes "
+            f"{path}: train_labels has the classes {found}, expected {len(present)} classes "
             f"numbered 0 to {len(present) - 1}"
         )
     return tuple(map(str, present))

@@ -1,4 +1,9 @@
-"""Processes that read pictures side by side; how many there are changes no bit."""
+"""Processes that read pictures side by side; how many there are changes no bit.
+
+Each is `python -m emtnas_hpc.data.picture_readers`, and ends when its input does, so that none
+outlives the process that started it. A request is a line of JSON. The answer is a line that says
+how many bytes of images follow, or what is wrong.
+"""
 
 import json
 import os
@@ -8,67 +13,14 @@ import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
-from typing import IO, Self, TypeVar
+from typing import IO, TypeVar
 
-from emtnas_hpc.data.picture import Crop, Picture
+from emtnas_hpc.data.images import Crop, PictureFile
 from emtnas_hpc.data.pictures import decode
 from emtnas_hpc.errors import DataError, EmtnasError
-
-# What a process and its picture readers say to each other: lines of JSON, and bytes of images.
-#
-# A request is a line. The answer to it is a line that says how many bytes follow, or what is wrong.
-
-
-def request_line(pictures: Sequence[Picture], size: int) -> bytes:
-    """Asks for pictures as images of an edge of `size`."""
-    listed = [[picture.path, picture.n_bytes, _plain(picture.crop)] for picture in pictures]
-    return json.dumps([size, listed]).encode() + b"\n"
-
-
-def answer(line: bytes, out: IO[bytes]) -> None:
-    """Does what a request asks for."""
-    size, listed = json.loads(line)
-    pictures = [Picture(path, n_bytes, _crop(crop)) for path, n_bytes, crop in listed]
-    try:
-        images = [decode(picture, size) for picture in pictures]
-    except DataError as error:
-        out.write(json.dumps({"problem": str(error)}).encode() + b"\n")
-    else:
-        out.write(json.dumps({"n_bytes": sum(map(len, images))}).encode() + b"\n")
-        out.writelines(images)
-    out.flush()
-
-
-def read_answer(source: IO[bytes]) -> bytes:
-    """The images of a request, one after the other.
-
-    Raises:
-        DataError: of the first picture that could not be read.
-        EOFError: nobody is there any more.
-    """
-    line = source.readline()
-    if not line.endswith(b"\n"):
-        raise EOFError
-    head = json.loads(line)
-    if "problem" in head:
-        raise DataError(head["problem"])
-    images = source.read(head["n_bytes"])
-    if len(images) < head["n_bytes"]:
-        raise EOFError
-    return images
-
-
-def _plain(crop: Crop | None) -> list[object] | None:
-    return None if crop is None else [crop.areas, crop.aspects, crop.place, crop.flip]
-
-
-def _crop(plain: list[object] | None) -> Crop | None:
-    return None if plain is None else Crop(*plain)  # type: ignore[arg-type]
-
 
 T = TypeVar("T")
 
@@ -85,7 +37,7 @@ _NOT_HEARD = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SI
 
 
 def read_batches(
-    batches: Iterable[tuple[T, Sequence[Picture]]], size: int, n_readers: int
+    batches: Iterable[tuple[T, Sequence[PictureFile]]], size: int, n_readers: int
 ) -> Generator[tuple[T, bytes], None, None]:
     """Images of mini-batches, in their order; close it to end the readers early.
 
@@ -105,7 +57,7 @@ def read_batches(
         for mark, pictures in batches:
             yield mark, b"".join(decode(picture, size) for picture in pictures)
         return
-    with _Readers(n_readers, size) as readers:
+    with closing(_Readers(n_readers, size)) as readers:
         ahead: deque[tuple[T, Future[bytes]]] = deque()
         for mark, pictures in batches:
             ahead.append((mark, readers.ask(pictures)))
@@ -143,18 +95,6 @@ class _Readers:
         self._processes.append(process)
         self._idle.put(process)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Ends the processes."""
-        self.close()
-
     def close(self) -> None:
         """Ends the processes, whatever they are at; then the threads hear no more."""
         for process in self._processes:
@@ -163,18 +103,18 @@ class _Readers:
         for process in self._processes:
             process.communicate()
 
-    def ask(self, batch: Sequence[Picture]) -> "Future[bytes]":
+    def ask(self, batch: Sequence[PictureFile]) -> "Future[bytes]":
         """The images of a mini-batch, as soon as a reader has read them."""
         return self._threads.submit(self._read, batch)
 
-    def _read(self, batch: Sequence[Picture]) -> bytes:
+    def _read(self, batch: Sequence[PictureFile]) -> bytes:
         process = self._idle.get()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(request_line(batch, self._size))
+            process.stdin.write(_request(batch, self._size))
             process.stdin.flush()
-            return read_answer(process.stdout)
+            return _read_answer(process.stdout)
         except (EOFError, BrokenPipeError):
             end = _end_of(process)
             raise EmtnasError(
@@ -191,7 +131,7 @@ def _start() -> "subprocess.Popen[bytes]":
     # What lies in the current directory is none of a reader's modules.
     with _blocked():
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "emtnas_hpc.data.picture_reader"],
+            [sys.executable, "-P", "-m", "emtnas_hpc.data.picture_readers"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
@@ -211,3 +151,59 @@ def _blocked() -> Iterator[None]:
 def _end_of(process: "subprocess.Popen[bytes]") -> str:
     code = process.wait()
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def _request(pictures: Sequence[PictureFile], size: int) -> bytes:
+    listed = [
+        (each.path, each.n_bytes, None if each.crop is None else [*vars(each.crop).values()])
+        for each in pictures
+    ]
+    return json.dumps([size, listed]).encode() + b"\n"
+
+
+def _answer(line: bytes, out: IO[bytes]) -> None:
+    size, listed = json.loads(line)
+    try:
+        images = [
+            decode(PictureFile(path, n_bytes, None if crop is None else Crop(*crop)), size)
+            for path, n_bytes, crop in listed
+        ]
+    except DataError as error:
+        out.write(json.dumps({"problem": str(error)}).encode() + b"\n")
+    else:
+        out.write(json.dumps({"n_bytes": sum(map(len, images))}).encode() + b"\n")
+        out.writelines(images)
+    out.flush()
+
+
+def _read_answer(source: IO[bytes]) -> bytes:
+    """The images of a request, one after the other.
+
+    Raises:
+        DataError: of the first picture that could not be read.
+        EOFError: the reader is gone.
+    """
+    line = source.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    head = json.loads(line)
+    if "problem" in head:
+        raise DataError(head["problem"])
+    images = source.read(head["n_bytes"])
+    if len(images) < head["n_bytes"]:
+        raise EOFError
+    return images
+
+
+def main() -> None:
+    """Answers requests until there are no more."""
+    # The process that asked may be gone.
+    with suppress(BrokenPipeError), os.fdopen(os.dup(1), "wb") as out:
+        # Whatever a library prints must not come between the images.
+        os.dup2(2, 1)
+        for line in sys.stdin.buffer:
+            _answer(line, out)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,14 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from emtnas_hpc.data.picture import Picture, middle, scaled_around_middle
+from emtnas_hpc.checkpoint.os_errors import refusal, user_file_errors
+from emtnas_hpc.data.images import PictureFile, middle, scaled_around_middle
 from emtnas_hpc.errors import DataError, shown
-
-# Picture files of any kind: opened, turned upright, laid over white, brought to 8 bits.
-#
-# What is lost is asked for by `Look` before anything is decoded: a picture of 16 or 32 bits or of
-# floats has no 8-bit values of its own, and Pillow would clip it to white or black.
-
 
 #: The depth of pictures whose values are taken as they are.
 EIGHT_BITS = "8-bit"
@@ -60,19 +55,22 @@ TRANSPARENT = "transparent in parts, laid over white"
 
 @dataclass(frozen=True)
 class Look:
-    """What a picture is.
+    """What a picture is, asked before it is decoded.
+
+    A picture of 16 or 32 bits or of floats has no 8-bit values of its own, and Pillow would clip it
+    to white or black.
 
     Attributes:
         depth: of its values, in words.
         is_grey: whether it has no colours.
-        lowest: of its values, None where they are of 8 bits; transparent pixels do not count.
+        lowest: of its values of more than 8 bits; transparent pixels do not count.
         highest: likewise.
     """
 
     depth: str
     is_grey: bool
-    lowest: float | None = None
-    highest: float | None = None
+    lowest: float = math.inf
+    highest: float = -math.inf
 
 
 @contextmanager
@@ -93,7 +91,7 @@ def opened(path: str | Path, content: bytes | None = None) -> Iterator[Image.Ima
     # Damaged files make Pillow raise anything: KeyError, struct.error, ZeroDivisionError, ...
     except Exception as error:  # noqa: BLE001
         if isinstance(error, OSError) and error.errno:
-            raise DataError(f"{shown(path)} cannot be read ({error.strerror})") from None
+            raise DataError(refusal(path, error)) from None
         reason = _reason(error, content[:4] if content is not None else _start(path))
         raise DataError(f"{shown(path)} cannot be read as a picture ({reason})") from None
 
@@ -116,7 +114,7 @@ def look_at(path: Path) -> Look:
                 "alone; give them a value"
             )
         if not values.size:
-            return Look(depth, True, math.inf, -math.inf)
+            return Look(depth, True)
         return Look(depth, True, float(values.min()), float(values.max()))
 
 
@@ -146,12 +144,7 @@ def depth_of(picture: Image.Image, path: str | Path) -> str:
 
 
 def square_of_8_bits(path: Path, mode: str, size: int) -> tuple[NDArray[np.uint8], set[str]]:
-    """Reads a picture with values of 8 bits, scaled to a square.
-
-    Args:
-        path: of the file.
-        mode: "L" or "RGB".
-        size: edge of the square.
+    """Reads a picture with values of 8 bits, in the mode "L" or "RGB", scaled to a square.
 
     Returns:
         (size, size, 1 or 3), and in words what else there is to say of the picture.
@@ -166,9 +159,9 @@ def square_of_8_bits(path: Path, mode: str, size: int) -> tuple[NDArray[np.uint8
 
 
 def square_of_range(
-    path: Path, lowest: float, highest: float, size: int
+    path: Path, values: tuple[float, float], size: int
 ) -> tuple[NDArray[np.uint8], set[str]]:
-    """Reads a picture of more than 8 bits: `lowest` becomes 0 and `highest` 255, linearly.
+    """Reads a picture of more than 8 bits: the first value becomes 0, the second 255, linearly.
 
     Returns:
         (size, size, 1), and in words what else there is to say of the picture.
@@ -178,19 +171,20 @@ def square_of_range(
         transparent, unsigned = _transparent(picture), _is_unsigned(picture)
         # Of 8 bits Pillow turns it round itself.
         inverted = _is_white_zero(picture)
-        values = _deep_values(_upright(picture, said), unsigned)
+        pixels = _deep_values(_upright(picture, said), unsigned)
+        lowest, highest = values
         # A range of a single value is black; that nothing is to be seen is said of the whole set.
-        scaled = (values - lowest) * (255 / (highest - lowest or 1.0))
+        scaled = (pixels - lowest) * (255 / (highest - lowest or 1.0))
         if inverted:
             scaled = 255 - scaled
-        if (values == transparent).any():
-            scaled[values == transparent] = 255
+        if (pixels == transparent).any():
+            scaled[pixels == transparent] = 255
             said.add(TRANSPARENT)
         square = Image.fromarray(scaled.astype(np.float32))
         square = square.resize((size, size), Image.Resampling.BILINEAR)
         _count_frames(picture, said)
-    pixels = np.rint(np.asarray(square)).clip(0, 255).astype(np.uint8)
-    return pixels.reshape(size, size, 1), said
+    rounded = np.rint(np.asarray(square)).clip(0, 255).astype(np.uint8)
+    return rounded.reshape(size, size, 1), said
 
 
 def on_white(picture: Image.Image, mode: str) -> tuple[Image.Image, bool]:
@@ -300,15 +294,8 @@ def _start(path: str | Path) -> bytes:
 _MOST_PIXELS = 2**28
 
 
-def decode(picture: Picture, size: int) -> bytes:
-    """Reads a picture, RGB whatever its file has.
-
-    Args:
-        picture: which, and what of it.
-        size: edge of the image.
-
-    Returns:
-        Rows of pixels, `size * size * 3` bytes.
+def decode(picture: PictureFile, size: int) -> bytes:
+    """Reads a picture as `size * size * 3` bytes, RGB whatever its file has.
 
     Raises:
         DataError: the file is missing, has changed, is no picture, or one of more than 8 bits.
@@ -325,11 +312,9 @@ def decode(picture: Picture, size: int) -> bytes:
         return _seen(on_white(file, "RGB")[0], picture, size).tobytes()
 
 
-def _read(picture: Picture) -> bytes:
-    try:
+def _read(picture: PictureFile) -> bytes:
+    with user_file_errors(picture.path):
         content = Path(picture.path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{shown(picture.path)} cannot be read ({error.strerror})") from None
     if len(content) != picture.n_bytes:
         raise DataError(
             f"{shown(picture.path)} has {len(content)} bytes, expected {picture.n_bytes} as when "
@@ -338,7 +323,7 @@ def _read(picture: Picture) -> bytes:
     return content
 
 
-def _seen(whole: Image.Image, picture: Picture, size: int) -> Image.Image:
+def _seen(whole: Image.Image, picture: PictureFile, size: int) -> Image.Image:
     bilinear, crop = Image.Resampling.BILINEAR, picture.crop
     if crop is None:
         width, height = scaled_around_middle(whole.width, whole.height, size)

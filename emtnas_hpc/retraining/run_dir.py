@@ -16,13 +16,13 @@ from emtnas_hpc.checkpoint.manifest import find_all_damage
 from emtnas_hpc.checkpoint.os_errors import read_if_there, storage_errors
 from emtnas_hpc.checkpoint.ownership import Lease
 from emtnas_hpc.checkpoint.paths import RunPaths, StagePaths, runs_of
-from emtnas_hpc.data.copies import Begun, name_some
+from emtnas_hpc.data.copies import Begun
 from emtnas_hpc.data.dataset import TaskData
 from emtnas_hpc.data.opening import open_for_retraining, shared_with_search
 from emtnas_hpc.data.sources import parse_source
-from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, shown
+from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, first_few, shown
 from emtnas_hpc.retraining.record import RECORD_NAME, read_retraining
-from emtnas_hpc.retraining.spec import RetrainingPlan, RetrainSpec, refuse_missing_test_set
+from emtnas_hpc.retraining.spec import RetrainingPlan, RetrainSpec
 from emtnas_hpc.settings.experiment import RetrainingSettings, TaskSettings, difference
 from emtnas_hpc.settings.presets import RECIPE_SETTINGS
 
@@ -49,7 +49,6 @@ def retraining_left(
     order: RetrainSpec,
     data_dir: Path,
     *,
-    mend: str,
     searched: Mapping[str, Begun] = MappingProxyType({}),
     other_images: bool = False,
 ) -> RetrainingPlan | None:
@@ -59,7 +58,6 @@ def retraining_left(
         paths: of the run.
         order: what to train.
         data_dir: where prepared data sets are.
-        mend: the command that prepares the data, for messages.
         searched: the images, by task, that the search has seen.
         other_images: whether to train on the images of now where the search saw others.
 
@@ -75,10 +73,8 @@ def retraining_left(
     else:
         begun = images_retrained_on(paths, order.task, order.images)
     try:
-        data = open_for_retraining(
-            order.task, order.images, data_dir, say=log.info, mend=mend, begun=begun
-        )
-        refuse_missing_test_set(data)
+        data = open_for_retraining(order.task, order.images, data_dir, begun=begun)
+        data.check_test_set()
     except DataError:
         if is_finished(paths, order):
             return None
@@ -170,9 +166,10 @@ def _tests_on_what_was_seen(
         return
     if names:
         images = "1 test image" if len(names) == 1 else f"{len(names):,} test images"
+        first = first_few([shown(name) for name in names])
         yield (
             f"the search saw {images} of {order.task} among its training and validation images "
-            f"of {found_on} ({name_some(names)}); the test accuracy will flatter"
+            f"of {found_on} ({first}); the test accuracy will flatter"
         )
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from emtnas_hpc.checkpoint.paths import retraining_stage
 from emtnas_hpc.data.dataset import TaskData
 from emtnas_hpc.data.sources import parse_source
-from emtnas_hpc.errors import DataError
 from emtnas_hpc.retraining.record import Retraining, RetrainingHeader
 from emtnas_hpc.retraining.stage import NetworkTrainer, PhaseListener, RetrainingStage, Schedule
 from emtnas_hpc.settings.experiment import (
@@ -232,19 +231,3 @@ class RetrainingPlan:
             )
 
         return make
-
-
-def refuse_missing_test_set(data: TaskData) -> None:
-    """Looks whether the test set is there, and opens no image of it.
-
-    A search does without, and a retraining would miss it after days.
-
-    Raises:
-        DataError: it is not; the message has the command that makes it.
-    """
-    try:
-        data.check_test_set()
-    except DataError as error:
-        raise DataError(
-            f"{error}, and the retraining ends in it; make it anew with: {data.mend}"
-        ) from None

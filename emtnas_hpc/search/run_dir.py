@@ -108,7 +108,7 @@ def images_searched(paths: RunPaths) -> dict[str, Begun]:
 
 def _images_of(stored: StoredExperiment, what: str, remedy: str) -> dict[str, Begun]:
     return {
-        name: Begun(digest, stored.experiment.task[name], False, what, remedy)
+        name: Begun(digest, stored.experiment.task[name], with_test=False, what=what, remedy=remedy)
         for name, digest in stored.data.items()
         if name in stored.experiment.task
     }

@@ -60,7 +60,6 @@ class RunSpec:
         paths: its run directory.
         data_dir: where prepared data sets are.
         device: auto, cpu, cuda or cuda:N.
-        mend: the command that prepares the data, for messages.
         take_over: take the run directory from its owner, whether it lives or not.
     """
 
@@ -69,7 +68,6 @@ class RunSpec:
     paths: RunPaths
     data_dir: Path
     device: str
-    mend: str
     take_over: bool = False
 
 
@@ -321,8 +319,6 @@ def _open_plan(request: RunSpec, begun: Mapping[str, Begun]) -> SearchPlan:
             name,
             experiment.task[name],
             request.data_dir,
-            say=log.info,
-            mend=request.mend,
             begun=begun.get(name),
         )
         for name in experiment.tasks

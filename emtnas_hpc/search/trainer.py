@@ -249,7 +249,12 @@ def load_images(data: Prepared, device: torch.device) -> TaskImages:
     """Reads a task's training and validation images onto the device."""
     training, validation = (
         DeviceImages(
-            data.load(split), data.mean, data.std, data.task.padding, data.task.flip, device
+            data.load(split),
+            data.mean,
+            data.std,
+            device,
+            padding=data.task.padding,
+            flip=data.task.flip,
         )
         for split in SEEN_BY_A_SEARCH
     )

@@ -9,7 +9,7 @@ from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.runner.attempts import changes_since, read_attempts
-from emtnas_hpc.search.copies import (
+from emtnas_hpc.search.commit_copies import (
     copy_last_two,
     copy_newest_common,
     folder_for_copies,
@@ -58,7 +58,7 @@ def compare_newest(a: RunPaths, b: RunPaths) -> Comparison:
         return Comparison(copies[0].step, difference)
 
 
-def repeat_newest(paths: RunPaths, data_dir: Path, device: str, *, mend: str) -> Comparison:
+def repeat_newest(paths: RunPaths, data_dir: Path, device: str) -> Comparison:
     """Repeats the generations from the last commit but one to the newest; the run stays untouched.
 
     A run with a single commit is repeated from its beginning.
@@ -67,15 +67,13 @@ def repeat_newest(paths: RunPaths, data_dir: Path, device: str, *, mend: str) ->
         paths: of the run.
         data_dir: where prepared data sets are.
         device: auto, cpu, cuda or cuda:N.
-        mend: the command that prepares the run's data, for messages.
 
     Raises:
         InputError: nothing is committed, or data or device are not there.
         DamagedError: one of the two commits is damaged.
     """
     stored = read_stored(paths) or _refuse_nameless(paths)
-    request = RunSpec(stored.experiment, stored.seed, paths, data_dir, device, mend)
-    plan = plan_search(request)
+    plan = plan_search(RunSpec(stored.experiment, stored.seed, paths, data_dir, device))
     for note in plan.notes:
         log.info(note)
     refuse_other_settings(paths, plan)

@@ -1,14 +1,25 @@
-"""What to type when data is missing."""
+"""What to type when data is missing, and where that is added to what went wrong."""
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.errors import DataError, UnpreparedError
 
 #: Any preset does where its tasks are replaced.
 _PRESET = "cifar"
+
+
+@contextmanager
+def prepare_hints(command: str) -> Iterator[None]:
+    """Adds to errors of what is prepared the command that makes it anew."""
+    try:
+        yield
+    except UnpreparedError as error:
+        once = f" ({error.once})" if error.once else ""
+        raise DataError(f"{error}; make it anew with: {command}{once}") from None
 
 
 def prepare_hint(experiment: str, overrides: Sequence[str], data: Path) -> str:
@@ -18,7 +29,7 @@ def prepare_hint(experiment: str, overrides: Sequence[str], data: Path) -> str:
 
 
 def prepare_hint_for_retraining(
-    run: RunPaths,
+    experiment: Path,
     own: Sequence[str],
     targets: Sequence[str],
     overrides: Sequence[str],
@@ -27,14 +38,14 @@ def prepare_hint_for_retraining(
     """What to type to prepare the data of a run's retrainings.
 
     Args:
-        run: whose experiment.toml knows its own data sets.
-        own: all data sets of the run.
+        experiment: the experiment.toml of the run, which knows its own data sets.
+        own: all of those.
         targets: data sets that are trained on.
         overrides: of the retrainings; those of images make other data.
         data: where prepared data is.
     """
     if set(targets) <= set(own):
-        return prepare_hint(str(run.experiment), _of_images(overrides), data)
+        return prepare_hint(str(experiment), _of_images(overrides), data)
     return prepare_hint_for_data_sets(targets, overrides, data)
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.data.copies import copy_folders, current_copy, read_copies
-from emtnas_hpc.data.opening import open_data
-from emtnas_hpc.data.sources import parse_source
+from emtnas_hpc.data.dataset import open_copy
+from emtnas_hpc.data.sources import fingerprint, parse_source
 from emtnas_hpc.errors import InputError, SchedulerError
 from emtnas_hpc.settings.experiment import Experiment
+from emtnas_hpc.settings.hints import prepare_hints
 from emtnas_hpc.slurm.jobs import JobSpec
 from emtnas_hpc.slurm.profile import MEMORY_OPTIONS, Profile, default_layer, stack
 from emtnas_hpc.slurm.site import Partition, Site, check_acceptance, may_wait
@@ -333,11 +334,12 @@ def check_data(experiment: Experiment, data: Path, mend: str) -> Iterator[CheckR
         try:
             source = parse_source(experiment.task[name], f"task.{name}.source")
             copies = read_copies(data, source)
-            copy = current_copy(copies, source)
+            copy = current_copy(copies, fingerprint(source))
             if copies and copy is None:
                 yield fine(check, f"{source.argument} has changed; `launch` makes it ready anew")
             elif copy_folders(data, source) or source.needs_download:
-                open_data(name, experiment.task[name], data, mend=mend)
+                with prepare_hints(mend):
+                    open_copy(name, experiment.task[name], data, copy)
                 yield fine(check, f"ready in {copy.folder if copy else data / source.key}")
             else:
                 yield fine(check, "not there yet; needs no download, `launch` makes it ready")

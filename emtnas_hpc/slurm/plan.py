@@ -265,9 +265,7 @@ def _row(seed: Seed, sight: RunSnapshot, decision: Decision, known: Measurements
 def _transfers(experiment: Experiment, seed: Seed) -> Mapping[str, TrainingImages]:
     """What was opened, and said, before this seed was made."""
     request = seed.request
-    wanted = RunSpec(
-        experiment, 0, seed.run, request.data_dir, request.device, request.mend, take_over=False
-    )
+    wanted = RunSpec(experiment, 0, seed.run, request.data_dir, request.device, take_over=False)
     with log_to(lambda _said: None):
         return open_transfers(wanted)
 

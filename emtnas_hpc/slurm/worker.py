@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from emtnas_hpc.checkpoint.ownership import Owner, read_owner, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.errors import EmtnasError, InputError, OwnedError, SchedulerError, SupersededError
 from emtnas_hpc.pipeline import pending_stages
 from emtnas_hpc.pipeline import run_stages as carry_on_run
@@ -13,6 +14,7 @@ from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import ReceivedSignal, StopRequest
 from emtnas_hpc.search.run_dir import read_stored
 from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.settings.hints import prepare_hints
 from emtnas_hpc.settings.names import StoredExperiment
 from emtnas_hpc.slurm.crash_loop import reason_to_give_up
 from emtnas_hpc.slurm.job import JobSignalPolicy
@@ -208,9 +210,9 @@ class Worker:
             self._run,
             request.data_dir,
             request.search_device,
-            request.mend,
         )
-        return carry_on_run(order, log_callbacks(), self._stop, self._terms())
+        with opened_once(), prepare_hints(request.mend):
+            return carry_on_run(order, log_callbacks(), self._stop, self._terms())
 
     def _terms(self) -> RunContext:
         return RunContext(

@@ -1,9 +1,11 @@
 """The user's own images change: what has begun goes on with those that it began with."""
 
 import json
+import os
 import re
 import shutil
 import signal
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import pytest
 from command_line import Emtnas, Result, Start, snapshot
 from fake_slurm import FakeSlurm
 from PIL import Image
+
+from emtnas_hpc.data import prepare as preparation
 
 EXPERIMENT = """
 tasks = ["mine"]
@@ -117,6 +121,35 @@ def test_an_interrupted_search_ends_as_if_nobody_had_touched_its_images(
     assert CHANGED in succeed(emtnas("run", *long)).err
     assert CHANGED in succeed(emtnas("verify", "mine")).err
     assert snapshot(Path("data")) == data
+
+
+def test_a_command_looks_through_a_folder_once_and_opens_its_data_once(
+    emtnas: Emtnas, slurm: FakeSlurm, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir, open_copy, seen = os.scandir, preparation.open_copy, Counter[str]()
+
+    def counted_scandir(path: Any) -> Any:
+        seen["looked through"] += path == pictures
+        return scandir(path)
+
+    def counted_open(*arguments: Any, **named: Any) -> Any:
+        seen["opened"] += 1
+        return open_copy(*arguments, **named)
+
+    monkeypatch.setattr(os, "scandir", counted_scandir)
+    monkeypatch.setattr(preparation, "open_copy", counted_open)
+    for command in (
+        ("prepare", "mine.toml"),
+        ("run", "mine.toml"),
+        ("launch", "mine.toml"),
+        ("verify", "mine/seed-0"),
+        ("retrain", "mine/seed-0", *QUICK),
+    ):
+        for _before_and_after_a_change in range(2):
+            seen.clear()
+            succeed(emtnas(*command))
+            assert seen == {"looked through": 1, "opened": 1}, command
+            alter(pictures / "train/cat/000.png")
 
 
 def test_jobs_and_resume_go_on_with_the_images_of_the_launch(

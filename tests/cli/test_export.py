@@ -89,12 +89,12 @@ def test_its_test_accuracy_is_that_of_the_retraining(
 ) -> None:
     export()
     from emtnas_hpc.checkpoint.paths import RunPaths
-    from emtnas_hpc.data.dataset import open_prepared
+    from emtnas_hpc.data.dataset import open_copy
     from emtnas_hpc.data.sources import REGISTRY
     from emtnas_hpc.export.spec import retrainings_of
 
     found = retrainings_of(RunPaths(retrained / "tiny" / "seed-0"))[1].record
-    digits = open_prepared("digits", REGISTRY["digits"], data, mend="").load("test")
+    digits = open_copy("digits", REGISTRY["digits"], data, None).load("test")
     pixels = torch.from_numpy(digits.images).permute(0, 3, 1, 2).float()
     with torch.no_grad():
         classes = load(here / "out", NAMES[1], weights=True)(pixels / 127.5 - 1).argmax(dim=1)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from emtnas_hpc.runner.context import log_to
+
 SHARED = Path(__file__).parents[2] / "../shared/data"
 
 Arrays = dict[str, Any]
@@ -37,9 +39,11 @@ def npz(tmp_path: Path, arrays: Arrays) -> Path:
 
 
 @pytest.fixture
-def lines() -> list[str]:
-    """What `say` was told."""
-    return []
+def lines() -> Iterator[list[str]]:
+    """What has been logged."""
+    logged: list[str] = []
+    with log_to(logged.append):
+        yield logged
 
 
 @pytest.fixture

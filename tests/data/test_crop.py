@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision import transforms
 
-from emtnas_hpc.data.images import draw_crops
-from emtnas_hpc.data.picture import Crop, middle, scaled_around_middle
+from emtnas_hpc.data.images import Crop, draw_crops, middle, scaled_around_middle
 
 SIZES = [(500, 375), (375, 500), (224, 224), (97, 1000), (31, 30), (300, 200)]
 

@@ -2,11 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.data.dataset import Prepared, open_prepared
+from emtnas_hpc.data.dataset import Prepared, open_copy
 from emtnas_hpc.data.opening import open_task
 from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.errors import DataError
 from emtnas_hpc.settings.experiment import TaskSettings
+from emtnas_hpc.settings.hints import prepare_hints
 
 MEND = "emtnas-hpc prepare --data data mine"
 
@@ -18,13 +19,13 @@ def task(npz: Path) -> TaskSettings:
 
 @pytest.fixture
 def prepared(task: TaskSettings, tmp_path: Path, lines: list[str]) -> Prepared:
-    made = prepare("mine", task, tmp_path / "data", say=lines.append, mend=MEND)
+    made = prepare("mine", task, tmp_path / "data")
     lines.clear()
     return made
 
 
 def reopen(prepared: Prepared) -> Prepared:
-    return open_prepared("mine", prepared.task, prepared.folder.parent, mend=MEND)
+    return open_copy("mine", prepared.task, prepared.folder.parent, None)
 
 
 def flip_last_bit(path: Path) -> None:
@@ -40,7 +41,7 @@ def test_a_flipped_bit_is_found_on_loading_with_both_digests_and_the_mending_com
     path = prepared.folder / f"{name}.npy"
     expected = prepared.manifest.files[path.name].sha256
     flip_last_bit(path)
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError) as caught, prepare_hints(MEND):
         reopen(prepared).load("train" if name.startswith("train") else "val")
     message = str(caught.value)
     assert f"{path} has SHA-256 " in message
@@ -52,14 +53,15 @@ def test_a_truncated_file_is_found_on_opening_with_both_sizes(prepared: Prepared
     path = prepared.folder / "val_images.npy"
     content = path.read_bytes()
     path.write_bytes(content[:100])
-    with pytest.raises(DataError, match=rf"has 100 bytes, expected {len(content)}; .*{MEND}"):
+    expected = rf"has 100 bytes, expected {len(content)}; .*{MEND}"
+    with pytest.raises(DataError, match=expected), prepare_hints(MEND):
         reopen(prepared)
 
 
 @pytest.mark.parametrize("name", ["train_labels.npy", "manifest.json"])
 def test_a_missing_file_is_named_with_the_mending_command(prepared: Prepared, name: str) -> None:
     (prepared.folder / name).unlink()
-    with pytest.raises(DataError, match=f"{name} is missing.*{MEND}"):
+    with pytest.raises(DataError, match=f"{name} is missing.*{MEND}"), prepare_hints(MEND):
         reopen(prepared)
 
 
@@ -67,7 +69,7 @@ def test_a_file_that_turns_unreadable_after_opening_is_named(prepared: Prepared)
     path = prepared.folder / "train_images.npy"
     path.unlink()
     path.mkdir()
-    with pytest.raises(DataError, match=r"train_images\.npy cannot be read .Is a directory"):
+    with pytest.raises(DataError, match=r"train_images\.npy: Is a directory"):
         prepared.load("train")
 
 
@@ -87,7 +89,8 @@ def test_a_damaged_manifest_or_one_of_another_version_is_named(
     text = path.read_text().replace('":', '": ').replace('":  ', '": ')
     assert old in text
     path.write_text(text.replace(old, new, 1))
-    with pytest.raises(DataError, match=rf"manifest\.json .*{said}.*{MEND}") as caught:
+    named = rf"manifest\.json .*{said}.*{MEND}"
+    with pytest.raises(DataError, match=named) as caught, prepare_hints(MEND):
         reopen(prepared)
     assert "\n" not in str(caught.value)
 
@@ -107,7 +110,7 @@ def test_a_damaged_test_set_does_not_make_a_search_prepare_again(
 ) -> None:
     (prepared.folder / "test_images.npy").unlink()
     data_dir = prepared.folder.parent
-    opened = open_task("mine", prepared.task, data_dir, say=lines.append, mend=MEND)
+    opened = open_task("mine", prepared.task, data_dir)
     assert opened.digest == prepared.digest
     assert lines == []
 
@@ -119,7 +122,7 @@ def test_preparing_names_what_is_damaged_and_makes_it_anew(
     path = prepared.folder / name
     before = path.read_bytes()
     path.write_bytes(before[:-1])
-    again = prepare("mine", prepared.task, prepared.folder.parent, say=lines.append, mend=MEND)
+    again = prepare("mine", prepared.task, prepared.folder.parent)
     assert str(path) in lines[0]
     assert path.read_bytes() == before
     assert again.digest == prepared.digest
@@ -131,5 +134,5 @@ def test_a_search_mends_local_data_that_has_lost_a_file(
 ) -> None:
     (prepared.folder / "train_images.npy").unlink()
     data_dir = prepared.folder.parent
-    opened = open_task("mine", prepared.task, data_dir, say=lines.append, mend=MEND)
+    opened = open_task("mine", prepared.task, data_dir)
     assert len(opened.load("train")) == 60

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emtnas_hpc.data.picture import Crop, Picture
+from emtnas_hpc.data.images import Crop, PictureFile
 from emtnas_hpc.data.pictures import decode
 from emtnas_hpc.errors import DataError
 
 WHOLE = ((1.0,), (1.0,), (0.0, 0.0))
 
 
-def listed(path: Path, crop: Crop | None = None) -> Picture:
-    return Picture(str(path), path.stat().st_size, crop)
+def listed(path: Path, crop: Crop | None = None) -> PictureFile:
+    return PictureFile(str(path), path.stat().st_size, crop)
 
 
-def pixels(picture: Picture, size: int) -> np.ndarray:
+def pixels(picture: PictureFile, size: int) -> np.ndarray:
     return np.frombuffer(decode(picture, size), np.uint8).reshape(size, size, 3)
 
 
@@ -40,15 +40,15 @@ def test_a_crop_is_scaled_and_mirrored_as_it_was_drawn(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"gone\.JPEG cannot be read \(No such file"):
-        decode(Picture(str(tmp_path / "gone.JPEG"), 3, None), 8)
+    with pytest.raises(DataError, match=r"gone\.JPEG: No such file"):
+        decode(PictureFile(str(tmp_path / "gone.JPEG"), 3, None), 8)
 
 
 def test_a_file_that_has_changed_since_it_was_listed_is_named(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     Image.new("RGB", (8, 8)).save(path)
     with pytest.raises(DataError, match=r"picture\.png has \d+ bytes, expected 3 as when it was"):
-        decode(Picture(str(path), 3, None), 8)
+        decode(PictureFile(str(path), 3, None), 8)
 
 
 @pytest.mark.parametrize("what", ["noise", "cut off", "empty"])

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emtnas_hpc.data.image_folder import read_image_folder
-from emtnas_hpc.data.picture import Crop, Picture
+from emtnas_hpc.data.image_folder import look_through
+from emtnas_hpc.data.images import Crop, PictureFile
 from emtnas_hpc.data.pictures import decode
 from emtnas_hpc.errors import DataError
 
@@ -44,7 +44,7 @@ def tiff(values: np.ndarray, sample_format: int, photometric: int = 1) -> bytes:
 
 
 def looked_at(picture: Path, crop: Crop | None = None) -> bytes:
-    return decode(Picture(str(picture), picture.stat().st_size, crop), SIZE)
+    return decode(PictureFile(str(picture), picture.stat().st_size, crop), SIZE)
 
 
 #: Suffix, type, factor and offset of values from 0 to 1, and a TIFF's sample format.
@@ -81,7 +81,7 @@ def two_classes(folder: Path, kind: str) -> Path:
 
 @pytest.mark.parametrize("kind", DEEP)
 def test_pictures_of_more_than_8_bits_keep_what_is_to_be_seen(tmp_path: Path, kind: str) -> None:
-    raw = read_image_folder(two_classes(tmp_path, kind), SIZE)
+    raw = look_through(two_classes(tmp_path, kind)).read(SIZE)
     assert raw.train.images.shape == (6, SIZE, SIZE, 1)
     assert (raw.train.images.min(), raw.train.images.max()) == (0, 255)
     for number in range(3):
@@ -97,7 +97,7 @@ def test_one_rule_serves_all_parts(tmp_path: Path) -> None:
     bright = np.full((SIZE, SIZE), 60_000, np.uint16)
     for name in ("dark", "light"):
         save(tmp_path / f"test/{name}/0.png", Image.fromarray(bright))
-    raw = read_image_folder(tmp_path, SIZE)
+    raw = look_through(tmp_path).read(SIZE)
     assert raw.test is not None
     assert raw.test.images.min() == 255
     assert raw.train.images.max() < 20
@@ -109,7 +109,7 @@ def test_pictures_of_different_depths_are_refused_with_one_of_each(tmp_path: Pat
     two_classes(tmp_path, "16-bit PNG")
     save(tmp_path / "train/light/9.png", Image.new("L", (8, 8)))
     with pytest.raises(DataError) as caught:
-        read_image_folder(tmp_path, SIZE)
+        look_through(tmp_path).read(SIZE)
     message = str(caught.value)
     assert "train/dark/0.png is 16-bit and " in message
     assert "train/light/9.png is 8-bit, expected one depth" in message
@@ -122,28 +122,28 @@ def test_pixels_that_are_no_numbers_are_refused_by_file(tmp_path: Path, value: f
     pixels[3, 3] = value
     save(tmp_path / "train/dark/1.tif", Image.fromarray(pixels))
     with pytest.raises(DataError, match=r"dark/1\.tif has pixels that are not finite"):
-        read_image_folder(tmp_path, SIZE)
+        look_through(tmp_path).read(SIZE)
 
 
 def test_signed_values_of_8_bits_are_refused_by_file(tmp_path: Path) -> None:
     two_classes(tmp_path, "16-bit PNG")
     save(tmp_path / "train/dark/0.tif", tiff(np.full((8, 8), -3, np.int8), 2))
     with pytest.raises(DataError, match=r"dark/0\.tif has signed 8-bit values, expected 0 to 255"):
-        read_image_folder(tmp_path, SIZE)
+        look_through(tmp_path).read(SIZE)
 
 
 def test_a_tiff_of_a_kind_that_is_not_known_is_refused_with_what_to_do(tmp_path: Path) -> None:
     two_classes(tmp_path, "16-bit TIFF")
     save(tmp_path / "train/dark/0.tif", tiff(np.zeros((8, 8), np.float16), 3))
     with pytest.raises(DataError, match=r"dark/0\.tif .*\(a TIFF with values of a kind"):
-        read_image_folder(tmp_path, SIZE)
+        look_through(tmp_path).read(SIZE)
 
 
 def test_a_tiff_whose_white_is_0_is_turned_round(tmp_path: Path) -> None:
     for name in ("a", "b"):
         values = np.tile(np.arange(0, 800, 100, dtype="<u2"), (SIZE, 1))
         save(tmp_path / f"train/{name}/0.tif", tiff(values, 1, photometric=0))
-    images = read_image_folder(tmp_path, SIZE).train.images
+    images = look_through(tmp_path).read(SIZE).train.images
     assert images[0, 0, :, 0].tolist() == [255, 219, 182, 146, 109, 73, 36, 0]
 
 
@@ -182,7 +182,7 @@ def test_transparent_pixels_are_laid_over_white(tmp_path: Path, kind: str) -> No
     suffix = "tif" if kind == "PA" else "png"
     for name in ("a", "b"):
         save(tmp_path / f"train/{name}/0.{suffix}", picture, **options)
-    raw = read_image_folder(tmp_path, SIZE)
+    raw = look_through(tmp_path).read(SIZE)
     assert np.array_equal(raw.train.images[0, ..., 0], 255 - cross())
     assert raw.train.images.shape[3] == (1 if kind in ("L", "LA", "1") else 3)
     assert raw.conversion == "transparent pixels over white"
@@ -196,7 +196,7 @@ def test_a_transparent_value_of_16_bits_is_white_and_no_part_of_the_range(tmp_pa
     values = np.where(cross() > 0, np.arange(SIZE) * 100, 65535).astype(np.uint16)
     for name in ("a", "b"):
         save(tmp_path / f"train/{name}/0.png", Image.fromarray(values), transparency=65535)
-    raw = read_image_folder(tmp_path, SIZE)
+    raw = look_through(tmp_path).read(SIZE)
     assert raw.conversion.startswith("16-bit values 0 to 700 brought")
     assert raw.train.images[0, 0, 0, 0] == 255
     assert raw.train.images[0, 3, :, 0].tolist() == [0, 36, 73, 109, 146, 182, 219, 255]
@@ -216,7 +216,7 @@ def test_of_several_frames_the_first_is_read_and_said(tmp_path: Path) -> None:
     for name, suffix in (("a", "gif"), ("b", "tif")):
         path = tmp_path / f"train/{name}/0.{suffix}"
         save(path, frames[0], save_all=True, append_images=frames[1:])
-    raw = read_image_folder(tmp_path, SIZE)
+    raw = look_through(tmp_path).read(SIZE)
     assert raw.train.images.max() == 10
     assert raw.notes == ("2 pictures with several frames, of which the first is read",)
 
@@ -236,7 +236,7 @@ def png_of_16_bit_colours() -> bytes:
 def test_colours_of_16_bits_are_read_by_their_upper_8_and_said(tmp_path: Path) -> None:
     for name in ("a", "b"):
         save(tmp_path / f"train/{name}/0.png", png_of_16_bit_colours())
-    raw = read_image_folder(tmp_path, SIZE)
+    raw = look_through(tmp_path).read(SIZE)
     assert raw.train.images[0, :, 0, 0].tolist() == list(range(0, 240, 30))
     assert raw.notes == ("2 pictures of 16 bits in colour, of which the upper 8 are read",)
 
@@ -248,7 +248,7 @@ def test_colours_of_16_bits_are_read_by_their_upper_8_and_said(tmp_path: Path) -
 def test_exif_that_is_nonsense_says_nothing_of_a_picture(tmp_path: Path, exif: bytes) -> None:
     for name in ("a", "b"):
         save(tmp_path / f"train/{name}/0.jpg", Image.new("L", (8, 8), 50), exif=exif)
-    assert read_image_folder(tmp_path, SIZE).train.images.min() == 50
+    assert look_through(tmp_path).read(SIZE).train.images.min() == 50
 
 
 def test_a_pointer_of_git_lfs_is_told_to_be_fetched(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_pointer_of_git_lfs_is_told_to_be_fetched(tmp_path: Path) -> None:
     for name in ("a", "b"):
         save(tmp_path / f"train/{name}/0.png", pointer)
     with pytest.raises(DataError, match=r"0\.png .* pointer of Git LFS; .* git lfs pull"):
-        read_image_folder(tmp_path, SIZE)
+        look_through(tmp_path).read(SIZE)
 
 
 def test_a_picture_that_is_too_large_is_refused_by_file(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_a_picture_that_is_too_large_is_refused_by_file(tmp_path: Path) -> None:
         save(tmp_path / f"train/{name}/0.png", Image.new("L", (8, 8), 50))
     save(tmp_path / "train/b/huge.png", Image.new("1", (20_000, 20_000)))
     with pytest.raises(DataError, match=r"huge\.png .*more than 178 million pixels; scale it down"):
-        read_image_folder(tmp_path, SIZE)
+        look_through(tmp_path).read(SIZE)
     with pytest.raises(DataError, match=r"huge\.png .*more than 178 million pixels"):
         looked_at(tmp_path / "train/b/huge.png")
 
@@ -272,7 +272,7 @@ def test_a_picture_that_is_too_large_is_refused_by_file(tmp_path: Path) -> None:
 def test_a_streamed_thread_of_pixels_is_refused_before_it_becomes_a_wall(tmp_path: Path) -> None:
     path = save(tmp_path / "thread.png", Image.new("L", (1, 1_000_000)))
     with pytest.raises(DataError, match=r"thread\.png is 1 x 1000000, too long and narrow"):
-        decode(Picture(str(path), path.stat().st_size, None), 224)
+        decode(PictureFile(str(path), path.stat().st_size, None), 224)
 
 
 def write_shallow(folder: Path, kinds: tuple[str, ...]) -> None:
@@ -305,7 +305,7 @@ def test_opaque_pictures_of_8_bits_become_the_same_images_for_ever(
     tmp_path: Path, kinds: tuple[str, ...], n_channels: int, train: str, test: str, streamed: str
 ) -> None:
     write_shallow(tmp_path, kinds)
-    raw = read_image_folder(tmp_path, SIZE)
+    raw = look_through(tmp_path).read(SIZE)
     assert raw.test is not None
     assert raw.train.images.shape == (12, SIZE, SIZE, n_channels)
     for images, expected in ((raw.train, train), (raw.test, test)):

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from emtnas_hpc.data.copies import doubts
 from emtnas_hpc.data.dataset import TaskData
 from emtnas_hpc.data.images import Images
 from emtnas_hpc.data.prepare import prepare
+from emtnas_hpc.data.raw_data import doubts
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.settings.experiment import TaskSettings
 
@@ -85,13 +85,13 @@ def test_a_preparation_of_any_source_is_looked_at(tmp_path, lines: list[str]) ->
 def test_the_digits_that_packages_bring_are_not_doubted(
     tmp_path, lines: list[str], name: str
 ) -> None:
-    prepare(name, REGISTRY[name], tmp_path / "data", say=lines.append, mend="")
+    prepare(name, REGISTRY[name], tmp_path / "data")
     assert not [line for line in lines if "WARNING" in line]
 
 
 def prepare_said(folder, source: str, lines: list[str], **settings: object) -> TaskData:
     task = TaskSettings.model_validate({"source": source, **settings})
-    return prepare("mine", task, folder / "data", say=lines.append, mend="")
+    return prepare("mine", task, folder / "data")
 
 
 def test_an_image_size_without_effect_is_said_and_one_that_nobody_set_is_not(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.data.dataset import open_prepared
+from emtnas_hpc.data.dataset import open_copy
 from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DataError
@@ -16,7 +16,7 @@ from emtnas_hpc.settings.experiment import TaskSettings
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
-from emtnas_hpc.data import prepare
+from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.settings.experiment import TaskSettings
 
 calls, fsync = 0, os.fsync
@@ -30,7 +30,7 @@ def dying(descriptor):
 
 os.fsync = dying
 task = TaskSettings(source="npz:" + sys.argv[2])
-prepare("mine", task, Path(sys.argv[3]), say=print, mend="")
+prepare("mine", task, Path(sys.argv[3]))
 """
 
 
@@ -57,11 +57,11 @@ def test_a_process_killed_while_preparing_leaves_a_whole_set_or_none(
     assert killed.returncode == -signal.SIGKILL
     assert (data_dir / parse_source(task).key).exists() == whole
     if whole:
-        assert len(open_prepared("mine", task, data_dir, mend="m").load("train")) == 60
+        assert len(open_copy("mine", task, data_dir, None).load("train")) == 60
     else:
         with pytest.raises(DataError, match=r"manifest\.json is missing"):
-            open_prepared("mine", task, data_dir, mend="m")
-    prepared = prepare("mine", task, data_dir, say=lines.append, mend="m")
+            open_copy("mine", task, data_dir, None)
+    prepared = prepare("mine", task, data_dir)
     assert len(prepared.load("test")) == 9
     if not whole:
         assert list(data_dir.glob(".*.partial")) == []

@@ -43,7 +43,7 @@ def test_the_official_splits_are_taken_over_as_they_are(
     labels = np.arange(n_classes, dtype=np.uint8)[:, np.newaxis]
     arrays = make_file(tmp_path / f"{name}.npz", colours, labels)
     make_official(name, tmp_path / f"{name}.npz", monkeypatch)
-    prepared = prepare(name, REGISTRY[name], tmp_path, say=lines.append, mend="prepare")
+    prepared = prepare(name, REGISTRY[name], tmp_path)
     assert prepared.n_classes == n_classes
     assert prepared.image_channels == (colours or (1,))[0]
     for split in ("train", "val", "test"):
@@ -60,9 +60,7 @@ def test_chest_images_keep_all_their_labels(
     path = tmp_path / "chestmnist.npz"
     arrays = make_file(path, (), np.random.default_rng(6).integers(0, 2, (30, 14), np.uint8))
     make_official("chestmnist", path, monkeypatch)
-    prepared = prepare(
-        "chestmnist", REGISTRY["chestmnist"], tmp_path, say=lines.append, mend="prepare"
-    )
+    prepared = prepare("chestmnist", REGISTRY["chestmnist"], tmp_path)
     assert prepared.multi_label
     assert prepared.n_classes == 14
     train = prepared.load("train")
@@ -73,7 +71,7 @@ def test_chest_images_keep_all_their_labels(
 def test_a_file_that_is_not_the_official_one_is_refused(tmp_path: Path, lines: list[str]) -> None:
     make_file(tmp_path / "pathmnist.npz", (3,), np.arange(9)[:, np.newaxis])
     with pytest.raises(DataError, match=r"pathmnist\.npz has MD5 .*, expected a8b06"):
-        prepare("pathmnist", REGISTRY["pathmnist"], tmp_path, say=lines.append, mend="prepare")
+        prepare("pathmnist", REGISTRY["pathmnist"], tmp_path)
     assert not (tmp_path / "medmnist-pathmnist").exists()
 
 
@@ -84,9 +82,7 @@ def test_real_breast_images_are_those_that_the_package_itself_reads(
 
     shutil.copy(shared / "breastmnist.npz", tmp_path)
     make_official("breastmnist", tmp_path / "breastmnist.npz", monkeypatch)
-    prepared = prepare(
-        "breastmnist", REGISTRY["breastmnist"], tmp_path, say=lines.append, mend="prepare"
-    )
+    prepared = prepare("breastmnist", REGISTRY["breastmnist"], tmp_path)
     for split in ("train", "val", "test"):
         theirs = medmnist.BreastMNIST(split=split, root=str(tmp_path), download=False)
         ours = prepared.load(split)

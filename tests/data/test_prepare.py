@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -14,13 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emtnas_hpc.data.dataset import Prepared, open_prepared
-from emtnas_hpc.data.manifest import exclusive
+from emtnas_hpc.data.dataset import Prepared, open_copy
 from emtnas_hpc.data.opening import open_task
-from emtnas_hpc.data.prepare import prepare
+from emtnas_hpc.data.prepare import exclusive, prepare
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DataError, StorageError
 from emtnas_hpc.settings.experiment import TaskSettings
+from emtnas_hpc.settings.hints import prepare_hints
 
 Limit = Callable[[int], AbstractContextManager[None]]
 MEND = "emtnas-hpc prepare --data data mine"
@@ -37,14 +38,14 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 def run(task: TaskSettings, data_dir: Path, lines: list[str]) -> Prepared:
-    return prepare("mine", task, data_dir, say=lines.append, mend=MEND)
+    return prepare("mine", task, data_dir)
 
 
 def test_prepared_images_are_those_of_the_source(
     task: TaskSettings, data_dir: Path, lines: list[str], arrays: dict[str, Any]
 ) -> None:
     run(task, data_dir, lines)
-    prepared = open_prepared("mine", task, data_dir, mend=MEND)
+    prepared = open_copy("mine", task, data_dir, None)
     assert (prepared.n_classes, prepared.image_channels, prepared.image_size) == (3, 1, 8)
     assert not prepared.multi_label
     for split in ("train", "val", "test"):
@@ -101,7 +102,7 @@ def test_a_file_that_the_user_has_changed_is_prepared_again(
 ) -> None:
     run(task, data_dir, lines)
     np.savez(npz, **{**arrays, "train_images": 255 - arrays["train_images"]})
-    prepared = open_task("mine", task, data_dir, say=lines.append, mend=MEND)
+    prepared = open_task("mine", task, data_dir)
     assert any("has changed" in line for line in lines)
     assert np.array_equal(prepared.load("train").images[..., 0], 255 - arrays["train_images"])
 
@@ -117,17 +118,18 @@ def test_a_prepared_set_outlives_its_source(
 def test_a_search_prepares_local_data_by_itself_and_only_once(
     task: TaskSettings, data_dir: Path, lines: list[str]
 ) -> None:
-    first = open_task("mine", task, data_dir, say=lines.append, mend=MEND)
+    first = open_task("mine", task, data_dir)
     lines.clear()
-    second = open_task("mine", task, data_dir, say=lines.append, mend=MEND)
+    second = open_task("mine", task, data_dir)
     assert first.digest == second.digest
     assert lines == []
 
 
 def test_a_search_never_downloads(data_dir: Path, lines: list[str]) -> None:
     task = TaskSettings(source="torchvision:CIFAR10")
-    with pytest.raises(DataError, match=r"torchvision-cifar10/manifest\.json .*" + MEND):
-        open_task("cifar10", task, data_dir, say=lines.append, mend=MEND)
+    named = r"torchvision-cifar10/manifest\.json .*" + MEND
+    with pytest.raises(DataError, match=named), prepare_hints(MEND):
+        open_task("cifar10", task, data_dir)
     assert not data_dir.exists()
 
 
@@ -146,7 +148,7 @@ def test_an_image_folder_is_prepared_and_prepared_again_when_a_picture_changes(
     assert prepared.image_size == 8
     assert prepared.manifest.n_images == {"train": 14, "val": 2, "test": 4}
     Image.new("L", (16, 16), 99).save(tmp_path / "pictures/train/dogs/0.png")
-    changed = open_task("mine", task, data_dir, say=lines.append, mend=MEND)
+    changed = open_task("mine", task, data_dir)
     assert changed.digest != prepared.digest
 
 
@@ -216,7 +218,7 @@ def test_a_full_disk_leaves_the_damaged_set_that_was_to_be_replaced(
     (folder / "test_labels.npy").unlink()
     with small_files(1000), pytest.raises(StorageError):
         run(task, data_dir, lines)
-    assert len(open_prepared("mine", task, data_dir, mend=MEND).load("train")) == 60
+    assert len(open_copy("mine", task, data_dir, None).load("train")) == 60
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
@@ -252,23 +254,19 @@ def test_a_second_process_waits_and_then_uses_what_the_first_has_prepared(
     task: TaskSettings, data_dir: Path, lines: list[str]
 ) -> None:
     data_dir.mkdir()
-    waiting = threading.Event()
-
-    def say(line: str) -> None:
-        lines.append(line)
-        waiting.set()
 
     def second() -> None:
-        prepare("mine", task, data_dir, say=say, mend=MEND)
+        prepare("mine", task, data_dir)
 
     thread = threading.Thread(target=second)
-    with exclusive(data_dir / f".{parse_source(task).key}.lock", print) as alone:
+    with exclusive(data_dir / f".{parse_source(task).key}.lock") as alone:
         assert alone
         thread.start()
-        assert waiting.wait(timeout=60)
+        while not lines:
+            time.sleep(0.01)
     thread.join(timeout=60)
     assert "waiting for another process" in lines[0]
-    assert len(open_prepared("mine", task, data_dir, mend=MEND).load("train")) == 60
+    assert len(open_copy("mine", task, data_dir, None).load("train")) == 60
 
 
 def test_odd_characters_in_paths_are_no_obstacle(
@@ -285,9 +283,10 @@ def test_reading_a_prepared_set_takes_neither_torch_nor_the_package_it_came_from
     tmp_path: Path,
 ) -> None:
     program = (
-        "import sys; from pathlib import Path; from emtnas_hpc.data import *; "
+        "import sys; from pathlib import Path; from emtnas_hpc.data.opening import open_task; "
+        "from emtnas_hpc.data.sources import REGISTRY; "
         "task = REGISTRY['digits']; where = Path(sys.argv[1]); "
-        "load = lambda: open_task('digits', task, where, say=print, mend='').load('train'); "
+        "load = lambda: open_task('digits', task, where).load('train'); "
         "len(load()) == 1157 or sys.exit('wrong'); "
         "heavy = {'torch', 'sklearn', 'torchvision', 'medmnist', 'PIL'} & set(sys.modules); "
         "print(sorted(heavy))"

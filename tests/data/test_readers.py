@@ -12,22 +12,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emtnas_hpc.data.images import draw_crops
-from emtnas_hpc.data.picture import Picture
+from emtnas_hpc.data.images import PictureFile, draw_crops
 from emtnas_hpc.data.picture_readers import read_batches
 from emtnas_hpc.errors import DataError, EmtnasError
 
-Batches = list[tuple[int, list[Picture]]]
+Batches = list[tuple[int, list[PictureFile]]]
 
 #: Reads for ever, and tells the processes that read for it.
 READING = """
 import sys
 from itertools import repeat
 from pathlib import Path
-from emtnas_hpc.data.picture import Picture
+from emtnas_hpc.data.images import PictureFile
 from emtnas_hpc.data.picture_readers import read_batches
 path = Path(sys.argv[1])
-picture = Picture(str(path), path.stat().st_size, None)
+picture = PictureFile(str(path), path.stat().st_size, None)
 for _mark, _images in read_batches(repeat((0, [picture] * 8)), 64, 2):
     print(Path("/proc/self/task", str(__import__("os").getpid()), "children").read_text())
     sys.stdout.flush()
@@ -46,7 +45,7 @@ def paths(
 def batches(paths: list[Path]) -> Batches:
     crops = draw_crops(np.random.default_rng(1), len(paths), flip=True)
     pictures = [
-        Picture(str(path), path.stat().st_size, crop)
+        PictureFile(str(path), path.stat().st_size, crop)
         for path, crop in zip(paths, crops, strict=True)
     ]
     return [(first, pictures[first : first + 7]) for first in range(0, len(pictures), 7)]
@@ -84,7 +83,7 @@ def test_any_number_of_readers_gives_the_same_bytes_in_the_same_order(
 def test_no_more_is_read_ahead_than_keeps_the_readers_busy(batches: Batches) -> None:
     taken = 0
 
-    def counted() -> Iterator[tuple[int, list[Picture]]]:
+    def counted() -> Iterator[tuple[int, list[PictureFile]]]:
         nonlocal taken
         for batch in batches * 5:
             taken += 1
@@ -111,7 +110,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_no_reader_is_left(
 ) -> None:
     broken = tmp_path / "broken.JPEG"
     broken.write_bytes(b"noise")
-    batches[3][1][2] = Picture(str(broken), 5, None)
+    batches[3][1][2] = PictureFile(str(broken), 5, None)
     images = read_batches(batches, 16, n_readers)
     with pytest.raises(DataError, match=r"broken\.JPEG cannot be read as a picture"):
         list(images)

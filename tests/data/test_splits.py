@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from emtnas_hpc.data.images import Images, RawData, complete_splits
+from emtnas_hpc.data.images import Images
+from emtnas_hpc.data.raw_data import RawData, complete_splits
 from emtnas_hpc.errors import DataError
 
 

@@ -7,15 +7,14 @@ import pytest
 from PIL import Image
 
 from emtnas_hpc.data import prepare as preparation
-from emtnas_hpc.data.dataset import Streamed
+from emtnas_hpc.data.dataset import Streamed, open_copy
 from emtnas_hpc.data.folders import Listing
-from emtnas_hpc.data.opening import open_data, open_for_retraining, open_task
+from emtnas_hpc.data.opening import open_for_retraining, open_task
 from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.data.sources import REGISTRY, parse_source
-from emtnas_hpc.errors import DataError
+from emtnas_hpc.errors import DataError, UnpreparedError
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.settings.experiment import TaskSettings
-
-MEND = "mend it"
 
 
 @pytest.fixture
@@ -29,8 +28,9 @@ def settings(**changes: object) -> TaskSettings:
 
 
 def prepared(data_dir: Path, lines: list[str] | None = None, **changes: object) -> Streamed:
-    said = [] if lines is None else lines
-    data = prepare("imagenet", settings(**changes), data_dir, say=said.append, mend=MEND)
+    said: list[str] = [] if lines is None else lines
+    with log_to(said.append):
+        data = prepare("imagenet", settings(**changes), data_dir)
     assert isinstance(data, Streamed)
     return data
 
@@ -42,8 +42,8 @@ def test_a_folder_is_listed_and_nothing_of_it_copied(data_dir: Path, lines: list
         *(3, 3, 64),
         "strided",
     )
-    assert data.folder == data_dir / "imagenet"
-    assert sum(file.stat().st_size for file in data.prepared.iterdir()) < 5000
+    assert data.pictures_folder == data_dir / "imagenet"
+    assert sum(file.stat().st_size for file in data.folder.iterdir()) < 5000
     assert lines[-1].startswith("imagenet: 12 training and 6 test pictures, 3 classes, in ")
 
 
@@ -69,7 +69,7 @@ def test_the_digest_tells_names_sizes_and_classes_and_no_place(
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     shutil.copytree(data_dir / "imagenet", elsewhere / "copy")
     copied = prepared(data_dir, source=f"imagenet:{elsewhere / 'copy'}")
-    assert copied.folder == elsewhere / "copy"
+    assert copied.pictures_folder == elsewhere / "copy"
     assert (copied.digest, copied.digest_with_test) == (data.digest, data.digest_with_test)
     (elsewhere / "copy/val/n0001/00.JPEG").rename(elsewhere / "copy/val/n0001/renamed.JPEG")
     changed = prepared(data_dir, source=f"imagenet:{elsewhere / 'copy'}")
@@ -100,8 +100,7 @@ def test_a_folder_that_has_changed_is_looked_through_once_alone_and_not_again_to
     (data_dir / "imagenet/val/n0001/00.JPEG").rename(data_dir / "imagenet/val/n0001/new.JPEG")
     monkeypatch.setattr(preparation, "list_folder", list_folder)
     assert prepared(data_dir).digest_with_test != before.digest_with_test
-    # Before the lock, and within it.
-    assert len(listed) == 2
+    assert len(listed) == 1
 
 
 def test_a_picture_that_was_added_is_listed_by_prepare(data_dir: Path, lines: list[str]) -> None:
@@ -114,8 +113,8 @@ def test_a_picture_that_was_added_is_listed_by_prepare(data_dir: Path, lines: li
 
 def test_a_damaged_list_is_named_and_made_anew(data_dir: Path, lines: list[str]) -> None:
     data = prepared(data_dir)
-    (data.prepared / "train_sizes.npy").write_bytes(b"x" * 224)
-    with pytest.raises(DataError, match=rf"train_sizes\.npy .*{MEND}"):
+    (data.folder / "train_sizes.npy").write_bytes(b"x" * 224)
+    with pytest.raises(UnpreparedError, match=r"train_sizes\.npy "):
         data.files("train")
     assert prepared(data_dir, lines).digest == data.digest
     assert "train_sizes.npy has SHA-256" in lines[0]
@@ -135,28 +134,28 @@ def test_a_retraining_lists_by_itself_and_then_looks_at_the_folders_only(
 ) -> None:
     def opened() -> object:
         task = settings()
-        return open_for_retraining("imagenet", task, data_dir, say=lines.append, mend=MEND)
+        return open_for_retraining("imagenet", task, data_dir)
 
     first = opened()
     for picture in (data_dir / "imagenet/train").glob("*/*"):
         picture.unlink()
     assert opened() == first
     shutil.rmtree(data_dir / "imagenet/val")
-    with pytest.raises(DataError, match=rf"val is missing; expected .*; .* anew with: {MEND}"):
+    with pytest.raises(UnpreparedError, match=r"val is missing; expected "):
         opened()
 
 
 def test_a_search_on_it_is_refused_in_one_line(data_dir: Path, lines: list[str]) -> None:
     with pytest.raises(DataError) as caught:
-        open_task("imagenet", settings(), data_dir, say=lines.append, mend=MEND)
+        open_task("imagenet", settings(), data_dir)
     assert "imagenet:imagenet', which is for retraining only" in str(caught.value)
     assert "emtnas-hpc retrain RUN --on imagenet" in str(caught.value)
     assert lines == []
 
 
-def test_what_is_not_listed_yet_is_named_with_the_command(data_dir: Path) -> None:
-    with pytest.raises(DataError, match=rf"manifest\.json is missing; .* anew with: {MEND}"):
-        open_data("imagenet", settings(), data_dir, mend=MEND)
+def test_what_is_not_listed_yet_is_named(data_dir: Path) -> None:
+    with pytest.raises(UnpreparedError, match=r"manifest\.json is missing"):
+        open_copy("imagenet", settings(), data_dir, None)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Batches:
 
 
 def run(name: str, data_dir: Path, lines: list[str]) -> Prepared:
-    return prepare(name, REGISTRY[name], data_dir, say=lines.append, mend="prepare")
+    return prepare(name, REGISTRY[name], data_dir)
 
 
 def test_cifar10_is_read_from_its_archive_and_split_by_every_fifth_of_a_class(

@@ -21,7 +21,9 @@ from emtnas_hpc.data.dataset import Prepared, TaskData
 from emtnas_hpc.data.opening import open_for_retraining, open_task, shared_with_search
 from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.errors import DataError, InputError, StorageError
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.settings.experiment import TaskSettings
+from emtnas_hpc.settings.hints import prepare_hints
 
 MEND = "emtnas-hpc prepare mine"
 
@@ -29,8 +31,10 @@ MEND = "emtnas-hpc prepare mine"
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
-from emtnas_hpc.data import prepare
+from emtnas_hpc.data.prepare import prepare
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.settings.experiment import TaskSettings
+from emtnas_hpc.settings.hints import prepare_hints
 
 calls, fsync = 0, os.fsync
 
@@ -42,7 +46,7 @@ def dying(descriptor):
     fsync(descriptor)
 
 os.fsync = dying
-prepare("mine", TaskSettings(source=sys.argv[2], image_size=8), Path("data"), say=print, mend="")
+prepare("mine", TaskSettings(source=sys.argv[2], image_size=8), Path("data"))
 """
 
 
@@ -81,19 +85,22 @@ def alter(path: Path) -> None:
 
 def prepared(lines: list[str] | None = None, task: TaskSettings = TASK) -> Prepared:
     said: list[str] = [] if lines is None else lines
-    data = prepare("mine", task, DATA, say=said.append, mend=MEND)
+    with log_to(said.append):
+        data = prepare("mine", task, DATA)
     assert isinstance(data, Prepared)
     return data
 
 
 def begun_with(data: TaskData, **values: Any) -> Begun:
-    begun = Begun(data.digest, data.task, False, "this run", "give another --name")
+    said = {"what": "this run", "remedy": "give another --name"}
+    begun = Begun(data.digest, data.task, with_test=False, **said)
     return replace(begun, **values)
 
 
 def opened(begun: Begun | None, lines: list[str] | None = None, task: TaskSettings = TASK) -> Any:
     said: list[str] = [] if lines is None else lines
-    return open_task("mine", task, DATA, say=said.append, mend=MEND, begun=begun)
+    with log_to(said.append):
+        return open_task("mine", task, DATA, begun=begun)
 
 
 def is_same(data: Prepared, other: Prepared) -> bool:
@@ -159,7 +166,10 @@ def test_what_has_begun_goes_on_with_its_images_and_is_told_what_has_changed(
     again = opened(begun_with(first))
     assert is_same(again, first)
     assert again.note == data.note
-    assert again.mend == f"{MEND} (once pics is as it was)"
+    (first.folder / "val_images.npy").unlink()
+    expected = rf"anew with: {MEND} \(once pics is as it was\)"
+    with pytest.raises(DataError, match=expected), prepare_hints(MEND):
+        again.load("val")
 
 
 def test_a_source_is_read_once_to_tell_what_has_changed(
@@ -547,10 +557,10 @@ def test_another_list_of_streamed_pictures_is_another_folder_and_what_has_begun_
     task = TaskSettings(source="imagenet:birds", image_size=64, stem="strided")
 
     def prepare_list() -> TaskData:
-        return prepare("birds", task, DATA, say=lines.append, mend=MEND)
+        return prepare("birds", task, DATA)
 
     def open_list(begun: Begun | None) -> TaskData:
-        return open_for_retraining("birds", task, DATA, say=lines.append, mend=MEND, begun=begun)
+        return open_for_retraining("birds", task, DATA, begun=begun)
 
     first = prepare_list()
     begun = begun_with(first, digest=first.digest_with_test, with_test=True)

@@ -9,7 +9,7 @@ import pytest
 
 from emtnas_hpc.checkpoint.ownership import read_owner
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.data.manifest import exclusive
+from emtnas_hpc.data.prepare import exclusive
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.settings.experiment import TaskSettings
 
@@ -61,7 +61,7 @@ def test_a_process_that_waits_for_data_leaves_at_once_and_makes_nothing(
     key = parse_source(TaskSettings(source="package:digits")).key
     directory.mkdir(parents=True)
     lock = directory / f".{key}.lock"
-    with exclusive(lock, pytest.fail) as alone:
+    with exclusive(lock, lambda: pytest.fail("the lock is taken")) as alone:
         assert alone
         process = wait("lock")
         _told(process, "waiting for another process")

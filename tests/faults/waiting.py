@@ -25,8 +25,8 @@ def watch_an_owner(directory: Path) -> None:
 
 def wait_for_a_lock(directory: Path) -> None:
     task = TaskSettings(source="package:digits")
-    with StopRequest():
-        prepare("digits", task, directory, say=_say, mend="")
+    with StopRequest(), log_to(_say):
+        prepare("digits", task, directory)
 
 
 def _say(message: str) -> None:

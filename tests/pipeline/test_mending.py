@@ -26,5 +26,7 @@ def test_images_that_a_retraining_changes_are_changed_in_its_data_too(
     target: str, what: str
 ) -> None:
     settings = ["retraining.epochs=1", f"task.{target}.padding=2"]
-    command = prepare_hint_for_retraining(RUN, ["digits"], [target], settings, Path("data"))
+    command = prepare_hint_for_retraining(
+        RUN.experiment, ["digits"], [target], settings, Path("data")
+    )
     assert command == (f"emtnas-hpc prepare {what} --set task.{target}.padding=2 --data data")

@@ -36,7 +36,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def digits(data_dir: Path) -> Prepared:
-    return prepare("digits", REGISTRY["digits"], data_dir, say=[].append, mend="mend it")
+    return prepare("digits", REGISTRY["digits"], data_dir)
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +47,7 @@ def streamed(
     folder = tmp_path_factory.mktemp("streamed")
     make_pictures(folder / "imagenet")
     task = REGISTRY["imagenet"].model_copy(update={"image_size": 64})
-    data = prepare("imagenet", task, folder, say=[].append, mend="list it")
+    data = prepare("imagenet", task, folder)
     assert isinstance(data, Streamed)
     return data
 

@@ -10,7 +10,7 @@ from emtnas_hpc.checkpoint.commits import RunStore
 from emtnas_hpc.checkpoint.ownership import Lease, acquire, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.data.dataset import Prepared
-from emtnas_hpc.errors import DataError, InputError
+from emtnas_hpc.errors import DataError, InputError, UnpreparedError
 from emtnas_hpc.retraining.record import TestResult, write_retraining
 from emtnas_hpc.retraining.run_dir import (
     is_finished,
@@ -48,7 +48,7 @@ def finish(paths: RunPaths, plan: RetrainingPlan) -> None:
 
 
 def left(paths: RunPaths, order: RetrainSpec, data_dir: Path) -> RetrainingPlan | None:
-    return retraining_left(paths, order, data_dir, mend="mend it")
+    return retraining_left(paths, order, data_dir)
 
 
 def test_what_a_folder_is_for_is_written_once_and_read_back(
@@ -145,7 +145,7 @@ def test_a_test_set_that_is_not_there_is_missed_at_the_start_and_not_at_the_end(
     shutil.copytree(digits.folder, data_dir / digits.folder.name)
     file = data_dir / digits.folder.name / "test_images.npy"
     file.unlink() if damage == "missing" else file.write_bytes(b"")
-    with pytest.raises(DataError, match=r"test_images\.npy .*make it anew with: mend it"):
+    with pytest.raises(UnpreparedError, match=r"test_images\.npy "):
         left(paths, order, data_dir)
     assert not paths.directory.exists()
 

@@ -84,10 +84,8 @@ def test_a_picture_that_is_gone_is_named_and_to_be_put_back(
 ) -> None:
     folder = make_pictures(tmp_path / "pictures")
     (folder / "train/n0000/03.JPEG").unlink()
-    images = streamed_images(replace(streamed, folder=folder), n_readers)
-    with pytest.raises(
-        DataError, match=r"03\.JPEG cannot be read \(No such .*\); put the picture back"
-    ):
+    images = streamed_images(replace(streamed, pictures_folder=folder), n_readers)
+    with pytest.raises(DataError, match=r"03\.JPEG: No such .*; put the picture back"):
         read(images.training(BATCHES, np.random.default_rng(0)))
 
 
@@ -104,6 +102,6 @@ def test_resident_images_are_those_of_training_and_validation_together(digits: P
 def test_resident_test_images_come_in_chunks_and_as_they_are(digits: Prepared) -> None:
     images, labels = zip(*open_images(digits, RetrainingSettings(), CPU).test(), strict=True)
     whole = digits.load("test")
-    plain = DeviceImages(whole, digits.mean, digits.std, 0, False, CPU)
+    plain = DeviceImages(whole, digits.mean, digits.std, CPU, padding=0, flip=False)
     assert torch.equal(torch.cat(images), plain.plain(np.arange(len(whole)))[0])
     assert torch.cat(labels).tolist() == whole.labels.tolist()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from emtnas_hpc.data.dataset import Prepared, open_prepared
+from emtnas_hpc.data.dataset import Prepared, open_copy
 from emtnas_hpc.data.sources import REGISTRY
-from emtnas_hpc.errors import DataError
+from emtnas_hpc.errors import UnpreparedError
 from emtnas_hpc.retraining.record import Retraining, TestResult
 from emtnas_hpc.retraining.spec import RetrainingPlan
 from emtnas_hpc.retraining.stage import RetrainingStage, Step, StepResult, retraining_differences
@@ -136,7 +136,7 @@ def test_the_test_set_is_opened_once_and_at_the_end(
     away.mkdir()
     for file in folder.glob("test_*"):
         file.rename(away / file.name)
-    data = open_prepared("digits", REGISTRY["digits"], tmp_path, mend="mend it")
+    data = open_copy("digits", REGISTRY["digits"], tmp_path, None)
     blind = replace(plan, data=data)
     assert blind.identity == plan.identity
     stage = blind.stage(CPU, SILENT)
@@ -144,7 +144,7 @@ def test_the_test_set_is_opened_once_and_at_the_end(
     for _step in range(N_STEPS - 1):
         record = stage.advance(record, lambda: False)
     before = saved(stage, record, tmp_path / "before")
-    with pytest.raises(DataError, match=r"test_images\.npy is missing; make it anew with: mend it"):
+    with pytest.raises(UnpreparedError, match=r"test_images\.npy is missing"):
         stage.advance(record, lambda: False)
     for file in away.iterdir():
         file.rename(folder / file.name)

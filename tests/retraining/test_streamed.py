@@ -116,7 +116,7 @@ def test_no_test_picture_is_read_before_the_end(
     test_pictures = {path: path.read_bytes() for path in folder.glob("val/*/*")}
     for path in test_pictures:
         path.write_text("noise")
-    blind = replace(plan, data=replace(plan.data, folder=folder))
+    blind = replace(plan, data=replace(plan.data, pictures_folder=folder))
     stage = blind.stage(CPU, SILENT)
     record = stage.start()
     for _step in range(N_STEPS - 1):

@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from emtnas_hpc.data.batches import Batch, DeviceImages
-from emtnas_hpc.data.dataset import Prepared, open_prepared
+from emtnas_hpc.data.dataset import Prepared, open_copy
 from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.retraining.spec import RetrainingPlan
 from emtnas_hpc.retraining.trainer import area_under_curve, measure
@@ -27,7 +27,7 @@ def network(plan: RetrainingPlan) -> Network:
 
 
 def on_device(data: Prepared) -> DeviceImages:
-    return DeviceImages(data.load("test"), data.mean, data.std, 0, False, CPU)
+    return DeviceImages(data.load("test"), data.mean, data.std, CPU, padding=0, flip=False)
 
 
 def batches(images: DeviceImages) -> Iterator[Batch]:
@@ -102,10 +102,10 @@ def medmnist(tmp_path: Path) -> Callable[..., Prepared]:
         arrays |= {f"{split}_labels": labels for split in ("train", "val", "test")}
         np.savez(tmp_path / "mine.npz", **arrays)
         own = TaskSettings(source=f"npz:{tmp_path / 'mine.npz'}")
-        made = prepare("mine", own, tmp_path, say=[].append, mend="mend it")
+        made = prepare("mine", own, tmp_path)
         task = TaskSettings(source=f"medmnist:{class_name}")
         made.folder.rename(tmp_path / f"medmnist-{class_name.lower()}")
-        return open_prepared(class_name.lower(), task, tmp_path, mend="mend it")
+        return open_copy(class_name.lower(), task, tmp_path, None)
 
     return make
 

@@ -43,7 +43,6 @@ def request_of(experiment_of, data_dir, tmp_path):
             RunPaths(tmp_path / name),
             data_dir,
             "cpu",
-            "prepare it",
         )
 
     return make
@@ -76,7 +75,7 @@ def made(experiment_of, data_dir, once):
     def fill(folder):
         for name, generation in (("whole", 3), ("stopped1", 1), ("stopped2", 2)):
             paths = RunPaths(folder / name)
-            request = RunSpec(experiment_of(), 0, paths, data_dir, "cpu", "prepare it")
+            request = RunSpec(experiment_of(), 0, paths, data_dir, "cpu")
             outcome = search_until(request, generation)
             assert outcome is (Outcome.DONE if generation == 3 else Outcome.MORE)
 
@@ -249,14 +248,14 @@ def test_when_all_commits_are_damaged_nothing_is_overwritten(copy_of):
 
 def test_repeating_the_newest_generation_gives_the_same_bits(copy_of, data_dir, caplog):
     request = copy_of("whole")
-    comparison = repeat_newest(request.paths, data_dir, "cpu", mend="prepare it")
+    comparison = repeat_newest(request.paths, data_dir, "cpu")
     assert (comparison.step, comparison.difference) == (3, None)
     assert caplog.messages[-1] == "repeating generations 3 to 3"
 
 
 def test_a_run_with_one_commit_is_repeated_from_its_beginning(copy_of, data_dir, caplog):
     request = copy_of("stopped1")
-    assert repeat_newest(request.paths, data_dir, "cpu", mend="prepare it").difference is None
+    assert repeat_newest(request.paths, data_dir, "cpu").difference is None
     assert caplog.messages[-1] == "repeating generations 1 to 1"
 
 
@@ -286,7 +285,7 @@ def test_a_damaged_commit_is_not_compared(copy_of):
 
 def test_a_run_that_has_committed_nothing_cannot_be_repeated(request_of, data_dir):
     with pytest.raises(InputError, match="nothing has been committed yet"):
-        repeat_newest(request_of().paths, data_dir, "cpu", mend="prepare it")
+        repeat_newest(request_of().paths, data_dir, "cpu")
 
 
 def without_data(request):

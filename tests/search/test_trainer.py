@@ -20,10 +20,7 @@ def never() -> bool:
 def make_trainer(experiment_of, data_dir):
     def make(*, task=0, seed=0, **sections):
         experiment = experiment_of(**sections)
-        data = {
-            name: open_task(name, experiment.task[name], data_dir, say=lambda _: None, mend="")
-            for name in experiment.tasks
-        }
+        data = {name: open_task(name, experiment.task[name], data_dir) for name in experiment.tasks}
         header = SearchPlan(experiment, seed, data).header()
         images = load_images(data[header.tasks[task].name], CPU)
         return SupernetTrainer(task, header.tasks[task].shape, images, experiment, seed, CPU)

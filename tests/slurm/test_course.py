@@ -51,9 +51,7 @@ class Launched:
 
     def __init__(self, folder: Path, data_dir: Path, slurm: StandIns, patch: pytest.MonkeyPatch):
         self.run = RunPaths(folder / "tiny" / "seed-0")
-        self.search = RunSpec(
-            build_experiment(TINY, REGISTRY), 0, self.run, data_dir, "cpu", "prepare it"
-        )
+        self.search = RunSpec(build_experiment(TINY, REGISTRY), 0, self.run, data_dir, "cpu")
         self.slurm = slurm
         self._patch = patch
         claim = acquire(self.run, this_process())

@@ -49,7 +49,15 @@ def images() -> DeviceImages:
     """22 images: five mini-batches of four and a rest of two."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (22, 8, 8, 3), np.uint8)
-    return DeviceImages(Images(pixels, np.arange(22) % 5), (0.5,) * 3, (0.5,) * 3, 1, True, CPU, 3)
+    return DeviceImages(
+        Images(pixels, np.arange(22) % 5),
+        (0.5,) * 3,
+        (0.5,) * 3,
+        CPU,
+        padding=1,
+        flip=True,
+        cutout=3,
+    )
 
 
 @pytest.fixture

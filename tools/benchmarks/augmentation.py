@@ -17,7 +17,9 @@ def measure(settings: Settings) -> list[Row]:
     images = rng.integers(0, 256, (10_000, 32, 32, 3), dtype=np.uint8)
     labels = rng.integers(0, 10, 10_000)
     device = torch.device("cpu")
-    resident = DeviceImages(Images(images, labels), (0.5,) * 3, (0.25,) * 3, 4, True, device)
+    resident = DeviceImages(
+        Images(images, labels), (0.5,) * 3, (0.25,) * 3, device, padding=4, flip=True
+    )
     rows = []
     for size in (128, 1000):
 

@@ -99,7 +99,9 @@ class Bench:
         pixels = rng.integers(0, 256, (N_IMAGES, *[scale.shape.image_size] * 2, 3), np.uint8)
         labels = rng.integers(0, scale.shape.n_classes, N_IMAGES)
         half = (0.5,) * 3
-        self._images = DeviceImages(Images(pixels, labels), half, half, 2, True, device)
+        self._images = DeviceImages(
+            Images(pixels, labels), half, half, device, padding=2, flip=True
+        )
         self._n_steps = 2 if settings.quick else N_STEPS
         self._n_readings = 1 if settings.quick else N_READINGS
 

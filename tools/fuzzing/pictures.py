@@ -14,6 +14,7 @@ from emtnas_hpc.data.images import SPLITS
 from emtnas_hpc.data.pictures import decode
 from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.errors import EmtnasError
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.settings.experiment import TaskSettings
 from fuzzing.picture_files import DEEP, damaged, deep_file, shallow_file
 
@@ -74,7 +75,8 @@ def fuzz_one(rng: random.Random, folder: Path) -> None:
     with _obeying(made.closed):
         refused = ""
         try:
-            data = prepare("mine", task, data_dir, say=lines.append, mend="prepare")
+            with log_to(lines.append):
+                data = prepare("mine", task, data_dir)
         except EmtnasError as error:
             refused = str(error)
         for line in (*lines, refused or "no refusal"):
@@ -88,7 +90,8 @@ def fuzz_one(rng: random.Random, folder: Path) -> None:
             assert isinstance(data, Streamed)
             _check_list(data, made, lines)
         again: list[str] = []
-        digest = prepare("mine", task, data_dir, say=again.append, mend="prepare").digest
+        with log_to(again.append):
+            digest = prepare("mine", task, data_dir).digest
         assert digest == data.digest, "prepared again, the same folder is another data set"
         assert not any("preparing" in line for line in again), f"prepared twice: {again[0]}"
 

@@ -11,7 +11,7 @@ from emtnas_hpc.slurm.checks import Grade, check_data
 def test_data_is_ready_or_made_ready_or_missing(tmp_path: Path) -> None:
     settings = ('tasks=["digits", "mnist5k", "cifar10"]', "task.digits.padding=0")
     experiment = load_experiment("cifar", settings, registry=REGISTRY)
-    prepare("digits", experiment.task["digits"], tmp_path, say=lambda _line: None, mend="")
+    prepare("digits", experiment.task["digits"], tmp_path)
     before = sorted(tmp_path.rglob("*"))
     ready, later, missing = check_data(experiment, tmp_path, "PREPARE")
     assert (ready.grade, ready.check) == (Grade.FINE, "data of digits")
@@ -23,7 +23,7 @@ def test_data_is_ready_or_made_ready_or_missing(tmp_path: Path) -> None:
 def test_damaged_data_is_wrong_also_where_it_needs_no_download(tmp_path: Path) -> None:
     settings = ('tasks=["digits"]', "task.digits.padding=0")
     experiment = load_experiment("cifar", settings, registry=REGISTRY)
-    prepare("digits", experiment.task["digits"], tmp_path, say=lambda _line: None, mend="")
+    prepare("digits", experiment.task["digits"], tmp_path)
     next(tmp_path.glob("*/train_images.npy")).unlink()
     (finding,) = check_data(experiment, tmp_path, "PREPARE")
     assert finding.grade is Grade.WRONG
@@ -38,12 +38,12 @@ def test_data_whose_source_has_changed_is_made_ready_by_launch(tmp_path: Path) -
         np.savez(tmp_path / "mine.npz", train_images=images, train_labels=np.arange(50) % 2)
 
     write(1)
-    first = prepare("mine", experiment.task["mine"], tmp_path, say=[].append, mend="")
+    first = prepare("mine", experiment.task["mine"], tmp_path)
     write(2)
     (later,) = check_data(experiment, tmp_path, "PREPARE")
     assert later.grade is Grade.FINE
     assert f"{tmp_path}/mine.npz has changed; `launch` makes it ready anew" in str(later)
-    second = prepare("mine", experiment.task["mine"], tmp_path, say=[].append, mend="")
+    second = prepare("mine", experiment.task["mine"], tmp_path)
     (ready,) = check_data(experiment, tmp_path, "PREPARE")
     assert str(ready).endswith(f"ready in {second.folder}")
     assert second.folder != first.folder
