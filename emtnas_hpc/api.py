@@ -20,10 +20,10 @@ from emtnas_hpc.export.subjects import (
     retrained_subject,
     retrainings_of,
 )
-from emtnas_hpc.pipeline import finished_history, incumbent, run_retraining_stages
+from emtnas_hpc.pipeline import finished_history, incumbent, run_stages
 from emtnas_hpc.retraining.record import Retraining, TestResult
 from emtnas_hpc.retraining.spec import RetrainSpec
-from emtnas_hpc.runner.context import log_to
+from emtnas_hpc.runner.context import Callbacks, RunContext, log_to
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.environment import check_device_name
@@ -31,7 +31,7 @@ from emtnas_hpc.search.history import History
 from emtnas_hpc.search.history_arrays import SearchHistory, arrays_of
 from emtnas_hpc.search.history_file import FILE_NAME, read_history
 from emtnas_hpc.search.run_dir import read_stored
-from emtnas_hpc.search.session import Callbacks, RunSpec
+from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hint_for_retraining
 from emtnas_hpc.settings.loading import retraining_experiment
@@ -318,17 +318,17 @@ def retrain(
     mend = prepare_hint_for_retraining(paths, own, [order.task], settings, data_dir)
     device = check_device_name(device)
     request = RunSpec(run.experiment, run.seed, paths, data_dir, device, mend)
-    listeners = Callbacks(lambda step: progress(step.readings), lambda _phase, _what: None)
+    callbacks = Callbacks(lambda step: progress(step.readings))
     with log_to(say):
-        _carry_on(request, order, listeners)
+        _run(request, order, callbacks)
     found = retrainings_of(request.paths)
     return RunRetraining(next(each for each in found if each.name == order.name))
 
 
-def _carry_on(request: RunSpec, order: RetrainSpec, listeners: Callbacks) -> None:
+def _run(request: RunSpec, order: RetrainSpec, callbacks: Callbacks) -> None:
     with StopRequest() as stop:
         try:
-            outcome = run_retraining_stages(request, [order], listeners, stop)
+            outcome = run_stages(request, RunContext(stop, callbacks), [order])
         except StartOverError as error:
             raise EmtnasError(
                 f"{error.reason}: restart the kernel, then the same call goes on"
@@ -355,18 +355,8 @@ def _order(
         run.experiment, settings, recipe=recipe, targets=(target,), registry=REGISTRY
     )
     architecture, origin = incumbent(history, task)
-    return RetrainSpec(
-        wanted.name,
-        run.seed,
-        wanted.threads,
-        architecture,
-        origin,
-        target,
-        wanted.task[target],
-        _depth(normal_cells, wanted),
-        wanted.retraining,
-        wanted.precision,
-    )
+    depth = _depth(normal_cells, wanted)
+    return RetrainSpec(wanted, run.seed, architecture, origin, target, depth)
 
 
 def _depth(normal_cells: int | None, experiment: Experiment) -> int:

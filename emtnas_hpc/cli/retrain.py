@@ -32,8 +32,9 @@ from emtnas_hpc.cli.runs import find_runs
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.evolution.random_streams import Purpose, stream
-from emtnas_hpc.pipeline import finished_history, incumbent, run_retraining_stages
+from emtnas_hpc.pipeline import finished_history, incumbent, run_stages
 from emtnas_hpc.retraining.spec import Origin, RetrainSpec
+from emtnas_hpc.runner.context import RunContext
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.environment import check_device_name
@@ -289,18 +290,7 @@ def _orders(
     origin: Origin | None,
 ) -> Iterator[RetrainSpec]:
     for n_normal in _normal_cells(order, experiment):
-        yield RetrainSpec(
-            experiment.name,
-            seed,
-            experiment.threads,
-            architecture,
-            origin,
-            task,
-            experiment.task[task],
-            n_normal,
-            experiment.retraining,
-            experiment.precision,
-        )
+        yield RetrainSpec(experiment, seed, architecture, origin, task, n_normal)
 
 
 def _normal_cells(order: RetrainOrder, experiment: Experiment) -> Sequence[int]:
@@ -380,11 +370,9 @@ def _retrain(found: Work | Refused, stop: StopRequest, *, other_images: bool) ->
         raise found.error
     request, orders = found
     with open_display({Who(request.seed): 1}) as listener:
-        callbacks = callbacks_of(request.seed, listener)
+        context = RunContext(stop, callbacks_of(request.seed, listener))
         with log_to_listener(request.seed, listener):
-            outcome = run_retraining_stages(
-                request, orders, callbacks, stop, other_images=other_images
-            )
+            outcome = run_stages(request, context, orders, other_images=other_images)
     return console.STOPPED if outcome is Outcome.MORE else console.DONE
 
 

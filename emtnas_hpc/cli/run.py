@@ -38,6 +38,7 @@ from emtnas_hpc.cli.runs import Folders, Named, SeedOrder, has_work, load_named,
 from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, StoredError
 from emtnas_hpc.pipeline import open_transfers, pending_stages, run_stages
 from emtnas_hpc.progress import stages_of
+from emtnas_hpc.runner.context import RunContext
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.assembly import SearchPlan
@@ -262,7 +263,7 @@ def _run_seed(request: RunSpec, listener: Listener, stop: StopRequest) -> int:
     for text in _marks(request):
         listener(Event(request.seed, "message", text=text))
     with log_to_listener(request.seed, listener):
-        outcome = run_stages(request, callbacks_of(request.seed, listener), stop)
+        outcome = run_stages(request, RunContext(stop, callbacks_of(request.seed, listener)))
     if outcome is Outcome.MORE:
         return console.STOPPED
     listener(Event(request.seed, "message", text=_finished(request.experiment)))

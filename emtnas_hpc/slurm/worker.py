@@ -210,15 +210,17 @@ class Worker:
             request.search_device,
             request.mend,
         )
-        return carry_on_run(order, log_callbacks(), self._stop, self._terms())
+        return carry_on_run(order, self._terms())
 
     def _terms(self) -> RunContext:
         return RunContext(
-            self._me,
-            self._attempt,
-            self._is_gone,
-            max(0.0, self._limit.lead_s - _EXIT_S),
-            self._reason_to_stop,
+            stop=self._stop,
+            callbacks=log_callbacks(),
+            me=self._me,
+            attempt=self._attempt,
+            job_is_gone=self._is_gone,
+            grace_s=max(0.0, self._limit.lead_s - _EXIT_S),
+            reason_to_stop=self._reason_to_stop,
         )
 
     def _reason_to_stop(self, next_s: float) -> Reason | None:
