@@ -169,12 +169,24 @@ def open_session(spec: RunSpec, context: RunContext) -> Iterator[RunSession]:
     no_gpu = missing_gpu(spec.device, conditions, os.environ)
     with open_run(spec.paths, context, provenance=conditions, take_over=spec.take_over) as opened:
         if choice := describe_choice(spec.device, conditions):
-            log.info(choice)
+            context = _log_at_first_phase(context, choice)
         if no_gpu:
             log.warning(f"warning: {no_gpu}")
             opened.attempt.event(Event.NO_GPU, message=no_gpu)
         recorder = _make_recorder(spec.experiment, opened, device, conditions)
         yield RunSession(spec, context, opened, device, conditions, recorder)
+
+
+def _log_at_first_phase(context: RunContext, line: str) -> RunContext:
+    """Nothing begins, and nothing is logged, where nothing is left to do."""
+    unsaid = [line]
+
+    def phase(name: str, task: str) -> None:
+        if unsaid:
+            log.info(unsaid.pop())
+        context.callbacks.phase(name, task)
+
+    return replace(context, callbacks=replace(context.callbacks, phase=phase))
 
 
 def _make_recorder(

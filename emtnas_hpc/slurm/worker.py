@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from emtnas_hpc.checkpoint.ownership import Owner, read_owner, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import EmtnasError, InputError, OwnedError, SchedulerError, SupersededError
-from emtnas_hpc.pipeline import pending_stages
-from emtnas_hpc.pipeline import run_stages as carry_on_run
+from emtnas_hpc.pipeline import pending_stages, run_stages
 from emtnas_hpc.runner.attempts import Attempt, Event, read_attempts
 from emtnas_hpc.runner.context import Reason, RunContext, end_recorded, log_to
 from emtnas_hpc.runner.loop import Outcome
@@ -210,7 +209,7 @@ class Worker:
             request.search_device,
             request.mend,
         )
-        return carry_on_run(order, self._terms())
+        return run_stages(order, self._terms())
 
     def _terms(self) -> RunContext:
         return RunContext(
