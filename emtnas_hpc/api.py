@@ -315,7 +315,7 @@ def retrain(
     order = _order(run, run.incumbent(task).task, on, normal_cells, recipe, settings)
     paths, data_dir = RunPaths(run.directory), Path(data)
     own = run.experiment.data_sets
-    mend = prepare_hint_for_retraining(paths, own, [order.task], settings, data_dir)
+    mend = prepare_hint_for_retraining(paths.experiment, own, [order.task], settings, data_dir)
     device = check_device_name(device)
     request = RunSpec(run.experiment, run.seed, paths, data_dir, device, mend)
     callbacks = Callbacks(lambda step: progress(step.readings))

@@ -233,7 +233,9 @@ def _of_run(
         )
     ]
     own = experiment.data_sets
-    mend = prepare_hint_for_retraining(paths, own, wanted.tasks, order.overrides, order.data)
+    mend = prepare_hint_for_retraining(
+        paths.experiment, own, wanted.tasks, order.overrides, order.data
+    )
     return _request(order, experiment, stored.seed, paths, mend), orders
 
 

@@ -34,7 +34,15 @@ from emtnas_hpc.cli.options import (
     parse_seeds,
 )
 from emtnas_hpc.cli.report_view import print_report
-from emtnas_hpc.cli.runs import Folders, Named, SeedOrder, has_work, load_named, said_of
+from emtnas_hpc.cli.runs import (
+    Folders,
+    Named,
+    SeedOrder,
+    find_other_run,
+    has_work,
+    load_named,
+    said_of,
+)
 from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, StoredError
 from emtnas_hpc.pipeline import open_transfers, pending_stages, run_stages
 from emtnas_hpc.progress import stages_of
@@ -47,6 +55,7 @@ from emtnas_hpc.search.run_dir import refuse_other_settings
 from emtnas_hpc.search.session import RunSpec, plan_seeds
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hint
+from emtnas_hpc.settings.names import rename
 from emtnas_hpc.slurm.jobs import read_flag
 
 
@@ -180,13 +189,12 @@ def _placed(
 ) -> list[SeedOrder]:
     placed = []
     for seed in seeds:
-        found = None
-        with suppress(StorageError):
-            plan = plans.get(seed.request.seed)
-            found = None if order.name else seed.elsewhere(order.runs, plan)
-        if found is not None:
-            tell(Event(seed.who.seed, "message", text=said_of(found.request.paths)))
-        placed.append(found or seed)
+        spec = seed.request
+        if not order.name and (found := find_other_run(spec, order.runs, plans.get(spec.seed))):
+            tell(Event(spec.seed, "message", text=said_of(found)))
+            experiment = rename(spec.experiment, found.directory.parent.name)
+            seed = replace(seed, request=replace(spec, paths=found, experiment=experiment))
+        placed.append(seed)
     return placed
 
 

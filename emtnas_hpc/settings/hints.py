@@ -5,8 +5,6 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from emtnas_hpc.checkpoint.paths import RunPaths
-
 #: Any preset does where its tasks are replaced.
 _PRESET = "cifar"
 
@@ -18,7 +16,7 @@ def prepare_hint(experiment: str, overrides: Sequence[str], data: Path) -> str:
 
 
 def prepare_hint_for_retraining(
-    run: RunPaths,
+    experiment: Path,
     own: Sequence[str],
     targets: Sequence[str],
     overrides: Sequence[str],
@@ -27,14 +25,14 @@ def prepare_hint_for_retraining(
     """What to type to prepare the data of a run's retrainings.
 
     Args:
-        run: whose experiment.toml knows its own data sets.
+        experiment: the file of the run that knows its own data sets.
         own: all data sets of the run.
         targets: data sets that are trained on.
         overrides: of the retrainings; those of images make other data.
         data: where prepared data is.
     """
     if set(targets) <= set(own):
-        return prepare_hint(str(run.experiment), _of_images(overrides), data)
+        return prepare_hint(str(experiment), _of_images(overrides), data)
     return prepare_hint_for_data_sets(targets, overrides, data)
 
 
