@@ -79,8 +79,6 @@ def run(
 
     Ctrl-C stops in good order; the same command goes on, with the images that the run began with.
     """
-    # Imported here, so that --help needs none of it.
-
     order = RunOrder(
         experiment,
         tuple(set_),
