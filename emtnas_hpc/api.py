@@ -14,10 +14,10 @@ from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import EmtnasError, InputError, StartOverError, StoppedError
 from emtnas_hpc.export.spec import Retrained, check_shape, retrainings_of
-from emtnas_hpc.pipeline import finished_history, incumbent, run_retraining_stages
+from emtnas_hpc.pipeline import finished_history, incumbent, run_stages
 from emtnas_hpc.retraining.record import Retraining, TestResult
 from emtnas_hpc.retraining.spec import RetrainSpec
-from emtnas_hpc.runner.context import log_to
+from emtnas_hpc.runner.context import Callbacks, RunContext, log_to
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.environment import check_device_name
@@ -25,7 +25,7 @@ from emtnas_hpc.search.history import History
 from emtnas_hpc.search.history_arrays import SearchHistory, arrays_of
 from emtnas_hpc.search.history_file import FILE_NAME, read_history
 from emtnas_hpc.search.run_dir import read_stored
-from emtnas_hpc.search.session import Callbacks, RunSpec
+from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hint_for_retraining, prepare_hints
 from emtnas_hpc.settings.loading import retraining_experiment
@@ -307,26 +307,15 @@ def retrain(
     if n_normal < 1:
         found = "not given" if normal_cells is None else f"{normal_cells}"
         raise InputError(f"normal_cells is {found}, expected at least 1 between two reductions")
-    spec = RetrainSpec(
-        experiment.name,
-        run.seed,
-        experiment.threads,
-        architecture,
-        origin,
-        target,
-        experiment.task[target],
-        n_normal,
-        experiment.retraining,
-        experiment.precision,
-    )
+    spec = RetrainSpec(experiment, run.seed, architecture, origin, target, n_normal)
     own = run.experiment.data_sets
     hint = prepare_hint_for_retraining(paths.experiment, own, [target], settings, data_dir)
     device = check_device_name(device)
     run_spec = RunSpec(run.experiment, run.seed, paths, data_dir, device)
-    callbacks = Callbacks(lambda step: progress(step.readings), lambda _phase, _what: None)
+    callbacks = Callbacks(lambda step: progress(step.readings))
     with log_to(say), opened_once(), prepare_hints(hint), StopRequest() as stop:
         try:
-            outcome = run_retraining_stages(run_spec, [spec], callbacks, stop)
+            outcome = run_stages(run_spec, RunContext(stop, callbacks), [spec])
         except StartOverError as error:
             raise EmtnasError(
                 f"{error.reason}: restart the kernel, then the same call goes on"

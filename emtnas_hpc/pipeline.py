@@ -1,7 +1,7 @@
 """What a run has still to do, stage by stage, and the way from there to its end."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,30 +13,26 @@ from emtnas_hpc.checkpoint.paths import RunPaths, runs_below
 from emtnas_hpc.data.opening import open_for_retraining
 from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.progress import stages_of
-from emtnas_hpc.retraining.run_dir import images_retrained_on, retraining_left, store_identity
+from emtnas_hpc.retraining.run_dir import images_retrained_on, plan_retraining, store_identity
 from emtnas_hpc.retraining.run_dir import is_finished as is_retrained
 from emtnas_hpc.retraining.spec import Origin, RetrainingPlan, RetrainSpec
 from emtnas_hpc.runner.attempts import Event
-from emtnas_hpc.runner.context import Reason, RunContext, log_once
-from emtnas_hpc.runner.loop import Outcome, Progress
-from emtnas_hpc.runner.signals import StopRequest
+from emtnas_hpc.runner.context import Progress, Reason, RunContext, log_once
+from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.commit_copies import copy_newest_common, folder_for_copies, is_owned
 from emtnas_hpc.search.environment import prepare_environment
 from emtnas_hpc.search.history import History
 from emtnas_hpc.search.history_file import FILE_NAME, read_history
 from emtnas_hpc.search.run_dir import (
-    images_searched,
     is_finished,
     read_stored,
     store_what_may_change,
     with_what_may_change,
 )
 from emtnas_hpc.search.session import (
-    Callbacks,
     RunSession,
     RunSpec,
-    continue_search,
     open_session,
     search_left,
 )
@@ -93,26 +89,14 @@ def retrain_specs(paths: RunPaths, experiment: Experiment) -> list[RetrainSpec]:
         InputError: the search is not finished.
         DamagedError: its history cannot be read.
     """
-    settings = experiment.retraining
-    if not settings.normal_cells:
+    normal_cells = experiment.retraining.normal_cells
+    if not normal_cells:
         return []
     history = finished_history(paths)
     return [
-        RetrainSpec(
-            experiment=experiment.name,
-            seed=history.header.seed,
-            threads=experiment.threads,
-            architecture=architecture,
-            origin=origin,
-            task=task,
-            images=experiment.task[task],
-            n_normal=n_normal,
-            settings=settings,
-            precision=experiment.precision,
-        )
+        RetrainSpec(experiment, history.header.seed, *incumbent(history, found_on), task, n_normal)
         for found_on, task in experiment.retrained
-        for architecture, origin in [incumbent(history, found_on)]
-        for n_normal in settings.normal_cells
+        for n_normal in normal_cells
     ]
 
 
@@ -150,7 +134,7 @@ def incumbent(history: History, task: str) -> tuple[Architecture, Origin]:
 
 
 def pending_stages(paths: RunPaths, experiment: Experiment, seed: int) -> tuple[str, ...]:
-    """Those of them that are not finished, none of whose files is damaged; empty: all is done.
+    """The stages that are not finished with all files good; empty: all is done.
 
     Raises:
         InputError: a folder belongs to other settings in a way that cannot be read.
@@ -158,8 +142,8 @@ def pending_stages(paths: RunPaths, experiment: Experiment, seed: int) -> tuple[
     """
     if not is_finished(paths, experiment, seed):
         return stages_of(experiment)
-    orders = retrain_specs(paths, experiment)
-    return tuple(order.stage_name for order in orders if not is_retrained(paths, order))
+    specs = retrain_specs(paths, experiment)
+    return tuple(spec.stage_name for spec in specs if not is_retrained(paths, spec))
 
 
 @dataclass(frozen=True)
@@ -177,19 +161,13 @@ class TrainingImages:
     stem: StemKind
 
 
-def open_transfers(request: RunSpec) -> Mapping[str, TrainingImages]:
-    """Opens it before the search, so that what is missing is not found out when that is over.
-
-    Args:
-        request: what is searched, and where data is.
-
-    Returns:
-        What there is, by the name of the data set; nothing where nothing is retrained.
+def open_transfers(spec: RunSpec) -> Mapping[str, TrainingImages]:
+    """Opens the data that only retrainings read, by name; before the search, lest it be in vain.
 
     Raises:
         DataError: data is not there, or has no test set.
     """
-    experiment = request.experiment
+    experiment = spec.experiment
     if not experiment.retraining.normal_cells:
         return {}
     found = {}
@@ -199,8 +177,8 @@ def open_transfers(request: RunSpec) -> Mapping[str, TrainingImages]:
             data = open_for_retraining(
                 name,
                 images,
-                request.data_dir,
-                begun=images_retrained_on(request.paths, name, images),
+                spec.data_dir,
+                begun=images_retrained_on(spec.paths, name, images),
             )
             data.check_test_set()
             found[name] = TrainingImages(
@@ -212,98 +190,73 @@ def open_transfers(request: RunSpec) -> Mapping[str, TrainingImages]:
 
 
 def run_stages(
-    request: RunSpec,
-    listeners: Callbacks,
-    stop: StopRequest,
-    terms: RunContext | None = None,
+    spec: RunSpec,
+    context: RunContext,
+    retrainings: Sequence[RetrainSpec] | None = None,
+    *,
+    other_images: bool = False,
 ) -> Outcome:
     """Begins or continues a run; one that is finished needs neither its data nor torch.
 
     Args:
-        request: what and where; its experiment says which retrainings follow the search.
-        listeners: told what happens.
-        stop: looked at between batches.
-        terms: of whoever starts it; by default those of the foreground.
+        spec: what and where; its experiment says which retrainings follow the search.
+        context: of this process.
+        retrainings: only these, one after the other; the search may be long finished, or there may
+            be none. Which retrainings the run itself asks for stays as it is.
+        other_images: whether those train on the images of now where the search saw others.
 
     Raises:
         InputError: data or device are not there, or a folder belongs to other settings.
-        OwnedError: another process is at it.
+        OwnedError: another process owns the run.
         EmtnasError: of the store; what was committed stands.
     """
-    terms, listeners = terms or RunContext(), _warned_of_divergence(listeners)
-    search = search_left(request)
-    if search is None:
-        left = _left(request, retrain_specs(request.paths, request.experiment))
-        if not left:
-            _say_what_is_asked(request, terms)
-            return Outcome.DONE
-        with open_session(request, listeners, terms) as session:
-            store_what_may_change(request.paths, request.experiment, session.opened.claim)
-            return _continue_retrainings(session, left, stop)
-    open_transfers(request)
-    with open_session(request, listeners, terms) as session:
-        if continue_search(session, search, stop) is Outcome.MORE:
-            return Outcome.MORE
-        orders = retrain_specs(request.paths, request.experiment)
-        left = _left(request, orders)
-        return _continue_retrainings(session, left, stop, has_worked=True)
-
-
-def run_retraining_stages(
-    request: RunSpec,
-    orders: Sequence[RetrainSpec],
-    listeners: Callbacks,
-    stop: StopRequest,
-    terms: RunContext | None = None,
-    *,
-    other_images: bool = False,
-) -> Outcome:
-    """Begins or continues retrainings in one run directory; arguments and errors of `carry_on`.
-
-    Which ones the run itself is asked for stays as it is.
-
-    Args:
-        request: where; its search may be finished long since, or none.
-        orders: what to train, one after the other.
-        listeners: told what happens.
-        stop: looked at between batches.
-        terms: of whoever starts it.
-        other_images: whether to train on the images of now where the search saw others.
-    """
-    left = _left(request, orders, other_images=other_images)
-    if not left:
+    context = _warning_of_divergence(context)
+    if retrainings is None and (search := search_left(spec)) is not None:
+        open_transfers(spec)
+        with open_session(spec, context) as session:
+            if session.run_search(search) is Outcome.MORE:
+                return Outcome.MORE
+            plans = _plan_retrainings(spec, retrain_specs(spec.paths, spec.experiment))
+            return _run_retrainings(session, plans, has_worked=True)
+    asked = retrain_specs(spec.paths, spec.experiment) if retrainings is None else retrainings
+    plans = _plan_retrainings(spec, asked, other_images=other_images)
+    if not plans:
+        if retrainings is None:
+            _store_what_is_asked(spec, context)
         return Outcome.DONE
-    listeners = _warned_of_divergence(listeners)
-    with open_session(request, listeners, terms or RunContext()) as session:
-        _say_what_it_is_for(session)
-        return _continue_retrainings(session, left, stop)
+    with open_session(spec, context) as session:
+        if retrainings is None:
+            store_what_may_change(spec.paths, spec.experiment, session.opened.lease)
+        else:
+            _store_missing_experiment(session)
+        return _run_retrainings(session, plans, has_worked=False)
 
 
-def _warned_of_divergence(listeners: Callbacks) -> Callbacks:
-    """They are told, once for each search of a task and each retraining, that its loss diverged."""
+def _warning_of_divergence(context: RunContext) -> RunContext:
+    """It warns once for each search of a task and each retraining whose loss diverged."""
     told: set[str] = set()
 
     def on_progress(progress: Progress) -> None:
-        listeners.progress(progress)
+        context.callbacks.progress(progress)
         for name, warning in _divergences(progress.readings):
             if name not in told:
                 told.add(name)
                 log.warning(f"warning: {warning}")
 
-    return replace(listeners, progress=on_progress)
+    return replace(context, callbacks=replace(context.callbacks, progress=on_progress))
 
 
-def _divergences(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _divergences(readings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Names of what diverged, and a warning for each."""
-    for task, generation in summary.get("diverged_in", {}).items():
+    for task, generation in readings.get("diverged_in", {}).items():
         yield (
             task,
             f"the training loss of {task} diverged in generation {generation}; the search goes on, "
             "but what it finds there means little: choose a lower training.learning_rate",
         )
-    if summary.get("diverged"):
-        name, where = summary["retraining"], summary["diverged"]
-        goes_on = "" if summary["test_accuracy"] is not None else "goes on, but "
+    if readings.get("diverged"):
+        name, where = readings["retraining"], readings["diverged"]
+        goes_on = "" if readings["test_accuracy"] is not None else "goes on, but "
         yield (
             f"retraining {name}",
             f"the training of {name} diverged in {where}; it {goes_on}is no result and counts in "
@@ -311,90 +264,70 @@ def _divergences(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
 
 
-def _left(
-    request: RunSpec,
-    orders: Sequence[RetrainSpec],
-    *,
-    other_images: bool = False,
+def _plan_retrainings(
+    run: RunSpec, specs: Iterable[RetrainSpec], *, other_images: bool = False
 ) -> list[RetrainingPlan]:
     # Retrainings of several depths have the same images, of which all is to be said once.
     with log_once():
-        plans = [
-            retraining_left(
-                request.paths,
-                order,
-                request.data_dir,
-                searched=images_searched(request.paths),
-                other_images=other_images,
-            )
-            for order in orders
-        ]
+        plans = [plan_retraining(run, spec, other_images=other_images) for spec in specs]
     return [plan for plan in plans if plan is not None]
 
 
-def _say_what_is_asked(request: RunSpec, terms: RunContext) -> None:
-    """In the experiment.toml of a run that has all of it, and may ask for more: a job would go on.
+def _store_what_is_asked(spec: RunSpec, context: RunContext) -> None:
+    """In the experiment.toml of a finished run, which may ask for more: a job would go on.
 
     One that asks for just that is only read.
     """
-    stored, asked = read_stored(request.paths), request.experiment
+    stored, asked = read_stored(spec.paths), spec.experiment
     if stored is None or with_what_may_change(stored.experiment, asked) == stored.experiment:
         return
-    claim = acquire(
-        request.paths,
-        terms.me,
-        take_over=request.take_over,
-        job_is_gone=terms.job_is_gone,
+    lease = acquire(
+        spec.paths, context.me, take_over=spec.take_over, job_is_gone=context.job_is_gone
     )
     try:
-        store_what_may_change(request.paths, asked, claim)
+        store_what_may_change(spec.paths, asked, lease)
     finally:
-        claim.release()
+        lease.release()
 
 
-def _continue_retrainings(
-    session: RunSession,
-    plans: Sequence[RetrainingPlan],
-    stop: StopRequest,
-    *,
-    has_worked: bool = False,
+def _run_retrainings(
+    session: RunSession, plans: Sequence[RetrainingPlan], *, has_worked: bool
 ) -> Outcome:
-    """Carries one after the other on; `has_worked` says whether this start has made a step."""
+    """One after the other; `has_worked` says whether this attempt has made a step."""
     for plan in plans:
-        if stop.requested or _is_to_stop(session, has_worked):
+        if session.context.stop.requested or _is_to_stop(session, has_worked):
             return Outcome.MORE
-        signature = store_identity(session.opened.paths, plan, session.opened.claim)
-        stage = plan.stage(session.device, session.listeners.phase, session.recorder)
-        if session.carry_on(stage, signature, stop) is Outcome.MORE:
+        signature = store_identity(session.opened.paths, plan, session.opened.lease)
+        stage = plan.stage(session.device, session.context.callbacks.phase, session.recorder)
+        if session.run(stage, signature) is Outcome.MORE:
             return Outcome.MORE
         has_worked = True
     return Outcome.DONE
 
 
 def _is_to_stop(session: RunSession, has_worked: bool) -> bool:
-    """Whether it was called off, or no commit fits any more; what a step takes nobody knows yet.
+    """Whether it was cancelled, or no commit fits any more; how long a step takes is not known yet.
 
-    A start without a step is never out of time: the next one would not get any further.
+    An attempt without a step is never out of time: the next one would not get any further.
     """
-    reason = session.terms.reason_to_stop(0.0)
+    reason = session.context.reason_to_stop(0.0)
     if reason is None or (reason is Reason.DEADLINE and not has_worked):
         return False
     session.opened.attempt.event(Event.STOPPED, reason=reason)
     return True
 
 
-def _say_what_it_is_for(session: RunSession) -> None:
-    """In the experiment.toml of a folder for architectures from elsewhere.
+def _store_missing_experiment(session: RunSession) -> None:
+    """In the folder of an architecture from elsewhere; it has no signature of a search.
 
-    It names no signature of a search. One that is there stays: what was read of it when the
-    request was made may be older.
+    One that is there stays: the spec may have been made from an older one.
     """
-    request, claim = session.request, session.opened.claim
-    if read_stored(request.paths) is not None:
+    spec, lease = session.spec, session.opened.lease
+    if read_stored(spec.paths) is not None:
         return
-    stored = StoredExperiment(request.experiment, request.seed, {}, {})
-    claim.check()
-    write_file(request.paths.experiment, dump_stored(stored), claim.token)
+    stored = StoredExperiment(spec.experiment, spec.seed, {}, {})
+    lease.check()
+    write_file(spec.paths.experiment, dump_stored(stored), lease.token)
 
 
 def common_retrainings(a: RunPaths, b: RunPaths) -> list[str]:

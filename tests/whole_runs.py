@@ -9,10 +9,10 @@ from typing import Any
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.pipeline import run_stages
-from emtnas_hpc.runner.context import log_to
-from emtnas_hpc.runner.loop import Outcome, Progress
+from emtnas_hpc.runner.context import Callbacks, Progress, RunContext, log_to
+from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
-from emtnas_hpc.search.session import Callbacks, RunSpec
+from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.settings.loading import build_experiment
 
 TINY: dict[str, Any] = {
@@ -53,7 +53,7 @@ class Told:
         self.steps: list[tuple[str, int]] = []
         self.said: list[str] = []
         self._on_step = on_step
-        self.listeners = Callbacks(self._progress, lambda _phase, _task: None)
+        self.callbacks = Callbacks(self._progress)
 
     @property
     def stages(self) -> list[str]:
@@ -76,7 +76,7 @@ def stopping_at(stage: str, step: int) -> Told:
     return Told(on_step)
 
 
-def run(request: RunSpec, told: Told, **options: Any) -> Outcome:
+def run(request: RunSpec, told: Told, **context: Any) -> Outcome:
     """Carries a run on."""
     with log_to(told.said.append), StopRequest() as stop:
-        return run_stages(request, told.listeners, stop, **options)
+        return run_stages(request, RunContext(stop, told.callbacks, **context))

@@ -45,17 +45,17 @@ class RunStore:
         paths: of the run.
         stage: name of the stage, and of its directory within the run.
         signature: what the stage's result depends on; commits of another one are refused.
-        claim: re-read before every rename and deletion.
+        lease: re-read before every rename and deletion.
         keep: how many commits `prune` leaves.
     """
 
     def __init__(
-        self, paths: RunPaths, stage: str, *, signature: str, claim: Lease, keep: int = 2
+        self, paths: RunPaths, stage: str, *, signature: str, lease: Lease, keep: int = 2
     ) -> None:
         self._paths = paths.stage(stage)
         self._stage = stage
         self._signature = signature
-        self._claim = claim
+        self._lease = lease
         self._keep = keep
 
     def newest(self, on_damage: Callable[[str], None] = log.warning) -> Commit | None:
@@ -100,22 +100,22 @@ class RunStore:
             SupersededError: the run is not ours any more; nothing has been changed.
             StorageError: the disk refused; earlier commits are intact.
         """
-        self._claim.check()
+        self._lease.check()
         target = self._paths.commit(step)
-        temporary = self._paths.temporary(step, self._claim.token)
+        temporary = self._paths.temporary(step, self._lease.token)
         make_directory(self._paths.directory)
         try:
             temporary.mkdir()
             write(temporary)
             manifest = self._seal(temporary, step, summary)
-            self._claim.check()
+            self._lease.check()
             self._publish(temporary, step, manifest)
         except BaseException as error:
             shutil.rmtree(temporary, ignore_errors=True)
             if not isinstance(error, OSError):
                 raise
             # A new owner may have cleaned up under us: that is no fault of the disk.
-            self._claim.check()
+            self._lease.check()
             raise storage_error(target, error, intact=bool(self._paths.steps())) from error
         return Commit(step, target, manifest)
 
@@ -131,8 +131,8 @@ class RunStore:
         """
         ours = [step for step in self._paths.steps() if step <= newest]
         for step in ours[: -self._keep]:
-            self._claim.check()
-            outgoing = self._paths.outgoing(step, self._claim.token)
+            self._lease.check()
+            outgoing = self._paths.outgoing(step, self._lease.token)
             # Renamed first: no reader, and no resume after a kill, sees half a commit.
             with storage_errors(self._paths.commit(step), "delete"):
                 self._paths.commit(step).rename(outgoing)
@@ -158,7 +158,7 @@ class RunStore:
         return self.verify(commit) or commit
 
     def _give_up(self, step: int, damage: list[Damage], instead: Commit) -> str:
-        self._claim.check()
+        self._lease.check()
         with storage_errors(self._paths.commit(step), "set aside"):
             aside = self._set_aside(step, "damaged")
         return (
@@ -190,7 +190,7 @@ class RunStore:
 
     def _publish(self, temporary: Path, step: int, manifest: Manifest) -> None:
         while not self._renamed(temporary, self._paths.commit(step), manifest):
-            self._claim.check()
+            self._lease.check()
             self._set_aside(step, "stranger")
         sync_directory(self._paths.directory)
 
@@ -326,14 +326,14 @@ def _commit_with(directory: Path, step: int, file: str, find: FindDamage) -> Com
     return Commit(step, directory, manifest)
 
 
-def remove_stale(paths: RunPaths, claim: Lease, superseded: Collection[str]) -> None:
+def remove_stale(paths: RunPaths, lease: Lease, superseded: Collection[str]) -> None:
     """Deletes the temporary files and directories of superseded attempts, and of no others.
 
     What cannot be deleted is left for the next owner.
 
     Args:
         paths: of the run.
-        claim: of the new owner.
+        lease: of the new owner.
         superseded: tokens of the attempts that it has superseded, read while it owned the run.
 
     Raises:
@@ -342,8 +342,8 @@ def remove_stale(paths: RunPaths, claim: Lease, superseded: Collection[str]) -> 
     for directory in (paths.directory, *(stage.directory for stage in paths.stages())):
         for token, path in find_temporaries(directory):
             if token in superseded:
-                claim.check()
-                _delete(path, claim.token)
+                lease.check()
+                _delete(path, lease.token)
 
 
 def _delete(path: Path, token: str) -> None:

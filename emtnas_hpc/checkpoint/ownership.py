@@ -291,14 +291,14 @@ def acquire(
             return _stake(Lease(paths, me, owner))
 
 
-def _stake(claim: Lease) -> Lease:
+def _stake(lease: Lease) -> Lease:
     try:
-        write_file(claim.paths.owner, claim.me.to_text(), claim.token)
-        claim.check()
+        write_file(lease.paths.owner, lease.me.to_text(), lease.token)
+        lease.check()
     except EmtnasError:
-        claim.release()
+        lease.release()
         raise
-    return claim
+    return lease
 
 
 def _understood(record: Path) -> Owner | None:

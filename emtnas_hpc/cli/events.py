@@ -7,9 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypedDict, cast
 
 from emtnas_hpc.cli.console import format_percent
-from emtnas_hpc.runner.context import log_to
-from emtnas_hpc.runner.loop import Progress
-from emtnas_hpc.search.session import Callbacks
+from emtnas_hpc.runner.context import Callbacks, Progress, log_to
 
 Kind = Literal["phase", "step", "message", "end"]
 

@@ -30,10 +30,9 @@ from emtnas_hpc.cli.options import (
 from emtnas_hpc.cli.runs import (
     Folders,
     Named,
-    done_elsewhere,
+    find_other_run,
     has_work,
     load_named,
-    reusable,
     said_of,
 )
 from emtnas_hpc.data.opening import opened_once
@@ -163,13 +162,8 @@ def _elsewhere(
         plans = _plans(experiment, runs, request)
     found = {}
     for seed, run in runs.items():
-        other = None
-        with suppress(StorageError):  # its own directory says so, and is left alone
-            if plans:
-                other = reusable(run, below, plans[seed])
-            else:
-                other = done_elsewhere(run, below, experiment, seed)
-        if other is not None:
+        spec = _spec(experiment, seed, run, request)
+        if (other := find_other_run(spec, below, plans.get(seed))) is not None:
             refuse_path(other)
             found[seed] = other
             say(f"{experiment.name} seed {seed}: {said_of(other)}")
@@ -180,12 +174,15 @@ def _plans(
     experiment: Experiment, runs: Mapping[int, RunPaths], request: JobSpec
 ) -> dict[int, SearchPlan]:
     """Opens all data of an experiment."""
-    where = request.data_dir, request.device
-    wanted = [RunSpec(experiment, seed, run, *where, take_over=False) for seed, run in runs.items()]
+    specs = [_spec(experiment, seed, run, request) for seed, run in runs.items()]
     with prepare_hints(request.mend):
-        plans = plan_seeds(wanted)
-        open_transfers(wanted[0])
+        plans = plan_seeds(specs)
+        open_transfers(specs[0])
     return plans
+
+
+def _spec(experiment: Experiment, seed: int, run: RunPaths, request: JobSpec) -> RunSpec:
+    return RunSpec(experiment, seed, run, request.data_dir, request.device)
 
 
 def make_seeds(experiment: Experiment, runs: dict[int, RunPaths], request: JobSpec) -> list[Seed]:

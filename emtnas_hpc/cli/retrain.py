@@ -33,8 +33,9 @@ from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.evolution.random_streams import Purpose, stream
-from emtnas_hpc.pipeline import finished_history, incumbent, run_retraining_stages
+from emtnas_hpc.pipeline import finished_history, incumbent, run_stages
 from emtnas_hpc.retraining.spec import Origin, RetrainSpec
+from emtnas_hpc.runner.context import RunContext
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.environment import check_device_name
@@ -119,27 +120,25 @@ def retrain(
     has changed is said. --other-images takes those of now, and names every test image that the
     search has trained or validated on. What has begun goes on with the images that it began with.
     """
-    # Imported here, so that --help needs none of it.
-
-    order = RetrainOrder(
-        tuple(run),
-        tuple(task),
-        on,
-        tuple(normal_cells),
-        recipe,
-        tuple(set_),
-        genotype,
-        file,
-        random,
-        name,
-        None if seeds is None else parse_seeds(seeds),
-        runs,
-        data,
-        check_device_name(device),
-        take_over,
-        other_images,
+    options = RetrainOptions(
+        runs_or_experiment=tuple(run),
+        tasks=tuple(task),
+        on=on,
+        normal_cells=tuple(normal_cells),
+        recipe=recipe,
+        overrides=tuple(set_),
+        genotype=genotype,
+        file=file,
+        random=random,
+        name=name,
+        seeds=None if seeds is None else parse_seeds(seeds),
+        runs=runs,
+        data=data,
+        device=check_device_name(device),
+        take_over=take_over,
+        other_images=other_images,
     )
-    return retrain_all(order, as_json=json_, debug=bool(context.obj))
+    return retrain_all(options, as_json=json_, debug=bool(context.obj))
 
 
 #: What is trained in a run directory, and the command that prepares its data.
@@ -154,9 +153,9 @@ class Refused:
     error: EmtnasError
 
 
-@dataclass(frozen=True)
-class RetrainOrder:
-    """The arguments of `retrain`, as the user gave them."""
+@dataclass(frozen=True, kw_only=True)
+class RetrainOptions:
+    """The options of `retrain`, as the user gave them."""
 
     runs_or_experiment: tuple[str, ...]
     tasks: tuple[str, ...]
@@ -174,6 +173,10 @@ class RetrainOrder:
     device: str
     take_over: bool
     other_images: bool = False
+
+    def spec(self, experiment: Experiment, seed: int, paths: RunPaths) -> RunSpec:
+        """What is done in one run directory."""
+        return RunSpec(experiment, seed, paths, self.data, self.device, self.take_over)
 
     def work(self) -> list[Work | Refused]:
         """For every run directory, what is to be trained there.
@@ -199,12 +202,12 @@ class RetrainOrder:
         return [_of_one_among_several(self, RunPaths(directory)) for directory in directories]
 
 
-def _of_one_among_several(order: RetrainOrder, paths: RunPaths) -> Work | Refused:
+def _of_one_among_several(options: RetrainOptions, paths: RunPaths) -> Work | Refused:
     try:
         found = _found(paths)
     except EmtnasError as error:
         return Refused(paths.directory, error)
-    return _of_run(order, paths, *found)
+    return _of_run(options, paths, *found)
 
 
 def _found(paths: RunPaths) -> tuple[History, StoredExperiment]:
@@ -217,40 +220,40 @@ def _found(paths: RunPaths) -> tuple[History, StoredExperiment]:
 
 
 def _of_run(
-    order: RetrainOrder, paths: RunPaths, history: History, stored: StoredExperiment
+    options: RetrainOptions, paths: RunPaths, history: History, stored: StoredExperiment
 ) -> Work:
     experiment = stored.experiment
-    sources = order.tasks or tuple(
-        task for task in experiment.tasks if task != order.on or len(experiment.tasks) == 1
+    sources = options.tasks or tuple(
+        task for task in experiment.tasks if task != options.on or len(experiment.tasks) == 1
     )
     wanted = retraining_experiment(
         experiment,
-        order.overrides,
-        recipe=order.recipe,
-        targets=(order.on,) if order.on else sources,
+        options.overrides,
+        recipe=options.recipe,
+        targets=(options.on,) if options.on else sources,
         registry=REGISTRY,
     )
-    orders = [
+    specs = [
         trained
         for source in sources
-        for trained in _orders(
-            order, wanted, stored.seed, order.on or source, *incumbent(history, source)
+        for trained in _specs(
+            options, wanted, stored.seed, options.on or source, *incumbent(history, source)
         )
     ]
     own = experiment.data_sets
     hint = prepare_hint_for_retraining(
-        paths.experiment, own, wanted.tasks, order.overrides, order.data
+        paths.experiment, own, wanted.tasks, options.overrides, options.data
     )
-    return _request(order, experiment, stored.seed, paths), orders, hint
+    return options.spec(experiment, stored.seed, paths), specs, hint
 
 
 def _elsewhere(
-    order: RetrainOrder, architecture: Architecture, what: str
+    options: RetrainOptions, architecture: Architecture, what: str
 ) -> Iterator[Work | Refused]:
     """The runs of an architecture that no search of ours has found: one folder for each."""
-    experiment = _experiment(order, what)
-    for seed in order.seeds or (0,):
-        paths = seed_run(order.runs, experiment.name, seed)
+    experiment = _experiment(options, what)
+    for seed in options.seeds or (0,):
+        paths = seed_run(options.runs, experiment.name, seed)
         try:
             stored = read_stored(paths)
         except EmtnasError as error:
@@ -258,61 +261,50 @@ def _elsewhere(
             continue
         if stored is not None and "search" in stored.signatures:
             raise InputError(f"{paths.directory} is the run of a search; choose another --name")
-        orders = [
+        specs = [
             trained
             for task in experiment.tasks
-            for trained in _orders(order, experiment, seed, task, architecture, None)
+            for trained in _specs(options, experiment, seed, task, architecture, None)
         ]
-        hint = prepare_hint_for_data_sets(experiment.tasks, order.overrides, order.data)
-        yield _request(order, experiment, seed, paths), orders, hint
+        hint = prepare_hint_for_data_sets(experiment.tasks, options.overrides, options.data)
+        yield options.spec(experiment, seed, paths), specs, hint
 
 
-def _experiment(order: RetrainOrder, what: str) -> Experiment:
-    if len(order.runs_or_experiment) > 1:
+def _experiment(options: RetrainOptions, what: str) -> Experiment:
+    if len(options.runs_or_experiment) > 1:
         raise InputError(
             f"an architecture from elsewhere takes one experiment, found "
-            f"{', '.join(order.runs_or_experiment)}"
+            f"{', '.join(options.runs_or_experiment)}"
         )
-    if order.on and order.tasks:
+    if options.on and options.tasks:
         raise InputError(
             "--task and --on both name data sets for an architecture from elsewhere; give one"
         )
-    asked = (*order.runs_or_experiment, DEFAULT_EXPERIMENT)[0]
-    tasks = (order.on,) if order.on else order.tasks
+    asked = (*options.runs_or_experiment, DEFAULT_EXPERIMENT)[0]
+    tasks = (options.on,) if options.on else options.tasks
     overrides = [
         *([f"tasks={json.dumps(tasks)}"] if tasks else []),
-        *([f"retraining.recipe={json.dumps(order.recipe)}"] if order.recipe else []),
-        *order.overrides,
+        *([f"retraining.recipe={json.dumps(options.recipe)}"] if options.recipe else []),
+        *options.overrides,
     ]
     experiment = load_experiment(asked, overrides, registry=REGISTRY)
-    return rename(experiment, order.name or f"{experiment.name}+{what}")
+    return rename(experiment, options.name or f"{experiment.name}+{what}")
 
 
-def _orders(
-    order: RetrainOrder,
+def _specs(
+    options: RetrainOptions,
     experiment: Experiment,
     seed: int,
     task: str,
     architecture: Architecture,
     origin: Origin | None,
 ) -> Iterator[RetrainSpec]:
-    for n_normal in _normal_cells(order, experiment):
-        yield RetrainSpec(
-            experiment.name,
-            seed,
-            experiment.threads,
-            architecture,
-            origin,
-            task,
-            experiment.task[task],
-            n_normal,
-            experiment.retraining,
-            experiment.precision,
-        )
+    for n_normal in _normal_cells(options, experiment):
+        yield RetrainSpec(experiment, seed, architecture, origin, task, n_normal)
 
 
-def _normal_cells(order: RetrainOrder, experiment: Experiment) -> Sequence[int]:
-    wanted = order.normal_cells or experiment.retraining.normal_cells
+def _normal_cells(options: RetrainOptions, experiment: Experiment) -> Sequence[int]:
+    wanted = options.normal_cells or experiment.retraining.normal_cells
     if not wanted:
         raise InputError("retraining.normal_cells is empty; say with --normal-cells how deep")
     if min(wanted) < 1:
@@ -320,48 +312,46 @@ def _normal_cells(order: RetrainOrder, experiment: Experiment) -> Sequence[int]:
     return tuple(dict.fromkeys(wanted))
 
 
-def _from_elsewhere(order: RetrainOrder) -> tuple[Architecture, str] | None:
+def _from_elsewhere(options: RetrainOptions) -> tuple[Architecture, str] | None:
     """The architecture that was given, and what it is called in a folder's name."""
-    given = [value for value in (order.genotype, order.file, order.random) if value is not None]
+    given = [
+        value for value in (options.genotype, options.file, options.random) if value is not None
+    ]
     if not given:
         return None
     if len(given) > 1:
         raise InputError("--genotype, --file and --random exclude each other; give one of them")
-    if order.random is not None:
-        drawn = random_chromosome(stream(order.random, 0, None, Purpose.INITIAL))
-        return decode(drawn), f"random={order.random}"
-    architecture = parse_genotype(_text(order))
+    if options.random is not None:
+        drawn = random_chromosome(stream(options.random, 0, None, Purpose.INITIAL))
+        return decode(drawn), f"random={options.random}"
+    architecture = parse_genotype(_text(options))
     digest = hashlib.sha256(format_genotype(architecture).encode()).hexdigest()
     return architecture, f"genotype={digest[:8]}"
 
 
-def _text(order: RetrainOrder) -> str:
-    if order.file is None:
-        return order.genotype or ""
-    return read_text(order.file, f"--file is '{order.file}', which")
+def _text(options: RetrainOptions) -> str:
+    if options.file is None:
+        return options.genotype or ""
+    return read_text(options.file, f"--file is '{options.file}', which")
 
 
-def _request(order: RetrainOrder, experiment: Experiment, seed: int, paths: RunPaths) -> RunSpec:
-    return RunSpec(experiment, seed, paths, order.data, order.device, order.take_over)
-
-
-def retrain_all(order: RetrainOrder, *, as_json: bool, debug: bool) -> int:
-    """Carries out an order, one run after the other, and prints what is finished of it.
+def retrain_all(options: RetrainOptions, *, as_json: bool, debug: bool) -> int:
+    """Retrains what the options ask for, one run after the other, and prints what is finished.
 
     Args:
-        order: what to train.
+        options: what to train.
         as_json: whether to print it for programs.
         debug: whether to print tracebacks.
 
     Returns:
         The exit code.
     """
-    found = order.work()
+    found = options.work()
     codes = []
     with StopRequest() as stop:
         for each in found:
             say = partial(_complain, _directory(each) if len(found) > 1 else None)
-            retrain = partial(_retrain, each, stop, other_images=order.other_images)
+            retrain = partial(_retrain, each, stop, other_images=options.other_images)
             codes.append(
                 console.STOPPED if stop.requested else run_or_say(retrain, say, debug=debug)
             )
@@ -384,23 +374,21 @@ def _complain(where: Path | None, line: str) -> None:
 def _retrain(found: Work | Refused, stop: StopRequest, *, other_images: bool) -> int:
     if isinstance(found, Refused):
         raise found.error
-    request, orders, hint = found
-    with open_display({Who(request.seed): 1}) as listener:
-        callbacks = callbacks_of(request.seed, listener)
-        with log_to_listener(request.seed, listener), opened_once(), prepare_hints(hint):
-            outcome = run_retraining_stages(
-                request, orders, callbacks, stop, other_images=other_images
-            )
+    run_spec, specs, hint = found
+    with open_display({Who(run_spec.seed): 1}) as listener:
+        context = RunContext(stop, callbacks_of(run_spec.seed, listener))
+        with log_to_listener(run_spec.seed, listener), opened_once(), prepare_hints(hint):
+            outcome = run_stages(run_spec, context, specs, other_images=other_images)
     return console.STOPPED if outcome is Outcome.MORE else console.DONE
 
 
 def _print_verdicts(works: Sequence[Work], *, as_json: bool) -> None:
     """Of those that are finished; of none, nothing."""
     records = [
-        ((str(request.paths.directory), order.name), record)
-        for request, orders, _hint in works
-        for order in orders
-        if (record := read_record(request.paths.stage(order.stage_name))) and record.finished
+        ((str(run_spec.paths.directory), retraining.name), record)
+        for run_spec, specs, _hint in works
+        for retraining in specs
+        if (record := read_record(run_spec.paths.stage(retraining.stage_name))) and record.finished
     ]
     if not records:
         return

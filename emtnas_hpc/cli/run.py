@@ -34,11 +34,20 @@ from emtnas_hpc.cli.options import (
     parse_seeds,
 )
 from emtnas_hpc.cli.report_view import print_report
-from emtnas_hpc.cli.runs import Folders, Named, SeedOrder, has_work, load_named, said_of
+from emtnas_hpc.cli.runs import (
+    Folders,
+    Named,
+    SeedOrder,
+    find_other_run,
+    has_work,
+    load_named,
+    said_of,
+)
 from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, StoredError
 from emtnas_hpc.pipeline import open_transfers, pending_stages, run_stages
 from emtnas_hpc.progress import stages_of
+from emtnas_hpc.runner.context import RunContext
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.assembly import SearchPlan
@@ -47,6 +56,7 @@ from emtnas_hpc.search.run_dir import refuse_other_settings
 from emtnas_hpc.search.session import RunSpec, plan_seeds
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
+from emtnas_hpc.settings.names import rename
 from emtnas_hpc.slurm.jobs import read_flag
 
 
@@ -70,8 +80,6 @@ def run(
 
     Ctrl-C stops in good order; the same command goes on, with the images that the run began with.
     """
-    # Imported here, so that --help needs none of it.
-
     order = RunOrder(
         experiment,
         tuple(set_),
@@ -183,13 +191,12 @@ def _placed(
 ) -> list[SeedOrder]:
     placed = []
     for seed in seeds:
-        found = None
-        with suppress(StorageError):
-            plan = plans.get(seed.request.seed)
-            found = None if order.name else seed.elsewhere(order.runs, plan)
-        if found is not None:
-            tell(Event(seed.who.seed, "message", text=said_of(found.request.paths)))
-        placed.append(found or seed)
+        spec = seed.request
+        if not order.name and (found := find_other_run(spec, order.runs, plans.get(spec.seed))):
+            tell(Event(spec.seed, "message", text=said_of(found)))
+            experiment = rename(spec.experiment, found.directory.parent.name)
+            seed = replace(seed, request=replace(spec, paths=found, experiment=experiment))
+        placed.append(seed)
     return placed
 
 
@@ -278,7 +285,7 @@ def _run_seed(request: RunSpec, listener: Listener, stop: StopRequest) -> int:
     for text in _marks(request):
         listener(Event(request.seed, "message", text=text))
     with log_to_listener(request.seed, listener):
-        outcome = run_stages(request, callbacks_of(request.seed, listener), stop)
+        outcome = run_stages(request, RunContext(stop, callbacks_of(request.seed, listener)))
     if outcome is Outcome.MORE:
         return console.STOPPED
     listener(Event(request.seed, "message", text=_finished(request.experiment)))

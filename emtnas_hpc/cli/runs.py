@@ -2,8 +2,8 @@
 
 import errno
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from emtnas_hpc.checkpoint.os_errors import is_there
@@ -216,38 +216,27 @@ class SeedOrder:
     request: RunSpec
     who: Who
 
-    def elsewhere(self, runs: Path, plan: SearchPlan | None) -> "SeedOrder | None":
-        """The same in the directory of another name where its search is finished, if there is one.
 
-        Args:
-            runs: where run directories are.
-            plan: of its search; None where its data is gone.
-        """
-        request = self.request
-        if plan is None:
-            found = done_elsewhere(request.paths, runs, request.experiment, request.seed)
-        else:
-            found = reusable(request.paths, runs, plan)
-        if found is None:
-            return None
-        experiment = rename(request.experiment, found.directory.parent.name)
-        return replace(self, request=replace(request, paths=found, experiment=experiment))
+def find_other_run(spec: RunSpec, runs: Path, plan: SearchPlan | None) -> RunPaths | None:
+    """The run of another name in which a seed is finished, unless its own directory is there.
 
+    A directory that cannot be read is not one; where it is the seed's own, its start says so.
 
-def reusable(own: RunPaths, runs: Path, plan: SearchPlan) -> RunPaths | None:
-    """Where this search is finished, unless its own directory is there."""
-    return None if is_there(own.directory) else find_finished(runs, plan)
-
-
-def done_elsewhere(own: RunPaths, runs: Path, experiment: Experiment, seed: int) -> RunPaths | None:
-    """Where all of an experiment is done, so that its data, which is gone, is needed no more.
-
-    The digests of the data cannot be compared: that it came from the same source has to do.
+    Args:
+        spec: the seed.
+        runs: where run directories are.
+        plan: of its search. None where its data is gone: then all of the other run must be done,
+            and that its data came from the same source has to do for the digests.
     """
-    if is_there(own.directory):
-        return None
-    candidates = runs_below(runs, seed)
-    return next((paths for paths in candidates if _is_done(paths, experiment, seed)), None)
+    with suppress(StorageError):
+        if is_there(spec.paths.directory):
+            return None
+        if plan is not None:
+            return find_finished(runs, plan)
+        for paths in runs_below(runs, spec.seed):
+            if _is_done(paths, spec.experiment, spec.seed):
+                return paths
+    return None
 
 
 def has_work(paths: RunPaths, experiment: Experiment, seed: int) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import tomli_w
@@ -23,6 +22,8 @@ from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, first_few, shown
 from emtnas_hpc.retraining.record import RECORD_NAME, read_retraining
 from emtnas_hpc.retraining.spec import RetrainingPlan, RetrainSpec
+from emtnas_hpc.search.run_dir import images_searched
+from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.settings.experiment import RetrainingSettings, TaskSettings, difference
 from emtnas_hpc.settings.presets import RECIPE_SETTINGS
 
@@ -44,54 +45,48 @@ class StoredIdentity:
     values: Mapping[str, Any]
 
 
-def retraining_left(
-    paths: RunPaths,
-    order: RetrainSpec,
-    data_dir: Path,
-    *,
-    searched: Mapping[str, Begun] = MappingProxyType({}),
-    other_images: bool = False,
+def plan_retraining(
+    run: RunSpec, spec: RetrainSpec, *, other_images: bool = False
 ) -> RetrainingPlan | None:
     """The plan of a retraining that has work left; None for a finished one, whose data may be gone.
 
     Args:
-        paths: of the run.
-        order: what to train.
-        data_dir: where prepared data sets are.
-        searched: the images, by task, that the search has seen.
+        run: in which it is trained.
+        spec: what to train.
         other_images: whether to train on the images of now where the search saw others.
 
     Raises:
         InputError: data is not there, or the folder belongs to another retraining.
     """
-    own = read_identity(paths, order)
-    seen = _images_searched(order, searched)
+    searched = images_searched(run.paths)
+    own = read_identity(run.paths, spec)
+    seen = _images_searched(spec, searched)
     if own is not None:
-        begun: Begun | None = _images_begun(paths, order, own, searched)
-    elif other_images or order.task in searched:
+        begun: Begun | None = _images_begun(run.paths, spec, own, searched)
+    elif other_images or spec.task in searched:
         begun = None if other_images else seen
     else:
-        begun = images_retrained_on(paths, order.task, order.images)
+        begun = images_retrained_on(run.paths, spec.task, spec.images)
     try:
-        data = open_for_retraining(order.task, order.images, data_dir, begun=begun)
+        data = open_for_retraining(spec.task, spec.images, run.data_dir, begun=begun)
         data.check_test_set()
     except DataError:
-        if is_finished(paths, order):
+        if is_finished(run.paths, spec):
             return None
         raise
     if data.note:
         log.info(data.note)
     if own is None:
-        for warning in _tests_on_what_was_seen(order, data, data_dir, searched):
+        for warning in _tests_on_what_was_seen(spec, data, run.data_dir, searched):
             log.warning(f"warning: {warning}")
     elif other_images and data.note and seen and seen.fits(data):
         raise InputError(
-            f"{shown(paths.stage(order.stage_name).directory)} was made with the images that the "
-            "search saw; move it away to train on those of now"
+            f"{shown(run.paths.stage(spec.stage_name).directory)} was made with the images that "
+            "the search saw; move it away to train on those of now"
         )
-    plan = RetrainingPlan(order, data)
-    stored = refuse_other_retraining(paths, plan)
-    return None if stored and is_finished(paths, order) else plan
+    plan = RetrainingPlan(spec, data)
+    stored = refuse_other_retraining(run.paths, plan)
+    return None if stored and is_finished(run.paths, spec) else plan
 
 
 def images_retrained_on(paths: RunPaths, task: str, images: TaskSettings) -> Begun | None:
@@ -126,49 +121,49 @@ def _readable_retrainings(run: RunPaths) -> Iterator[tuple[StagePaths, StoredIde
 
 
 def _images_begun(
-    paths: RunPaths, order: RetrainSpec, own: StoredIdentity, searched: Mapping[str, Begun]
+    paths: RunPaths, spec: RetrainSpec, own: StoredIdentity, searched: Mapping[str, Begun]
 ) -> Begun:
     """Those that this very retraining has begun with."""
-    anew = " and add --other-images" if order.task in searched else ""
-    remedy = f"to train on the images of now, move {shown(paths.stage(order.stage_name).directory)}"
+    anew = " and add --other-images" if spec.task in searched else ""
+    remedy = f"to train on the images of now, move {shown(paths.stage(spec.stage_name).directory)}"
     return Begun(
         own.values.get("data", ""),
-        searched[order.task].task if order.task in searched else order.images,
+        searched[spec.task].task if spec.task in searched else spec.images,
         with_test=True,
-        what=order.name,
+        what=spec.name,
         remedy=f"{remedy} away{anew}",
     )
 
 
-def _images_searched(order: RetrainSpec, searched: Mapping[str, Begun]) -> Begun | None:
+def _images_searched(spec: RetrainSpec, searched: Mapping[str, Begun]) -> Begun | None:
     """Those that the search saw of the data set that is trained on, unless another is given."""
-    seen = searched.get(order.task)
-    if seen is None or parse_source(seen.task).key != parse_source(order.images).key:
+    seen = searched.get(spec.task)
+    if seen is None or parse_source(seen.task).key != parse_source(spec.images).key:
         return None
     return seen
 
 
 def _tests_on_what_was_seen(
-    order: RetrainSpec, data: TaskData, data_dir: Path, searched: Mapping[str, Begun]
+    spec: RetrainSpec, data: TaskData, data_dir: Path, searched: Mapping[str, Begun]
 ) -> Iterator[str]:
     """Says which test images the search has trained or validated on, where they may be others.
 
     Data sets that nobody changes are not looked through.
     """
-    found_on = order.origin.task if order.origin else order.task
+    found_on = spec.origin.task if spec.origin else spec.task
     seen = searched.get(found_on)
     if seen is None or not (_is_own(seen.task) and _is_own(data.task)):
         return
     try:
         names = shared_with_search(data, data_dir, seen)
     except DataError as error:
-        yield f"whether test images of {order.task} were seen by the search cannot be told: {error}"
+        yield f"whether test images of {spec.task} were seen by the search cannot be told: {error}"
         return
     if names:
         images = "1 test image" if len(names) == 1 else f"{len(names):,} test images"
         first = first_few([shown(name) for name in names])
         yield (
-            f"the search saw {images} of {order.task} among its training and validation images "
+            f"the search saw {images} of {spec.task} among its training and validation images "
             f"of {found_on} ({first}); the test accuracy will flatter"
         )
 
@@ -187,23 +182,23 @@ def refuse_other_retraining(paths: RunPaths, plan: RetrainingPlan) -> StoredIden
     Raises:
         InputError: naming the difference.
     """
-    stored = read_identity(paths, plan.order)
+    stored = read_identity(paths, plan.spec)
     asked = plan.identity.values
     if stored is not None and stored.values != asked:
         raise InputError(
-            f"{paths.stage(plan.order.stage_name).directory} was made with other settings: "
+            f"{paths.stage(plan.spec.stage_name).directory} was made with other settings: "
             f"{difference(stored.values, asked)}; use those, or move the folder away"
         )
     return stored
 
 
-def read_identity(paths: RunPaths, order: RetrainSpec) -> StoredIdentity | None:
+def read_identity(paths: RunPaths, spec: RetrainSpec) -> StoredIdentity | None:
     """What a retraining's folder says of itself; None if it says nothing yet.
 
     Raises:
         InputError: the file is there but cannot be understood.
     """
-    return _read_identity(paths.stage(order.stage_name).identity)
+    return _read_identity(paths.stage(spec.stage_name).identity)
 
 
 def _read_identity(path: Path) -> StoredIdentity | None:
@@ -217,7 +212,7 @@ def _read_identity(path: Path) -> StoredIdentity | None:
         raise InputError(f"{path} is not the retraining.toml of a retraining: {error}") from None
 
 
-def store_identity(paths: RunPaths, plan: RetrainingPlan, claim: Lease) -> str:
+def store_identity(paths: RunPaths, plan: RetrainingPlan, lease: Lease) -> str:
     """Says what the folder is for, once; returns the signature that its commits carry."""
     # Again, now that nobody else may be writing it.
     stored = refuse_other_retraining(paths, plan)
@@ -225,19 +220,19 @@ def store_identity(paths: RunPaths, plan: RetrainingPlan, claim: Lease) -> str:
         identity = plan.identity
         stored = StoredIdentity(identity.signature, identity.values)
         table = {"signature": stored.signature, "identity": dict(stored.values)}
-        stage = paths.stage(plan.order.stage_name)
-        claim.check()
+        stage = paths.stage(plan.spec.stage_name)
+        lease.check()
         make_directory(stage.directory)
-        write_file(stage.identity, _HEADER + tomli_w.dumps(table), claim.token)
+        write_file(stage.identity, _HEADER + tomli_w.dumps(table), lease.token)
     return stored.signature
 
 
-def is_finished(paths: RunPaths, order: RetrainSpec) -> bool:
+def is_finished(paths: RunPaths, spec: RetrainSpec) -> bool:
     """Whether this very retraining is over and its last commit good; its data may be gone."""
-    stored = read_identity(paths, order)
-    if stored is None or stored.values != order.identity(stored.values.get("data", "")).values:
+    stored = read_identity(paths, spec)
+    if stored is None or stored.values != spec.identity(stored.values.get("data", "")).values:
         return False
-    stage = paths.stage(order.stage_name)
+    stage = paths.stage(spec.stage_name)
     steps = stage.steps()
     if not steps or find_all_damage(stage.commit(steps[-1])):
         return False

@@ -11,8 +11,8 @@ from emtnas_hpc.retraining.record import Retraining, RetrainingHeader
 from emtnas_hpc.retraining.stage import NetworkTrainer, PhaseListener, RetrainingStage, Schedule
 from emtnas_hpc.settings.experiment import (
     LEFT_OUT,
+    Experiment,
     Identity,
-    Precision,
     RetrainingSettings,
     TaskSettings,
 )
@@ -54,28 +54,30 @@ class RetrainSpec:
     """One network to train from scratch; its data has not been opened.
 
     Attributes:
-        experiment: name of the run's experiment.
+        experiment: whose retraining and task settings hold.
         seed: of the run.
-        threads: CPU threads.
         architecture: of the network.
         origin: the search that found it; None for an architecture from elsewhere.
         task: data set that it is trained on.
-        images: settings of that data set.
         n_normal: N.
-        settings: of the retraining.
-        precision: of convolutions and matrix products on a GPU.
     """
 
-    experiment: str
+    experiment: Experiment
     seed: int
-    threads: int
     architecture: Architecture
     origin: Origin | None
     task: str
-    images: TaskSettings
     n_normal: int
-    settings: RetrainingSettings
-    precision: Precision = "tf32"
+
+    @property
+    def settings(self) -> RetrainingSettings:
+        """Of the retraining."""
+        return self.experiment.retraining
+
+    @property
+    def images(self) -> TaskSettings:
+        """Settings of the data set."""
+        return self.experiment.task[self.task]
 
     @property
     def name(self) -> str:
@@ -105,7 +107,7 @@ class RetrainSpec:
             data: digest of all images.
         """
         settings = self.settings.model_dump(mode="json")
-        images = self.images.model_dump(mode="json")
+        images, precision = self.images.model_dump(mode="json"), self.experiment.precision
         of_images = [name for name in self._image_settings if name in images]
         return Identity(
             {
@@ -113,10 +115,8 @@ class RetrainSpec:
                 "normal_cells": self.n_normal,
                 "genotype": format_genotype(self.architecture),
                 "seed": self.seed,
-                "threads": self.threads,
-                **(
-                    {} if self.precision == LEFT_OUT["precision"] else {"precision": self.precision}
-                ),
+                "threads": self.experiment.threads,
+                **({} if precision == LEFT_OUT["precision"] else {"precision": precision}),
                 "data": data,
                 **{f"task.{self.task}.{name}": images[name] for name in of_images},
                 **{f"retraining.{name}": settings[name] for name in RECIPE_SETTINGS},
@@ -142,30 +142,30 @@ class RetrainingPlan:
     """A retraining with the data that it will read.
 
     Attributes:
-        order: what to train.
+        spec: what to train.
         data: of its task.
     """
 
-    order: RetrainSpec
+    spec: RetrainSpec
     data: TaskData
 
     @property
     def identity(self) -> Identity:
         """What this retraining must share with a directory to go on in it."""
-        return self.order.identity(self.data.digest_with_test)
+        return self.spec.identity(self.data.digest_with_test)
 
     @property
     def schedule(self) -> Schedule:
         """Its steps; it trains on all images but those of the test set."""
         n_images = self.data.n_images("train") + self.data.n_images("val")
-        return Schedule(n_images, self.order.settings)
+        return Schedule(n_images, self.spec.settings)
 
     @property
     def shape(self) -> NetworkShape:
         """Of the network."""
         return NetworkShape(
-            channels=self.order.settings.channels,
-            n_normal=self.order.n_normal,
+            channels=self.spec.settings.channels,
+            n_normal=self.spec.n_normal,
             image_channels=self.data.image_channels,
             image_size=self.data.image_size,
             n_classes=self.data.n_classes,
@@ -174,7 +174,7 @@ class RetrainingPlan:
 
     def beginning(self) -> Retraining:
         """The record before the first step."""
-        architecture = self.order.architecture
+        architecture = self.spec.architecture
         return Retraining(
             self._header(),
             parameters=count_parameters(architecture, self.shape, "all"),
@@ -187,7 +187,7 @@ class RetrainingPlan:
     ) -> RetrainingStage:
         """The retraining as a stage."""
         return RetrainingStage(
-            self.order.stage_name,
+            self.spec.stage_name,
             self.beginning(),
             self.schedule,
             self._trainer(device, recorder),
@@ -195,22 +195,22 @@ class RetrainingPlan:
         )
 
     def _header(self) -> RetrainingHeader:
-        order, origin = self.order, self.order.origin
+        spec, origin = self.spec, self.spec.origin
         return RetrainingHeader(
-            experiment=order.experiment,
-            seed=order.seed,
-            task=order.task,
+            experiment=spec.experiment.name,
+            seed=spec.seed,
+            task=spec.task,
             found_on=origin.task if origin else None,
             individual=origin.individual if origin else None,
-            genotype=format_genotype(order.architecture),
+            genotype=format_genotype(spec.architecture),
             shape=self.shape,
-            recipe=order.label,
-            origin=order.settings.origin,
-            n_epochs=order.settings.epochs,
+            recipe=spec.label,
+            origin=spec.settings.origin,
+            n_epochs=spec.settings.epochs,
             n_training=self.schedule.n_images,
             n_test=self.data.n_images("test"),
             signature=self.identity.signature,
-            experiment_signature=order.experiment_signature(self.data.digest_with_test),
+            experiment_signature=spec.experiment_signature(self.data.digest_with_test),
             search_signature=origin.signature if origin else None,
         )
 
@@ -221,11 +221,11 @@ class RetrainingPlan:
             from emtnas_hpc.retraining.trainer import StandAloneTrainer
 
             return StandAloneTrainer(
-                self.order.architecture,
+                self.spec.architecture,
                 self.shape,
                 self.schedule,
                 self.data,
-                self.order.seed,
+                self.spec.seed,
                 device,
                 recorder,
             )

@@ -1,4 +1,4 @@
-"""Opening a run: on what terms, as whose, and what is recorded of its end."""
+"""What a process brings to a run, how it opens one, and what is recorded of its end."""
 
 import logging
 import traceback
@@ -12,10 +12,11 @@ from emtnas_hpc.checkpoint.ownership import JobIsGone, Lease, Owner, acquire, th
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import StoppedError, SupersededError
 from emtnas_hpc.runner.attempts import Attempt, Event, read_attempts
+from emtnas_hpc.runner.signals import StopRequest
 
 
 class Reason(StrEnum):
-    """Why a start stops that heard no signal. Attempts hold these words."""
+    """Why an attempt stops that got no signal. Attempts hold these words."""
 
     DEADLINE = "deadline"
     CANCELLED = "cancelled"
@@ -26,22 +27,57 @@ ReasonToStop = Callable[[float], Reason | None]
 
 
 def no_reason(_next_s: float) -> None:
-    """There is time without end, and nobody calls the run off."""
+    """There is no time limit, and the run is not cancelled from outside."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A step that has just ended.
+
+    Attributes:
+        step: its number, from 1.
+        n_steps: how many there are.
+        seconds: how long it took.
+        readings: what the stage says about it.
+    """
+
+    step: int
+    n_steps: int
+    seconds: float
+    readings: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What is called while a stage runs.
+
+    Attributes:
+        progress: after every step.
+        phase: when a phase of a step begins, with its name and the task that it concerns ("" for
+            all of them).
+    """
+
+    progress: Callable[[Progress], None] = lambda _progress: None
+    phase: Callable[[str, str], None] = lambda _phase, _task: None
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What whoever starts a run decides; the defaults are those of the foreground.
+    """What the process that carries a run on brings with it; the defaults are the foreground's.
 
     Attributes:
+        stop: looked at between batches and between steps.
+        callbacks: told how it goes.
         me: the record that this process leaves as the owner.
-        attempt: already begun, and ended by whoever began it; None begins one with the ownership.
+        attempt: begun already, and ended by its owner; None begins one with the ownership.
         job_is_gone: asks the queue about the job of the owner that is found.
         grace_s: seconds that a step may go on after a stop request; None takes them from the
             settings.
         reason_to_stop: asked between two steps.
     """
 
+    stop: StopRequest = field(default_factory=StopRequest)
+    callbacks: Callbacks = Callbacks()
     me: Owner = field(default_factory=this_process)
     attempt: Attempt | None = None
     job_is_gone: JobIsGone | None = None
@@ -54,14 +90,14 @@ class OpenRun:
     """A run directory that this process owns."""
 
     paths: RunPaths
-    claim: Lease
+    lease: Lease
     attempt: Attempt
 
 
 @contextmanager
 def open_run(
     paths: RunPaths,
-    terms: RunContext,
+    context: RunContext,
     *,
     provenance: Mapping[str, object],
     take_over: bool = False,
@@ -74,7 +110,7 @@ def open_run(
 
     Args:
         paths: of the run; its directory is created where it is missing.
-        terms: of this process.
+        context: of this process.
         provenance: plain values (JSON) for the attempt.
         take_over: take the run from its owner, whether it lives or not.
 
@@ -83,19 +119,19 @@ def open_run(
         SupersededError: another process took it from us.
         StorageError: the disk refused.
     """
-    claim = acquire(paths, terms.me, take_over=take_over, job_is_gone=terms.job_is_gone)
+    lease = acquire(paths, context.me, take_over=take_over, job_is_gone=context.job_is_gone)
     try:
         superseded = {attempt.token for attempt in read_attempts(paths) if attempt.has_owned}
-        if claim.superseded:
+        if lease.superseded:
             # It may have been killed before it had an attempt.
-            superseded.add(claim.superseded.token)
-        with _attempt_of(paths, terms, provenance) as attempt:
-            if claim.superseded:
-                attempt.event(Event.TOOK_OVER, owner=str(claim.superseded))
-            remove_stale(paths, claim, superseded)
-            yield OpenRun(paths, claim, attempt)
+            superseded.add(lease.superseded.token)
+        with _attempt_of(paths, context, provenance) as attempt:
+            if lease.superseded:
+                attempt.event(Event.TOOK_OVER, owner=str(lease.superseded))
+            remove_stale(paths, lease, superseded)
+            yield OpenRun(paths, lease, attempt)
     finally:
-        claim.release()
+        lease.release()
 
 
 @contextmanager
@@ -124,13 +160,13 @@ def last_line(error: Exception) -> str:
 
 @contextmanager
 def _attempt_of(
-    paths: RunPaths, terms: RunContext, provenance: Mapping[str, object]
+    paths: RunPaths, context: RunContext, provenance: Mapping[str, object]
 ) -> Iterator[Attempt]:
-    if terms.attempt is not None:
-        terms.attempt.describe({"owned": True, **provenance})
-        yield terms.attempt
+    if context.attempt is not None:
+        context.attempt.describe({"owned": True, **provenance})
+        yield context.attempt
         return
-    with Attempt(paths, terms.me.token, provenance) as attempt, end_recorded(attempt):
+    with Attempt(paths, context.me.token, provenance) as attempt, end_recorded(attempt):
         yield attempt
 
 

@@ -121,7 +121,7 @@ def _readable_seeds(paths: RunPaths) -> Iterator[StoredExperiment]:
                 yield stored
 
 
-def store_experiment(paths: RunPaths, plan: SearchPlan, claim: Lease) -> str:
+def store_experiment(paths: RunPaths, plan: SearchPlan, lease: Lease) -> str:
     """Says what the directory is for, once; returns the signature that its commits carry.
 
     That is the stored one: a later version may know more settings, and then computes another for
@@ -136,14 +136,14 @@ def store_experiment(paths: RunPaths, plan: SearchPlan, claim: Lease) -> str:
             {name: plan.data[name].digest for name in plan.experiment.tasks},
             {SearchStage.name: plan.identity.signature},
         )
-        claim.check()
-        write_file(paths.experiment, dump_stored(stored), claim.token)
+        lease.check()
+        write_file(paths.experiment, dump_stored(stored), lease.token)
     else:
-        store_what_may_change(paths, plan.experiment, claim)
+        store_what_may_change(paths, plan.experiment, lease)
     return stored.signatures[SearchStage.name]
 
 
-def store_what_may_change(paths: RunPaths, experiment: Experiment, claim: Lease) -> None:
+def store_what_may_change(paths: RunPaths, experiment: Experiment, lease: Lease) -> None:
     """Says which retrainings the run is asked for now, and how it is carried out."""
     stored = read_stored(paths)
     if stored is None:
@@ -151,8 +151,8 @@ def store_what_may_change(paths: RunPaths, experiment: Experiment, claim: Lease)
     changed = replace(stored, experiment=with_what_may_change(stored.experiment, experiment))
     if changed == stored:
         return
-    claim.check()
-    write_file(paths.experiment, dump_stored(changed), claim.token)
+    lease.check()
+    write_file(paths.experiment, dump_stored(changed), lease.token)
 
 
 def with_what_may_change(stored: Experiment, asked: Experiment) -> Experiment:

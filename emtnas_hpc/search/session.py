@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +15,7 @@ from emtnas_hpc.data.opening import open_task
 from emtnas_hpc.errors import DataError, StartOverError, StorageError, StoredError
 from emtnas_hpc.runner.attempts import Attempt, AttemptRecord, Event, changes_since, read_attempts
 from emtnas_hpc.runner.context import OpenRun, RunContext, open_run
-from emtnas_hpc.runner.loop import Outcome, Progress, S, Stage, run
-from emtnas_hpc.runner.signals import StopRequest
+from emtnas_hpc.runner.loop import Outcome, S, Stage, run
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.environment import (
     NO_GRAPHS,
@@ -30,7 +29,6 @@ from emtnas_hpc.search.run_dir import (
     refuse_other_settings,
     store_experiment,
 )
-from emtnas_hpc.search.stage import PhaseListener
 from emtnas_hpc.settings.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -71,35 +69,22 @@ class RunSpec:
     take_over: bool = False
 
 
-@dataclass(frozen=True)
-class Callbacks:
-    """Who is told what while a search runs.
-
-    Attributes:
-        progress: of every generation that ended.
-        phase: of everything that begins within one.
-    """
-
-    progress: Callable[[Progress], None]
-    phase: PhaseListener
-
-
-def search_left(request: RunSpec) -> SearchPlan | None:
+def search_left(spec: RunSpec) -> SearchPlan | None:
     """The plan of a search that has work left; None for a finished one, whose data may be gone.
 
     Raises:
         InputError: data is not there, or the run directory belongs to other settings.
     """
     try:
-        plan = plan_search(request)
+        plan = plan_search(spec)
     except DataError:
-        if is_finished(request.paths, request.experiment, request.seed):
+        if is_finished(spec.paths, spec.experiment, spec.seed):
             return None
         raise
     for note in plan.notes:
         log.info(note)
-    stored = refuse_other_settings(request.paths, plan)
-    if stored and is_finished(request.paths, request.experiment, request.seed):
+    stored = refuse_other_settings(spec.paths, plan)
+    if stored and is_finished(spec.paths, spec.experiment, spec.seed):
         return None
     return plan
 
@@ -109,34 +94,48 @@ class RunSession:
     """A run directory that this process owns, with the device that it computes on.
 
     Attributes:
-        request: what is done there; stages read its run settings only.
-        listeners: told what happens.
-        terms: of this process.
+        spec: what is done there; stages read its run settings only.
+        context: of this process.
         opened: the run directory.
         device: ready, torch made deterministic on it.
         conditions: what equal bits depend on here.
         recorder: of training steps; None where each runs as it comes.
     """
 
-    request: RunSpec
-    listeners: Callbacks
-    terms: RunContext
+    spec: RunSpec
+    context: RunContext
     opened: OpenRun
     device: "torch.device"
     conditions: Mapping[str, object]
     recorder: "Recorder | None"
 
-    def carry_on(self, stage: Stage[S], signature: str, stop: StopRequest) -> Outcome:
-        """Carries a stage of this run to its end or to a stop; `signature` is its commits'."""
-        settings, grace_s = self.request.experiment.run, self.terms.grace_s
-        changes = changes_since(read_attempts(self.opened.paths), self.conditions, stage.name)
-        if changes:
+    def run_search(self, plan: SearchPlan) -> Outcome:
+        """Runs a search to its end or to a stop."""
+        signature = store_experiment(self.opened.paths, plan, self.opened.lease)
+        stage = plan.stage(self.device, self.context.callbacks.phase, self.recorder)
+        chunks = {"evaluation_chunks": plan.evaluation_chunks(self.device)}
+        self.opened.attempt.describe(chunks)
+        return self.run(stage, signature, chunks)
+
+    def run(
+        self, stage: Stage[S], signature: str, conditions: Mapping[str, object] | None = None
+    ) -> Outcome:
+        """Runs a stage of this run to its end or to a stop.
+
+        Args:
+            stage: which.
+            signature: of its commits.
+            conditions: what its bits depend on besides those of the session.
+        """
+        settings, grace_s = self.spec.experiment.run, self.context.grace_s
+        now = {**self.conditions, **(conditions or {})}
+        if changes := changes_since(read_attempts(self.opened.paths), now, stage.name):
             log.info(f"goes on with {'; '.join(changes)}: equal bits are not promised")
         store = RunStore(
             self.opened.paths,
             stage.name,
             signature=signature,
-            claim=self.opened.claim,
+            lease=self.opened.lease,
             keep=settings.keep_commits,
         )
         # Imports torch, which a session has done already.
@@ -149,50 +148,55 @@ class RunSession:
             return run(
                 stage,
                 store,
-                stop,
                 self.opened.attempt,
+                self.context,
                 commit_interval_s=settings.commit_interval_s,
                 grace_s=settings.grace_s if grace_s is None else grace_s,
-                notify=self.listeners.progress,
-                reason_to_stop=self.terms.reason_to_stop,
             )
 
 
 @contextmanager
-def open_session(request: RunSpec, listeners: Callbacks, terms: RunContext) -> Iterator[RunSession]:
+def open_session(spec: RunSpec, context: RunContext) -> Iterator[RunSession]:
     """Owns a run directory for the duration of a `with` block, with its device ready.
 
     Raises:
         InputError: the device is not there.
-        OwnedError: another process is at it.
+        OwnedError: another process owns the run.
     """
-    device, provenance = prepare_device(request.device, request.experiment)
-    no_gpu = missing_gpu(request.device, provenance, os.environ)
-    with open_run(
-        request.paths,
-        terms,
-        provenance=provenance,
-        take_over=request.take_over,
-    ) as opened:
-        if choice := describe_choice(request.device, provenance):
-            listeners = _say_at_work(listeners, choice)
+    device, conditions = prepare_device(spec.device, spec.experiment)
+    no_gpu = missing_gpu(spec.device, conditions, os.environ)
+    with open_run(spec.paths, context, provenance=conditions, take_over=spec.take_over) as opened:
+        if choice := describe_choice(spec.device, conditions):
+            context = _log_at_first_phase(context, choice)
         if no_gpu:
             log.warning(f"warning: {no_gpu}")
             opened.attempt.event(Event.NO_GPU, message=no_gpu)
-        recorder = _make_recorder(request.experiment, opened, device, provenance)
-        yield RunSession(request, listeners, terms, opened, device, provenance, recorder)
+        recorder = _make_recorder(spec.experiment, opened, device, conditions)
+        yield RunSession(spec, context, opened, device, conditions, recorder)
+
+
+def _log_at_first_phase(context: RunContext, line: str) -> RunContext:
+    """Nothing begins, and nothing is logged, where nothing is left to do."""
+    unsaid = [line]
+
+    def phase(name: str, task: str) -> None:
+        if unsaid:
+            log.info(unsaid.pop())
+        context.callbacks.phase(name, task)
+
+    return replace(context, callbacks=replace(context.callbacks, phase=phase))
 
 
 def _make_recorder(
     experiment: Experiment,
     opened: OpenRun,
     device: "torch.device",
-    provenance: Mapping[str, object],
+    conditions: Mapping[str, object],
 ) -> "Recorder | None":
     """What records training steps as CUDA graphs, if that is wanted and was never in vain here."""
     if device.type != "cuda" or experiment.run.graphs == "off" or os.environ.get(NO_GRAPHS):
         return None
-    if any(_had_no_graphs(attempt, provenance) for attempt in read_attempts(opened.paths)):
+    if any(_had_no_graphs(attempt, conditions) for attempt in read_attempts(opened.paths)):
         return None
     from emtnas_hpc.supernet.device import out_of_memory_as_error
     from emtnas_hpc.supernet.graphs import CudaRecorder, trial
@@ -239,28 +243,6 @@ def _had_no_graphs(attempt: AttemptRecord, provenance: Mapping[str, object]) -> 
     return alike and any(event["event"] == Event.NO_GRAPHS for event in attempt.events)
 
 
-def _say_at_work(listeners: Callbacks, line: str) -> Callbacks:
-    """Listeners that say a line when the first phase begins: never, where nothing is left."""
-    unsaid = [line]
-
-    def phase(name: str, task: str) -> None:
-        if unsaid:
-            log.info(unsaid.pop())
-        listeners.phase(name, task)
-
-    return replace(listeners, phase=phase)
-
-
-def continue_search(session: RunSession, plan: SearchPlan, stop: StopRequest) -> Outcome:
-    """Carries a search on in a run directory that is open."""
-    signature = store_experiment(session.opened.paths, plan, session.opened.claim)
-    stage = plan.stage(session.device, session.listeners.phase, session.recorder)
-    chunks = {"evaluation_chunks": plan.evaluation_chunks(session.device)}
-    session.opened.attempt.describe(chunks)
-    session = replace(session, conditions={**session.conditions, **chunks})
-    return session.carry_on(stage, signature, stop)
-
-
 def prepare_device(name: str, experiment: Experiment) -> tuple["torch.device", dict[str, object]]:
     """Chooses a device, makes torch deterministic on it, and says what bits depend on there.
 
@@ -284,23 +266,23 @@ def prepare_device(name: str, experiment: Experiment) -> tuple["torch.device", d
     return device, {**describe_conditions(device), **asked}
 
 
-def plan_seeds(requests: Sequence[RunSpec]) -> dict[int, SearchPlan]:
+def plan_seeds(specs: Sequence[RunSpec]) -> dict[int, SearchPlan]:
     """As `plan_search`, for seeds of one experiment; what they have in common is opened once."""
     plans: dict[int, SearchPlan] = {}
     opened: dict[tuple[tuple[str, Begun], ...], SearchPlan] = {}
-    for request in requests:
+    for spec in specs:
         begun: dict[str, Begun] = {}
         with suppress(StorageError, StoredError):
             # A run that cannot be read is refused by its own start, and keeps no other from its.
-            begun = images_begun_with(request.paths, request.experiment)
+            begun = images_begun_with(spec.paths, spec.experiment)
         key = tuple(begun.items())
         if key not in opened:
-            opened[key] = _open_plan(request, begun)
-        plans[request.seed] = replace(opened[key], seed=request.seed)
+            opened[key] = _open_plan(spec, begun)
+        plans[spec.seed] = replace(opened[key], seed=spec.seed)
     return plans
 
 
-def plan_search(request: RunSpec) -> SearchPlan:
+def plan_search(spec: RunSpec) -> SearchPlan:
     """Opens the data of every task; what needs no download is prepared if need be.
 
     Of a run that has begun it is what the run began with, whatever the user's files are now.
@@ -309,18 +291,18 @@ def plan_search(request: RunSpec) -> SearchPlan:
         DataError: data is missing, damaged or does not fit.
         InputError: the images that the run has begun with are gone.
     """
-    return _open_plan(request, images_begun_with(request.paths, request.experiment))
+    return _open_plan(spec, images_begun_with(spec.paths, spec.experiment))
 
 
-def _open_plan(request: RunSpec, begun: Mapping[str, Begun]) -> SearchPlan:
-    experiment = request.experiment
+def _open_plan(spec: RunSpec, begun: Mapping[str, Begun]) -> SearchPlan:
+    experiment = spec.experiment
     data = {
         name: open_task(
             name,
             experiment.task[name],
-            request.data_dir,
+            spec.data_dir,
             begun=begun.get(name),
         )
         for name in experiment.tasks
     }
-    return SearchPlan(experiment, request.seed, data)
+    return SearchPlan(experiment, spec.seed, data)

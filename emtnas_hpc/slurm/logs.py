@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 from emtnas_hpc.checkpoint.os_errors import names_in, storage_errors
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import StorageError
-from emtnas_hpc.runner.loop import Progress
-from emtnas_hpc.search.session import Callbacks
+from emtnas_hpc.runner.context import Callbacks, Progress
 from emtnas_hpc.slurm.jobs import JobRecord, read_readable_records
 
 T = TypeVar("T")
@@ -124,7 +123,7 @@ def say(message: str) -> None:
 
 def log_callbacks() -> Callbacks:
     """Print a line a step."""
-    return Callbacks(_say_progress, lambda _phase, _task: None)
+    return Callbacks(_say_progress)
 
 
 def _say_progress(progress: Progress) -> None:

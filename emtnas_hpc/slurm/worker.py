@@ -6,8 +6,7 @@ from emtnas_hpc.checkpoint.ownership import Owner, read_owner, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.errors import EmtnasError, InputError, OwnedError, SchedulerError, SupersededError
-from emtnas_hpc.pipeline import pending_stages
-from emtnas_hpc.pipeline import run_stages as carry_on_run
+from emtnas_hpc.pipeline import pending_stages, run_stages
 from emtnas_hpc.runner.attempts import Attempt, Event, read_attempts
 from emtnas_hpc.runner.context import Reason, RunContext, end_recorded, log_to
 from emtnas_hpc.runner.loop import Outcome
@@ -212,15 +211,17 @@ class Worker:
             request.search_device,
         )
         with opened_once(), prepare_hints(request.mend):
-            return carry_on_run(order, log_callbacks(), self._stop, self._terms())
+            return run_stages(order, self._terms())
 
     def _terms(self) -> RunContext:
         return RunContext(
-            self._me,
-            self._attempt,
-            self._is_gone,
-            max(0.0, self._limit.lead_s - _EXIT_S),
-            self._reason_to_stop,
+            stop=self._stop,
+            callbacks=log_callbacks(),
+            me=self._me,
+            attempt=self._attempt,
+            job_is_gone=self._is_gone,
+            grace_s=max(0.0, self._limit.lead_s - _EXIT_S),
+            reason_to_stop=self._reason_to_stop,
         )
 
     def _reason_to_stop(self, next_s: float) -> Reason | None:

@@ -29,13 +29,13 @@ def paths(tmp_path: Path) -> RunPaths:
 
 
 @pytest.fixture
-def claim(paths: RunPaths) -> Lease:
+def lease(paths: RunPaths) -> Lease:
     return acquire(paths, this_process())
 
 
 @pytest.fixture
-def store(paths: RunPaths, claim: Lease) -> RunStore:
-    return RunStore(paths, "search", signature="5165", claim=claim)
+def store(paths: RunPaths, lease: Lease) -> RunStore:
+    return RunStore(paths, "search", signature="5165", lease=lease)
 
 
 @pytest.fixture

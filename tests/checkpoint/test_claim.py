@@ -41,48 +41,48 @@ def _take(paths: RunPaths, time: FakeClock) -> Lease:
 
 def test_a_free_run_is_taken_and_its_directory_made(paths: RunPaths) -> None:
     me = this_process()
-    claim = acquire(paths, me)
+    lease = acquire(paths, me)
     assert read_owner(paths.owner) == me
-    assert claim.superseded is None
+    assert lease.superseded is None
     assert [path.name for path in paths.directory.iterdir()] == ["owner"]
 
 
-def test_a_living_owner_is_named_and_left_alone(paths: RunPaths, claim: Lease) -> None:
+def test_a_living_owner_is_named_and_left_alone(paths: RunPaths, lease: Lease) -> None:
     with pytest.raises(OwnedError) as refusal:
         acquire(paths, this_process())
     message = str(refusal.value)
-    for part in (claim.me.host, str(claim.me.pid), claim.me.since, "--take-over"):
+    for part in (lease.me.host, str(lease.me.pid), lease.me.since, "--take-over"):
         assert part in message
     assert "\n" not in message
-    claim.check()
+    lease.check()
 
 
-def test_a_dead_owner_is_superseded(paths: RunPaths, claim: Lease) -> None:
-    dead = replace(claim.me, started=claim.me.started + 1)
+def test_a_dead_owner_is_superseded(paths: RunPaths, lease: Lease) -> None:
+    dead = replace(lease.me, started=lease.me.started + 1)
     paths.owner.write_text(dead.to_text())
     assert acquire(paths, this_process()).superseded == dead
 
 
-def test_take_over_takes_the_run_from_a_living_owner(paths: RunPaths, claim: Lease) -> None:
+def test_take_over_takes_the_run_from_a_living_owner(paths: RunPaths, lease: Lease) -> None:
     second = acquire(paths, this_process(), take_over=True)
     second.check()
     with pytest.raises(SupersededError, match="taken over by process"):
-        claim.check()
+        lease.check()
 
 
-def test_a_record_that_makes_no_sense_needs_take_over(paths: RunPaths, claim: Lease) -> None:
+def test_a_record_that_makes_no_sense_needs_take_over(paths: RunPaths, lease: Lease) -> None:
     paths.owner.write_text("{")
     with pytest.raises(SupersededError, match="no record"):
-        claim.check()
+        lease.check()
     with pytest.raises(OwnedError):
         acquire(paths, this_process())
     acquire(paths, this_process(), take_over=True).check()
 
 
-def test_a_removed_record_means_that_the_run_is_not_ours(paths: RunPaths, claim: Lease) -> None:
+def test_a_removed_record_means_that_the_run_is_not_ours(paths: RunPaths, lease: Lease) -> None:
     paths.owner.unlink()
     with pytest.raises(SupersededError):
-        claim.check()
+        lease.check()
 
 
 def test_a_silent_owner_elsewhere_is_watched_and_then_superseded(
@@ -159,21 +159,21 @@ def test_of_two_simultaneous_starters_the_record_that_stands_wins(
     assert read_owner(paths.owner) == second
 
 
-def test_release_frees_the_run(paths: RunPaths, claim: Lease) -> None:
-    claim.release()
+def test_release_frees_the_run(paths: RunPaths, lease: Lease) -> None:
+    lease.release()
     assert not paths.owner.exists()
     acquire(paths, this_process())
 
 
-def test_release_leaves_the_record_of_a_new_owner(paths: RunPaths, claim: Lease) -> None:
+def test_release_leaves_the_record_of_a_new_owner(paths: RunPaths, lease: Lease) -> None:
     second = acquire(paths, this_process(), take_over=True)
-    claim.release()
+    lease.release()
     second.check()
 
 
 @pytest.mark.parametrize("text", [None, "{"], ids=["an owner", "a record that makes no sense"])
 def test_release_gives_back_the_record_of_who_comes_at_that_very_moment(
-    paths: RunPaths, claim: Lease, monkeypatch: pytest.MonkeyPatch, text: str | None
+    paths: RunPaths, lease: Lease, monkeypatch: pytest.MonkeyPatch, text: str | None
 ) -> None:
     text = text or this_process().to_text()
     look = Lease.check
@@ -183,7 +183,7 @@ def test_release_gives_back_the_record_of_who_comes_at_that_very_moment(
         paths.owner.write_text(text)
 
     monkeypatch.setattr(Lease, "check", look_and_be_overtaken)
-    claim.release()
+    lease.release()
     assert paths.owner.read_text() == text
     assert [path.name for path in paths.directory.iterdir()] == ["owner"]
 

@@ -114,9 +114,9 @@ def test_where_all_commits_are_damaged_nothing_is_touched(
 
 
 def test_a_commit_of_other_settings_is_refused(
-    commits: RunStore, paths: RunPaths, claim: Lease
+    commits: RunStore, paths: RunPaths, lease: Lease
 ) -> None:
-    other = RunStore(paths, "search", signature="other", claim=claim)
+    other = RunStore(paths, "search", signature="other", lease=lease)
     with pytest.raises(InputError, match="signature 5165, expected other"):
         other.newest(pytest.fail)
 
@@ -158,9 +158,9 @@ def test_the_last_two_commits_are_kept(commits: RunStore, stage: StagePaths) -> 
 
 
 def test_more_are_kept_where_the_settings_say_so(
-    commits: RunStore, paths: RunPaths, claim: Lease, stage: StagePaths
+    commits: RunStore, paths: RunPaths, lease: Lease, stage: StagePaths
 ) -> None:
-    RunStore(paths, "search", signature="5165", claim=claim, keep=3).prune(3)
+    RunStore(paths, "search", signature="5165", lease=lease, keep=3).prune(3)
     assert _names(stage) == ["000001", "000002", "000003"]
 
 

@@ -74,9 +74,9 @@ def test_a_seed_whose_retraining_is_left_is_submitted_for_it(
 def test_a_seed_in_the_foreground_is_left_to_it(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:
-    claim = acquire(run(0), this_process())
+    lease = acquire(run(0), this_process())
     result = launch(emtnas, data)
-    claim.release()
+    lease.release()
     assert f"left alone, running: by process {os.getpid()} on" in result.out
     assert slurm.submissions == 0
 

@@ -95,7 +95,7 @@ def test_whoever_is_at_it_goes_on_as_it_began_which_is_said(
 ) -> None:
     launch(emtnas, data)
     slurm.start("1")
-    claim = acquire(run(), this_process(job_id=job_id))
+    lease = acquire(run(), this_process(job_id=job_id))
     before = snapshot(Path("runs"))
     result = launch(emtnas, data, *ASKED)
     assert (result.code, result.err) == (
@@ -105,7 +105,7 @@ def test_whoever_is_at_it_goes_on_as_it_began_which_is_said(
         "ended\n",
     )
     assert snapshot(Path("runs")) == before
-    claim.release()
+    lease.release()
 
 
 def test_a_cancelled_run_is_resumed_with_what_was_asked_for_last(

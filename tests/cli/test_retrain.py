@@ -10,7 +10,7 @@ from command_line import TINY, Emtnas, Start, snapshot
 
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.cli import retrain
-from emtnas_hpc.pipeline import run_retraining_stages
+from emtnas_hpc.pipeline import run_stages
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.space.architecture import decode, format_genotype
@@ -176,9 +176,9 @@ def seed_0_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail_or_carry_on(request: RunSpec, *others: Any, **options: Any) -> Outcome:
         if request.seed == 0:
             raise RuntimeError("CUDA out of memory")
-        return run_retraining_stages(request, *others, **options)
+        return run_stages(request, *others, **options)
 
-    monkeypatch.setattr(retrain, "run_retraining_stages", fail_or_carry_on)
+    monkeypatch.setattr(retrain, "run_stages", fail_or_carry_on)
 
 
 @pytest.mark.usefixtures("seed_0_fails")

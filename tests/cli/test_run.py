@@ -45,9 +45,9 @@ def _wait_until_disowned(runs: Path) -> None:
 @contextmanager
 def owned(paths: RunPaths) -> Iterator[None]:
     """While entered, this very process is at work in a run directory."""
-    claim = acquire(paths, this_process())
+    lease = acquire(paths, this_process())
     yield
-    claim.release()
+    lease.release()
 
 
 def test_a_search_tells_its_generations_on_stderr_and_its_result_on_stdout(

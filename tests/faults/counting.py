@@ -12,8 +12,8 @@ from emtnas_hpc.checkpoint.commits import RunStore
 from emtnas_hpc.checkpoint.manifest import Summary
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import EmtnasError
-from emtnas_hpc.runner.context import RunContext, open_run
-from emtnas_hpc.runner.loop import Interrupted, Outcome, Progress, StepInterrupted, run
+from emtnas_hpc.runner.context import Callbacks, Progress, RunContext, open_run
+from emtnas_hpc.runner.loop import Interrupted, Outcome, StepInterrupted, run
 from emtnas_hpc.runner.signals import StopRequest
 
 SIGNATURE = "5165"
@@ -89,17 +89,18 @@ def run_counting(
     paths = RunPaths(directory)
     with (
         StopRequest() as stop,
-        open_run(paths, RunContext(), provenance={"code": "test"}, take_over=take_over) as opened,
+        open_run(
+            paths, RunContext(stop), provenance={"code": "test"}, take_over=take_over
+        ) as opened,
     ):
-        store = RunStore(paths, stage.name, signature=SIGNATURE, claim=opened.claim)
+        store = RunStore(paths, stage.name, signature=SIGNATURE, lease=opened.lease)
         return run(
             stage,
             store,
-            stop,
             opened.attempt,
+            RunContext(stop, Callbacks(notify)),
             commit_interval_s=commit_interval_s,
             grace_s=grace_s,
-            notify=notify,
         )
 
 

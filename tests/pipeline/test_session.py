@@ -17,12 +17,12 @@ from emtnas_hpc.pipeline import (
     incumbent,
     pending_stages,
     retrain_specs,
-    run_retraining_stages,
+    run_stages,
 )
 from emtnas_hpc.progress import stages_of
 from emtnas_hpc.retraining.record import Retraining, read_retraining
 from emtnas_hpc.runner.attempts import read_attempts
-from emtnas_hpc.runner.context import Reason, RunContext
+from emtnas_hpc.runner.context import Reason, ReasonToStop, RunContext
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.run_dir import read_stored
@@ -183,10 +183,10 @@ def test_a_run_that_has_all_that_is_asked_for_now_asks_for_no_more(
 def test_who_asks_a_run_for_less_that_somebody_carries_on_is_refused(copy: Copy) -> None:
     request = copy(retraining={"normal_cells": [1]})
     before = request.paths.experiment.read_bytes()
-    claim = acquire(request.paths, this_process())
+    lease = acquire(request.paths, this_process())
     with pytest.raises(OwnedError, match="is owned by"):
         run(request, Told())
-    claim.release()
+    lease.release()
     assert request.paths.experiment.read_bytes() == before
 
 
@@ -196,7 +196,7 @@ def test_a_retraining_of_its_own_changes_nothing_that_the_run_is_asked_for(copy:
     before = request.paths.experiment.read_bytes()
     (first, *_rest) = retrain_specs(request.paths, read_stored(request.paths).experiment)
     with StopRequest() as stop:
-        done = run_retraining_stages(request, [first], told.listeners, stop)
+        done = run_stages(request, RunContext(stop, told.callbacks), [first])
     assert (done, told.stages) == (Outcome.DONE, [RETRAININGS[0]])
     assert request.paths.experiment.read_bytes() == before
 
@@ -206,12 +206,13 @@ def test_a_search_that_is_over_needs_no_data_for_a_retraining_on_another_set(cop
     history = finished_history(request.paths)
     architecture, origin = incumbent(history, "again")
     (first, *_rest) = retrain_specs(request.paths, request.experiment)
+    other = {"other": TaskSettings(source="package:digits")}
     elsewhere = replace(
         first,
+        experiment=first.experiment.model_copy(update={"task": other}),
         architecture=architecture,
         origin=origin,
         task="other",
-        images=TaskSettings(source="package:digits"),
     )
     gone = {
         name: task.model_copy(update={"source": "npz:gone.npz"})
@@ -220,7 +221,7 @@ def test_a_search_that_is_over_needs_no_data_for_a_retraining_on_another_set(cop
     experiment = request.experiment.model_copy(update={"task": gone})
     request = replace(request, experiment=experiment)
     with StopRequest() as stop:
-        done = run_retraining_stages(request, [elsewhere], told.listeners, stop)
+        done = run_stages(request, RunContext(stop, told.callbacks), [elsewhere])
     assert done is Outcome.DONE
     assert told.stages == [f"again-on-other-n1-{LABEL}"]
     assert record(request.paths, told.stages[0]).header.is_transfer
@@ -253,13 +254,13 @@ def test_the_stages_that_are_left_are_told_by_name(
     assert pending_stages(request.paths, experiment, 0) == ()
 
 
-def only_after(stage: str, step: int, told: Told) -> RunContext:
-    """RunContext by which there is no time left from the end of a step on."""
+def only_after(stage: str, step: int, told: Told) -> ReasonToStop:
+    """There is no time left from the end of a step on."""
 
     def reason(_next_s: float) -> Reason | None:
         return Reason.DEADLINE if (stage, step) in told.steps else None
 
-    return RunContext(reason_to_stop=reason)
+    return reason
 
 
 @pytest.mark.parametrize("ended", ["search", RETRAININGS[0]])
@@ -267,7 +268,7 @@ def test_a_stage_that_there_is_no_time_left_for_is_not_begun(
     tmp_path: Path, request_in: Callable[..., RunSpec], ended: str
 ) -> None:
     request, told = request_in(tmp_path / "seed-0"), Told()
-    assert run(request, told, terms=only_after(ended, 2, told)) is Outcome.MORE
+    assert run(request, told, reason_to_stop=only_after(ended, 2, told)) is Outcome.MORE
     assert told.steps[-1] == (ended, 2)
     last = read_attempts(request.paths)[-1].events[-1]
     assert (last["event"], last["reason"]) == ("stopped", "deadline")
@@ -277,18 +278,16 @@ def test_every_start_makes_a_step_however_little_time_there_is(copy: Copy) -> No
     """Else a job whose limit is too short would be requeued for ever."""
     request = copy()
     remove(request.paths, RETRAININGS[0])
-    terms = RunContext(reason_to_stop=lambda _next_s: Reason.DEADLINE)
     for outcome, step in ((Outcome.MORE, 1), (Outcome.DONE, 2)):
         told = Told()
-        assert run(request, told, terms=terms) is outcome
+        assert run(request, told, reason_to_stop=lambda _next_s: Reason.DEADLINE) is outcome
         assert told.steps == [(RETRAININGS[0], step)]
 
 
 def test_a_run_that_is_called_off_begins_no_stage(copy: Copy) -> None:
     request, told = copy(), Told()
     remove(request.paths, RETRAININGS[0])
-    terms = RunContext(reason_to_stop=lambda _next_s: Reason.CANCELLED)
-    assert run(request, told, terms=terms) is Outcome.MORE
+    assert run(request, told, reason_to_stop=lambda _next_s: Reason.CANCELLED) is Outcome.MORE
     assert told.steps == []
     assert read_attempts(request.paths)[-1].events[-1]["reason"] == "cancelled"
 

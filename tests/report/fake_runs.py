@@ -120,19 +120,19 @@ def make_run(
     experiment = experiment.model_copy(update={"name": name or experiment.name})
     paths = seed_run(runs, experiment.name, seed)
     stored = _stored(experiment, seed)
-    claim = acquire(paths, this_process())
+    lease = acquire(paths, this_process())
     paths.experiment.write_text(dump_stored(stored))
-    history = _search(paths, claim, stored, until or experiment.search.generations, diverged)
+    history = _search(paths, lease, stored, until or experiment.search.generations, diverged)
     for record in _retrainings(history, stored, retrained) if retrained else ():
-        _commit_retraining(paths, claim, record)
+        _commit_retraining(paths, lease, record)
     for file in paths.directory.rglob("*.pt"):
         # Afterwards, because a commit would compute the digest of every byte.
         os.truncate(file, max(weights, file.stat().st_size))
-    with Attempt(paths, claim.token, {**CONDITIONS, **conditions}) as attempt:
+    with Attempt(paths, lease.token, {**CONDITIONS, **conditions}) as attempt:
         attempt.event("committed", stage="search", step=history.generation)
         for record in _retrainings(history, stored, retrained) if retrained else ():
             attempt.event("committed", stage=stage_of(record), step=len(record.epochs))
-    claim.release()
+    lease.release()
     return paths.directory
 
 
@@ -147,7 +147,7 @@ def _stored(experiment: Experiment, seed: int) -> StoredExperiment:
 
 def _search(
     paths: RunPaths,
-    claim: Lease,
+    lease: Lease,
     stored: StoredExperiment,
     until: int,
     diverged: Mapping[int, int],
@@ -165,7 +165,7 @@ def _search(
     history = stage.start()
     for _generation in range(until):
         history = stage.advance(history, lambda: False)
-    store = RunStore(paths, "search", signature=header.signature, claim=claim)
+    store = RunStore(paths, "search", signature=header.signature, lease=lease)
     store.commit(until, lambda folder: stage.save(history, folder), stage.summary(history))
     return history
 
@@ -270,12 +270,12 @@ def _retraining(
     )
 
 
-def _commit_retraining(paths: RunPaths, claim: Lease, record: Retraining) -> None:
+def _commit_retraining(paths: RunPaths, lease: Lease, record: Retraining) -> None:
     def save(folder: Path) -> None:
         write_retraining(record, folder / RECORD_NAME)
         (folder / "weights.pt").touch()
 
-    store = RunStore(paths, stage_of(record), signature=record.header.signature, claim=claim)
+    store = RunStore(paths, stage_of(record), signature=record.header.signature, lease=lease)
     store.commit(len(record.epochs), save, record.summary)
 
 

@@ -13,6 +13,7 @@ from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.retraining.spec import Origin, RetrainingPlan, RetrainSpec
 from emtnas_hpc.runner.loop import Interrupted
 from emtnas_hpc.settings.experiment import RetrainingSettings
+from emtnas_hpc.settings.loading import build_experiment
 from emtnas_hpc.space.architecture import decode, random_chromosome
 
 #: Everything on, and an epoch of three steps: 6, 6 and 0 mini-batches and a rest.
@@ -54,16 +55,14 @@ def streamed(
 
 @pytest.fixture(scope="session")
 def order() -> RetrainSpec:
+    experiment = build_experiment({"name": "tiny", "tasks": ["digits"]}, REGISTRY)
     return RetrainSpec(
-        experiment="tiny",
+        experiment=experiment.model_copy(update={"retraining": SETTINGS}),
         seed=3,
-        threads=1,
         architecture=decode(random_chromosome(np.random.default_rng(5))),
         origin=ORIGIN,
         task="digits",
-        images=REGISTRY["digits"],
         n_normal=1,
-        settings=SETTINGS,
     )
 
 
@@ -74,13 +73,17 @@ def plan(order: RetrainSpec, digits: Prepared) -> RetrainingPlan:
 
 @pytest.fixture(scope="session")
 def changed(order: RetrainSpec) -> Callable[..., RetrainSpec]:
-    """The order with some of its fields, or some settings, changed."""
+    """The order with some of its fields, or settings of it or of its experiment, changed."""
 
     def change(**values: Any) -> RetrainSpec:
-        of_order = {field.name for field in fields(order)}
-        settings = {name: values.pop(name) for name in tuple(values) if name not in of_order}
-        changed = values.pop("settings", order.settings).model_copy(update=settings)
-        return replace(order, settings=changed, **values)
+        own = {f.name: values.pop(f.name) for f in fields(order) if f.name in values}
+        settings = values.pop("settings", order.settings)
+        images = {own.get("task", order.task): values.pop("images", order.images)}
+        names = {"name", "threads", "precision"} & set(values)
+        whole = {name: values.pop(name) for name in names}
+        whole["retraining"] = settings.model_copy(update=values)
+        whole["task"] = {**order.experiment.task, **images}
+        return replace(order, experiment=order.experiment.model_copy(update=whole), **own)
 
     return change
 

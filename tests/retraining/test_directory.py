@@ -14,12 +14,13 @@ from emtnas_hpc.errors import DataError, InputError, UnpreparedError
 from emtnas_hpc.retraining.record import TestResult, write_retraining
 from emtnas_hpc.retraining.run_dir import (
     is_finished,
+    plan_retraining,
     read_identity,
     refuse_other_retraining,
-    retraining_left,
     store_identity,
 )
 from emtnas_hpc.retraining.spec import RetrainingPlan, RetrainSpec
+from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.settings.experiment import TaskSettings
 from emtnas_hpc.space.architecture import decode
 
@@ -33,44 +34,45 @@ def paths(tmp_path: Path) -> RunPaths:
 
 @contextmanager
 def owned(paths: RunPaths) -> Iterator[Lease]:
-    claim = acquire(paths, this_process())
-    yield claim
-    claim.release()
+    lease = acquire(paths, this_process())
+    yield lease
+    lease.release()
 
 
 def finish(paths: RunPaths, plan: RetrainingPlan) -> None:
     """Commits the record of a retraining that is over, after storing what it is for."""
-    with owned(paths) as claim:
-        signature = store_identity(paths, plan, claim)
+    with owned(paths) as lease:
+        signature = store_identity(paths, plan, lease)
         record = replace(plan.beginning(), test=TestResult(0.5, None, None, None, 0.0))
-        store = RunStore(paths, plan.order.stage_name, signature=signature, claim=claim)
+        store = RunStore(paths, plan.spec.stage_name, signature=signature, lease=lease)
         store.commit(6, lambda folder: write_retraining(record, folder / "record.json"))
 
 
 def left(paths: RunPaths, order: RetrainSpec, data_dir: Path) -> RetrainingPlan | None:
-    return retraining_left(paths, order, data_dir)
+    run = RunSpec(order.experiment, order.seed, paths, data_dir, "cpu")
+    return plan_retraining(run, order)
 
 
 def test_what_a_folder_is_for_is_written_once_and_read_back(
     paths: RunPaths, plan: RetrainingPlan
 ) -> None:
-    assert read_identity(paths, plan.order) is None
-    with owned(paths) as claim:
-        assert store_identity(paths, plan, claim) == plan.identity.signature
-        file = paths.stage(plan.order.stage_name).identity
+    assert read_identity(paths, plan.spec) is None
+    with owned(paths) as lease:
+        assert store_identity(paths, plan, lease) == plan.identity.signature
+        file = paths.stage(plan.spec.stage_name).identity
         before = file.stat().st_mtime_ns
-        assert store_identity(paths, plan, claim) == plan.identity.signature
+        assert store_identity(paths, plan, lease) == plan.identity.signature
         assert file.stat().st_mtime_ns == before
-    stored = read_identity(paths, plan.order)
+    stored = read_identity(paths, plan.spec)
     assert stored.values == plan.identity.values
 
 
 def test_another_architecture_is_refused_with_the_difference(
     paths: RunPaths, plan: RetrainingPlan
 ) -> None:
-    with owned(paths) as claim:
-        store_identity(paths, plan, claim)
-    other = replace(plan, order=replace(plan.order, architecture=decode((0,) * 40), seed=4))
+    with owned(paths) as lease:
+        store_identity(paths, plan, lease)
+    other = replace(plan, spec=replace(plan.spec, architecture=decode((0,) * 40), seed=4))
     with pytest.raises(InputError, match=r"was made with other settings: genotype is .*; seed is"):
         refuse_other_retraining(paths, other)
 
@@ -80,35 +82,35 @@ def test_a_folder_of_an_earlier_version_goes_on_under_its_own_signature(
 ) -> None:
     """It knew one setting less: what it did not know has its default."""
     order = changed(part_batches=1000)
-    asked = replace(plan, order=order)
-    with owned(paths) as claim:
-        store_identity(paths, asked, claim)
+    asked = replace(plan, spec=order)
+    with owned(paths) as lease:
+        store_identity(paths, asked, lease)
         file = paths.stage(order.stage_name).identity
         lines = file.read_text().replace(asked.identity.signature, "e" * 64).splitlines()
         file.write_text("\n".join(line for line in lines if "part_batches" not in line))
-        assert store_identity(paths, asked, claim) == "e" * 64
+        assert store_identity(paths, asked, lease) == "e" * 64
 
 
 @pytest.mark.parametrize("text", ["hello", "a = 1", "signature = 's'\nidentity = 3", "\udcff"])
 def test_a_file_that_is_none_of_ours_is_named(
     paths: RunPaths, plan: RetrainingPlan, text: str
 ) -> None:
-    file = paths.stage(plan.order.stage_name).identity
+    file = paths.stage(plan.spec.stage_name).identity
     file.parent.mkdir(parents=True)
     file.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(InputError, match=r"is not the retraining\.toml of a retraining"):
-        read_identity(paths, plan.order)
+        read_identity(paths, plan.spec)
 
 
 def test_a_retraining_that_is_finished_needs_its_data_no_more(
     paths: RunPaths, plan: RetrainingPlan, data_dir: Path, changed: Changed
 ) -> None:
-    gone = changed(images=TaskSettings(**{**dict(plan.order.images), "source": "npz:gone.npz"}))
-    assert left(paths, plan.order, data_dir) == plan
+    gone = changed(images=TaskSettings(**{**dict(plan.spec.images), "source": "npz:gone.npz"}))
+    assert left(paths, plan.spec, data_dir) == plan
     with pytest.raises(DataError, match=r"gone\.npz"):
         left(paths, gone, data_dir)
     finish(paths, plan)
-    assert left(paths, plan.order, data_dir) is None
+    assert left(paths, plan.spec, data_dir) is None
     assert left(paths, gone, data_dir) is None
     with pytest.raises(DataError, match=r"gone\.npz"):
         left(paths, replace(gone, seed=4), data_dir)
@@ -118,10 +120,10 @@ def test_a_retraining_that_is_finished_needs_its_data_no_more(
 def test_a_retraining_is_finished_when_its_last_commit_is_good_and_has_the_verdict(
     paths: RunPaths, plan: RetrainingPlan, damage: str
 ) -> None:
-    assert not is_finished(paths, plan.order)
+    assert not is_finished(paths, plan.spec)
     finish(paths, plan)
-    assert is_finished(paths, plan.order)
-    commit = paths.stage(plan.order.stage_name).commit(6)
+    assert is_finished(paths, plan.spec)
+    commit = paths.stage(plan.spec.stage_name).commit(6)
     if damage == "record":
         (commit / "record.json").write_text("noise")
     elif damage == "manifest":
@@ -129,12 +131,12 @@ def test_a_retraining_is_finished_when_its_last_commit_is_good_and_has_the_verdi
     elif damage == "none yet":
         commit.rename(commit.with_name("gone"))
     else:
-        with owned(paths) as claim:
+        with owned(paths) as lease:
             signature = plan.identity.signature
-            store = RunStore(paths, plan.order.stage_name, signature=signature, claim=claim)
+            store = RunStore(paths, plan.spec.stage_name, signature=signature, lease=lease)
             record = plan.beginning()
             store.commit(7, lambda folder: write_retraining(record, folder / "record.json"))
-    assert not is_finished(paths, plan.order)
+    assert not is_finished(paths, plan.spec)
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut off"])
@@ -157,4 +159,4 @@ def test_a_finished_retraining_needs_no_test_set(
     data_dir = tmp_path / "data"
     shutil.copytree(digits.folder, data_dir / digits.folder.name)
     (data_dir / digits.folder.name / "test_images.npy").unlink()
-    assert left(paths, plan.order, data_dir) is None
+    assert left(paths, plan.spec, data_dir) is None

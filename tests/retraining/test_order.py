@@ -31,7 +31,7 @@ DIFFERENT = [
 
 #: What makes no retraining another one.
 SAME = [
-    {"experiment": "other"},
+    {"name": "other"},
     {"recipe": "other"},
     {"origin_": "other"},
     {"normal_cells": (7,)},

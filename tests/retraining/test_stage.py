@@ -65,9 +65,9 @@ def test_it_says_what_it_is(plan: RetrainingPlan, whole: Path) -> None:
     header = loaded(plan, whole / "1")[1].header
     assert (header.task, header.found_on, header.individual) == ("digits", "digits", 17)
     assert (header.n_training, header.n_test, header.n_epochs) == (1442, 355, 2)
-    assert header.genotype == format_genotype(plan.order.architecture)
+    assert header.genotype == format_genotype(plan.spec.architecture)
     assert header.signature == plan.identity.signature
-    assert header.recipe == plan.order.label
+    assert header.recipe == plan.spec.label
     assert (header.shape.channels, header.shape.n_normal) == (2, 1)
 
 
@@ -81,8 +81,8 @@ def test_parameters_are_those_of_the_network(
     from emtnas_hpc.space.architecture import decode, random_chromosome
 
     architecture = decode(random_chromosome(np.random.default_rng(seed)))
-    order = replace(plan.order, architecture=architecture, n_normal=n_normal)
-    other = replace(plan, order=order)
+    spec = replace(plan.spec, architecture=architecture, n_normal=n_normal)
+    other = replace(plan, spec=spec)
     network = Network(other.shape, architecture, torch.Generator())
     record = other.beginning()
     assert record.parameters_in_use == sum(p.numel() for p in network.parameters())
@@ -162,7 +162,7 @@ def test_training_sees_training_and_validation_images(
 def test_another_seed_begins_with_other_weights(
     plan: RetrainingPlan, whole: Path, tmp_path: Path
 ) -> None:
-    other = replace(plan, order=replace(plan.order, seed=4))
+    other = replace(plan, spec=replace(plan.spec, seed=4))
     stage = other.stage(CPU, SILENT)
     end = saved(stage, stage.advance(stage.start(), lambda: False), tmp_path / "end")
     named = list(retraining_differences(whole / "1", end))

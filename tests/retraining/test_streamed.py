@@ -38,8 +38,9 @@ def plan(
 
 
 def with_workers(plan: RetrainingPlan, n: int) -> RetrainingPlan:
-    settings = plan.order.settings.model_copy(update={"data_workers": n})
-    return replace(plan, order=replace(plan.order, settings=settings))
+    settings = plan.spec.settings.model_copy(update={"data_workers": n})
+    experiment = plan.spec.experiment.model_copy(update={"retraining": settings})
+    return replace(plan, spec=replace(plan.spec, experiment=experiment))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_it_is_the_same_retraining_with_any_number_of_workers(
 ) -> None:
     other = with_workers(plan, n_workers)
     assert other.identity == plan.identity
-    assert other.order.name == plan.order.name
+    assert other.spec.name == plan.spec.name
     stage = other.stage(CPU, SILENT)
     record = stage.start()
     for _step in range(N_STEPS):

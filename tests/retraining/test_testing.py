@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def network(plan: RetrainingPlan) -> Network:
     generator = torch.Generator().manual_seed(0)
-    return Network(plan.shape, plan.order.architecture, generator)
+    return Network(plan.shape, plan.spec.architecture, generator)
 
 
 def on_device(data: Prepared) -> DeviceImages:
@@ -112,7 +112,7 @@ def medmnist(tmp_path: Path) -> Callable[..., Prepared]:
 
 def network_for(plan: RetrainingPlan, data: Prepared) -> Network:
     shape = replace(plan, data=data).shape
-    return Network(shape, plan.order.architecture, torch.Generator().manual_seed(1))
+    return Network(shape, plan.spec.architecture, torch.Generator().manual_seed(1))
 
 
 def test_a_medmnist_set_of_two_classes_has_the_auc_of_its_second(

@@ -13,8 +13,15 @@ from emtnas_hpc.checkpoint.ownership import Lease, acquire, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import DamagedError, StoppedError, StorageError, SupersededError
 from emtnas_hpc.runner.attempts import Attempt, read_attempts
-from emtnas_hpc.runner.context import Reason, ReasonToStop, no_reason
-from emtnas_hpc.runner.loop import Outcome, Progress, run
+from emtnas_hpc.runner.context import (
+    Callbacks,
+    Progress,
+    Reason,
+    ReasonToStop,
+    RunContext,
+    no_reason,
+)
+from emtnas_hpc.runner.loop import Outcome, run
 from emtnas_hpc.runner.signals import StopRequest
 
 
@@ -24,8 +31,8 @@ class Bench:
     def __init__(self, paths: RunPaths, clock) -> None:
         self.paths = paths
         self.clock = clock
-        self.claim: Lease = acquire(paths, this_process())
-        self.attempt = Attempt(paths, self.claim.token, {})
+        self.lease: Lease = acquire(paths, this_process())
+        self.attempt = Attempt(paths, self.lease.token, {})
         self.progress: list[Progress] = []
 
     def run(
@@ -35,17 +42,15 @@ class Bench:
         commit_interval_s: float = 0.0,
         reason_to_stop: ReasonToStop = no_reason,
     ) -> Outcome:
-        store = RunStore(self.paths, stage.name, signature=SIGNATURE, claim=self.claim)
+        store = RunStore(self.paths, stage.name, signature=SIGNATURE, lease=self.lease)
         with StopRequest() as stop:
             return run(
                 stage,
                 store,
-                stop,
                 self.attempt,
+                RunContext(stop, Callbacks(self.progress.append), reason_to_stop=reason_to_stop),
                 commit_interval_s=commit_interval_s,
                 grace_s=30.0,
-                notify=self.progress.append,
-                reason_to_stop=reason_to_stop,
                 clock=self.clock,
             )
 

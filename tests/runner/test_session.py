@@ -15,10 +15,10 @@ def _open(
     paths: RunPaths,
     me: Owner | None = None,
     take_over: bool = False,
-    terms: RunContext | None = None,
+    context: RunContext | None = None,
 ):
-    terms = terms or RunContext(me or this_process())
-    return open_run(paths, terms, provenance={"threads": 1}, take_over=take_over)
+    context = context or RunContext(me=me or this_process())
+    return open_run(paths, context, provenance={"threads": 1}, take_over=take_over)
 
 
 def _last_events(paths: RunPaths) -> list[dict[str, object]]:
@@ -29,7 +29,7 @@ def test_a_run_is_owned_while_it_is_open(paths: RunPaths) -> None:
     me = this_process()
     with _open(paths, me) as opened:
         assert read_owner(paths.owner) == me
-        opened.claim.check()
+        opened.lease.check()
         with pytest.raises(OwnedError), _open(paths):
             pytest.fail("opened twice")
     assert read_owner(paths.owner) is None
@@ -51,7 +51,7 @@ def test_a_refused_start_is_no_attempt(paths: RunPaths) -> None:
 
 def test_what_superseded_attempts_left_is_deleted(paths: RunPaths) -> None:
     with _open(paths) as opened:
-        dead = opened.claim.token
+        dead = opened.lease.token
     stage = paths.stage("search")
     stage.temporary(3, dead).mkdir(parents=True)
     stage.temporary(3, "beef").mkdir()
@@ -75,7 +75,7 @@ def test_what_a_process_left_that_was_killed_before_its_attempt_is_deleted(
 def test_an_attempt_that_was_begun_before_the_ownership_goes_on_with_it(paths: RunPaths) -> None:
     me = this_process()
     with Attempt(paths, me.token, {"owned": False, "job_id": "7"}) as attempt:
-        with _open(paths, terms=RunContext(me, attempt)) as opened:
+        with _open(paths, context=RunContext(me=me, attempt=attempt)) as opened:
             assert opened.attempt is attempt
         attempt.event("after")
     (record,) = read_attempts(paths)
@@ -89,7 +89,7 @@ def test_the_end_of_an_attempt_is_recorded_by_whoever_began_it(paths: RunPaths) 
         pytest.raises(ValueError, match="bad"),
         Attempt(paths, me.token, {}) as attempt,
         end_recorded(attempt),
-        _open(paths, terms=RunContext(me, attempt)),
+        _open(paths, context=RunContext(me=me, attempt=attempt)),
     ):
         raise ValueError("bad")
     assert [event["event"] for event in _last_events(paths)] == ["failed"]
@@ -145,7 +145,7 @@ def test_a_superseded_process_says_so_in_its_own_attempt_and_frees_nothing(
 
     def be_superseded(opened: OpenRun) -> None:
         acquire(paths, second, take_over=True)
-        opened.claim.check()
+        opened.lease.check()
 
     with pytest.raises(SupersededError), _open(paths) as opened:
         be_superseded(opened)

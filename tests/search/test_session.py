@@ -12,12 +12,12 @@ from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import DamagedError, DataError, EmtnasError, InputError, StartOverError
 from emtnas_hpc.pipeline import run_stages
 from emtnas_hpc.runner.attempts import read_attempts
-from emtnas_hpc.runner.context import log_to
+from emtnas_hpc.runner.context import Callbacks, RunContext, log_to
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.device import choose_device
 from emtnas_hpc.search.run_dir import read_stored
-from emtnas_hpc.search.session import Callbacks, RunSpec
+from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.search.verify import compare_newest, repeat_newest
 from emtnas_hpc.settings.names import dump_stored
 from emtnas_hpc.supernet.graphs import CaptureError
@@ -28,9 +28,8 @@ class Told:
 
     def __init__(self, on_step=lambda _step: None):
         self.steps, self.said = [], []
-        self.listeners = Callbacks(
+        self.callbacks = Callbacks(
             lambda progress: (self.steps.append(progress.step), on_step(progress.step)),
-            lambda _phase, _task: None,
         )
 
 
@@ -51,7 +50,7 @@ def request_of(experiment_of, data_dir, tmp_path):
 def search(request, told=None):
     told = told or Told()
     with log_to(told.said.append), StopRequest() as stop:
-        return run_stages(request, told.listeners, stop)
+        return run_stages(request, RunContext(stop, told.callbacks))
 
 
 def search_until(request, generation):

@@ -21,11 +21,11 @@ from emtnas_hpc.errors import (
 )
 from emtnas_hpc.pipeline import run_stages
 from emtnas_hpc.runner.attempts import AttemptRecord, read_attempts
-from emtnas_hpc.runner.context import RunContext
-from emtnas_hpc.runner.loop import Outcome, Progress
+from emtnas_hpc.runner.context import Callbacks, Progress, RunContext
+from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.run_dir import store_experiment
-from emtnas_hpc.search.session import Callbacks, RunSpec, plan_search
+from emtnas_hpc.search.session import RunSpec, plan_search
 from emtnas_hpc.search.verify import compare_newest
 from emtnas_hpc.settings.loading import build_experiment
 from emtnas_hpc.slurm import worker
@@ -54,9 +54,9 @@ class Launched:
         self.search = RunSpec(build_experiment(TINY, REGISTRY), 0, self.run, data_dir, "cpu")
         self.slurm = slurm
         self._patch = patch
-        claim = acquire(self.run, this_process())
-        store_experiment(self.run, plan_search(self.search), claim)
-        claim.release()
+        lease = acquire(self.run, this_process())
+        store_experiment(self.run, plan_search(self.search), lease)
+        lease.release()
         request = JobSpec(profile=Profile(), data=str(data_dir), device="cpu", mend="prepare it")
         write_job_spec(self.run.jobs, request, "launch")
         self.me, self.spare = record_job(self.run, "7"), record_job(self.run, "8", "7")
@@ -75,8 +75,7 @@ class Launched:
         def progress(progress: Progress) -> None:
             act(progress.step)
 
-        listeners = Callbacks(progress, lambda _phase, _task: None)
-        self._patch.setattr(worker, "log_callbacks", lambda: listeners)
+        self._patch.setattr(worker, "log_callbacks", lambda: Callbacks(progress))
 
     def start(self) -> None:
         SeedJob(str(self.run.directory))()
@@ -137,9 +136,8 @@ def test_a_job_carries_a_seed_to_the_end_of_the_foreground_and_cancels_its_spare
     assert "torch" in attempt.provenance
     assert attempt.has_owned
     alone = dataclasses.replace(launched.search, paths=RunPaths(tmp_path / "alone"))
-    quiet = Callbacks(lambda _: None, lambda _phase, _task: None)
     with StopRequest() as stop:
-        assert run_stages(alone, quiet, stop) is Outcome.DONE
+        assert run_stages(alone, RunContext(stop)) is Outcome.DONE
     assert compare_newest(launched.run, alone.paths).difference is None
 
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from emtnas_hpc.runner.loop import Progress
+from emtnas_hpc.runner.context import Progress
 from emtnas_hpc.slurm.logs import log_callbacks, say
 
 

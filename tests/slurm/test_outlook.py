@@ -10,13 +10,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 from fake_runs import Retrained, make_run
 
 from emtnas_hpc.checkpoint.ownership import this_process
+from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.settings.loading import load_experiment
 from emtnas_hpc.slurm.plan import Forecast, Measurements, read_measurements
 from emtnas_hpc.slurm.profile import Profile
-from emtnas_hpc.slurm.snapshot import read_snapshot
-from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.slurm.snapshot import measure_pace, measure_stages
+from emtnas_hpc.slurm.snapshot import measure_pace, measure_stages, read_snapshot
 
 SHORT = ("search.generations=3", "retraining.normal_cells=[2]", "retraining.epochs=2")
 FIRST, SECOND = (f"retraining/cifar10{end}-n2-long+epochs=2" for end in ("", "0"))

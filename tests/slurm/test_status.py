@@ -118,7 +118,7 @@ def test_progress_is_told_and_the_work_left_estimated(tmp_path: Path, stand_ins:
     seed = _one(_survey(_run(tmp_path, 0, until=2)))
     assert (seed.sight.generation, seed.sight.n_generations) == (2, 5)
     assert seed.sight.progress is not None
-    assert len(seed.sight.progress.true_fitness) == 2
+    assert len(seed.sight.progress.tasks) == 2
     assert seed.seconds > 0
     assert seed.ahead.seconds == pytest.approx(3 * seed.seconds)
 

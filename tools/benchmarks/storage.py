@@ -56,8 +56,8 @@ def _commit_and_resume(
     name: str, trainings: list[Training], directory: Path, repetitions: int, target: int
 ) -> list[Row]:
     paths = RunPaths(directory)
-    claim = acquire(paths, this_process())
-    store = RunStore(paths, "search", signature="bench", claim=claim)
+    lease = acquire(paths, this_process())
+    store = RunStore(paths, "search", signature="bench", lease=lease)
 
     def write(into: Path) -> None:
         for task, training in enumerate(trainings):
