@@ -6,6 +6,7 @@ so a flipped bit in it is damage and never another signature.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -190,9 +191,11 @@ def find_missing(directory: Path, manifest: Manifest, file: str) -> list[Damage]
     expected = manifest.files.get(file)
     if expected is None:
         return [Damage(file, "to be in the manifest", "no entry")]
-    with storage_errors(directory / file, "read"):
-        there = is_there(directory / file)
-        found = f"{(directory / file).stat().st_size} bytes" if there else "no file"
+    found = "no file"
+    if is_there(directory / file):
+        # Opened, so that a file that may not be read is told now and not by a job.
+        with storage_errors(directory / file, "read"), (directory / file).open("rb") as opened:
+            found = f"{os.fstat(opened.fileno()).st_size} bytes"
     return [] if found == f"{expected.size} bytes" else [Damage(file, str(expected), found)]
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.checkpoint.commits import RunStore, read_committed, read_newest
-from emtnas_hpc.checkpoint.manifest import MANIFEST, Damage, Manifest, read_manifest
+from emtnas_hpc.checkpoint.commits import RunStore, newest_commit, read_committed, read_newest
+from emtnas_hpc.checkpoint.manifest import MANIFEST, Damage, Manifest, Summary, read_manifest
 from emtnas_hpc.checkpoint.paths import RunPaths, StagePaths
 from emtnas_hpc.errors import DamagedError, StorageError, shown
 
@@ -140,3 +140,25 @@ def test_a_commit_that_is_deleted_while_it_refuses_is_passed_over(
 
     monkeypatch.setattr("emtnas_hpc.checkpoint.commits.read_manifest", lose_the_newest)
     assert _read(stage) == "state 2"
+
+
+def _write(stage: StagePaths, n_bytes: int) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / stage.record).write_bytes(bytes(n_bytes))
+
+    return write
+
+
+def test_the_newest_commit_is_told_by_its_manifest_and_the_size_of_its_record(
+    store: RunStore, stage: StagePaths
+) -> None:
+    summary = Summary(1, 1, 2.5, {}, "e")
+    store.commit(1, _write(stage, 7), summary)
+    store.commit(2, _write(stage, 2), summary)
+    (stage.commit(2) / stage.record).write_bytes(b"1")
+    commit = newest_commit(stage)
+    assert commit is not None
+    assert commit.step == 1
+    assert commit.manifest.summary is not None
+    assert commit.manifest.summary.finished
+    assert commit.manifest.summary.n_bytes == 7
