@@ -78,6 +78,15 @@ class SeedResult:
     condition_changes: tuple[str, ...]
     tasks: tuple[TaskResult, ...]
 
+    @property
+    def diverged(self) -> tuple[str, ...]:
+        """Each task whose training loss did, with the first such generation."""
+        return tuple(
+            f"{result.task} in generation {result.diverged_in}"
+            for result in self.tasks
+            if result.diverged_in is not None
+        )
+
 
 def newest_history(directory: Path) -> History:
     """The history of a run's search from the newest commit that still has it good.
