@@ -180,8 +180,8 @@ def _plans(
     """Opens all data of an experiment."""
     where = request.data_dir, request.device, request.mend
     wanted = [RunSpec(experiment, seed, run, *where, take_over=False) for seed, run in runs.items()]
-    plans = plan_seeds(wanted, say)
-    open_transfers(wanted[0], say)
+    plans = plan_seeds(wanted)
+    open_transfers(wanted[0])
     return plans
 
 

@@ -19,7 +19,7 @@ from emtnas_hpc.cli import console
 from emtnas_hpc.cli.children import run_in_children, run_or_say
 from emtnas_hpc.cli.console import ReaderLeft
 from emtnas_hpc.cli.display import open_display
-from emtnas_hpc.cli.events import Event, Listener, Who, callbacks_of, of_experiment
+from emtnas_hpc.cli.events import Event, Listener, Who, callbacks_of, log_to_listener, of_experiment
 from emtnas_hpc.cli.options import (
     DEFAULT_EXPERIMENT,
     DataOption,
@@ -35,7 +35,8 @@ from emtnas_hpc.cli.options import (
 )
 from emtnas_hpc.cli.runs import Folders, Named, SeedOrder, has_work, load_named, said_of
 from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, StoredError
-from emtnas_hpc.pipeline import open_transfers, pending_stages, run_stages, stages_of
+from emtnas_hpc.pipeline import open_transfers, pending_stages, run_stages
+from emtnas_hpc.progress import stages_of
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.assembly import SearchPlan
@@ -152,10 +153,10 @@ def _place(seeds: Sequence[SeedOrder], order: RunOrder, listener: Listener) -> l
     """
     first = seeds[0]
     tell = of_experiment(first.who.experiment, listener)
-    say = callbacks_of(first.who.seed, tell).say
     try:
-        plans = plan_seeds([seed.request for seed in seeds], say)
-        open_transfers(first.request, say)
+        with log_to_listener(first.who.seed, tell):
+            plans = plan_seeds([seed.request for seed in seeds])
+            open_transfers(first.request)
     except DataError:
         placed = _placed(seeds, order, {}, tell)
         if first.who.experiment and any(map(_has_work, placed)):
@@ -262,7 +263,9 @@ def _run_or_say(request: RunSpec, listener: Listener, stop: StopRequest, *, debu
 def _run_seed(request: RunSpec, listener: Listener, stop: StopRequest) -> int:
     for text in _marks(request):
         listener(Event(request.seed, "message", text=text))
-    if run_stages(request, callbacks_of(request.seed, listener), stop) is Outcome.MORE:
+    with log_to_listener(request.seed, listener):
+        outcome = run_stages(request, callbacks_of(request.seed, listener), stop)
+    if outcome is Outcome.MORE:
         return console.STOPPED
     listener(Event(request.seed, "message", text=_finished(request.experiment)))
     return console.DONE

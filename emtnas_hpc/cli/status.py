@@ -183,10 +183,8 @@ def accuracies(seed: SeedStatus) -> list[tuple[str, float | None]]:
     if progress is None:
         return []
     return [
-        (task.name, math.nan if generation is not None else None if math.isnan(best) else best)
-        for task, best, generation in zip(
-            progress.header.tasks, progress.true_fitness, progress.diverged_in, strict=True
-        )
+        (name, math.nan if task.diverged else task.accuracy)
+        for name, task in progress.tasks.items()
     ]
 
 
@@ -208,11 +206,10 @@ def tests(seed: SeedStatus) -> dict[str, float]:
 def diverged(seed: SeedStatus) -> list[str]:
     """What of it diverged, in words: the search of a task, or a retraining."""
     progress = seed.sight.progress
-    tasks = zip(progress.header.tasks, progress.diverged_in, strict=True) if progress else ()
     searches = (
-        f"the search of {task.name} diverged in generation {generation}"
-        for task, generation in tasks
-        if generation is not None
+        f"the search of {name} diverged in {task.diverged}"
+        for name, task in (progress.tasks.items() if progress else ())
+        if task.diverged
     )
     stages = (f"{stage.name} diverged" for stage in seed.sight.stages if stage.diverged)
     return [*searches, *stages]

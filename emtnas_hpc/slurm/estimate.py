@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from emtnas_hpc.pipeline import TrainingImages, stages_of
+from emtnas_hpc.pipeline import TrainingImages
+from emtnas_hpc.progress import stages_of
 from emtnas_hpc.search.history import TaskHeader
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.slurm.slurm import format_minutes

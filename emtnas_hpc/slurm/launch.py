@@ -77,7 +77,7 @@ def update_job_spec(
     if asked == stored.experiment:
         return
     what = difference(_legible(stored.experiment), _legible(asked))
-    if _store(run, experiment, me, say):
+    if _store(run, experiment, me):
         say(f"{shown(run.directory)} is asked for something else from now on: {what}")
     else:
         say(
@@ -86,11 +86,11 @@ def update_job_spec(
         )
 
 
-def _store(run: RunPaths, experiment: Experiment, me: Owner, say: Callable[[str], None]) -> bool:
+def _store(run: RunPaths, experiment: Experiment, me: Owner) -> bool:
     try:
         if not _is_free(run, me):
             return False
-        claim = acquire(run, me, say=say, job_is_gone=gone_jobs())
+        claim = acquire(run, me, job_is_gone=gone_jobs())
         try:
             store_what_may_change(run, experiment, claim)
         finally:
@@ -246,7 +246,7 @@ def _begin(
     if decision.action is not Action.SUBMIT:
         update_job_spec(seed.run, seed.experiment, me, say)
         return Launched(seed, decision)
-    _store_experiment(seed, me, say)
+    _store_experiment(seed, me)
     # All of that may have taken minutes, and `cancel` does not wait for ever.
     if (mark := read_flag(seed.run.cancelled)) is not None and mark != evidence.cancelled:
         return Launched(seed, Decision(Action.LEAVE, "cancelled", f"{mark}; just now"))
@@ -300,13 +300,13 @@ def _see(seed: Seed, me: Owner, queue: Sequence[QueuedJob]) -> RunSnapshot:
     return replace(sight, evidence=evidence)
 
 
-def _store_experiment(seed: Seed, me: Owner, say: Say) -> None:
+def _store_experiment(seed: Seed, me: Owner) -> None:
     stored = read_stored(seed.run)
     if seed.plan is None:
         return
     if stored and with_what_may_change(stored.experiment, seed.experiment) == stored.experiment:
         return
-    claim = acquire(seed.run, me, say=say, job_is_gone=gone_jobs())
+    claim = acquire(seed.run, me, job_is_gone=gone_jobs())
     try:
         store_experiment(seed.run, seed.plan, claim)
     finally:

@@ -123,12 +123,12 @@ def say(message: str) -> None:
 
 
 def log_callbacks() -> Callbacks:
-    """Print a line a step, and what the user should know."""
-    return Callbacks(_say_progress, lambda _phase, _task: None, say)
+    """Print a line a step."""
+    return Callbacks(_say_progress, lambda _phase, _task: None)
 
 
 def _say_progress(progress: Progress) -> None:
-    what, news = _news(progress.summary)
+    what, news = _news(progress.readings)
     say(f"{what} {progress.step}/{progress.n_steps}, {progress.seconds:.1f} s: {news}")
 
 

@@ -11,6 +11,7 @@ from emtnas_hpc.checkpoint.ownership import this_process
 from emtnas_hpc.checkpoint.paths import SEARCH, StagePaths, runs_of
 from emtnas_hpc.errors import InputError, StorageError
 from emtnas_hpc.pipeline import TrainingImages, open_transfers
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
@@ -267,7 +268,8 @@ def _transfers(experiment: Experiment, seed: Seed) -> Mapping[str, TrainingImage
     wanted = RunSpec(
         experiment, 0, seed.run, request.data_dir, request.device, request.mend, take_over=False
     )
-    return open_transfers(wanted, lambda _said: None)
+    with log_to(lambda _said: None):
+        return open_transfers(wanted)
 
 
 def _plan_warnings(proposal: LaunchPlan, known: Measurements) -> list[str]:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from emtnas_hpc.checkpoint.commits import read_committed
+from emtnas_hpc.checkpoint.manifest import Summary
 from emtnas_hpc.checkpoint.ownership import (
     Owner,
     Verdict,
@@ -19,10 +19,8 @@ from emtnas_hpc.checkpoint.ownership import (
 )
 from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths
 from emtnas_hpc.errors import EmtnasError, StorageError
-from emtnas_hpc.pipeline import stages_of
-from emtnas_hpc.retraining.record import RECORD_NAME, read_retraining_progress
+from emtnas_hpc.progress import read_progress, stages_of
 from emtnas_hpc.runner.attempts import read_attempts
-from emtnas_hpc.search.history_file import FILE_NAME, SearchProgress, read_progress
 from emtnas_hpc.search.run_dir import read_stored
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.names import StoredExperiment
@@ -76,15 +74,6 @@ class Ahead:
         return 0.0 if math.isnan(self.seconds) else self.seconds
 
 
-def read_search(paths: RunPaths) -> SearchProgress | None:
-    """How far the search is; None before its first commit.
-
-    Raises:
-        DamagedError: no commit can be read.
-    """
-    return read_committed(paths.search, FILE_NAME, read_progress)
-
-
 def stage_names(
     paths: RunPaths, stored: StoredExperiment | None, experiment: Experiment | None
 ) -> Sequence[str]:
@@ -101,7 +90,7 @@ def stage_names(
     return stages_of(experiment) if experiment else [SEARCH]
 
 
-def search_stage(progress: SearchProgress | None, experiment: Experiment | None) -> StageProgress:
+def search_stage(progress: Summary | None, experiment: Experiment | None) -> StageProgress:
     """The search as a stage.
 
     Args:
@@ -110,14 +99,14 @@ def search_stage(progress: SearchProgress | None, experiment: Experiment | None)
     """
     if progress is None:
         return StageProgress(SEARCH, n_steps=experiment.search.generations if experiment else None)
-    generation, last = progress.generation, progress.header.n_generations
-    return StageProgress(SEARCH, generation, last, progress.seconds, generation == last)
+    seconds = math.nan if progress.seconds is None else progress.seconds
+    return StageProgress(SEARCH, progress.step, progress.n_steps, seconds, progress.finished)
 
 
 def read_retraining_stage(
     paths: RunPaths, name: str, experiment: Experiment | None
 ) -> StageProgress:
-    """How far a retraining is; reads its newest record, and no weights.
+    """How far a retraining is.
 
     Args:
         paths: of the run.
@@ -127,19 +116,20 @@ def read_retraining_stage(
     Raises:
         DamagedError: no commit can be read.
     """
-    progress = read_committed(paths.stage(name), RECORD_NAME, read_retraining_progress)
+    progress = read_progress(paths.stage(name))
     if progress is None:
         return retraining_ahead(name, experiment)
-    accuracy = progress.test_accuracy
+    [(task, result)] = progress.tasks.items()
+    accuracy = math.nan if progress.finished and result.diverged else result.accuracy
     return StageProgress(
         name,
-        progress.epoch,
-        progress.n_epochs,
-        progress.seconds,
-        accuracy is not None,
-        progress.task,
+        progress.step,
+        progress.n_steps,
+        math.nan if progress.seconds is None else progress.seconds,
+        progress.finished,
+        task,
         accuracy,
-        progress.diverged,
+        bool(result.diverged),
     )
 
 
@@ -192,7 +182,7 @@ class RunSnapshot:
 
     paths: RunPaths
     evidence: ObservedState = field(default_factory=ObservedState)
-    progress: SearchProgress | None = None
+    progress: Summary | None = None
     stages: tuple[StageProgress, ...] = (StageProgress(SEARCH),)
     restarts: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -212,12 +202,13 @@ class RunSnapshot:
     @property
     def generation(self) -> int:
         """The newest that is committed; 0 before the first."""
-        return self.progress.generation if self.progress else 0
+        return self.progress.step if self.progress else 0
 
     @property
     def seconds(self) -> float:
         """Of a generation; nan where none has been measured."""
-        return self.progress.seconds if self.progress else math.nan
+        seconds = self.progress.seconds if self.progress else None
+        return math.nan if seconds is None else seconds
 
 
 def read_snapshot(
@@ -238,7 +229,7 @@ def read_snapshot(
         records = tuple(problems.unless(read_records, paths.jobs) or ())
         evidence = ObservedState(records=records, unreadable=shut)
         return RunSnapshot(paths, evidence, problems=tuple(problems.lines))
-    progress = problems.unless(read_search, paths)
+    progress = problems.unless(read_progress, paths.search)
     stages = _stages(paths, progress, asked, problems)
     # What cannot be read may ask for more than is known to be done.
     finished = not problems.lines and all(stage.finished for stage in stages)
@@ -288,7 +279,7 @@ class _Problems:
 
 
 def _stages(
-    paths: RunPaths, search: SearchProgress | None, asked: Experiment | None, problems: _Problems
+    paths: RunPaths, search: Summary | None, asked: Experiment | None, problems: _Problems
 ) -> tuple[StageProgress, ...]:
     stored = problems.unless(read_stored, paths)
     experiment = asked or (stored.experiment if stored else None)
@@ -330,7 +321,7 @@ def measure_pace(sights: Sequence[RunSnapshot], experiment_signature: str) -> Me
         for sight in sights
         if sight.progress is not None
         and not math.isnan(sight.seconds)
-        and sight.progress.header.experiment_signature == experiment_signature
+        and sight.progress.experiment_signature == experiment_signature
     }
     if not measured:
         return Measure(GENERATION_S, "guess: the paper's CIFAR search on a 2080Ti")

@@ -8,7 +8,7 @@ from emtnas_hpc.errors import EmtnasError, InputError, OwnedError, SchedulerErro
 from emtnas_hpc.pipeline import pending_stages
 from emtnas_hpc.pipeline import run_stages as carry_on_run
 from emtnas_hpc.runner.attempts import Attempt, Event, read_attempts
-from emtnas_hpc.runner.context import Reason, RunContext, end_recorded
+from emtnas_hpc.runner.context import Reason, RunContext, end_recorded, log_to
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import ReceivedSignal, StopRequest
 from emtnas_hpc.search.run_dir import read_stored
@@ -56,7 +56,7 @@ def run_worker(run: RunPaths, stop: StopRequest, rule: JobSignalPolicy) -> bool:
     job = job_environment()
     me = this_process(job_id=job.job_id, restart_count=job.restart_count)
     here = {"owned": False, "job_id": job.job_id, "restart_count": job.restart_count}
-    with Attempt(run, me.token, here) as attempt:
+    with log_to(say), Attempt(run, me.token, here) as attempt:
         course = Worker(run, job, me, attempt, stop)
         rule.witness = course.record_signal
         try:
