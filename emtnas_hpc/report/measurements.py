@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,7 @@ COLUMNS = (
 #: What tells the values of a family's cells apart.
 _KEY = ["kind", "task", "found_on", "n_normal", "recipe", "quantity"]
 
-Lines = Mapping[tuple[Any, ...], pd.DataFrame]
+Parts = Mapping[tuple[Any, ...], "Part"]
 
 #: C of the retrained networks, where nothing was retrained: the paper's.
 _CHANNELS = 48
@@ -95,13 +95,30 @@ def _values(retraining: Retraining, counts: bool) -> Iterator[tuple[str, float]]
     yield "macs", retraining.macs / 1e6
 
 
-def lines_of(frame: pd.DataFrame, family: Family) -> Lines:
+@dataclass
+class Part:
+    """What one experiment measured for a cell: values by seed, seeds that diverged, signatures."""
+
+    values: dict[int, float] = field(default_factory=dict)
+    diverged: set[int] = field(default_factory=set)
+    signatures: set[str] = field(default_factory=set)
+
+
+def parts_of(frame: pd.DataFrame, family: Family) -> Parts:
     """The lines of a family's experiments by what tells its cells apart."""
     kinds = {experiment.signature: kind for kind, experiment in family.experiments.items()}
     mine = frame[frame.fits & frame.experiment.isin(list(kinds))]
     mine = mine.assign(kind=[kinds[signature] for signature in mine.experiment])
     counted = mine[~mine.group.isin(_outvoted(mine[mine.quantity == "accuracy"]))]
-    return dict(iter(counted.groupby(_KEY, sort=False)))
+    parts: dict[tuple[Any, ...], Part] = defaultdict(Part)
+    for line in counted.itertuples(index=False):
+        part = parts[tuple(getattr(line, name) for name in _KEY)]
+        part.values[line.seed] = line.value
+        if not line.counts:
+            part.diverged.add(line.seed)
+        if line.signature:
+            part.signatures.add(line.signature)
+    return dict(parts)
 
 
 def _outvoted(networks: pd.DataFrame) -> list[str]:
@@ -123,8 +140,8 @@ class Measured:
         used: signatures of the retrainings that cells were filled with.
     """
 
-    def __init__(self, lines: Lines, family: Family, recipe: Recipe | None) -> None:
-        self._lines, self.family, self.recipe = lines, family, recipe
+    def __init__(self, parts: Parts, family: Family, recipe: Recipe | None) -> None:
+        self._parts, self.family, self.recipe = parts, family, recipe
         self.used: set[str] = set()
 
     @property
@@ -186,19 +203,14 @@ class Measured:
 
     def _summed(self, spec: RowSpec, task: str, quantity: str) -> Cell:
         """The sum of all lines that a cell needs, for seeds that have each of them."""
-        keys = self._keys(spec, task, quantity)
-        parts = [self._lines[key] for key in keys if key in self._lines]
-        if not parts or len(parts) < len(keys):
+        parts = [self._parts.get(key) for key in self._keys(spec, task, quantity)]
+        found = [part for part in parts if part is not None]
+        if not parts or len(found) < len(parts):
             return Cell()
-        lines = pd.concat(parts) if len(parts) > 1 else parts[0]
-        self.used.update(filter(None, lines.signature))
-        if len(parts) == 1:
-            values = dict(zip(lines.seed, lines.value, strict=True))
-        else:
-            groups = lines.groupby("seed").value
-            values = {seed: sum(of) for seed, of in groups if len(of) == len(keys)}
-        diverged = set(lines.seed[~lines.counts]) & set(values)
-        return Cell.of({int(s): float(v) for s, v in values.items()}, map(int, diverged))
+        self.used.update(*(part.signatures for part in found))
+        seeds = set.intersection(*(set(part.values) for part in found))
+        values = {seed: sum(part.values[seed] for part in found) for seed in seeds}
+        return Cell.of(values, set.union(*(part.diverged for part in found)) & seeds)
 
     def _keys(self, spec: RowSpec, task: str, quantity: str) -> list[tuple[Any, ...]]:
         shown = _SHOWS.get(quantity, quantity)

@@ -13,11 +13,11 @@ from emtnas_hpc.report.layouts import own_spec, specs_of
 from emtnas_hpc.report.legend import describe_recipe, legend, meanings
 from emtnas_hpc.report.load import Run
 from emtnas_hpc.report.measurements import (
-    Lines,
     Measured,
+    Parts,
     incumbents_retrainings,
-    lines_of,
     measurements,
+    parts_of,
 )
 from emtnas_hpc.report.paper import TableRow, TableSpec, make_column, paper_table, quantities
 from emtnas_hpc.report.stats import compare, holm
@@ -33,7 +33,7 @@ class _Instance:
 
     spec: TableSpec
     family: Family
-    lines: Lines
+    parts: Parts
     recipe: Recipe | None = None
 
 
@@ -49,7 +49,7 @@ def build_tables(runs: Sequence[Run], numbers: Collection[int] | None = None) ->
     used: set[str] = set()
     tables = []
     for instance in sorted(_instances(runs, frame, numbers), key=lambda i: i.spec.number):
-        measured = Measured(instance.lines, instance.family, instance.recipe)
+        measured = Measured(instance.parts, instance.family, instance.recipe)
         table = fill(instance.spec, measured)
         says_something = _says_something(table, instance)
         if says_something or numbers is not None:
@@ -146,7 +146,7 @@ def _instances(
 ) -> Iterator[_Instance]:
     found = set()
     for family in families_of(runs):
-        lines = lines_of(frame, family)
+        parts = parts_of(frame, family)
         specs = specs_of(family)
         if numbers is not None:
             # A table that the runs fill in part counts when it is asked for.
@@ -155,7 +155,7 @@ def _instances(
             specs += [spec for spec in more if spec.kinds & set(family.experiments)]
         for spec in specs:
             found.add(spec.number)
-            yield from _by_recipe(_Instance(spec, family, lines))
+            yield from _by_recipe(_Instance(spec, family, parts))
     for number in sorted(set(numbers or ()) - found):
         yield _Instance(paper_table(number), Family({}, {}), {})
 
