@@ -2,31 +2,63 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from emtnas_hpc.checkpoint.os_errors import storage_errors
-from emtnas_hpc.cli.console import open_screen
+from emtnas_hpc.cli.console import make_table, open_screen
 from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption, typed_path
-from emtnas_hpc.cli.report_view import print_searches, print_tables
 from emtnas_hpc.errors import EmtnasError, InputError
-from emtnas_hpc.report.load import Run, Runs, read_runs
+from emtnas_hpc.report.experiments import experiments_of
+from emtnas_hpc.report.load import Run, read_runs
 from emtnas_hpc.report.paper import NUMBERS
 from emtnas_hpc.report.render import (
     as_csv,
     as_json,
     as_latex,
     as_markdown,
-    searches_as_csv,
+    column_width,
+    label_width,
+    lines_as_csv,
+    parts,
     table_values,
 )
-from emtnas_hpc.report.table import Table
-from emtnas_hpc.report.tables import build_tables, search_tables, summarise
-from emtnas_hpc.retraining.record import Retraining
+from emtnas_hpc.report.searches import (
+    CSV_COLUMNS,
+    search_lines,
+    search_notes,
+    search_table,
+    search_values,
+)
+from emtnas_hpc.report.table import Row, Table
+from emtnas_hpc.report.tables import build_tables
+
+
+class ReportFormat(StrEnum):
+    """What a report may be made as."""
+
+    SCREEN = "screen"
+    MARKDOWN = "markdown"
+    LATEX = "latex"
+    CSV = "csv"
+    JSON = "json"
+    HTML = "html"
+
+
+_REPORT, _SEARCHES = "report", "searches.csv"
+_SUFFIXES = {
+    ReportFormat.MARKDOWN: "md",
+    ReportFormat.LATEX: "tex",
+    ReportFormat.CSV: "csv",
+    ReportFormat.JSON: "json",
+}
+_FILES = (*_SUFFIXES, ReportFormat.HTML)
 
 
 def report(
@@ -60,73 +92,101 @@ def report(
     """
     from emtnas_hpc.cli.runs import find_runs
 
-    chosen = choose_format(format_, as_json=json_)
-    make_report(ReportRequest(find_runs(run, runs), tuple(table), chosen, output))
+    chosen = _chosen_format(format_, as_json=json_)
+    for number in table:
+        if number not in NUMBERS:
+            raise InputError(f"--table is {number}, expected one of {_listed(NUMBERS)}")
+    if output is not None and chosen is ReportFormat.SCREEN:
+        raise InputError(
+            f"--output takes files, --format screen is none; expected {_listed(_FILES)}"
+        )
+    made = Report(find_runs(run, runs), table)
+    if output is not None:
+        for path in _written(made, chosen, output):
+            print(path)
+    elif chosen is ReportFormat.CSV:
+        print(_one_csv(made), end="")
+    else:
+        _print(made, chosen or ReportFormat.SCREEN)
 
 
-_ADVICE = "choose another --output"
-_REPORT, _SEARCHES = "report", "searches.csv"
+def print_report(directories: Sequence[Path], *, as_json: bool) -> None:
+    """Prints the report of these run directories on stdout, and what could not be read on stderr.
 
-
-class ReportFormat(StrEnum):
-    """What a report may be made as."""
-
-    SCREEN = "screen"
-    MARKDOWN = "markdown"
-    LATEX = "latex"
-    CSV = "csv"
-    JSON = "json"
-    HTML = "html"
-
-
-_SUFFIXES = {
-    ReportFormat.MARKDOWN: "md",
-    ReportFormat.LATEX: "tex",
-    ReportFormat.CSV: "csv",
-    ReportFormat.JSON: "json",
-}
-_FILES = (*_SUFFIXES, ReportFormat.HTML)
-
-
-@dataclass(frozen=True)
-class ReportRequest:
-    """What to report, and how.
-
-    Attributes:
-        directories: run directories.
-        numbers: of the paper's tables; empty for all that have a value.
-        format: None is the screen, or with an output directory all that are files.
-        output: directory for files; None is stdout.
+    Raises:
+        EmtnasError: none of them has a readable commit.
     """
-
-    directories: Sequence[Path]
-    numbers: Sequence[int]
-    format: ReportFormat | None
-    output: Path | None
+    _print(Report(directories), ReportFormat.JSON if as_json else ReportFormat.SCREEN)
 
 
-@dataclass(frozen=True)
 class Report:
-    """Everything that there is to say.
+    """What there is to report; what could not be read is said on stderr.
 
     Attributes:
         found: the runs.
         tables: of what was retrained.
-        searches: how searches went, a table an experiment; none where certain tables are asked for.
+        experiments: whose searches are told of; none where certain tables are asked for.
     """
 
-    found: Runs
-    tables: tuple[Table, ...]
-    searches: tuple[Table, ...]
+    def __init__(self, directories: Sequence[Path], numbers: Sequence[int] = ()) -> None:
+        self.found = read_runs(directories)
+        for problem in self.found.problems:
+            print(f"skipped {problem}", file=sys.stderr)
+        if not self.found.runs:
+            raise EmtnasError(f"no commit that can be read in {', '.join(map(str, directories))}")
+        self.tables = build_tables(self.found.runs, numbers or None)
+        self.experiments = () if numbers else experiments_of(self.found.runs)
+
+    def text(self, chosen: ReportFormat) -> str:
+        """The report in one of the formats that are files."""
+        if chosen is ReportFormat.CSV:
+            return as_csv(self.tables)
+        if chosen is ReportFormat.HTML:
+            # Matplotlib takes a second to import, and only this needs it.
+            from emtnas_hpc.report.page import make_page
+
+            return make_page(self.found, self.tables)
+        if chosen is ReportFormat.JSON:
+            return as_json(self._values())
+        searches = [
+            replace(table, notes=(*table.diverged_notes(), *search_notes([experiment])))
+            for experiment in self.experiments
+            for table in [search_table(experiment)]
+        ]
+        as_text = as_markdown if chosen is ReportFormat.MARKDOWN else as_latex
+        return as_text((*self.tables, *searches))
+
+    def searches_csv(self) -> str:
+        """What searches found, seed by seed."""
+        return lines_as_csv(search_lines(self.found.runs), CSV_COLUMNS)
+
+    def _values(self) -> dict[str, Any]:
+        runs = self.found.runs
+        return {
+            "tables": list(map(table_values, self.tables)),
+            "experiments": list(map(search_values, experiments_of(runs))),
+            "seeds": [asdict(run.search) for run in runs if run.search is not None],
+            "retrainings": [values for run in runs for values in _retraining_values(run)],
+            "problems": self.found.problems,
+        }
 
 
-def choose_format(names: Sequence[str], *, as_json: bool) -> ReportFormat | None:
-    """The format that `--format` and `--json` ask for together; None where they say nothing.
+def _retraining_values(run: Run) -> Iterator[dict[str, Any]]:
+    """All of every retraining but its curve."""
+    for retraining in run.retrainings:
+        values = asdict(replace(retraining, test=retraining.verdict, part=None, epochs=()))
+        del values["epochs"], values["part"]
+        yield {
+            "directory": run.directory,
+            "epoch": len(retraining.epochs),
+            **values,
+            "diverged": retraining.diverged or None,
+            "counts": run.counts(retraining),
+        }
 
-    Raises:
-        InputError: there is no such format, several are asked for, or the two contradict each
-            other.
-    """
+
+def _chosen_format(names: Sequence[str], *, as_json: bool) -> ReportFormat | None:
+    """The format that `--format` and `--json` ask for together; None where they say nothing."""
     if len(set(names)) > 1:
         raise InputError(
             f"--format is given {len(names)} times ({', '.join(names)}); give one of them, or "
@@ -140,113 +200,21 @@ def choose_format(names: Sequence[str], *, as_json: bool) -> ReportFormat | None
     return ReportFormat.JSON if as_json else ReportFormat(name) if name else None
 
 
-def make_report(request: ReportRequest) -> None:
-    """Writes the report to where it was asked for, and what could not be read to stderr.
-
-    Raises:
-        InputError: there is no such table, the output is no directory, or a screen cannot be one.
-        EmtnasError: no run has a readable commit, or the disk refused a file.
-    """
-    _check(request)
-    report = _gather(request.directories, request.numbers)
-    if request.output is not None:
-        for path in _write(report, request.format, request.output):
-            print(path)
-    elif request.format in (None, ReportFormat.SCREEN):
-        _show(report)
-    elif request.format is ReportFormat.CSV:
-        _print_csv(report)
-    else:
-        assert request.format is not None
-        print(_render(report, request.format), end="")
-
-
-def _check(request: ReportRequest) -> None:
-    for number in request.numbers:
-        if number not in NUMBERS:
-            raise InputError(f"--table is {number}, expected one of {_listed(NUMBERS)}")
-    if request.output is not None and request.format is ReportFormat.SCREEN:
-        raise InputError(
-            f"--output takes files, --format screen is none; expected {_listed(_FILES)}"
-        )
-
-
-def _gather(directories: Sequence[Path], numbers: Sequence[int]) -> Report:
-    found = read_runs(directories)
-    for problem in found.problems:
-        print(f"skipped {problem}", file=sys.stderr)
-    if not found.runs:
-        raise EmtnasError(f"no commit that can be read in {', '.join(map(str, directories))}")
-    searches = () if numbers else search_tables(found.runs)
-    return Report(found, build_tables(found.runs, numbers or None), searches)
-
-
-def _show(report: Report) -> None:
-    screen = open_screen()
-    print_tables(screen, report.tables)
-    if report.searches:
-        print_searches(screen, report.found.runs)
-
-
-def _print_csv(report: Report) -> None:
+def _one_csv(made: Report) -> str:
     """One table fits: of retrained networks, or of searches where no network has been retrained."""
-    retrained = any(r.finished for run in report.found.runs for r in run.retrainings)
-    if retrained or not report.searches:
-        print(as_csv(report.tables), end="")
-        left_out = f"how the searches went ({_SEARCHES})" if report.searches else ""
+    retrained = any(r.finished for run in made.found.runs for r in run.retrainings)
+    if retrained or not made.experiments:
+        text = made.text(ReportFormat.CSV)
+        left_out = f"how the searches went ({_SEARCHES})" if made.experiments else ""
     else:
-        print(searches_as_csv(report.found.runs), end="")
-        left_out = f"the paper's tables ({_REPORT}.csv)" if report.tables else ""
+        text = made.searches_csv()
+        left_out = f"the paper's tables ({_REPORT}.csv)" if made.tables else ""
     if left_out:
         print(f"left out: {left_out}; --output writes both", file=sys.stderr)
+    return text
 
 
-def _render(report: Report, chosen: ReportFormat) -> str:
-    if chosen is ReportFormat.MARKDOWN:
-        return as_markdown((*report.tables, *report.searches))
-    if chosen is ReportFormat.LATEX:
-        return as_latex((*report.tables, *report.searches))
-    if chosen is ReportFormat.CSV:
-        return as_csv(report.tables)
-    if chosen is ReportFormat.HTML:
-        from emtnas_hpc.report.page import make_page
-
-        return make_page(report.found, report.tables)
-    return as_json(
-        {
-            "tables": table_values(report.tables),
-            "experiments": [asdict(summary) for summary in summarise(report.found.runs)],
-            "seeds": [asdict(run.search) for run in report.found.runs if run.search is not None],
-            "retrainings": [
-                values for run in report.found.runs for values in _retraining_values(run)
-            ],
-            "problems": list(report.found.problems),
-        }
-    )
-
-
-def _retraining_values(run: Run) -> list[dict[str, object]]:
-    """All of every retraining but its curve."""
-    return [
-        {
-            "directory": run.directory,
-            "epoch": len(retraining.epochs),
-            **{name: value for name, value in _values_of(retraining) if name not in _CURVE},
-            "diverged": retraining.diverged or None,
-            "counts": run.counts(retraining),
-        }
-        for retraining in run.retrainings
-    ]
-
-
-def _values_of(retraining: Retraining) -> Iterable[tuple[str, object]]:
-    return asdict(replace(retraining, test=retraining.verdict)).items()
-
-
-_CURVE = ("epochs", "part")
-
-
-def _write(report: Report, chosen: ReportFormat | None, directory: Path) -> Iterator[Path]:
+def _written(made: Report, chosen: ReportFormat | None, directory: Path) -> Iterator[Path]:
     """Writes one format, or all; the page comes with its figures."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -255,20 +223,19 @@ def _write(report: Report, chosen: ReportFormat | None, directory: Path) -> Iter
             f"--output is {str(directory)!r}, which cannot be used ({error.strerror}); expected a "
             "directory, there or still to be made"
         ) from None
-    for text_format in (f for f in _SUFFIXES if chosen in (None, f)):
-        path = directory / f"{_REPORT}.{_SUFFIXES[text_format]}"
-        yield _write_text(path, _render(report, text_format))
-        if text_format is ReportFormat.CSV and report.searches:
-            yield _write_text(directory / _SEARCHES, searches_as_csv(report.found.runs))
+    for text_format, suffix in _SUFFIXES.items():
+        if chosen in (None, text_format):
+            yield _write(directory / f"{_REPORT}.{suffix}", made.text(text_format))
+            if text_format is ReportFormat.CSV and made.experiments:
+                yield _write(directory / _SEARCHES, made.searches_csv())
     if chosen in (None, ReportFormat.HTML):
-        # Matplotlib takes a second to import, and only this needs it.
         from emtnas_hpc.report.page import publish
 
-        yield from publish(report.found, report.tables, directory)
+        yield from publish(made.found, made.tables, directory)
 
 
-def _write_text(path: Path, text: str) -> Path:
-    with storage_errors(path, advice=_ADVICE):
+def _write(path: Path, text: str) -> Path:
+    with storage_errors(path, advice="choose another --output"):
         # A name of a folder may hold bytes that are no text.
         path.write_bytes(text.encode(errors="replace"))
     return path
@@ -276,3 +243,65 @@ def _write_text(path: Path, text: str) -> Path:
 
 def _listed(options: Iterable[object]) -> str:
     return ", ".join(map(str, options))
+
+
+def _print(made: Report, chosen: ReportFormat) -> None:
+    if chosen is not ReportFormat.SCREEN:
+        print(made.text(chosen), end="")
+        return
+    screen = open_screen()
+    for table in made.tables:
+        _print_table(screen, table)
+        for note in table.notes:
+            screen.print(note, markup=False)
+        screen.print()
+    for experiment in made.experiments:
+        table = search_table(experiment)
+        _print_searches(screen, table)
+    for note in search_notes(made.experiments) if made.experiments else ():
+        screen.print(note, markup=False)
+
+
+def _print_table(screen: Console, table: Table) -> None:
+    """A table of the paper: ours, and below it what was printed; in parts if it is wide."""
+    screen.print(table.title, markup=False, style="bold")
+    for part in parts(table, screen.width, stacked=True):
+        grid = make_table()
+        for index, name in enumerate(part.labels):
+            grid.add_column(name, min_width=label_width(part, index))
+        for index, column in enumerate(part.columns):
+            width = column_width(part, index)
+            grid.add_column(column.heading, justify="right", min_width=width)
+        for row in part.rows:
+            cells = (_cell(part, row, index) for index in range(len(part.columns)))
+            grid.add_row(*map(Text, row.labels), *cells)
+        screen.print(grid)
+        screen.print()
+
+
+def _cell(table: Table, row: Row, index: int) -> Text:
+    lines = [Text(line, style="dim") for line in table.lines(row, index)]
+    cell = row.cells[index]
+    if row.ours and cell.estimate is not None:
+        lines[0].style = "bold" if cell.best else ""
+    return Text("\n").join(lines)
+
+
+def _print_searches(screen: Console, table: Table) -> None:
+    """The title says n. The one space of a value is where a narrow table may break it."""
+    screen.print(table.title, markup=False, style="bold")
+    grid = make_table()
+    for name in table.labels:
+        grid.add_column(name)
+    for column in table.columns:
+        grid.add_column(column.heading, justify="right")
+    for row in table.rows:
+        cells = zip(table.columns, row.cells, strict=True)
+        grid.add_row(
+            *row.labels,
+            *(column.text(cell) if cell.estimate else column.full(cell) for column, cell in cells),
+        )
+    screen.print(grid)
+    for note in table.diverged_notes():
+        screen.print(note, markup=False)
+    screen.print()

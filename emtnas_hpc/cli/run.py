@@ -33,7 +33,6 @@ from emtnas_hpc.cli.options import (
     check_parallel,
     parse_seeds,
 )
-from emtnas_hpc.cli.report_view import print_report
 from emtnas_hpc.cli.runs import (
     Folders,
     Named,
@@ -250,6 +249,9 @@ def _run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
     if code == console.STOPPED:
         print("stopped with work left; the same command goes on from there", file=sys.stderr)
     if code == console.DONE:
+        # pandas, which a search has no use for.
+        from emtnas_hpc.cli.report import print_report
+
         print_report([job.request.paths.directory for job in jobs], as_json=as_json)
     return code
 

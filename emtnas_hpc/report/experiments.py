@@ -3,12 +3,13 @@
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emtnas_hpc.report.load import Run
 from emtnas_hpc.report.search_arrays import Trace
+from emtnas_hpc.report.table import list_seeds
 from emtnas_hpc.retraining.record import Retraining
 
 #: Of the paper's searches.
@@ -60,13 +61,7 @@ class RowSpec:
     @property
     def baseline(self) -> "RowSpec":
         """Single-tasking without re-evaluation on the same tasks, stacked as often."""
-        return RowSpec(
-            self.tasks,
-            joint=False,
-            reevaluate=False,
-            n_normal=self.n_normal,
-            found_on=self.found_on,
-        )
+        return replace(self, joint=False, reevaluate=False, rmp=PAPER_RMP)
 
     @property
     def is_baseline(self) -> bool:
@@ -151,6 +146,12 @@ class Experiment:
         return self.runs[0].tasks
 
     @property
+    def own_tasks(self) -> tuple[str, ...]:
+        """The same by their own names."""
+        search = self.runs[0].search
+        return () if search is None else tuple(result.task for result in search.tasks)
+
+    @property
     def settings(self) -> Mapping[str, Any]:
         """Settings that its seeds share; empty if unknown."""
         return self.runs[0].settings
@@ -162,11 +163,6 @@ class Experiment:
             return None
         rmp = self.settings["search.rmp"] if len(self.tasks) > 1 else None
         return Kind(frozenset(self.tasks), self.settings["search.reevaluate"], rmp)
-
-    @property
-    def recipes(self) -> frozenset[Recipe]:
-        """All that its architectures were retrained with."""
-        return frozenset(Recipe.of(r) for run in self.runs for r in run.retrainings)
 
 
 @dataclass(frozen=True)
@@ -183,9 +179,9 @@ class Family:
     experiments: Mapping[Kind, Experiment]
     others: tuple[Experiment, ...] = ()
 
-    def find(self, kinds: Iterable[Kind]) -> list[Experiment]:
+    def find(self, kinds: Collection[Kind]) -> list[Experiment]:
         """The experiments of these kinds that there are."""
-        return [self.experiments[kind] for kind in kinds if kind in self.experiments]
+        return [experiment for kind, experiment in self.experiments.items() if kind in kinds]
 
 
 def families_of(runs: Sequence[Run]) -> tuple[Family, ...]:
@@ -263,7 +259,7 @@ def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Searches:
-    """Searches that differ in nothing but their seed.
+    """What figures show of an experiment: searches that differ in nothing but their seed.
 
     Attributes:
         title: of the experiment.
@@ -279,32 +275,29 @@ class Searches:
     left_out: tuple[int, ...]
     diverged: tuple[int, ...] = ()
 
-    @property
-    def all_diverged(self) -> bool:
-        """Whether nothing else could be drawn."""
-        return self.diverged == tuple(trace.header.seed for trace in self.traces)
+    @classmethod
+    def of(cls, experiment: Experiment) -> "Searches":
+        """The searches of an experiment."""
+        diverged = tuple(seed_of(run) for run in experiment.averaged if run.diverged())
+        runs = [run for run in experiment.averaged if not run.diverged()] or experiment.averaged
+        traces = tuple(run.trace for run in runs if run.trace is not None)
+        left_out = experiment.unfinished if experiment.finished else ()
+        return cls(experiment.title, experiment.key, traces, left_out, diverged)
 
     @property
-    def signature(self) -> str:
-        """The same for all of its seeds, and for no other experiment's."""
-        return self.traces[0].header.experiment_signature
+    def seeds(self) -> tuple[int, ...]:
+        """Of its traces."""
+        return tuple(trace.header.seed for trace in self.traces)
+
+    @property
+    def seed_text(self) -> str:
+        """Which, and how many: `seeds 0, 1 (n = 2)`."""
+        return f"{list_seeds(self.seeds)} (n = {len(self.seeds)})"
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the data sets, by skill factor."""
         return tuple(task.name for task in self.traces[0].header.tasks)
-
-    @property
-    def batch_norm(self) -> str:
-        """The mode that its accuracies were measured in."""
-        return self.traces[0].header.batch_norm
-
-    @property
-    def seeds(self) -> str:
-        """Which, and how many: `seeds 0, 1 (n = 2)`."""
-        seeds = [trace.header.seed for trace in self.traces]
-        plural = "s" if len(seeds) > 1 else ""
-        return f"seed{plural} {listed(seeds)} (n = {len(seeds)})"
 
     @property
     def finished(self) -> bool:
@@ -315,17 +308,3 @@ class Searches:
     def generation(self) -> int:
         """The newest generation that all of its searches have reached."""
         return min(trace.generation for trace in self.traces)
-
-
-def listed(seeds: Sequence[int]) -> str:
-    """`0, 1, 4`."""
-    return ", ".join(map(str, seeds))
-
-
-def searches_of(experiment: Experiment) -> Searches:
-    """What is drawn of an experiment."""
-    diverged = tuple(seed_of(run) for run in experiment.averaged if run.diverged())
-    runs = [run for run in experiment.averaged if not run.diverged()] or experiment.averaged
-    traces = tuple(run.trace for run in runs if run.trace is not None)
-    left_out = experiment.unfinished if experiment.finished else ()
-    return Searches(experiment.title, experiment.key, traces, left_out, diverged)

@@ -1,77 +1,54 @@
-"""What the numbers of a table are."""
+"""Notes below a table: what its numbers are."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from emtnas_hpc.report.columns import QUANTITIES, Measure, column
-from emtnas_hpc.report.counting import macs_of, parameters_of
 from emtnas_hpc.report.experiments import Experiment, Family, Recipe
-from emtnas_hpc.report.filling import significance_notes
-from emtnas_hpc.report.layouts import Layout
-from emtnas_hpc.report.load import Run, heading
-from emtnas_hpc.report.paper import PAPER, RERUN, SOURCE
-from emtnas_hpc.report.table import Row, Table
+from emtnas_hpc.report.load import heading
+from emtnas_hpc.report.measurements import Measured
+from emtnas_hpc.report.paper import PAPER, RERUN, SOURCE, TableSpec, quantities
+from emtnas_hpc.report.search_arrays import macs_of, parameters_of
+from emtnas_hpc.report.stats import LEVEL, seeds_needed, smallest_p
+from emtnas_hpc.report.table import Cell, Table
+
+_FLOPS = "; the paper calls its own FLOPs and does not say how they were counted."
 
 
-def study_notes(layout: Layout, family: Family) -> Iterator[str]:
-    """Nothing below a table of the paper: what differs from the paper is said there instead."""
-    experiments = family.find(sorted(layout.kinds, key=str))
-    if layout.is_paper or not experiments:
-        return
-    yield f"Laid out as Table {layout.number} of {SOURCE} (the paper)."
-    yield f"Searches: {_describe(family.settings)}."
-    yield from _images(experiments)
-
-
-def _describe(settings: Mapping[str, Any]) -> str:
-    """What decides how much a search costs."""
-    size, batches = settings["training.batch_size"], settings["training.batches"]
-    amount = f"an epoch in mini-batches of {size}"
-    if isinstance(batches, int):
-        amount = f"{batches} mini-batches of {size}"
-    return (
-        f"{settings['search.generations']} generations, population "
-        f"{settings['search.population']}, {settings['supernet.channels']} channels, N = 1; a "
-        f"generation trains on {amount} images of each task and evaluates an individual on "
-        f"{settings['evaluation.batch_size']}"
-    )
-
-
-def _images(experiments: Sequence[Experiment]) -> Iterator[str]:
-    """How many of each data set; of a test set as soon as one was read."""
-    counts: dict[str, str] = {}
-    for experiment in experiments:
-        for run in experiment.averaged:
-            for name, count in _counts(run):
-                counts.setdefault(name, count)
-    if counts:
-        said = "; ".join(f"{heading(name)} {count}" for name, count in sorted(counts.items()))
-        yield f"Images (training, validation, test): {said}."
-
-
-def _counts(run: Run) -> Iterator[tuple[str, str]]:
-    tested = {r.header.task: r.header.n_test for r in run.retrainings}
-    headers = () if run.trace is None else run.trace.header.tasks
-    for header, name in zip(headers, run.tasks, strict=True):
-        test = f"{tested[header.name]:,}" if header.name in tested else "not read"
-        yield name, f"{header.n_training:,}, {header.n_validation:,}, {test}"
-
-
-def meaning_notes(table: Table, layout: Layout, measure: Measure) -> Iterator[str]:
+def legend(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
     """One sentence or two for every kind of number that the table has."""
     yield "Mean ± sample standard deviation over seeds (n in brackets); bold: best of a column."
-    if measure.recipe is not None:
-        yield describe_recipe(measure.recipe, _depth(layout))
-    yield from study_notes(layout, measure.family)
+    if measured.recipe is not None:
+        yield describe_recipe(measured.recipe, spec.depth)
+    if not spec.is_paper:
+        yield from _searches(spec, measured.family)
     yield from significance_notes(table)
-    yield from _sources(table)
+    cells = [cell for row in table.rows for cell in row.cells]
+    if any("paper" in cell.quoted for cell in cells):
+        yield f"paper: {PAPER.replace('5 seeds', 'one run') if spec.number == 4 else PAPER}."
+    if any("rerun" in cell.quoted for cell in cells):
+        yield f"re-run: {RERUN}."
     yield from meanings(table)
-    yield from _details(table, layout, measure)
+    quantity_names = {column.quantity for column in table.columns}
+    if "parameters" in quantity_names:
+        yield from _beside(
+            table, spec, measured, "parameters_in_use", "parameters", "Params, slices in use only"
+        )
+    if "auc" not in quantity_names:
+        yield from _beside(
+            table, spec, measured, "auc", "accuracy", "AUC by medmnist's evaluator, mean over seeds"
+        )
+    if "validation" in quantity_names:
+        experiments = measured.family.find(spec.kinds)
+        modes = {run.search.batch_norm for e in experiments for run in e.finished if run.search}
+        if modes:
+            yield f"Validated with batch norm {' / '.join(sorted(modes))}."
+    if "mean_parameters" in quantity_names:
+        yield from _networks(table, spec, measured)
 
 
 def meanings(table: Table) -> list[str]:
     """What is said of each column's quantity, once."""
-    said = (QUANTITIES[column.quantity].meaning for column in table.columns)
+    said = (quantities()[column.quantity].meaning for column in table.columns)
     return list(filter(None, dict.fromkeys(said)))
 
 
@@ -86,97 +63,137 @@ def describe_recipe(recipe: Recipe, n_normal: int | None = None) -> str:
     )
 
 
-def _depth(layout: Layout) -> int | None:
-    depths = {row.spec.n_normal for row in layout.rows if row.spec is not None}
-    return depths.pop() if len(depths) == 1 else None
+def significance_notes(table: Table) -> Iterator[str]:
+    """What the stars mean, and where no star was possible, with how many seeds there would be."""
+    of_columns = {
+        column.heading: table.cells(i) for i, column in enumerate(table.columns) if column.tested
+    }
+    tests = [cell.test for cells in of_columns.values() for cell in cells if cell.test]
+    if not tests:
+        if any(cell.estimate for cells in of_columns.values() for cell in cells):
+            yield "Nothing is tested: no pair of an experiment and its single-tasking baseline."
+        return
+    drawn = "splits drawn with a fixed seed where there are over 200,000"
+    yield (
+        "* p < 0.05, ** also q < 0.05: unpaired permutation test of the means, two-sided, "
+        "against single-tasking on the same task "
+        f"({'exact' if all(test.exact for test in tests) else drawn}); q: p after Holm's "
+        "adjustment within the column."
+    )
+    limits = (_limits([cell for cell in cells if cell.test]) for cells in of_columns.values())
+    yield from filter(None, dict.fromkeys(limits))
+    # Every p and q, which have no room in the table.
+    yield " ".join(
+        f"p, q of {heading}: {'; '.join(values)}."
+        for heading, cells in of_columns.items()
+        if (values := _p_values(table, cells))
+    )
 
 
-def _details(table: Table, layout: Layout, measure: Measure) -> Iterator[str]:
-    """Numbers for which there are no columns."""
-    quantities = {column.quantity for column in table.columns}
-    if "parameters" in quantities:
-        found = list(_beside(table, layout, measure, "parameters", "parameters_in_use"))
-        if found:
-            yield f"Params, slices in use only: {'; '.join(found)}."
-    if "auc" not in quantities:
-        found = list(_beside(table, layout, measure, "accuracy", "auc"))
-        if found:
-            yield f"AUC by medmnist's evaluator, mean over seeds: {'; '.join(found)}."
-    if "validation" in quantities:
-        yield from _modes(layout, measure)
-    if "mean_parameters" in quantities:
-        yield from _costs(table, layout, measure)
+def _p_values(table: Table, cells: Sequence[Cell]) -> list[str]:
+    return [
+        f"{table.short_name_of(row.labels)} {cell.test.p:.4f}, {cell.q:.4f}"
+        for row, cell in zip(table.rows, cells, strict=True)
+        if cell.test is not None
+    ]
 
 
-def _sources(table: Table) -> Iterator[str]:
-    entries = [entry for row in table.rows for entry in row.entries]
-    if any(entry.paper for entry in entries):
-        yield f"paper: {PAPER if table.key != 'table4' else PAPER.replace('5 seeds', 'one run')}."
-    if any(entry.rerun for entry in entries):
-        yield f"re-run: {RERUN}."
+def _limits(tested: Sequence[Cell]) -> str:
+    """What the numbers of seeds of one column rule out."""
+    if not tested:
+        return ""
+    smallest, cell = min(
+        ((smallest_p(len(cell.values), cell.n_baseline), cell) for cell in tested),
+        key=lambda pair: pair[0],
+    )
+    sizes = f"{len(cell.values)} against {cell.n_baseline} seeds"
+    if smallest >= LEVEL:
+        n = seeds_needed()
+        return (
+            f"No star is possible with {sizes} (p is at least {smallest:.3f}); "
+            f"{n} against {n} would do for one."
+        )
+    if len(tested) * smallest >= LEVEL:
+        n = seeds_needed(len(tested))
+        return (
+            f"No two stars are possible with {sizes} and {len(tested)} comparisons in a column (q "
+            f"is at least {len(tested) * smallest:.3f}); {n} against {n} would do."
+        )
+    return ""
+
+
+def _searches(spec: TableSpec, family: Family) -> Iterator[str]:
+    """What decides how much a search costs, and how many images there are."""
+    experiments = family.find(spec.kinds)
+    if not experiments:
+        return
+    yield f"Laid out as Table {spec.number} of {SOURCE} (the paper)."
+    settings: Mapping[str, Any] = family.settings
+    size, batches = settings["training.batch_size"], settings["training.batches"]
+    amount = f"an epoch in mini-batches of {size}"
+    if isinstance(batches, int):
+        amount = f"{batches} mini-batches of {size}"
+    yield (
+        f"Searches: {settings['search.generations']} generations, population "
+        f"{settings['search.population']}, {settings['supernet.channels']} channels, N = 1; a "
+        f"generation trains on {amount} images of each task and evaluates an individual on "
+        f"{settings['evaluation.batch_size']}."
+    )
+    counts: dict[str, str] = {}
+    for name, count in (each for e in experiments for each in _images(e)):
+        counts.setdefault(name, count)
+    if counts:
+        said = "; ".join(f"{heading(name)} {count}" for name, count in sorted(counts.items()))
+        yield f"Images (training, validation, test): {said}."
+
+
+def _images(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """How many of each data set; of a test set as soon as one was read."""
+    for run in experiment.averaged:
+        tested = {r.header.task: f"{r.header.n_test:,}" for r in run.retrainings}
+        headers = () if run.trace is None else run.trace.header.tasks
+        for header, name in zip(headers, run.tasks, strict=True):
+            test = tested.get(header.name, "not read")
+            yield name, f"{header.n_training:,}, {header.n_validation:,}, {test}"
 
 
 def _beside(
-    table: Table, layout: Layout, measure: Measure, quantity: str, other: str
+    table: Table, spec: TableSpec, measured: Measured, quantity: str, of: str, what: str
 ) -> Iterator[str]:
-    """What is measured beside a table's own columns, row by row.
-
-    Args:
-        table: filled.
-        layout: of it.
-        measure: that filled it.
-        quantity: of the table's columns.
-        other: quantity to say in its place.
-    """
-    decimals = max(
-        [QUANTITIES[other].decimals]
-        + [shown.decimals for shown in table.columns if shown.quantity == quantity]
-    )
-    for row in layout.rows:
-        said = []
-        for shown in layout.columns:
-            if row.spec is None or shown.task is None or shown.quantity != quantity:
-                continue
-            sample = measure(row.spec, column(other, shown.task))
-            if sample is not None:
-                said.append(f"{heading(shown.task)} {sample.estimate.mean:.{decimals}f}")
-        if said:
-            yield f"{_name(table, row.labels)} {', '.join(said)}"
+    """A quantity that has no column, in place of the columns of another one, row by row."""
+    columns = [column for column in table.columns if column.quantity == of]
+    decimals = max([quantities()[quantity].decimals, *(c.decimals for c in columns)])
+    said = []
+    for row in spec.rows:
+        means = [
+            f"{heading(column.task or '')} {cell.estimate.mean:.{decimals}f}"
+            for column in columns
+            if row.spec and (cell := measured.cell(row.spec, f"{column.task}.{quantity}")).estimate
+        ]
+        if means:
+            said.append(f"{table.short_name_of(row.labels)} {', '.join(means)}")
+    if said:
+        yield f"{what}: {'; '.join(said)}."
 
 
-def _name(table: Table, labels: tuple[str, ...]) -> str:
-    return table.short_name_of(Row("", labels, (), ours=True))
-
-
-_FLOPS = "; the paper calls its own FLOPs and does not say how they were counted."
-
-
-def _costs(table: Table, layout: Layout, measure: Measure) -> Iterator[str]:
+def _networks(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
     """The size of the networks that were counted, and the same averages as the search had them."""
     yield (
-        f"Mean params and MACs are of networks with {measure.channels} channels and "
-        f"N = {_depth(layout)}" + (_FLOPS if layout.is_paper else ".")
+        f"Mean params and MACs are of networks with {measured.channels} channels and "
+        f"N = {spec.depth}" + (_FLOPS if spec.is_paper else ".")
     )
     said = []
-    for row in layout.rows:
+    for row in spec.rows:
         if row.spec is None:
             continue
-        parameters = measure.per_step(row.spec, parameters_of)
-        macs = measure.per_step(row.spec, macs_of)
+        parameters = measured.per_step(row.spec, parameters_of).estimate
+        macs = measured.per_step(row.spec, macs_of).estimate
         if parameters is not None and macs is not None:
-            numbers = f"{parameters.estimate.mean:.3f} and {macs.estimate.mean:.1f}"
-            said.append(f"{_name(table, row.labels)} {numbers}")
-    experiments = measure.family.find(layout.kinds)
-    if said and experiments:
-        channels = experiments[0].settings["supernet.channels"]
+            numbers = f"{parameters.mean:.3f} and {macs.mean:.1f}"
+            said.append(f"{table.short_name_of(row.labels)} {numbers}")
+    if said:
+        experiment = measured.family.find(spec.kinds)[0]
         yield (
-            f"The same in the search's network ({channels} channels, N = 1, slices in use): "
-            f"{'; '.join(said)}."
+            f"The same in the search's network ({experiment.settings['supernet.channels']} "
+            f"channels, N = 1, slices in use): {'; '.join(said)}."
         )
-
-
-def _modes(layout: Layout, measure: Measure) -> Iterator[str]:
-    experiments = measure.family.find(layout.kinds)
-    modes = {run.search.batch_norm for e in experiments for run in e.finished if run.search}
-    if modes:
-        yield f"Validated with batch norm {' / '.join(sorted(modes))}."

@@ -1,14 +1,19 @@
-"""What one seed of an experiment says: its settings, its search, its retrainings."""
+"""What one seed of an experiment says: its settings, its search, its retrainings.
 
-from collections.abc import Iterable, Mapping, Sequence
+Only small files are opened: experiment.toml, attempts, and of the newest commits state.h5 and
+record.json.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emtnas_hpc.checkpoint.commits import read_committed
 from emtnas_hpc.checkpoint.os_errors import read_if_there
-from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.errors import EmtnasError, InputError, StorageError
+from emtnas_hpc.checkpoint.paths import RunPaths, StagePaths
+from emtnas_hpc.errors import DamagedError, EmtnasError, InputError, StorageError
 from emtnas_hpc.report.search_arrays import Trace, trace_of
 from emtnas_hpc.retraining.record import RECORD_NAME, Retraining, read_retraining
 from emtnas_hpc.runner.attempts import AttemptRecord, committed, condition_changes, read_attempts
@@ -24,7 +29,6 @@ class TaskResult:
     """What one seed found for one task.
 
     Attributes:
-        task: its data set.
         incumbent: id of the individual with the best true fitness.
         true_fitness: of the incumbent when it was measured, on the whole validation set, [0, 1].
         first_true_fitness: of the fittest of generation 1.
@@ -32,7 +36,6 @@ class TaskResult:
         parameters: of the incumbent in the search's network, output slices in use.
         macs: of the incumbent, convolutions and classifier, for one image.
         seconds_training: sum over generations; likewise the other two.
-        genotype: the incumbent as text.
         diverged_in: the first generation whose training loss is no finite number, None if all are.
     """
 
@@ -55,13 +58,8 @@ class SeedResult:
     """What one seed found, up to its newest commit.
 
     Attributes:
-        directory: of the run.
         name: of the experiment.
-        seed: of the search.
-        signature: of the search.
-        experiment_signature: the same for all seeds of an experiment.
         generation: of the newest commit.
-        n_generations: that it is to reach.
         batch_norm: mode in which accuracies were measured.
         condition_changes: under which it was carried on, so that equal bits are not promised.
         tasks: in order of skill factor.
@@ -78,6 +76,15 @@ class SeedResult:
     condition_changes: tuple[str, ...]
     tasks: tuple[TaskResult, ...]
 
+    @property
+    def diverged(self) -> tuple[str, ...]:
+        """Each task whose training loss did, with the first such generation."""
+        return tuple(
+            f"{result.task} in generation {result.diverged_in}"
+            for result in self.tasks
+            if result.diverged_in is not None
+        )
+
 
 def newest_history(directory: Path) -> History:
     """The history of a run's search from the newest commit that still has it good.
@@ -90,23 +97,6 @@ def newest_history(directory: Path) -> History:
     if history is None:
         raise InputError("nothing has been committed yet")
     return history
-
-
-def result_of(history: History, directory: Path, attempts: Iterable[AttemptRecord]) -> SeedResult:
-    """What a history says of its search, and its attempts of the conditions."""
-    header = history.header
-    return SeedResult(
-        directory=directory,
-        name=header.name,
-        seed=header.seed,
-        signature=header.signature,
-        experiment_signature=header.experiment_signature,
-        generation=history.generation,
-        n_generations=header.n_generations,
-        batch_norm=header.batch_norm,
-        condition_changes=condition_changes(attempts),
-        tasks=tuple(task_result(history, task) for task in range(len(header.tasks))),
-    )
 
 
 def task_result(history: History, task: int) -> TaskResult:
@@ -142,16 +132,8 @@ _HEADINGS = {
     "imagenet": "ImageNet",
 }
 #: MedMNIST's others, as the paper shortens its own.
-_MEDICAL = {
-    "bloodmnist": "Blood",
-    "breastmnist": "Breast",
-    "chestmnist": "Chest",
-    "dermamnist": "Derma",
-    "octmnist": "OCT",
-    "pneumoniamnist": "Pneumonia",
-    "retinamnist": "Retina",
-    "tissuemnist": "Tissue",
-}
+_OTHER_MEDICAL = ("Blood", "Breast", "Chest", "Derma", "OCT", "Pneumonia", "Retina", "Tissue")
+_MEDICAL = {f"{name.lower()}mnist": name for name in _OTHER_MEDICAL}
 _TORCHVISION = {"CIFAR10": "cifar10", "CIFAR100": "cifar100"}
 
 
@@ -196,18 +178,11 @@ def is_medical(name: str, source: Source) -> bool:
     return source.kind == "medmnist" or (name in _HEADINGS and name.endswith("mnist"))
 
 
-# What one seed of an experiment says: its settings, its search, its retrainings.
-#
-# Only small files are opened: experiment.toml, attempts, and of the newest commits state.h5 and
-# record.json.
-
-
 @dataclass(frozen=True)
 class Run:
     """One seed of one experiment.
 
     Attributes:
-        directory: of the run.
         search: what it found so far; None where there is none, only retrainings.
         settings: by dotted name, those that can change the search's result; empty if unknown.
         sources: where each task's images come from, by skill factor; empty if unknown.
@@ -299,12 +274,22 @@ def read_run(directory: Path, problems: list[str]) -> Run:
     paths = RunPaths(directory)
     paths.refuse_shut()
     retrainings = tuple(_retrainings(paths, problems))
-    history = _history(paths, problems, is_needed=not retrainings)
-    stored = _stored(paths, problems, is_needed=history is not None)
-    attempts = _attempts(paths, problems)
+    history = None
+    if not retrainings:
+        history = newest_history(directory)
+    else:
+        with _noting(problems, f"search of {directory}", StorageError):
+            if paths.search.steps():
+                history = newest_history(directory)
+    stored = None
+    with _noting(problems, f"settings of {directory}"):
+        stored = _stored(paths, is_needed=history is not None)
+    attempts: list[AttemptRecord] = []
+    with _noting(problems, f"attempts of {directory}"):
+        attempts = read_attempts(paths)
     return Run(
         directory,
-        search=None if history is None else result_of(history, directory, attempts),
+        search=None if history is None else _seed_result(history, directory, attempts),
         settings={} if stored is None else dict(stored.identity.values),
         sources=() if stored is None else _sources(stored),
         retrainings=retrainings,
@@ -313,46 +298,53 @@ def read_run(directory: Path, problems: list[str]) -> Run:
     )
 
 
+@contextmanager
+def _noting(
+    problems: list[str], what: str, kind: type[EmtnasError] = EmtnasError
+) -> Iterator[None]:
+    """A part of a run that cannot be read is named; the others are read without it."""
+    try:
+        yield
+    except kind as error:
+        problems.append(f"{what}: {error}")
+
+
+def _seed_result(
+    history: History, directory: Path, attempts: Iterable[AttemptRecord]
+) -> SeedResult:
+    header = history.header
+    return SeedResult(
+        directory=directory,
+        name=header.name,
+        seed=header.seed,
+        signature=header.signature,
+        experiment_signature=header.experiment_signature,
+        generation=history.generation,
+        n_generations=header.n_generations,
+        batch_norm=header.batch_norm,
+        condition_changes=condition_changes(attempts),
+        tasks=tuple(task_result(history, task) for task in range(len(header.tasks))),
+    )
+
+
 def _progress(run: Run) -> tuple[int, int]:
     generation = 0 if run.search is None else run.search.generation
     return generation, sum(retraining.finished for retraining in run.retrainings)
 
 
-def _history(paths: RunPaths, problems: list[str], *, is_needed: bool) -> History | None:
-    try:
-        if is_needed or paths.search.steps():
-            return newest_history(paths.directory)
-    except StorageError as error:
+def _stored(paths: RunPaths, *, is_needed: bool) -> StoredExperiment | None:
+    content = read_if_there(paths.experiment)
+    if content is None:
         if is_needed:
-            raise
-        problems.append(f"search of {paths.directory}: {error}")
-    return None
-
-
-def _stored(paths: RunPaths, problems: list[str], *, is_needed: bool) -> StoredExperiment | None:
-    try:
-        content = read_if_there(paths.experiment)
-        if content is not None:
-            return parse_stored(content.decode(), str(paths.experiment))
-        if is_needed:
-            problems.append(
-                f"settings of {paths.directory}: no experiment.toml, so it fits no table of the "
-                "paper's; the command that made it writes it anew"
+            raise InputError(
+                "no experiment.toml, so it fits no table of the paper's; the command that made it "
+                "writes it anew"
             )
-    except UnicodeDecodeError as error:
-        problems.append(f"settings of {paths.directory}: cannot be read: {error}")
-    except EmtnasError as error:
-        problems.append(f"settings of {paths.directory}: {error}")
-    return None
-
-
-def _attempts(paths: RunPaths, problems: list[str]) -> list[AttemptRecord]:
-    """None where they cannot be read: what was found is known without the conditions of it."""
+        return None
     try:
-        return read_attempts(paths)
-    except EmtnasError as error:
-        problems.append(f"attempts of {paths.directory}: {error}")
-        return []
+        return parse_stored(content.decode(), str(paths.experiment))
+    except UnicodeDecodeError as error:
+        raise DamagedError(f"cannot be read: {error}") from error
 
 
 def _sources(stored: StoredExperiment) -> tuple[Source, ...]:
@@ -360,17 +352,12 @@ def _sources(stored: StoredExperiment) -> tuple[Source, ...]:
     return tuple(Source.parse(tasks[name].source) for name in stored.experiment.tasks)
 
 
-def _retrainings(paths: RunPaths, problems: list[str]) -> Iterable[Retraining]:
-    try:
+def _retrainings(paths: RunPaths, problems: list[str]) -> Iterator[Retraining]:
+    stages: Sequence[StagePaths] = ()
+    with _noting(problems, f"retrainings of {paths.directory}"):
         stages = paths.retrainings()
-    except EmtnasError as error:
-        problems.append(f"retrainings of {paths.directory}: {error}")
-        stages = []
     for stage in stages:
-        try:
+        with _noting(problems, str(stage.directory)):
             record = read_committed(stage, RECORD_NAME, read_retraining)
-        except EmtnasError as error:
-            problems.append(f"{stage.directory}: {error}")
-            continue
-        if record is not None:
-            yield record
+            if record is not None:
+                yield record

@@ -1,4 +1,4 @@
-"""Tables as CSV, JSON, LaTeX and Markdown."""
+"""Tables as CSV, JSON, LaTeX and Markdown, and wide ones in parts."""
 
 import csv
 import io
@@ -6,30 +6,12 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from emtnas_hpc.report.experiments import Experiment, experiments_of
-from emtnas_hpc.report.load import Run
-from emtnas_hpc.report.table import (
-    Column,
-    Entry,
-    Row,
-    Shown,
-    Table,
-    cells_of,
-    origins,
-    shown,
-    shown_columns,
-)
-from emtnas_hpc.report.tables import SEARCH_COLUMNS
-
-
-def as_json(values: Any) -> str:
-    """Any values, as JSON has them."""
-    return json.dumps(plain(values), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+from emtnas_hpc.report.table import ORIGINS, Cell, Column, Row, Table
 
 
 def plain(value: Any) -> Any:
@@ -43,49 +25,51 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def table_values(tables: Sequence[Table]) -> list[dict[str, Any]]:
-    """Tables as plain values; of a row, only cells that something is said of."""
-    return [
+def as_json(values: Any) -> str:
+    """Any values, as JSON has them."""
+    return json.dumps(plain(values), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def table_values(table: Table) -> dict[str, Any]:
+    """A table as plain values; of a row, only cells that something is said of."""
+    rows = [
         {
-            "key": table.key,
-            "title": table.title,
-            "labels": list(table.labels),
-            "columns": [asdict(column) for column in table.columns],
-            "rows": [_row_values(row, table) for row in table.rows],
-            "notes": list(table.notes),
+            "key": row.key,
+            "labels": row.labels,
+            "ours": row.ours,
+            "cells": {column.key: values for column, values in _said(table, row)},
         }
-        for table in tables
+        for row in table.rows
     ]
+    columns = [asdict(column) for column in table.columns]
+    about = {"key": table.key, "title": table.title, "labels": table.labels}
+    return {**about, "columns": columns, "rows": rows, "notes": table.notes}
 
 
-def cell_values(entry: Entry) -> dict[str, Any]:
+def _said(table: Table, row: Row) -> Iterator[tuple[Column, dict[str, Any]]]:
+    for column, cell in zip(table.columns, row.cells, strict=True):
+        if values := _cell_values(cell):
+            yield column, values
+
+
+def _cell_values(cell: Cell) -> dict[str, Any]:
     """Everything that is known of a cell; empty where nothing is said."""
     values: dict[str, Any] = {}
-    if entry.sample is not None:
-        values |= {"status": "run", **asdict(entry.sample.estimate)}
-        values |= {"seeds": list(entry.sample.seeds), "values": list(entry.sample.values)}
-        values |= {"stars": entry.stars, "best": entry.best}
-    elif entry.diverged:
-        values |= {"status": "diverged", "n": 0, "seeds": [], "values": []}
-    elif entry.missing not in ("", "-"):
-        values["status"] = entry.missing
-    if entry.diverged:
-        values["diverged"] = list(entry.diverged)
-    if entry.test is not None:
-        values |= {**asdict(entry.test), "q": entry.q, "n_baseline": entry.n_baseline}
-    for name, quoted in (("paper", entry.paper), ("rerun", entry.rerun)):
-        if quoted is not None:
-            values |= {name: quoted.text, f"{name}_mean": quoted.mean, f"{name}_std": quoted.std}
-    return plain(values)  # type: ignore[no-any-return]
-
-
-def _row_values(row: Row, table: Table) -> dict[str, Any]:
-    cells = {
-        column.key: values
-        for entry, column in zip(row.entries, table.columns, strict=True)
-        if (values := cell_values(entry))
-    }
-    return {"key": row.key, "labels": list(row.labels), "ours": row.ours, "cells": cells}
+    if cell.n:
+        about = {"n": 0} if cell.estimate is None else asdict(cell.estimate)
+        values = {"status": "run" if cell.estimate else "diverged", **about}
+        values |= {"seeds": list(cell.seeds), "values": list(cell.values)}
+    elif cell.missing not in ("", "-"):
+        values["status"] = cell.missing
+    if cell.estimate is not None:
+        values |= {"stars": cell.stars, "best": cell.best}
+    if cell.diverged:
+        values["diverged"] = list(cell.diverged)
+    if cell.test is not None:
+        values |= {**asdict(cell.test), "q": cell.q, "n_baseline": cell.n_baseline}
+    for name, quoted in cell.quoted.items():
+        values |= {name: quoted.text, f"{name}_mean": quoted.mean, f"{name}_std": quoted.std}
+    return values
 
 
 _OF_CELL = (
@@ -100,123 +84,42 @@ def as_csv(tables: Sequence[Table]) -> str:
 
     A last column names the seeds that diverged, where there are any.
     """
-    lines = [line for table in tables for line in _lines(table)]
+    lines = [
+        {
+            "table": table.key,
+            "row": row.key,
+            "label": " ".join(filter(None, row.labels)),
+            "column": column.key,
+            "heading": column.heading,
+            **values,
+        }
+        for table in tables
+        for row in table.rows
+        for column, values in _said(table, row)
+    ]
     columns = (*_OF_CELL, *(["diverged"] if any("diverged" in line for line in lines) else []))
-    return _written(columns, lines)
+    return lines_as_csv(lines, columns)
 
 
-_OF_SEARCH = (
-    *("experiment", "seed", "task", "quantity", "value", "unit", "generation", "n_generations"),
-    *("diverged", "batch_norm", "experiment_signature", "directory"),
-)
-
-
-def searches_as_csv(runs: Sequence[Run]) -> str:
-    """What searches found: a line for each seed, task and quantity of a search's table.
-
-    All seeds are there. `diverged` is the first generation whose training loss is no finite number;
-    such a seed is in no mean.
-    """
-    lines = (line for each in experiments_of(runs) for line in _lines_of_searches(each))
-    return _written(_OF_SEARCH, lines)
-
-
-def _lines_of_searches(experiment: Experiment) -> Iterator[dict[str, Any]]:
-    for run in experiment.runs:
-        if run.search is None:
-            continue
-        for task in run.search.tasks:
-            for column in SEARCH_COLUMNS:
-                value = column.value(task)
-                yield {
-                    "experiment": experiment.title,
-                    "seed": run.search.seed,
-                    "task": task.task,
-                    "quantity": column.key,
-                    # As it was before it was scaled: 45.23, not 45.230000000000004.
-                    "value": None if math.isnan(value) else f"{value:.12g}",
-                    "unit": column.unit,
-                    "generation": run.search.generation,
-                    "n_generations": run.search.n_generations,
-                    "diverged": task.diverged_in,
-                    "batch_norm": run.search.batch_norm,
-                    "experiment_signature": experiment.signature,
-                    "directory": run.directory,
-                }
-
-
-def _written(columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> str:
+def lines_as_csv(lines: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Lines under these columns; what was not measured is empty, a list has spaces."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    for line in lines:
+        writer.writerow(
+            {
+                name: " ".join(map(str, value)) if isinstance(value, list) else value
+                for name, value in plain(line).items()
+            }
+        )
     return text.getvalue()
 
 
-def _lines(table: Table) -> Iterator[dict[str, Any]]:
-    for row in table.rows:
-        label = " ".join(filter(None, row.labels))
-        for entry, column in zip(row.entries, table.columns, strict=True):
-            values = cell_values(entry)
-            if not values:
-                continue
-            lists = {
-                name: " ".join(map(str, value))
-                for name, value in values.items()
-                if isinstance(value, list)
-            }
-            yield {
-                "table": table.key,
-                "row": row.key,
-                "label": label,
-                "column": column.key,
-                "heading": column.heading,
-                **values,
-                **lists,
-            }
+# Wide tables.
 
-
-#: What Markdown would take for its own.
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
-
-
-def as_markdown(tables: Sequence[Table]) -> str:
-    """All tables, each a section."""
-    return "\n".join("\n".join(_section(table)) + "\n" for table in tables)
-
-
-def escape_markdown(text: str) -> str:
-    """Text that means nothing but itself."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
-def _section(table: Table) -> Iterator[str]:
-    columns = list(shown_columns(table))
-    headings = [
-        f"{column.heading}, {origin}" if len(origins(table, index)) > 1 else column.heading
-        for index, column, origin in columns
-    ]
-    yield f"## {escape_markdown(table.title)}"
-    yield ""
-    yield _markdown_line([escape_markdown(text) for text in (*table.labels, *headings)])
-    yield _markdown_line(["---"] * len(table.labels) + ["---:"] * len(columns))
-    yield from (_markdown_line(map(_markdown_cell, cells_of(row, table))) for row in table.rows)
-    for note in table.notes:
-        yield ""
-        yield escape_markdown(note)
-
-
-def _markdown_cell(cell: Shown) -> str:
-    text = escape_markdown(cell.full)
-    if cell.bold:
-        text = f"**{text}**"
-    return text + r"\*" * cell.stars
-
-
-def _markdown_line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
+#: Characters that fit on a sheet of paper, in a size that can be read.
+_PAGE_WIDTH = 136
 #: Between two columns, in characters.
 _GAP = 2
 
@@ -230,30 +133,20 @@ def parts(table: Table, width: int, *, stacked: bool = False) -> Iterator[Table]
         table: of any width.
         width: in characters.
         stacked: whether ours, the paper's and the re-run's numbers stand below each other, and not
-            beside.
+            beside; there a heading breaks between words.
     """
-    labels = sum(
-        max(map(len, (heading, *(row.labels[i] for row in table.rows)))) + _GAP
-        for i, heading in enumerate(table.labels)
-    )
-    widths = [_width(table, index, stacked) for index in range(len(table.columns))]
+    labels = sum(label_width(table, i, stacked) + _GAP for i in range(len(table.labels)))
+    widths = [column_width(table, i, stacked) + _GAP for i in range(len(table.columns))]
     part: list[int] = []
-    for block in _blocks(table, widths, width - labels):
-        if part and labels + sum(widths[i] for i in (*part, *block)) > width:
-            yield _with_columns(table, part)
-            part = []
-        part += block
-    yield _with_columns(table, part)
-
-
-def _blocks(table: Table, widths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Columns that stay together."""
     for _kind, indices in groupby(range(len(widths)), lambda i: _kind_of(table.columns[i])):
         block = list(indices)
-        if sum(widths[i] for i in block) <= most:
-            yield block
-        else:
-            yield from ([index] for index in block)
+        fits = labels + sum(widths[i] for i in block) <= width
+        for together in [block] if fits else [[index] for index in block]:
+            if part and labels + sum(widths[i] for i in (*part, *together)) > width:
+                yield table.with_columns(part)
+                part = []
+            part += together
+    yield table.with_columns(part)
 
 
 def _kind_of(column: Column) -> str:
@@ -261,26 +154,88 @@ def _kind_of(column: Column) -> str:
     return column.task or column.quantity.partition("_")[0]
 
 
-def _width(table: Table, index: int, stacked: bool) -> int:
+def label_width(table: Table, index: int, stacked: bool = True) -> int:
+    """The longest text that is not to be broken; a stacked heading may be, between words."""
+    name = table.labels[index]
+    texts = [*(name.split() if stacked else [name]), *(row.labels[index] for row in table.rows)]
+    return max(map(len, texts), default=0)
+
+
+def column_width(table: Table, index: int, stacked: bool = True) -> int:
+    """Likewise of a column; side by side, numbers of several origins need room for each."""
     column = table.columns[index]
-    widths = [
-        max(len(shown(row.entries[index], column, origin).full) for row in table.rows) + _GAP
-        for origin in origins(table, index)
-    ]
     if stacked:
-        # There a heading breaks between words.
-        return max(*widths, max(map(len, column.heading.split())) + _GAP)
-    return max(sum(widths), len(column.heading) + _GAP)
+        lines = [line for row in table.rows for line in table.lines(row, index)]
+        return max(map(len, [*lines, *column.heading.split()]), default=0)
+    widths = [
+        max((len(_text(cell, column, origin)) for cell in table.cells(index)), default=0) + _GAP
+        for origin in table.origins(index)
+    ]
+    return max(sum(widths) - _GAP, len(column.heading))
 
 
-def _with_columns(table: Table, indices: Sequence[int]) -> Table:
-    rows = (replace(row, entries=tuple(row.entries[i] for i in indices)) for row in table.rows)
-    return replace(table, columns=tuple(table.columns[i] for i in indices), rows=tuple(rows))
+def _text(cell: Cell, column: Column, origin: str) -> str:
+    """A number with n, or what was printed."""
+    if origin == "ours":
+        return column.full(cell)
+    quoted = cell.quoted.get(ORIGINS[origin])
+    return "" if quoted is None else quoted.text
 
+
+# Markdown.
+
+#: What Markdown would take for its own.
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
+
+
+def as_markdown(tables: Sequence[Table]) -> str:
+    """All tables, each a section."""
+    return "\n".join("\n".join(_section(table)) + "\n" for table in tables)
+
+
+def _section(table: Table) -> Iterator[str]:
+    columns = list(_columns(table))
+    headings = [
+        f"{column.heading}, {origin}" if len(table.origins(index)) > 1 else column.heading
+        for index, column, origin in columns
+    ]
+    yield f"## {_escape_markdown(table.title)}"
+    yield ""
+    yield _markdown_line(map(_escape_markdown, (*table.labels, *headings)))
+    yield _markdown_line(["---"] * len(table.labels) + ["---:"] * len(columns))
+    for row in table.rows:
+        cells = (_markdown_cell(row.cells[i], column, origin) for i, column, origin in columns)
+        yield _markdown_line([*map(_escape_markdown, row.labels), *cells])
+    for note in table.notes:
+        yield ""
+        yield _escape_markdown(note)
+
+
+def _columns(table: Table) -> Iterator[tuple[int, Column, str]]:
+    """Every column once for each origin of its numbers, from left to right."""
+    for index, column in enumerate(table.columns):
+        for origin in table.origins(index):
+            yield index, column, origin
+
+
+def _escape_markdown(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _markdown_cell(cell: Cell, column: Column, origin: str) -> str:
+    text = _escape_markdown(_text(cell, column, origin))
+    if origin != "ours":
+        return text
+    return (f"**{text}**" if cell.best else text) + r"\*" * cell.stars
+
+
+def _markdown_line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+# LaTeX.
 
 _HEADER = "% Needs \\usepackage{booktabs} and \\usepackage{graphicx}."
-#: Characters, of which a page has so many across in a size that can be read.
-_WIDTH = 136
 #: A table that is too wide is scaled down to the line, another one stays as it is.
 _SCALED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 #: Of a number; else it would be a hyphen.
@@ -312,7 +267,76 @@ def as_latex(tables: Sequence[Table]) -> str:
     return "\n".join([_HEADER, *("\n".join(_float(table)) + "\n" for table in tables)])
 
 
-def escape_latex(text: str) -> str:
+def _float(table: Table) -> Iterator[str]:
+    yield r"\begin{table*}"
+    yield r"\centering\small"
+    yield rf"\caption{{{_escape_latex(table.title)}}}"
+    yield rf"\label{{tab:{table.key}}}"
+    for number, part in enumerate(parts(table, _PAGE_WIDTH)):
+        if number:
+            yield r"\par\medskip"
+        yield from _tabular(part)
+    if table.notes:
+        yield r"\par\medskip"
+        yield r"\begin{minipage}{\linewidth}\footnotesize"
+        yield "\n\n".join(map(_escape_latex, table.notes))
+        yield r"\end{minipage}"
+    yield r"\end{table*}"
+
+
+def _tabular(table: Table) -> Iterator[str]:
+    columns = list(_columns(table))
+    yield _SCALED
+    yield rf"\begin{{tabular}}{{{'l' * len(table.labels)}{'r' * len(columns)}}}"
+    yield r"\toprule"
+    yield from _latex_headings(table)
+    yield r"\midrule"
+    for above, row in zip((None, *table.rows), table.rows, strict=False):
+        if above is not None and above.ours != row.ours:
+            yield r"\midrule"
+        cells = (_latex_cell(row.cells[i], column, origin) for i, column, origin in columns)
+        yield _latex_line([*map(_latex_number, row.labels), *cells])
+    yield r"\bottomrule"
+    yield r"\end{tabular}}"
+
+
+def _latex_headings(table: Table) -> Iterator[str]:
+    """A column's heading over whose numbers it has; the second line only where it says more."""
+    first = list(map(_escape_latex, table.labels))
+    second = [""] * len(table.labels)
+    rules = []
+    for index, column in enumerate(table.columns):
+        below, heading = table.origins(index), _escape_latex(column.heading)
+        if len(below) == 1:
+            first.append(heading)
+            second.append("")
+        else:
+            at = len(second) + 1
+            first.append(rf"\multicolumn{{{len(below)}}}{{c}}{{{heading}}}")
+            second += below
+            rules.append(rf"\cmidrule(lr){{{at}-{len(second)}}}")
+    yield _latex_line(first)
+    if rules:
+        yield " ".join(rules)
+        yield _latex_line(second)
+
+
+def _latex_cell(cell: Cell, column: Column, origin: str) -> str:
+    if origin != "ours":
+        return _latex_number(_text(cell, column, origin))
+    text = _latex_number(column.text(cell))
+    if cell.best:
+        text = rf"\textbf{{{text}}}"
+    stars = "$^{" + "*" * cell.stars + "}$" if cell.stars else ""
+    # Small, because it is the same in most cells.
+    return text + stars + ("" if cell.n is None else rf"\,{{\scriptsize({cell.n})}}")
+
+
+def _latex_number(text: str) -> str:
+    return _MINUS.sub("$-$", _escape_latex(text))
+
+
+def _escape_latex(text: str) -> str:
     """Text that means nothing but itself; where LaTeX has no glyph, a question mark."""
     return "".join(_ESCAPES.get(c, c if _has_glyph(c) else "?") for c in " ".join(text.split()))
 
@@ -320,69 +344,6 @@ def escape_latex(text: str) -> str:
 def _has_glyph(character: str) -> bool:
     """ASCII, and the accented letters of Latin-1."""
     return character.isascii() or (character.isalpha() and ord(character) < 0x100)
-
-
-def _float(table: Table) -> Iterator[str]:
-    yield r"\begin{table*}"
-    yield r"\centering\small"
-    yield rf"\caption{{{escape_latex(table.title)}}}"
-    yield rf"\label{{tab:{table.key}}}"
-    for number, part in enumerate(parts(table, _WIDTH)):
-        if number:
-            yield r"\par\medskip"
-        yield from _tabular(part)
-    if table.notes:
-        yield r"\par\medskip"
-        yield r"\begin{minipage}{\linewidth}\footnotesize"
-        yield "\n\n".join(escape_latex(note) for note in table.notes)
-        yield r"\end{minipage}"
-    yield r"\end{table*}"
-
-
-def _tabular(table: Table) -> Iterator[str]:
-    n_columns = len(list(shown_columns(table)))
-    yield _SCALED
-    yield rf"\begin{{tabular}}{{{'l' * len(table.labels)}{'r' * n_columns}}}"
-    yield r"\toprule"
-    yield from _latex_headings(table)
-    yield r"\midrule"
-    for above, row in zip((None, *table.rows), table.rows, strict=False):
-        if above is not None and above.ours != row.ours:
-            yield r"\midrule"
-        yield _latex_line(map(_latex_cell, cells_of(row, table)))
-    yield r"\bottomrule"
-    yield r"\end{tabular}}"
-
-
-def _latex_headings(table: Table) -> Iterator[str]:
-    """A column's heading over whose numbers it has; the second line only where it says more."""
-    first = [escape_latex(label) for label in table.labels]
-    second = [""] * len(table.labels)
-    rules, at = [], len(first) + 1
-    for index, column in enumerate(table.columns):
-        below = origins(table, index)
-        if len(below) == 1:
-            first.append(escape_latex(column.heading))
-            second.append("")
-        else:
-            first.append(rf"\multicolumn{{{len(below)}}}{{c}}{{{escape_latex(column.heading)}}}")
-            second += below
-            rules.append(rf"\cmidrule(lr){{{at}-{at + len(below) - 1}}}")
-        at += len(below)
-    yield _latex_line(first)
-    if rules:
-        yield " ".join(rules)
-        yield _latex_line(second)
-
-
-def _latex_cell(cell: Shown) -> str:
-    text = _MINUS.sub("$-$", escape_latex(cell.text))
-    if cell.bold:
-        text = rf"\textbf{{{text}}}"
-    stars = "$^{" + "*" * cell.stars + "}$" if cell.stars else ""
-    # Small, because it is the same in most cells.
-    n = "" if cell.n is None else rf"\,{{\scriptsize({cell.n})}}"
-    return text + stars + n
 
 
 def _latex_line(cells: Iterable[str]) -> str:

@@ -1,19 +1,97 @@
 """A table as data: what every format is made from."""
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from emtnas_hpc.report.load import heading
-from emtnas_hpc.report.paper import Quoted
 from emtnas_hpc.report.stats import LEVEL, Comparison, Estimate, estimate
 
-NOT_RUN = "not run"
+#: Whose number it is, as a heading says it, and its key in `Cell.quoted`.
+ORIGINS = {"ours": "", "paper": "paper", "re-run": "rerun"}
 
 #: How a row is named in a sentence: what goes before labels, and which are left out.
 _PREFIXES = {"Index": "row ", "RMP": "RMP "}
 _UNSAID = ("# Tasks", "Search Method")
+
+#: `91.6+-0.5`, `-11.0`, `+00.0`.
+_NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)(?:\+-(\d+(?:\.\d+)?))?")
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """A number as it was printed.
+
+    Attributes:
+        text: with `±` between mean and deviation.
+        mean: None where the text is no single number (`*`, `-`, `27/36`).
+        std: standard deviation, None where none was printed.
+    """
+
+    text: str
+    mean: float | None
+    std: float | None
+
+
+def quote(text: str) -> Quoted:
+    """Reads a printed number."""
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return Quoted(text, None, None)
+    std = None if match[2] is None else float(match[2])
+    return Quoted(text.replace("+-", " ±"), float(match[1]), std)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one column of one row holds.
+
+    Attributes:
+        seeds: that are averaged; `values` are theirs, in the column's unit.
+        diverged: seeds whose training diverged; they are not averaged.
+        estimate: mean, deviation and n; None where nothing was measured.
+        missing: what is said then; empty where nothing could be expected.
+        quoted: printed values by origin: "paper", "rerun".
+        test: against the baseline, where there is one; `n_baseline` seeds of it.
+        q: the test's p after Holm's adjustment within the column.
+        best: whether its mean is the best of the column.
+    """
+
+    seeds: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
+    diverged: tuple[int, ...] = ()
+    estimate: Estimate | None = None
+    missing: str = ""
+    quoted: Mapping[str, Quoted] = field(default_factory=dict)
+    test: Comparison | None = None
+    n_baseline: int = 0
+    q: float | None = None
+    best: bool = False
+
+    @classmethod
+    def of(cls, values: Mapping[int, float], diverged: Iterable[int] = ()) -> "Cell":
+        """A cell of values by seed; of what a diverged seed measured nothing is kept."""
+        diverged = tuple(sorted(diverged))
+        kept = {
+            seed: value
+            for seed, value in sorted(values.items())
+            if seed not in diverged and not math.isnan(value)
+        }
+        found = tuple(kept.values())
+        return cls(tuple(kept), found, diverged, estimate(found) if found else None)
+
+    @property
+    def n(self) -> int | None:
+        """Seeds behind the text: of all that diverged, where nothing else is there."""
+        return (len(self.seeds) or len(self.diverged)) or None
+
+    @property
+    def stars(self) -> int:
+        """Two for q, one for p below 0.05."""
+        if self.test is None or self.test.p >= LEVEL:
+            return 0
+        return 2 if self.q is not None and self.q < LEVEL else 1
 
 
 @dataclass(frozen=True)
@@ -44,62 +122,21 @@ class Column:
         """What is measured."""
         return self.key.rpartition(".")[2]
 
+    def text(self, cell: Cell) -> str:
+        """`96.73 ±0.15`, without a deviation of one seed; or why there is no number."""
+        if cell.estimate is None:
+            return "diverged" if cell.diverged else cell.missing
+        sign = "+" if self.signed else ""
+        # Rounded first: what becomes zero then has no minus.
+        mean = round(cell.estimate.mean, self.decimals) + 0.0
+        text = f"{mean:{sign}.{self.decimals}f}"
+        if not math.isnan(cell.estimate.std):
+            text += f" ±{cell.estimate.std:.{self.decimals}f}"
+        return text
 
-@dataclass(frozen=True)
-class Sample:
-    """Values of one quantity, one a seed, in the column's unit."""
-
-    seeds: tuple[int, ...]
-    values: tuple[float, ...]
-
-    @property
-    def estimate(self) -> Estimate:
-        """Mean, deviation, n."""
-        return estimate(self.values)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What stands in one column of one row.
-
-    Attributes:
-        sample: of our runs, None where there are none.
-        missing: what is said then; nothing where none could be expected.
-        paper: printed value, if any; likewise that of the re-run.
-        test: against the baseline, where there is one.
-        n_baseline: seeds of it.
-        q: its p after Holm's adjustment within the column.
-        best: whether its mean is the best of the column.
-        diverged: seeds whose training did, in the search or in the retraining: no part of the
-            sample.
-    """
-
-    sample: Sample | None = None
-    missing: str = ""
-    paper: Quoted | None = None
-    rerun: Quoted | None = None
-    test: Comparison | None = None
-    n_baseline: int = 0
-    q: float | None = None
-    best: bool = False
-    diverged: tuple[int, ...] = ()
-
-    @property
-    def is_measured(self) -> bool:
-        """Whether there are seeds, be they such that diverged."""
-        return self.sample is not None or bool(self.diverged)
-
-    @property
-    def n_seeds(self) -> int:
-        """All that there are, with those that diverged."""
-        return len(self.diverged) + (0 if self.sample is None else len(self.sample.seeds))
-
-    @property
-    def stars(self) -> int:
-        """Two for q, one for p below 0.05."""
-        if self.test is None or self.test.p >= LEVEL:
-            return 0
-        return 2 if self.q is not None and self.q < LEVEL else 1
+    def full(self, cell: Cell) -> str:
+        """With n in brackets: `96.73 ±0.15 (5)`."""
+        return self.text(cell) + ("" if cell.n is None else f" ({cell.n})")
 
 
 @dataclass(frozen=True)
@@ -109,14 +146,14 @@ class Row:
     Attributes:
         key: its name in files that programs read.
         labels: its words, one for every label heading.
-        entries: one a column.
+        cells: one a column.
         ours: whether runs can fill it; the others are quoted.
     """
 
     key: str
     labels: tuple[str, ...]
-    entries: tuple[Entry, ...]
-    ours: bool
+    cells: tuple[Cell, ...]
+    ours: bool = True
 
 
 @dataclass(frozen=True)
@@ -139,138 +176,62 @@ class Table:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
 
-    def name_of(self, row: Row) -> str:
+    def lines(self, row: Row, index: int) -> list[str]:
+        """A cell as lines: ours with its stars, and what was printed, by whom if beside ours."""
+        cell = row.cells[index]
+        printed = [
+            f"{name} {cell.quoted[key].text}" if row.ours else cell.quoted[key].text
+            for name, key in ORIGINS.items()
+            if key in cell.quoted
+        ]
+        return [self.columns[index].full(cell) + "*" * cell.stars] * row.ours + printed
+
+    def cells(self, index: int) -> list[Cell]:
+        """A column from top to bottom."""
+        return [row.cells[index] for row in self.rows]
+
+    def origins(self, index: int) -> list[str]:
+        """Whose numbers a column has, ours first, though there may be none of them."""
+        there = {"", *(origin for cell in self.cells(index) for origin in cell.quoted)}
+        return [name for name, key in ORIGINS.items() if key in there]
+
+    def with_columns(self, indices: Iterable[int]) -> "Table":
+        """The same rows with some of the columns."""
+        kept = tuple(indices)
+        rows = (replace(row, cells=tuple(row.cells[i] for i in kept)) for row in self.rows)
+        return replace(self, columns=tuple(self.columns[i] for i in kept), rows=tuple(rows))
+
+    def name_of(self, labels: tuple[str, ...]) -> str:
         """A row in words: its labels without those that are there to compare with others."""
         return " ".join(
-            _PREFIXES.get(heading, "") + label
-            for heading, label in zip(self.labels, row.labels, strict=True)
-            if label and heading not in _UNSAID
+            _PREFIXES.get(name, "") + label
+            for name, label in zip(self.labels, labels, strict=True)
+            if label and name not in _UNSAID
         )
 
-    def short_name_of(self, row: Row) -> str:
+    def short_name_of(self, labels: tuple[str, ...]) -> str:
         """A row by its number, if it has one; else in words."""
-        index = dict(zip(self.labels, row.labels, strict=True)).get("Index")
-        return f"row {index}" if index else self.name_of(row)
+        index = dict(zip(self.labels, labels, strict=True)).get("Index")
+        return f"row {index}" if index else self.name_of(labels)
 
-    @property
     def diverged_notes(self) -> list[str]:
-        """How many seeds each row has that diverged, and which: they are in none of its numbers."""
+        """How many seeds of each row diverged, and which: `1 of 3 seeds diverged and is ...`."""
         notes: dict[str, None] = {}
         for row in self.rows:
-            for column, entry in zip(self.columns, row.entries, strict=True):
-                if entry.diverged:
-                    task = "" if column.task is None else f", {heading(column.task)}"
-                    notes[f"{self.name_of(row)}{task}: {_left_out(entry)}."] = None
+            for column, cell in zip(self.columns, row.cells, strict=True):
+                if not cell.diverged:
+                    continue
+                n, n_all = len(cell.diverged), len(cell.diverged) + len(cell.seeds)
+                task = "" if column.task is None else f", {heading(column.task)}"
+                left_out = (
+                    f"{n} of {n_all} seed{'s' * (n_all > 1)} diverged and "
+                    f"{'are' if n > 1 else 'is'} left out: {list_seeds(cell.diverged)}"
+                )
+                notes[f"{self.name_of(row.labels)}{task}: {left_out}."] = None
         return list(notes)
 
-    def with_notes(self, notes: tuple[str, ...]) -> "Table":
-        """With these notes below it."""
-        return replace(self, notes=notes)
 
-
-def _left_out(entry: Entry) -> str:
-    """`1 of 3 seeds diverged and is left out: seed 2`."""
-    some = len(entry.diverged) > 1
-    return (
-        f"{len(entry.diverged)} of {entry.n_seeds} seed{'s' * (entry.n_seeds > 1)} diverged and "
-        f"{'are' if some else 'is'} left out: seed{'s' * some} "
-        f"{', '.join(map(str, entry.diverged))}"
-    )
-
-
-def sample_of(pairs: Iterable[tuple[int, float]]) -> Sample | None:
-    """Seeds with their values, by seed; nan is a seed that diverged, and no value."""
-    known = sorted((seed, value) for seed, value in pairs if not math.isnan(value))
-    if not known:
-        return None
-    seeds, values = zip(*known, strict=True)
-    return Sample(tuple(seeds), tuple(values))
-
-
-def diverged_of(pairs: Iterable[tuple[int, float]]) -> tuple[int, ...]:
-    """The seeds that diverged: theirs is nan."""
-    return tuple(sorted(seed for seed, value in pairs if math.isnan(value)))
-
-
-#: Whose number it is.
-Origin = Literal["ours", "paper", "re-run"]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A cell in words.
-
-    Attributes:
-        text: mean and deviation; or why there is none. May be empty.
-        n: seeds, of our own numbers; where all of them diverged, so many did.
-        stars: that belong behind it.
-        bold: whether it is the best of its column.
-        is_value: whether it is a number.
-    """
-
-    text: str
-    n: int | None = None
-    stars: int = 0
-    bold: bool = False
-    is_value: bool = True
-
-    @property
-    def full(self) -> str:
-        """With n in brackets: `96.73 ±0.15 (5)`."""
-        return self.text if self.n is None else f"{self.text} ({self.n})"
-
-    @property
-    def without_n(self) -> str:
-        """A value for a table that says n itself; of seeds that diverged, how many stays."""
-        return self.text if self.is_value else self.full
-
-
-def origins(table: Table, index: int) -> tuple[Origin, ...]:
-    """Whose numbers a column has, ours first; a table without a row of ours has none of ours."""
-    entries = [row.entries[index] for row in table.rows]
-    found: list[Origin] = ["ours"]
-    if any(entry.paper is not None for entry in entries):
-        found.append("paper")
-    if any(entry.rerun is not None for entry in entries):
-        found.append("re-run")
-    return tuple(found)
-
-
-def shown_columns(table: Table) -> Iterator[tuple[int, Column, Origin]]:
-    """Every column once for each origin of its numbers, from left to right."""
-    for index, column in enumerate(table.columns):
-        for origin in origins(table, index):
-            yield index, column, origin
-
-
-def shown(entry: Entry, column: Column, origin: Origin) -> Shown:
-    """A cell in words."""
-    if origin != "ours":
-        quoted = entry.paper if origin == "paper" else entry.rerun
-        return Shown("" if quoted is None else quoted.text)
-    if entry.sample is None and entry.diverged:
-        return Shown("diverged", len(entry.diverged), is_value=False)
-    if entry.sample is None:
-        return Shown(entry.missing, is_value=False)
-    n = len(entry.sample.values)
-    return Shown(measured(entry, column), n, entry.stars, entry.best)
-
-
-def cells_of(row: Row, table: Table) -> Iterator[Shown]:
-    """A row's words, and then its cells."""
-    for label in row.labels:
-        yield Shown(label, is_value=False)
-    for index, column, origin in shown_columns(table):
-        yield shown(row.entries[index], column, origin)
-
-
-def measured(entry: Entry, column: Column) -> str:
-    """`96.73 ±0.15`; without a deviation where there is one seed."""
-    assert entry.sample is not None
-    found = entry.sample.estimate
-    sign = "+" if column.signed else ""
-    # Rounded first: what becomes zero then has no minus.
-    text = f"{round(found.mean, column.decimals) + 0.0:{sign}.{column.decimals}f}"
-    if not math.isnan(found.std):
-        text += f" ±{found.std:.{column.decimals}f}"
-    return text
+def list_seeds(numbers: Iterable[int]) -> str:
+    """`seed 0`, `seeds 0, 1, 4`."""
+    texts = list(map(str, numbers))
+    return f"seed{'s' * (len(texts) > 1)} {', '.join(texts)}"

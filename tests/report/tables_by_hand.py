@@ -1,8 +1,9 @@
 """A table with everything that a format has to cope with."""
 
-from emtnas_hpc.report.paper import quote
+from dataclasses import replace
+
 from emtnas_hpc.report.stats import Comparison
-from emtnas_hpc.report.table import Column, Entry, Row, Sample, Table
+from emtnas_hpc.report.table import Cell, Column, Row, Table, quote
 
 NASTY = 'a_b 50% #1 $x^2$ {z} ~ \\ & | < > "q" * ` [l] ± † é 猫'
 
@@ -13,18 +14,18 @@ def nasty_table() -> Table:
         Column("task_1.accuracy", f"{NASTY} (%)", 2, tested=True),
         Column("time_total", "Time (%)", 1, signed=True),
     )
-    found = Entry(
-        Sample((0, 2), (91.5, 92.5)),
-        paper=quote("90.0+-1.5"),
-        rerun=quote("89.1"),
+    found = replace(
+        Cell.of({0: 91.5, 2: 92.5}),
+        quoted={"paper": quote("90.0+-1.5"), "rerun": quote("89.1")},
         test=Comparison(0.03, 6, exact=True),
         n_baseline=2,
         q=0.06,
         best=True,
     )
+    printed = Cell(quoted={"paper": quote("*")})
     rows = (
-        Row("quoted: x", (NASTY, "1"), (Entry(paper=quote("*")), Entry()), ours=False),
-        Row("y", ("y", "2"), (found, Entry(Sample((0,), (-0.04,)))), ours=True),
-        Row("z", ("z", ""), (Entry(missing="not run"), Entry(missing="no baseline")), ours=True),
+        Row("quoted: x", (NASTY, "1"), (printed, Cell()), ours=False),
+        Row("y", ("y", "2"), (found, Cell.of({0: -0.04}))),
+        Row("z", ("z", ""), (Cell(missing="not run"), Cell(missing="no baseline"))),
     )
     return Table("other", f"Title: {NASTY}", ("Name", "N"), columns, rows, (f"Note: {NASTY}",))

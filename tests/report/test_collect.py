@@ -7,8 +7,9 @@ from fake import commit_search
 
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import DamagedError, InputError
+from emtnas_hpc.report.experiments import experiments_of
 from emtnas_hpc.report.load import newest_history, read_runs
-from emtnas_hpc.report.tables import summarise
+from emtnas_hpc.report.searches import search_values
 from emtnas_hpc.runner.attempts import Attempt
 from emtnas_hpc.space.architecture import parse_genotype
 from emtnas_hpc.space.counts import count_macs, count_parameters
@@ -18,15 +19,19 @@ def searches(*directories):
     return [run.search for run in read_runs(directories).runs]
 
 
+def summarise(runs):
+    return [search_values(experiment) for experiment in experiments_of(runs)]
+
+
 def test_a_result_is_the_incumbent_with_its_counts_and_the_sum_of_seconds(tmp_path):
     history = commit_search(tmp_path / "seed-0")
     (result,) = searches(tmp_path / "seed-0")
     assert (result.name, result.seed, result.generation) == ("fake", 0, 5)
     for task, found in enumerate(result.tasks):
-        entry = history.generations[-1].tasks[task]
+        cell = history.generations[-1].tasks[task]
         architecture = parse_genotype(found.genotype)
         shape = history.header.tasks[task].shape
-        assert found.incumbent == entry.incumbent
+        assert found.incumbent == cell.incumbent
         assert found.true_fitness == max(g.tasks[task].true_fitness for g in history.generations)
         assert found.first_true_fitness == history.generations[0].tasks[task].true_fitness
         assert found.parameters == count_parameters(architecture, shape)
@@ -77,10 +82,10 @@ def test_a_summary_has_mean_and_sample_deviation_over_seeds(tmp_path):
         for result in searches(*(tmp_path / f"seed-{seed}" for seed in range(3)))
     ]
     mean = sum(values) / 3
-    statistic = summary.tasks[0].quantities["true_fitness"]
-    assert summary.seeds == (0, 1, 2)
-    assert statistic.mean == pytest.approx(mean)
-    assert statistic.std == pytest.approx(math.sqrt(sum((v - mean) ** 2 for v in values) / 2))
+    statistic = summary["tasks"][0]["quantities"]["true_fitness"]
+    assert summary["seeds"] == [0, 1, 2]
+    assert statistic["mean"] == pytest.approx(mean)
+    assert statistic["std"] == pytest.approx(math.sqrt(sum((v - mean) ** 2 for v in values) / 2))
 
 
 def test_one_seed_has_no_deviation_and_an_unmeasured_quantity_no_mean(tmp_path):
@@ -88,10 +93,10 @@ def test_one_seed_has_no_deviation_and_an_unmeasured_quantity_no_mean(tmp_path):
     (result,) = searches(tmp_path / "seed-0")
     (summary,) = summarise(read_runs([tmp_path / "seed-0"]).runs)
     assert result.tasks[1].incumbent == history.generations[0].tasks[1].fittest
-    quantities = summary.tasks[0].quantities
-    assert math.isnan(quantities["true_fitness"].mean)
-    assert math.isnan(quantities["seconds_training"].std)
-    assert summary.unfinished == (0,)
+    quantities = summary["tasks"][0]["quantities"]
+    assert math.isnan(quantities["true_fitness"]["mean"])
+    assert math.isnan(quantities["seconds_training"]["std"])
+    assert summary["unfinished"] == (0,)
 
 
 def test_runs_of_one_name_but_other_settings_are_never_averaged(tmp_path):
@@ -99,7 +104,7 @@ def test_runs_of_one_name_but_other_settings_are_never_averaged(tmp_path):
     commit_search(tmp_path / "b", generations=5, seed=1)
     commit_search(tmp_path / "c", generations=5, seed=2)
     summaries = summarise(read_runs([*(tmp_path / name for name in "abc")]).runs)
-    assert sorted(summary.seeds for summary in summaries) == [(0,), (1, 2)]
+    assert sorted(summary["seeds"] for summary in summaries) == [[0], [1, 2]]
 
 
 def test_of_one_search_in_two_places_the_one_that_came_further_counts(tmp_path):
@@ -121,7 +126,7 @@ def test_a_run_that_went_on_under_other_conditions_says_so(tmp_path):
         attempt.event("committed", stage="search")
         attempt.close()
     (summary,) = summarise(read_runs([tmp_path / "seed-0"]).runs)
-    assert summary.condition_changes == {0: ("torch 2.9 -> 2.10",)}
+    assert summary["condition_changes"] == {0: ("torch 2.9 -> 2.10",)}
 
 
 def test_a_loss_that_diverged_is_summarised_with_its_first_generation(tmp_path, monkeypatch):
@@ -130,7 +135,7 @@ def test_a_loss_that_diverged_is_summarised_with_its_first_generation(tmp_path, 
     monkeypatch.undo()
     commit_search(tmp_path / "seed-1", generations=4, seed=1)
     (summary,) = summarise(read_runs([*(tmp_path / f"seed-{seed}" for seed in (0, 1))]).runs)
-    assert summary.diverged == {0: ("task0 in generation 3", "task1 in generation 3")}
+    assert summary["diverged"] == {0: ("task0 in generation 3", "task1 in generation 3")}
 
 
 def diverging_from(first):
@@ -148,5 +153,5 @@ def test_a_seed_that_is_not_finished_is_left_out_as_soon_as_another_one_is(tmp_p
     commit_search(tmp_path / "seed-1", seed=1, until=2)
     (summary,) = summarise(read_runs([tmp_path / "seed-0", tmp_path / "seed-1"]).runs)
     (first,) = searches(tmp_path / "seed-0")
-    assert (summary.seeds, summary.unfinished) == ((0,), (1,))
-    assert summary.tasks[0].quantities["macs"].mean == first.tasks[0].macs
+    assert (summary["seeds"], summary["unfinished"]) == ([0], (1,))
+    assert summary["tasks"][0]["quantities"]["macs"]["mean"] == first.tasks[0].macs

@@ -211,3 +211,9 @@ def test_a_wide_table_comes_in_parts_that_fit_the_terminal(ablation, monkeypatch
     # Nothing is broken within a cell, and every part names its rows.
     assert out.count("96.73 ±0.15") == 1
     assert sum(line.startswith("4 ") for line in lines) == len(headings)
+
+
+@pytest.mark.parametrize("verb", ["status", "launch", "inspect", "run", "retrain", "export"])
+def test_only_a_report_imports_pandas(verb):
+    code = f"import sys, emtnas_hpc.cli.{verb}; sys.exit('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 from traces import search
 
-from emtnas_hpc.report.columns import mean_per_step
-from emtnas_hpc.report.counting import macs_of, parameters_of
-from emtnas_hpc.report.search_arrays import trace_of
+from emtnas_hpc.report.measurements import mean_per_step
+from emtnas_hpc.report.search_arrays import macs_of, parameters_of, trace_of
 from emtnas_hpc.space.architecture import NetworkShape, decode, random_chromosome
 from emtnas_hpc.space.counts import count_macs, count_parameters
 
@@ -42,9 +41,9 @@ def test_macs_at_once_are_those_one_by_one(chromosomes, shape) -> None:
 def test_means_over_training_steps_are_those_that_the_search_wrote_down(n_tasks: int) -> None:
     history = search(n_tasks=n_tasks)
     entries = [task for generation in history.generations for task in generation.tasks]
-    n_steps = sum(entry.n_steps for entry in entries)
+    n_steps = sum(cell.n_steps for cell in entries)
     for count, name in ((parameters_of, "mean_parameters"), (macs_of, "mean_macs")):
-        expected = sum(entry.n_steps * getattr(entry, name) for entry in entries) / n_steps
+        expected = sum(cell.n_steps * getattr(cell, name) for cell in entries) / n_steps
         assert mean_per_step([trace_of(history)], count) == pytest.approx(expected)
 
 

@@ -10,11 +10,12 @@ import pytest
 from command_line import run_here
 from fake_runs import SHORT, Retrained, make_run
 
-from emtnas_hpc.report.experiments import experiments_of, searches_of
-from emtnas_hpc.report.gallery import caption_fittest, caption_times
+from emtnas_hpc.report.experiments import Searches, experiments_of
+from emtnas_hpc.report.figures import plot_fittest, plot_times
 from emtnas_hpc.report.load import read_runs
+from emtnas_hpc.report.searches import search_notes, search_table, search_values
 from emtnas_hpc.report.stats import compare
-from emtnas_hpc.report.tables import build_tables, search_tables, summarise
+from emtnas_hpc.report.tables import build_tables
 from emtnas_hpc.retraining.record import RECORD_NAME, read_retraining
 
 SINGLES = ("cifar10-single", "cifar100-single")
@@ -74,9 +75,9 @@ def table_of(folder, key):
     return table
 
 
-def entry_of(table, label, column):
+def cell_of(table, label, column):
     (row,) = [row for row in table.rows if row.ours and label in row.labels]
-    return row.entries[[c.key for c in table.columns].index(column)]
+    return row.cells[[c.key for c in table.columns].index(column)]
 
 
 def csv_of(*arguments):
@@ -85,16 +86,16 @@ def csv_of(*arguments):
 
 def test_a_retraining_that_diverged_is_in_no_mean_and_no_test(retrainings):
     table = table_of(retrainings, "table3")
-    entry = entry_of(table, "EMT-NAS (Ours)", "cifar10.accuracy")
-    assert (entry.sample.seeds, entry.diverged) == ((0, 1), (2,))
-    baseline = entry_of(table, "Single-Tasking (Baseline)", "cifar10.accuracy")
-    assert entry.test == compare(entry.sample.values, baseline.sample.values)
-    assert entry_of(table, "EMT-NAS (Ours)", "cifar10.parameters").sample.seeds == (0, 1)
+    cell = cell_of(table, "EMT-NAS (Ours)", "cifar10.accuracy")
+    assert (cell.seeds, cell.diverged) == ((0, 1), (2,))
+    baseline = cell_of(table, "Single-Tasking (Baseline)", "cifar10.accuracy")
+    assert cell.test == compare(cell.values, baseline.values)
+    assert cell_of(table, "EMT-NAS (Ours)", "cifar10.parameters").seeds == (0, 1)
 
 
 def test_how_long_its_search_took_still_counts(retrainings):
-    entry = entry_of(table_of(retrainings, "table3"), "EMT-NAS (Ours)", "device_days")
-    assert (entry.sample.seeds, entry.diverged) == ((0, 1, 2), ())
+    cell = cell_of(table_of(retrainings, "table3"), "EMT-NAS (Ours)", "device_days")
+    assert (cell.seeds, cell.diverged) == ((0, 1, 2), ())
 
 
 def test_each_row_says_how_many_seeds_are_left_out_and_which(retrainings):
@@ -108,14 +109,14 @@ def test_each_row_says_how_many_seeds_are_left_out_and_which(retrainings):
 
 def test_what_a_search_that_diverged_found_is_left_out_of_its_task_only(searches):
     table = table_of(searches, "table3")
-    assert entry_of(table, "EMT-NAS (Ours)", "cifar100.accuracy").sample.seeds == (0, 2)
-    assert entry_of(table, "EMT-NAS (Ours)", "cifar100.accuracy").diverged == (1,)
-    assert entry_of(table, "EMT-NAS (Ours)", "cifar10.accuracy").sample.seeds == (0, 1, 2)
+    assert cell_of(table, "EMT-NAS (Ours)", "cifar100.accuracy").seeds == (0, 2)
+    assert cell_of(table, "EMT-NAS (Ours)", "cifar100.accuracy").diverged == (1,)
+    assert cell_of(table, "EMT-NAS (Ours)", "cifar10.accuracy").seeds == (0, 1, 2)
 
 
 def test_times_of_a_search_that_diverged_do_not_count(searches):
-    entry = entry_of(table_of(searches, "table3"), "EMT-NAS (Ours)", "device_days")
-    assert (entry.sample.seeds, entry.diverged) == ((0, 2), (1,))
+    cell = cell_of(table_of(searches, "table3"), "EMT-NAS (Ours)", "device_days")
+    assert (cell.seeds, cell.diverged) == ((0, 2), (1,))
 
 
 def test_times_and_sizes_of_table_5_leave_it_out_too(tmp_path):
@@ -126,16 +127,16 @@ def test_times_and_sizes_of_table_5_leave_it_out_too(tmp_path):
         make_run(tmp_path, "cifar", SHORT, "search.reevaluate=false", seed=seed, name="plain")
     table = table_of(tmp_path, "table5")
     for column in ("time_total", "mean_parameters", "mean_macs"):
-        entry = entry_of(table, "Single-Tasking", column)
-        assert (entry.sample.seeds, entry.diverged) == ((1,), (0,))
-        assert entry_of(table, "Multi-Tasking", column).sample.seeds == (0, 1)
+        cell = cell_of(table, "Single-Tasking", column)
+        assert (cell.seeds, cell.diverged) == ((1,), (0,))
+        assert cell_of(table, "Multi-Tasking", column).seeds == (0, 1)
 
 
 def test_a_cell_of_which_all_seeds_diverged_says_so(hopeless):
     (table,) = (t for t in build_tables(runs_of(hopeless)) if t.key == "table2")
-    entry = entry_of(table, "EMT-NAS", "breastmnist.accuracy")
-    assert (entry.sample, entry.diverged, entry.test, entry.best) == (None, (0, 1), None, False)
-    assert entry_of(table, "EMT-NAS", "breastmnist.auc").diverged == (0, 1)
+    cell = cell_of(table, "EMT-NAS", "breastmnist.accuracy")
+    assert (cell.estimate, cell.diverged, cell.test, cell.best) == (None, (0, 1), None, False)
+    assert cell_of(table, "EMT-NAS", "breastmnist.auc").diverged == (0, 1)
     assert any("2 of 2 seeds diverged and are left out: seeds 0, 1." in n for n in table.notes)
 
 
@@ -196,7 +197,7 @@ def test_a_list_of_others_leaves_it_out_too(tmp_path):
         )
     table = table_of(tmp_path, "other")
     for row in table.rows:
-        assert (row.entries[0].sample.seeds, row.entries[0].diverged) == ((1, 2), (0,))
+        assert (row.cells[0].seeds, row.cells[0].diverged) == ((1, 2), (0,))
     assert sum("1 of 3 seeds diverged and is left out: seed 0." in n for n in table.notes) == len(
         table.rows
     )
@@ -211,13 +212,12 @@ def test_one_of_an_earlier_version_is_judged_by_the_same_rule(tmp_path):
 
 
 def test_a_search_that_diverged_is_in_no_mean_of_the_searches(searches):
-    summary = next(s for s in summarise(runs_of(searches)) if s.name == "cifar")
-    first, second = summary.tasks
-    assert (first.diverged, second.diverged) == ((), (1,))
-    (table,) = (t for t in search_tables(runs_of(searches)) if t.title.startswith("cifar:"))
-    assert [row.entries[0].sample.seeds for row in table.rows] == [(0, 1, 2), (0, 2)]
-    assert table.notes[0] == "cifar100: 1 of 3 seeds diverged and is left out: seed 1."
-    assert table.notes[-1] == (
+    (joint,) = (e for e in experiments_of(runs_of(searches)) if e.name == "cifar")
+    assert [task["diverged"] for task in search_values(joint)["tasks"]] == [[], [1]]
+    table = search_table(joint)
+    assert [row.cells[0].seeds for row in table.rows] == [(0, 1, 2), (0, 2)]
+    assert table.diverged_notes() == ["cifar100: 1 of 3 seeds diverged and is left out: seed 1."]
+    assert search_notes([joint])[-1] == (
         "The training loss diverged: cifar, seed 1, cifar100 in generation 2."
     )
 
@@ -229,16 +229,16 @@ def test_the_page_says_so_below_its_searches(searches):
 
 
 def test_figures_leave_it_out_and_say_so(searches):
-    (joint,) = (searches_of(e) for e in experiments_of(runs_of(searches)) if e.name == "cifar")
+    (joint,) = (Searches.of(e) for e in experiments_of(runs_of(searches)) if e.name == "cifar")
     assert [trace.header.seed for trace in joint.traces] == [0, 2]
-    assert "Seeds 0, 2 (n = 2). Diverged and left out: seed 1." in caption_fittest(joint).text
-    assert "Diverged and left out, unless all did: cifar seed 1." in caption_times([joint]).text
+    assert "Seeds 0, 2 (n = 2). Diverged and left out: seed 1." in plot_fittest(joint).text
+    assert "Diverged and left out, unless all did: cifar seed 1." in plot_times([joint]).text
 
 
 def test_where_all_diverged_figures_show_them_and_say_so(tmp_path):
     make_run(tmp_path, "cifar", SHORT, retrained=None, diverged={0: 1})
-    (only,) = map(searches_of, experiments_of(runs_of(tmp_path)))
-    assert "diverged: what follows on it is noise" in caption_fittest(only).text
+    (only,) = map(Searches.of, experiments_of(runs_of(tmp_path)))
+    assert "diverged: what follows on it is noise" in plot_fittest(only).text
     out = run_here("report", "--runs", tmp_path).out
     (row,) = (line for line in out.splitlines() if line.startswith("cifar10 "))
     assert row.split() == ["cifar10", *["diverged", "(1)"] * 8]

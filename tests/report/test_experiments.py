@@ -1,4 +1,4 @@
-from fake_runs import SHORT, Retrained, make_run
+from fake_runs import SHORT, make_run
 
 from emtnas_hpc.report.experiments import Kind, Recipe, RowSpec, experiments_of, families_of
 from emtnas_hpc.report.load import read_runs
@@ -56,15 +56,6 @@ def test_runs_without_settings_are_in_no_family(tmp_path):
     directory = make_run(tmp_path, "cifar", SHORT)
     (directory / "experiment.toml").unlink()
     assert families(tmp_path) == ()
-
-
-def test_an_experiment_knows_its_recipes(tmp_path):
-    make_run(tmp_path, "cifar", SHORT, seed=0, retrained=Retrained((2, 3)))
-    make_run(tmp_path, "cifar", SHORT, seed=1, retrained=Retrained(recipe="table1"))
-    (family,) = families(tmp_path)
-    (experiment,) = family.experiments.values()
-    origin = "ours: the paper gives no recipe"
-    assert experiment.recipes == {Recipe("long", origin, 2, 48), Recipe("table1", origin, 2, 48)}
 
 
 def test_a_row_asks_for_one_joint_experiment_or_for_one_a_task():

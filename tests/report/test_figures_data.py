@@ -8,10 +8,10 @@ from emtnas_hpc.report.search_arrays import (
     band_of,
     distinct_chromosomes,
     foreign_tasks,
-    ledger_of,
     mean_hamming_distance,
     subpopulation_genes,
     trace_of,
+    transfer_counts,
 )
 
 
@@ -21,9 +21,9 @@ def test_a_trace_has_what_the_history_has() -> None:
     newest = history.generations[-1]
     assert trace.generation == history.generation
     assert tuple(trace.population[-1]) == newest.population
-    for task, entry in enumerate(newest.tasks):
-        fittest = history.individuals[entry.fittest]
-        assert trace.true_fitness[-1, task] == entry.true_fitness
+    for task, cell in enumerate(newest.tasks):
+        fittest = history.individuals[cell.fittest]
+        assert trace.true_fitness[-1, task] == cell.true_fitness
         assert trace.sampled_accuracy[-1, task] == fittest.sampled_accuracy
         assert trace.incumbents[task] == history.incumbent(task).id
         evaluations = [g.tasks[task].seconds_evaluation for g in history.generations]
@@ -45,11 +45,11 @@ def test_a_quantity_that_was_never_measured_has_an_empty_band() -> None:
     assert len(band_of([np.array([np.nan])]).mean) == 0
 
 
-def test_the_ledger_counts_foreign_parents_by_pair_of_tasks() -> None:
-    ledger = ledger_of(by_hand())
-    assert ledger.born[0].sum() == 0
-    assert ledger.born[1].tolist() == [[0, 0], [1, 1]]
-    assert ledger.entered[1].tolist() == [[0, 0], [1, 0]]
+def test_children_are_counted_by_pair_of_tasks() -> None:
+    born, entered = transfer_counts(by_hand())
+    assert born[0].sum() == 0
+    assert born[1].tolist() == [[0, 0], [1, 1]]
+    assert entered[1].tolist() == [[0, 0], [1, 0]]
 
 
 def test_a_mutant_that_was_given_to_another_task_has_a_foreign_parent() -> None:
@@ -57,9 +57,9 @@ def test_a_mutant_that_was_given_to_another_task_has_a_foreign_parent() -> None:
     assert foreign_tasks(trace).tolist() == [0, 1, 1, 1]
 
 
-def test_the_ledger_of_a_search_agrees_with_its_history() -> None:
+def test_counts_of_children_agree_with_the_history() -> None:
     history = search(n_tasks=3)
-    ledger = ledger_of(trace_of(history))
+    born, entered = transfer_counts(trace_of(history))
     tasks = [individual.skill_factor for individual in history.individuals]
     survivors = {i for generation in history.generations for i in generation.population}
     for source, target in ((0, 1), (2, 0), (1, 1)):
@@ -74,8 +74,8 @@ def test_the_ledger_of_a_search_agrees_with_its_history() -> None:
             foreign = [task for task in parents if task != target]
             if (foreign or [target]) == [source]:
                 of_pair.append(child.id)
-        assert ledger.born[:, source, target].sum() == len(of_pair)
-        assert ledger.entered[:, source, target].sum() == len(survivors & set(of_pair))
+        assert born[:, source, target].sum() == len(of_pair)
+        assert entered[:, source, target].sum() == len(survivors & set(of_pair))
 
 
 def test_diversity_is_that_of_all_pairs() -> None:
@@ -103,7 +103,7 @@ def test_seeds_of_one_signature_are_one_experiment_and_no_others() -> None:
     ]
     assert [experiment.key for experiment in both] == ["fake-settings-2-6", "fake-settings-2-7"]
     (alone,) = drawn(known)
-    assert (alone.title, alone.seeds) == ("fake", "seeds 0, 1 (n = 2)")
+    assert (alone.title, alone.seed_text) == ("fake", "seeds 0, 1 (n = 2)")
 
 
 def test_a_seed_that_is_not_finished_waits_for_the_others_figures() -> None:

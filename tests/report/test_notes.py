@@ -91,7 +91,7 @@ def test_what_was_retrained_before_the_search_was_over_is_left_out_and_named(tmp
     found = read_runs([full])
     (table,) = build_tables(found.runs, (3,))
     changed = note.count("cifar seed 0")
-    filled = sum(row.entries[i].sample is not None for row in table.rows for i in (2, 4))
+    filled = sum(row.cells[i].estimate is not None for row in table.rows for i in (2, 4))
     assert changed + filled == 2
 
 

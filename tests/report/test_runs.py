@@ -14,7 +14,8 @@ import json, sys
 from pathlib import Path
 opened = []
 sys.addaudithook(lambda name, given: opened.append(str(given[0])) if name == "open" else None)
-from emtnas_hpc.report import build_tables, read_runs
+from emtnas_hpc.report.load import read_runs
+from emtnas_hpc.report.tables import build_tables
 found = read_runs([Path(argument) for argument in sys.argv[1:]])
 assert build_tables(found.runs)
 assert "torch" not in sys.modules

@@ -1,41 +1,30 @@
 import pytest
 
-from emtnas_hpc.report.filling import judge, significance_notes
+from emtnas_hpc.report.legend import significance_notes
 from emtnas_hpc.report.stats import compare, holm
-from emtnas_hpc.report.table import Column, Entry, Row, Sample, Table
+from emtnas_hpc.report.table import Cell, Column, Row, Table
+from emtnas_hpc.report.tables import judged
 
-ACCURACY = Column("digits.accuracy", "digits (%)", 1, tested=True)
-SECONDS = Column("seconds", "Time (s)", 1)
 BASE = (1.0, 2.0, 3.0, 4.0, 5.0)
 
 
-def sample(*values):
-    return Sample(tuple(range(len(values))), values)
-
-
-def table(*samples, column=ACCURACY):
-    rows = [
-        Row(str(i), (f"row {i}",), (Entry(given, missing="not run"),), ours=True)
-        for i, given in enumerate(samples)
+def cells(base, *others):
+    """A column; the first cell is the baseline of the others."""
+    found = [
+        Cell() if values is None else Cell.of(dict(enumerate(values))) for values in (base, *others)
     ]
-    return Table("table5", "Title", ("Name",), (column,), tuple(rows))
+    return judged(found, [Cell(), *[found[0]] * len(others)])
 
 
-def judged(base, *others, column=ACCURACY):
-    """The first row is the baseline of the others."""
-    baseline = None if base is None else sample(*base)
-    given = table(baseline, *(None if other is None else sample(*other) for other in others))
-    given = Table("table5", "Title", ("Name",), (column,), given.rows)
-    return judge(given, lambda row, _column: None if row.key == "0" else baseline)
-
-
-def entries(found):
-    return [row.entries[0] for row in found.rows]
+def notes(base, *others):
+    rows = (Row(str(i), (f"row {i}",), (cell,)) for i, cell in enumerate(cells(base, *others)))
+    column = Column("digits.accuracy", "digits (%)", 1, tested=True)
+    return list(significance_notes(Table("table5", "Title", ("Name",), (column,), tuple(rows))))
 
 
 def test_every_row_is_tested_against_its_baseline_and_adjusted_within_the_column():
     above, near = (11.0, 12.0, 13.0, 14.0, 15.0), (2.0, 3.0, 4.0, 5.0, 6.0)
-    base, first, second = entries(judged(BASE, above, near))
+    base, first, second = cells(BASE, above, near)
     assert (base.test, base.q, base.n_baseline) == (None, None, 0)
     assert (first.test, second.test) == (compare(above, BASE), compare(near, BASE))
     assert (first.q, second.q) == holm([first.test.p, second.test.p])
@@ -44,27 +33,22 @@ def test_every_row_is_tested_against_its_baseline_and_adjusted_within_the_column
 
 def test_a_difference_that_holm_does_not_let_pass_has_one_star():
     above = (11.0, 12.0, 13.0, 14.0, 15.0)
-    found = entries(judged(BASE, *[above] * 7))[1]
+    found = cells(BASE, *[above] * 7)[1]
     assert found.test.p == pytest.approx(2 / 252)
     assert found.q == pytest.approx(14 / 252)
     assert found.stars == 1
 
 
 def test_the_best_mean_is_marked_once_there_is_something_to_compare():
-    assert [e.best for e in entries(judged(BASE, (9.0,), None, (8.0, 9.5)))] == [
+    assert [cell.best for cell in cells(BASE, (9.0,), None, (8.0, 9.5))] == [
         *(False, True, False, False)
     ]
-    assert [e.best for e in entries(judged(None, (9.0,), None))] == [False, False, False]
-
-
-def test_nothing_is_tested_or_marked_where_a_column_ranks_nothing():
-    for entry in entries(judged(BASE, (9.0, 10.0), column=SECONDS)):
-        assert (entry.test, entry.q, entry.best, entry.stars) == (None, None, False, 0)
+    assert [cell.best for cell in cells(None, (9.0,), None)] == [False, False, False]
 
 
 def test_two_against_two_seeds_can_have_no_star_and_four_against_four_would_do():
-    notes = significance_notes(judged((1.0, 2.0), (3.0, 4.0)))
-    assert notes[1] == (
+    found = notes((1.0, 2.0), (3.0, 4.0))
+    assert found[1] == (
         "No star is possible with 2 against 2 seeds (p is at least 0.333); 4 against 4 would do "
         "for one."
     )
@@ -72,29 +56,29 @@ def test_two_against_two_seeds_can_have_no_star_and_four_against_four_would_do()
 
 def test_many_comparisons_rule_out_two_stars():
     above = (11.0, 12.0, 13.0, 14.0, 15.0)
-    notes = significance_notes(judged(BASE, *[above] * 7))
-    assert notes[1] == (
+    found = notes(BASE, *[above] * 7)
+    assert found[1] == (
         "No two stars are possible with 5 against 5 seeds and 7 comparisons in a column (q is at "
         "least 0.056); 6 against 6 would do."
     )
 
 
 def test_where_stars_are_possible_nothing_is_ruled_out_and_every_p_is_told():
-    meaning, values = significance_notes(judged(BASE, (11.0, 12.0, 13.0, 14.0, 15.0)))
+    meaning, values = notes(BASE, (11.0, 12.0, 13.0, 14.0, 15.0))
     assert "(exact)" in meaning
     assert values == "p, q of digits (%): row 1 0.0079, 0.0079."
 
 
 def test_drawn_splits_are_called_so():
     base = [float(i) for i in range(12)]
-    (meaning, *_rest) = significance_notes(judged(base, [i + 0.5 for i in base]))
+    (meaning, *_rest) = notes(base, [i + 0.5 for i in base])
     assert "drawn with a fixed seed" in meaning
 
 
 def test_runs_without_a_baseline_say_that_nothing_is_tested():
-    (note,) = significance_notes(judged(None, (1.0, 2.0)))
+    (note,) = notes(None, (1.0, 2.0))
     assert note.startswith("Nothing is tested")
 
 
 def test_a_table_without_runs_says_nothing():
-    assert significance_notes(judged(None, None)) == ()
+    assert notes(None, None) == []

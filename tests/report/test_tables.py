@@ -4,10 +4,10 @@ from functools import partial
 import pytest
 from fake_runs import SHORT, Retrained, make_run
 
-from emtnas_hpc.report.columns import mean_per_step
-from emtnas_hpc.report.counting import macs_of, parameters_of
 from emtnas_hpc.report.load import read_runs
+from emtnas_hpc.report.measurements import mean_per_step
 from emtnas_hpc.report.paper import NUMBERS
+from emtnas_hpc.report.search_arrays import macs_of, parameters_of
 from emtnas_hpc.report.stats import compare
 from emtnas_hpc.report.tables import build_tables
 
@@ -18,9 +18,11 @@ def tables_of(runs, numbers=None):
     return {table.key: table for table in build_tables(found.runs, numbers)}
 
 
-def entry_of(table, label, column):
-    (row,) = [row for row in table.rows if row.ours and label in (*row.labels, table.name_of(row))]
-    return row.entries[[c.key for c in table.columns].index(column)]
+def cell_of(table, label, column):
+    (row,) = [
+        row for row in table.rows if row.ours and label in (*row.labels, table.name_of(row.labels))
+    ]
+    return row.cells[[c.key for c in table.columns].index(column)]
 
 
 def accuracies(runs, name, stage):
@@ -39,31 +41,31 @@ def test_ablation_runs_fill_tables_three_and_five_and_leave_the_sweep_out(ablati
 
 
 def test_a_cell_is_mean_deviation_and_n_of_the_runs_of_its_row(ablation):
-    entry = entry_of(tables_of(ablation)["table3"], "EMT-NAS (Ours)", "cifar10.accuracy")
+    cell = cell_of(tables_of(ablation)["table3"], "EMT-NAS (Ours)", "cifar10.accuracy")
     values = accuracies(ablation, "cifar", ("cifar10", 2))
-    assert entry.sample.values == values
-    assert entry.sample.seeds == (0, 1, 2, 3, 4)
-    assert entry.paper.text == "96.73 ±0.15"
+    assert cell.values == values
+    assert cell.seeds == (0, 1, 2, 3, 4)
+    assert cell.quoted["paper"].text == "96.73 ±0.15"
 
 
 def test_stacked_three_times_is_a_row_of_its_own_with_its_own_baseline(ablation):
-    entry = entry_of(tables_of(ablation)["table3"], "EMT-NAS† (Ours)", "cifar100.accuracy")
+    cell = cell_of(tables_of(ablation)["table3"], "EMT-NAS† (Ours)", "cifar100.accuracy")
     values = accuracies(ablation, "cifar", ("cifar100", 3))
-    assert entry.sample.values == values
+    assert cell.values == values
     base = accuracies(ablation, "cifar100-single", ("cifar100", 3))
-    assert entry.test == compare(values, base)
+    assert cell.test == compare(values, base)
 
 
 def test_the_four_rows_of_the_ablation_are_told_apart_by_their_settings(ablation):
     table = tables_of(ablation)["table5"]
     names = ("cifar10-single", "cifar10-single-again", "plain", "cifar")
     for row, name in zip(table.rows, names, strict=True):
-        assert row.entries[0].sample.values == accuracies(ablation, name, ("cifar10", 2))
+        assert row.cells[0].values == accuracies(ablation, name, ("cifar10", 2))
 
 
 def test_transfer_is_what_was_found_on_the_other_task_and_retrained_on_this_one(ablation):
     table = tables_of(ablation)["table5"]
-    entry = entry_of(table, "Single-Tasking", "cifar10.transfer")
+    cell = cell_of(table, "Single-Tasking", "cifar10.transfer")
     runs = read_runs(sorted(ablation.glob("cifar100-single/seed-*"))).runs
     expected = [
         100 * r.test.accuracy
@@ -71,9 +73,9 @@ def test_transfer_is_what_was_found_on_the_other_task_and_retrained_on_this_one(
         for r in run.retrainings
         if (r.header.task, r.header.shape.n_normal) == ("cifar10", 2)
     ]
-    assert list(entry.sample.values) == expected
-    assert entry_of(table, "Multi-Tasking", "cifar10.transfer").missing == "-"
-    assert entry_of(table, "Single-Tasking+Reeval", "cifar10.transfer").missing == "not run"
+    assert list(cell.values) == expected
+    assert cell_of(table, "Multi-Tasking", "cifar10.transfer").missing == "-"
+    assert cell_of(table, "Single-Tasking+Reeval", "cifar10.transfer").missing == "not run"
 
 
 def test_times_are_changes_against_the_sum_of_the_single_tasking_runs(ablation):
@@ -85,10 +87,10 @@ def test_times_are_changes_against_the_sum_of_the_single_tasking_runs(ablation):
 
     singles = zip(seconds("cifar10-single"), seconds("cifar100-single"), strict=True)
     base = sum(map(sum, singles)) / 5
-    entry = entry_of(table, "Multi-Tasking+Reeval", "time_training")
-    assert entry.sample.values == pytest.approx([100 * (s / base - 1) for s in seconds("cifar")])
-    own = entry_of(table, "Single-Tasking", "time_training")
-    assert own.sample.estimate.mean == pytest.approx(0, abs=1e-9)
+    cell = cell_of(table, "Multi-Tasking+Reeval", "time_training")
+    assert cell.values == pytest.approx([100 * (s / base - 1) for s in seconds("cifar")])
+    own = cell_of(table, "Single-Tasking", "time_training")
+    assert own.estimate.mean == pytest.approx(0, abs=1e-9)
 
 
 def test_parameters_are_averaged_over_the_training_steps_in_networks_as_they_are_retrained(
@@ -96,46 +98,46 @@ def test_parameters_are_averaged_over_the_training_steps_in_networks_as_they_are
 ):
     table = tables_of(ablation)["table5"]
     found = read_runs(sorted(ablation.glob("cifar/seed-*"))).runs
-    entry = entry_of(table, "Multi-Tasking+Reeval", "mean_parameters")
+    cell = cell_of(table, "Multi-Tasking+Reeval", "mean_parameters")
     count = partial(parameters_of, slices="all")
     expected = [mean_per_step([run.trace], count, channels=48, n_normal=2) / 1e6 for run in found]
-    assert entry.sample.values == pytest.approx(expected)
+    assert cell.values == pytest.approx(expected)
     # The paper's 1.97, and not the 0.25 of the search's own network.
-    assert 1.2 < entry.sample.estimate.mean < 3
+    assert 1.2 < cell.estimate.mean < 3
 
 
 def test_of_single_tasking_both_searches_count_by_their_steps(ablation):
-    entry = entry_of(tables_of(ablation)["table5"], "Single-Tasking", "mean_macs")
+    cell = cell_of(tables_of(ablation)["table5"], "Single-Tasking", "mean_macs")
     pairs = [sorted(ablation.glob(f"cifar*0-single/seed-{seed}")) for seed in range(5)]
     traces = [[run.trace for run in read_runs(pair).runs] for pair in pairs]
     expected = [mean_per_step(pair, macs_of, channels=48, n_normal=2) / 1e6 for pair in traces]
-    assert entry.sample.values == pytest.approx(expected)
+    assert cell.values == pytest.approx(expected)
 
 
 def test_a_transfer_is_tested_against_single_tasking_on_its_own_images(ablation):
     table = tables_of(ablation)["table5"]
-    entry = entry_of(table, "Single-Tasking", "cifar10.transfer")
-    own = entry_of(table, "Single-Tasking", "cifar10.accuracy")
-    assert entry.test == compare(entry.sample.values, own.sample.values)
+    cell = cell_of(table, "Single-Tasking", "cifar10.transfer")
+    own = cell_of(table, "Single-Tasking", "cifar10.accuracy")
+    assert cell.test == compare(cell.values, own.values)
     assert own.test is None
 
 
 def test_combinations_compare_with_each_tasks_own_baseline(medical):
     table = tables_of(medical)["table2"]
-    entry = entry_of(table, "row 1 EMT-NAS (Ours)", "pathmnist.accuracy")
-    assert entry.sample.values == accuracies(medical, "medmnist-path-organa", ("pathmnist", 2))
+    cell = cell_of(table, "row 1 EMT-NAS (Ours)", "pathmnist.accuracy")
+    assert cell.values == accuracies(medical, "medmnist-path-organa", ("pathmnist", 2))
     base = accuracies(medical, "medmnist-path-single", ("pathmnist", 2))
-    assert entry.test == compare(entry.sample.values, base)
-    assert entry_of(table, "row 1 EMT-NAS (Ours)", "organcmnist.accuracy").missing == ""
-    assert entry_of(table, "row 2 EMT-NAS (Ours)", "pathmnist.accuracy").missing == "not run"
-    entry = entry_of(table, "row 11 EMT-NAS (Ours)", "pathmnist.accuracy")
-    assert entry.rerun.text == "88.60 ±3.09"
+    assert cell.test == compare(cell.values, base)
+    assert cell_of(table, "row 1 EMT-NAS (Ours)", "organcmnist.accuracy").missing == ""
+    assert cell_of(table, "row 2 EMT-NAS (Ours)", "pathmnist.accuracy").missing == "not run"
+    cell = cell_of(table, "row 11 EMT-NAS (Ours)", "pathmnist.accuracy")
+    assert cell.quoted["rerun"].text == "88.60 ±3.09"
 
 
 def test_a_seed_that_is_not_over_counts_nowhere_and_is_named(medical):
     table = tables_of(medical)["table2"]
-    entry = entry_of(table, "row 1 EMT-NAS (Ours)", "time_total")
-    assert entry.sample.seeds == (0, 1)
+    cell = cell_of(table, "row 1 EMT-NAS (Ours)", "time_total")
+    assert cell.seeds == (0, 1)
     assert (
         "Not finished and left out: medmnist-path-organa seed 2 (search, generation 2 of 3)."
         in table.notes
@@ -145,16 +147,16 @@ def test_a_seed_that_is_not_over_counts_nowhere_and_is_named(medical):
 def test_a_change_of_time_needs_the_baseline(tmp_path):
     make_run(tmp_path, "medmnist-path-organa", SHORT)
     table = tables_of(tmp_path)["table2"]
-    entry = entry_of(table, "row 1 EMT-NAS (Ours)", "time_total")
-    assert (entry.sample, entry.missing) == (None, "no baseline")
+    cell = cell_of(table, "row 1 EMT-NAS (Ours)", "time_total")
+    assert (cell.estimate, cell.missing) == (None, "no baseline")
 
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_table_that_is_asked_for_is_there_without_a_single_run(number):
     (table,) = build_tables((), [number])
     assert table.key == f"table{number}"
-    assert {e.sample for row in table.rows for e in row.entries} == {None}
-    assert {e.missing for row in table.rows if row.ours for e in row.entries} <= {
+    assert {e.estimate for row in table.rows for e in row.cells} == {None}
+    assert {e.missing for row in table.rows if row.ours for e in row.cells} <= {
         *("not run", "", "-")
     }
 
@@ -164,10 +166,10 @@ def test_random_mating_probabilities_that_the_paper_has_not_get_a_row(tmp_path):
         make_run(tmp_path, "cifar", SHORT, f"search.rmp={rmp}", name=f"rmp{rmp}")
     table = tables_of(tmp_path)["table6"]
     assert [row.labels[0] for row in table.rows] == ["0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.7"]
-    entry = entry_of(table, "0.7", "cifar10.validation")
+    cell = cell_of(table, "0.7", "cifar10.validation")
     (run,) = read_runs(sorted(tmp_path.glob("rmp0.7/seed-*"))).runs
-    assert entry.sample.values == (100 * run.search.tasks[0].true_fitness,)
-    assert (entry.paper, entry.best, entry.stars) == (None, False, 0)
+    assert cell.values == (100 * run.search.tasks[0].true_fitness,)
+    assert (cell.quoted, cell.best, cell.stars) == ({}, False, 0)
 
 
 def test_other_tasks_get_the_layout_of_the_combinations_once_there_is_a_baseline(tmp_path):
@@ -181,16 +183,16 @@ def test_other_tasks_get_the_layout_of_the_combinations_once_there_is_a_baseline
     assert [row.labels for row in table.rows] == [
         *(("", "1", "Single-Tasking (Baseline)"), ("1", "2", "EMT-NAS"))
     ]
-    assert table.rows[0].entries[1].missing == "not run"
-    assert not [entry for row in table.rows for entry in row.entries if entry.paper]
+    assert table.rows[0].cells[1].missing == "not run"
+    assert not [cell for row in table.rows for cell in row.cells if cell.quoted]
 
 
 def test_what_was_retrained_on_imagenet_is_the_fourth_table(tmp_path):
     make_run(tmp_path, "cifar", SHORT, retrained=Retrained((2,), on=("imagenet",)))
     tables = tables_of(tmp_path)
-    entry = entry_of(tables["table4"], "EMT-NAS-C-100 (Ours)", "imagenet.accuracy")
-    assert entry.sample.estimate.n == 1
-    assert entry.paper.text == "74.25"
+    cell = cell_of(tables["table4"], "EMT-NAS-C-100 (Ours)", "imagenet.accuracy")
+    assert cell.estimate.n == 1
+    assert cell.quoted["paper"].text == "74.25"
     assert "other" not in tables
 
 
@@ -200,7 +202,7 @@ def test_two_recipes_are_two_tables_and_never_averaged(tmp_path):
     tables = tables_of(tmp_path)
     assert set(tables) == {"table3", "table3-2"}
     for table in tables.values():
-        assert entry_of(table, "EMT-NAS (Ours)", "cifar10.accuracy").sample.estimate.n == 1
+        assert cell_of(table, "EMT-NAS (Ours)", "cifar10.accuracy").estimate.n == 1
 
 
 def test_other_settings_are_another_table(tmp_path):
@@ -215,8 +217,8 @@ def test_networks_that_are_not_the_papers_fill_its_layout_without_its_numbers(tm
         make_run(tmp_path, preset, *settings, retrained=Retrained((1,)))
     (table,) = tables_of(tmp_path).values()
     assert (table.key, table.title[:15]) == ("table5", "C-10 and C-100:")
-    assert entry_of(table, "Single-Tasking+Reeval", "cifar10.accuracy").sample.estimate.n == 1
-    assert not [entry for row in table.rows for entry in row.entries if entry.paper]
+    assert cell_of(table, "Single-Tasking+Reeval", "cifar10.accuracy").estimate.n == 1
+    assert not [cell for row in table.rows for cell in row.cells if cell.quoted]
     assert "Laid out as Table 5 of Liao, Jin, Du, CVPR 2023 (the paper)." in table.notes
     (recipe,) = [note for note in table.notes if note.startswith("Retrained with")]
     assert "48 channels, N = 1, " in recipe
@@ -246,10 +248,10 @@ def test_the_area_under_the_curve_has_columns_where_the_table_is_ones_own(tmp_pa
     settings = (SHORT, pair, "search.reevaluate=true")
     make_run(tmp_path, "medmnist-path-single", *settings, name="pair", retrained=retrained)
     table = tables_of(tmp_path)["table2"]
-    entry = entry_of(table, "row 1 EMT-NAS", "breastmnist.auc")
-    assert entry.sample.values == (0.91,)
-    base = entry_of(table, "Single-Tasking (Baseline)", "breastmnist.auc")
-    assert entry.test == compare(entry.sample.values, base.sample.values)
+    cell = cell_of(table, "row 1 EMT-NAS", "breastmnist.auc")
+    assert cell.values == (0.91,)
+    base = cell_of(table, "Single-Tasking (Baseline)", "breastmnist.auc")
+    assert cell.test == compare(cell.values, base.values)
 
 
 def test_small_networks_get_the_decimals_that_they_need(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from fake import make_header, make_stage
 
-from emtnas_hpc.report.experiments import Searches, experiments_of, searches_of
+from emtnas_hpc.report.experiments import Searches, experiments_of
 from emtnas_hpc.report.load import Run, SeedResult
 from emtnas_hpc.report.search_arrays import Trace, trace_of
 from emtnas_hpc.search.history import History
@@ -52,7 +52,7 @@ def by_hand(**changes: object) -> Trace:
 
 def drawn(traces: Sequence[Trace]) -> tuple[Searches, ...]:
     """What is drawn of searches that were read from runs."""
-    return tuple(map(searches_of, experiments_of(list(map(_run, traces)))))
+    return tuple(map(Searches.of, experiments_of(list(map(_run, traces)))))
 
 
 def _run(trace: Trace) -> Run:

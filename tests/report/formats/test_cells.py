@@ -1,14 +1,11 @@
 import pytest
 
-from emtnas_hpc.report.table import Column, Entry, Sample, origins, shown, shown_columns
+from emtnas_hpc.report.table import Cell, Column
 
 
-def test_a_column_is_shown_once_for_each_origin_of_its_numbers(nasty):
-    assert origins(nasty, 0) == ("ours", "paper", "re-run")
-    assert origins(nasty, 1) == ("ours",)
-    assert [(i, origin) for i, _column, origin in shown_columns(nasty)] == [
-        *((0, "ours"), (0, "paper"), (0, "re-run"), (1, "ours"))
-    ]
+def test_a_column_has_a_place_for_each_origin_of_its_numbers(nasty):
+    assert nasty.origins(0) == ["ours", "paper", "re-run"]
+    assert nasty.origins(1) == ["ours"]
 
 
 @pytest.mark.parametrize(
@@ -23,12 +20,22 @@ def test_a_column_is_shown_once_for_each_origin_of_its_numbers(nasty):
     ],
 )
 def test_a_value_is_mean_deviation_and_n(values, signed, text):
-    entry = Entry(Sample(tuple(range(len(values))), values))
-    assert shown(entry, Column("x", "x", 1, signed=signed), "ours").full == text
+    cell = Cell.of(dict(enumerate(values)))
+    assert Column("x", "x", 1, signed=signed).full(cell) == text
 
 
 def test_what_is_missing_says_so_and_is_no_value(nasty):
-    column = nasty.columns[0]
-    cell = shown(nasty.rows[2].entries[0], column, "ours")
-    assert (cell.text, cell.is_value) == ("not run", False)
-    assert shown(nasty.rows[2].entries[0], column, "paper").text == ""
+    cell = nasty.rows[2].cells[0]
+    assert (nasty.columns[0].full(cell), cell.estimate) == ("not run", None)
+
+
+def test_a_seed_that_diverged_is_no_value_and_one_that_was_not_measured_neither():
+    cell = Cell.of({0: 1.0, 1: 2.0, 2: float("nan")}, diverged=[1])
+    assert (cell.seeds, cell.values, cell.diverged) == ((0,), (1.0,), (1,))
+    assert Column("x", "x", 1).full(Cell.of({}, diverged=[0, 1])) == "diverged (2)"
+
+
+def test_a_cell_as_lines_names_whose_number_was_printed_only_beside_ours(nasty):
+    quoted, ours, _missing = nasty.rows
+    assert nasty.lines(ours, 0) == ["92.00 ±0.71 (2)*", "paper 90.0 ±1.5", "re-run 89.1"]
+    assert nasty.lines(quoted, 0) == ["*"]

@@ -22,7 +22,7 @@ def test_every_column_is_in_one_part_with_all_rows(four_rows, width):
         assert [row.labels for row in part.rows] == [row.labels for row in table.rows]
         for row, whole in zip(part.rows, table.rows, strict=True):
             at = [table.columns.index(column) for column in part.columns]
-            assert row.entries == tuple(whole.entries[i] for i in at)
+            assert row.cells == tuple(whole.cells[i] for i in at)
 
 
 def test_columns_of_a_data_set_and_the_times_stay_together(four_rows):
