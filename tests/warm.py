@@ -28,7 +28,7 @@ from types import SimpleNamespace
 from typing import IO, Any, NoReturn
 
 #: What looks at runs; none of it imports torch.
-LIGHT = ("emtnas_hpc.cli.app", "emtnas_hpc.agenda.session", "emtnas_hpc.report", "h5py")
+LIGHT = ("emtnas_hpc.cli.app", "emtnas_hpc.pipeline", "emtnas_hpc.report", "h5py")
 #: What computes.
 HEAVY = (*LIGHT, "torch", "emtnas_hpc.search.trainer", "emtnas_hpc.retraining.trainer")
 #: Of `python -m MODULE ...` it makes a child of the process that is forked; else it is Python.

@@ -63,9 +63,9 @@ def test_a_seed_that_is_cancelled_while_it_is_launched_stays_cancelled(
 
 KILLED = """\
 import os, sys
-from emtnas_hpc.cluster import submission
+from emtnas_hpc.slurm import submit
 from emtnas_hpc.cli.app import run_command_line
-submission.answered = lambda *_arguments: os.kill(os.getpid(), 9)
+submit.record_submitted = lambda *_arguments: os.kill(os.getpid(), 9)
 sys.exit(run_command_line(sys.argv[1:]))
 """
 
