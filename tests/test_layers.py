@@ -136,7 +136,9 @@ def test_every_part_is_in_the_table():
 
 
 def test_every_part_that_the_tables_name_is_there():
-    assert set().union(PURE, *LAYERS.values()) <= set(LAYERS)
+    named = set().union(PURE, *LAYERS.values())
+    assert {name.split("/")[0] for name in named} <= set(LAYERS)
+    assert all(is_there(f"emtnas_hpc/{name}.py") for name in named if "/" in name)
 
 
 def test_every_home_holds_its_library():

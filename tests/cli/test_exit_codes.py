@@ -1,6 +1,6 @@
 import pytest
 
-from emtnas_hpc.cli import exit_codes
+from emtnas_hpc.cli import console
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from emtnas_hpc.cli import exit_codes
 def test_the_code_of_several_seeds_is_bad_input_only_where_none_was_carried_on(
     codes: tuple[int, ...], code: int
 ) -> None:
-    assert exit_codes.combine(codes) == code
+    assert console.combine(codes) == code

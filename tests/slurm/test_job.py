@@ -73,7 +73,7 @@ def test_a_signal_during_start_up_asks_for_a_requeue(
 
     from emtnas_hpc.slurm import worker
 
-    monkeypatch.setattr(worker, "carry_on", start_slowly)
+    monkeypatch.setattr(worker, "run_worker", start_slowly)
     before = signal.signal(signal.SIGUSR2, submitits)
     try:
         with pytest.raises(SystemExit):

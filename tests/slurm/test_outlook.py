@@ -66,5 +66,5 @@ def test_a_seed_that_was_slow_does_not_change_what_is_expected_of_the_others(hal
         )
         for seed, seconds in enumerate((1.0, 2.0, 60.0))
     ]
-    assert measure_pace(sights, sight.progress.header.experiment_signature).value == 2.0
+    assert measure_pace(sights, sight.progress.experiment_signature).value == 2.0
     assert measure_stages(sights)[FIRST] == 2.0
