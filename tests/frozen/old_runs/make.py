@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[2] / "cluster"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "slurm"))
 
 from archive import PACKAGE, ROOT_LENGTH, pack
 from fake_slurm import FakeSlurm
