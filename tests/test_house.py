@@ -13,19 +13,19 @@ from measuring.rules import RULES
 
 ROOT = Path(__file__).parents[1]
 
-#: Of each rule, how many places may break it. Whoever mends some lowers the number.
+#: Of each rule, how many places may break it. Mending one lowers the number.
 LIMITS = {
     "class names that exist twice": 19,
     "import circles": 0,
-    "files with one importer, below 150 lines": 99,
+    "files with one importer, below 150 lines": 6,
     "files above 450 lines": 0,
-    "modules xing.py beside x.py": 10,
-    "functions with more than 4 positional parameters": 41,
-    "calls of ours with more than 4 positional arguments": 119,
-    "functions that are handed what is ambient": 72,
+    "modules xing.py beside x.py": 0,
+    "functions with more than 4 positional parameters": 18,
+    "calls of ours with more than 4 positional arguments": 76,
+    "functions that are handed what is ambient": 26,
 }
 #: Of each command, how many modules of ours it may import, and how many files open twice.
-MOST_IMPORTED = {"launch --dry-run": 174, "status": 158}
+MOST_IMPORTED = {"launch --dry-run": 81, "status": 75}
 MOST_OPENED_AGAIN = {"launch --dry-run": 9, "status": 0}
 #: What `status` still imports of what it does not need.
 STILL_IN_STATUS = {"h5py", f"{PACKAGE}.data"}

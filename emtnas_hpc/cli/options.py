@@ -155,7 +155,7 @@ def make_job_options(
     profile: str, partition: str, time: str, gpus: int | None, sbatch: list[str]
 ) -> "JobOptions":
     """What was typed about the jobs."""
-    # Imported here, so that --help needs none of it.
+    # Imported here: most verbs that share these options know nothing of SLURM.
     from emtnas_hpc.slurm.fit import JobOptions
 
     return JobOptions(profile, partition, time, gpus, tuple(sbatch))

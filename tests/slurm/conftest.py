@@ -13,3 +13,12 @@ from stand_ins import StandIns
 def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
     """Takes the place of SLURM's commands; the real ones are out of reach."""
     return StandIns(tmp_path / "commands", monkeypatch)
+
+
+@pytest.fixture
+def sbatch(stand_ins: StandIns) -> StandIns:
+    """SLURM's commands, with an sbatch that gives the next job the id 9."""
+    (stand_ins.folder / "timeout").symlink_to("/usr/bin/timeout")
+    stand_ins.write("srun", "")
+    stand_ins.write("sbatch", "echo Submitted batch job 9")
+    return stand_ins

@@ -18,15 +18,6 @@ def run(tmp_path: Path) -> RunPaths:
     return RunPaths(tmp_path / "runs" / "cifar" / "seed-0")
 
 
-@pytest.fixture
-def sbatch(stand_ins: StandIns) -> StandIns:
-    """SLURM's commands, and an sbatch that gives the next job the id 9."""
-    (stand_ins.folder / "timeout").symlink_to("/usr/bin/timeout")
-    stand_ins.write("srun", "")
-    stand_ins.write("sbatch", "echo Submitted batch job 9")
-    return stand_ins
-
-
 ME = JobEnvironment("7", "a-name")
 
 

@@ -34,15 +34,6 @@ def run(tmp_path: Path) -> RunPaths:
     return RunPaths(tmp_path / "my runs" / "cifar" / "seed-0")
 
 
-@pytest.fixture
-def sbatch(stand_ins: StandIns) -> StandIns:
-    """SLURM's commands, with an sbatch that gives the next job the id 9."""
-    (stand_ins.folder / "timeout").symlink_to("/usr/bin/timeout")
-    stand_ins.write("srun", "")
-    stand_ins.write("sbatch", "echo Submitted batch job 9")
-    return stand_ins
-
-
 def test_what_sbatch_is_given_is_all_that_was_asked_for(
     sbatch: StandIns,
     check_golden: Callable[[str, str], None],
