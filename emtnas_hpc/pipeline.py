@@ -1,7 +1,7 @@
 """What a run has still to do, stage by stage, and the way from there to its end."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,10 @@ from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.names import (
     StoredExperiment,
     dump_stored,
-    recipe_label,
     rename,
-    retraining_name,
+    stages_of,
 )
-from emtnas_hpc.space.architecture import Architecture, StemKind, decode, size_behind_stem
+from emtnas_hpc.space.architecture import Architecture, decode
 
 
 def find_finished(runs: Path, plan: SearchPlan) -> RunPaths | None:
@@ -147,19 +146,6 @@ def incumbent(history: History, task: str) -> tuple[Architecture, Origin]:
     return decode(found.chromosome), origin
 
 
-def stages_of(experiment: Experiment) -> tuple[str, ...]:
-    """The names of all stages of a run, in the order in which they are done."""
-    settings = experiment.retraining
-    return (
-        SearchStage.name,
-        *(
-            f"retraining/{retraining_name(task, found_on, n_normal, recipe_label(settings))}"
-            for found_on, task in experiment.retrained
-            for n_normal in settings.normal_cells
-        ),
-    )
-
-
 def pending_stages(paths: RunPaths, experiment: Experiment, seed: int) -> tuple[str, ...]:
     """Those of them that are not finished, none of whose files is damaged; empty: all is done.
 
@@ -173,38 +159,19 @@ def pending_stages(paths: RunPaths, experiment: Experiment, seed: int) -> tuple[
     return tuple(order.stage_name for order in orders if not is_retrained(paths, order))
 
 
-@dataclass(frozen=True)
-class TrainingImages:
-    """What the work of training on a data set depends on.
-
-    Attributes:
-        n_images: that a retraining trains on.
-        first_size: edge in pixels behind the stem.
-        stem: of the networks.
-    """
-
-    n_images: int
-    first_size: int
-    stem: StemKind
-
-
-def open_transfers(request: RunSpec, say: Callable[[str], None]) -> Mapping[str, TrainingImages]:
+def open_transfers(request: RunSpec, say: Callable[[str], None]) -> None:
     """Opens it before the search, so that what is missing is not found out when that is over.
 
     Args:
         request: what is searched, and where data is.
         say: told what is prepared.
 
-    Returns:
-        What there is, by the name of the data set; nothing where nothing is retrained.
-
     Raises:
         DataError: data is not there, or has no test set.
     """
     experiment = request.experiment
     if not experiment.retraining.normal_cells:
-        return {}
-    found = {}
+        return
     for name in experiment.data_sets:
         if name not in experiment.tasks:
             images = experiment.task[name]
@@ -217,12 +184,6 @@ def open_transfers(request: RunSpec, say: Callable[[str], None]) -> Mapping[str,
                 begun=images_retrained_on(request.paths, name, images),
             )
             refuse_missing_test_set(data)
-            found[name] = TrainingImages(
-                data.n_images("train") + data.n_images("val"),
-                size_behind_stem(data.image_size, data.stem),
-                data.stem,
-            )
-    return found
 
 
 def run_stages(

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.cli.options import RunArgument, RunsOption
+from emtnas_hpc.cli.runs import find_run
 from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.slurm.logs import LogFile, Reader
 from emtnas_hpc.slurm.status import read_status_table
@@ -28,28 +30,17 @@ def logs(
 
     A requeued job appends to its log; a spare that takes over has one of its own.
     """
-    from emtnas_hpc.cli.runs import find_run
-
     directory = find_run(run, runs)
+    paths = RunPaths(directory)
+    if not paths.jobs.records():
+        raise InputError(
+            f"{directory} has no jobs: a search in the foreground prints where it was started"
+        )
+    reader = Reader(paths, newest_only=not all_)
     if follow:
-        follow_logs(directory, newest_only=not all_)
-    else:
-        print_logs(directory, newest_only=not all_)
-
-
-_LOOK_EVERY_S = 1.0
-#: Looks without news after which the queue is asked whether more will come.
-_PATIENCE = 20
-
-
-def print_logs(directory: Path, *, newest_only: bool) -> None:
-    """Prints what the jobs of a run have written so far.
-
-    Raises:
-        InputError: the run has no jobs, or none that has written.
-        EmtnasError: a log cannot be read; all others have been printed.
-    """
-    reader = Reader(_with_jobs(directory), newest_only=newest_only)
+        with suppress(KeyboardInterrupt):  # the way out of it
+            _follow(directory, reader)
+        return
     printed = _Printer(reader).print_news()
     for problem in reader.problems[:-1]:
         print(f"error: {problem}", file=sys.stderr)
@@ -59,53 +50,34 @@ def print_logs(directory: Path, *, newest_only: bool) -> None:
         raise InputError(f"no job of {directory} has a log yet; `emtnas-hpc status` says why")
 
 
-def follow_logs(
-    directory: Path,
-    *,
-    newest_only: bool,
-    look_every_s: float = _LOOK_EVERY_S,
-    patience: int = _PATIENCE,
-) -> None:
-    """Prints what they write until nothing carries the run any more, or until Ctrl-C.
-
-    Raises:
-        InputError: the run has no jobs.
-    """
-    reader = Reader(_with_jobs(directory), newest_only=newest_only)
-    printer, n_told = _Printer(reader), 0
-    silent = 0
-    try:
-        while True:
-            silent = 0 if printer.print_news() else silent + 1
-            for problem in reader.problems[n_told:]:
-                print(f"error: {problem}", file=sys.stderr, flush=True)
-            n_told = len(reader.problems)
-            if silent >= patience:
-                if not _moves(directory):
-                    printer.print_news()
-                    return
-                silent = 0
-            time.sleep(look_every_s)
-    except KeyboardInterrupt:
-        return  # the way out of it
+_LOOK_EVERY_S = 1.0
+#: Looks without news after which the queue is asked whether more will come.
+_PATIENCE = 20
 
 
-def _with_jobs(directory: Path) -> RunPaths:
-    run = RunPaths(directory)
-    if not run.jobs.records():
-        raise InputError(
-            f"{directory} has no jobs: a search in the foreground prints where it was started"
-        )
-    return run
+def _follow(directory: Path, reader: Reader) -> None:
+    """Prints what the jobs write until none is at work on the run any more."""
+    printer, n_told, n_silent = _Printer(reader), 0, 0
+    while True:
+        n_silent = 0 if printer.print_news() else n_silent + 1
+        for problem in reader.problems[n_told:]:
+            print(f"error: {problem}", file=sys.stderr, flush=True)
+        n_told = len(reader.problems)
+        if n_silent >= _PATIENCE:
+            if not _moves(directory):
+                printer.print_news()
+                return
+            n_silent = 0
+        time.sleep(_LOOK_EVERY_S)
 
 
 def _moves(directory: Path) -> bool:
-    overview = read_status_table([directory])
-    if not overview.moves:
-        standing = overview.seeds[0].standing
-        reason = f": {standing.reason}" if standing.reason else ""
-        print(f"{directory} is {standing.state.value}{reason}", file=sys.stderr)
-    return overview.moves
+    table = read_status_table([directory])
+    if not table.moves:
+        status = table.seeds[0].status
+        reason = f": {status.reason}" if status.reason else ""
+        print(f"{directory} is {status.state.value}{reason}", file=sys.stderr)
+    return table.moves
 
 
 class _Printer:

@@ -27,7 +27,7 @@ def prepare(
     Where your own files have changed, the images of now get a folder of their own beside the old
     one, and it is said what was altered, added and is gone. What has begun keeps the old one.
     """
-    from emtnas_hpc.cli.runs import load_named
+    from emtnas_hpc.cli.seeds import load_named
     from emtnas_hpc.data.prepare import prepare as prepare_task
 
     wanted = [named.experiment for named in load_named(experiment, set_, None)]

@@ -4,9 +4,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -34,17 +33,16 @@ from emtnas_hpc.cli.options import (
     parse_seeds,
 )
 from emtnas_hpc.cli.report_view import print_report
-from emtnas_hpc.cli.runs import Folders, Named, SeedOrder, has_work, load_named, said_of
-from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, StoredError
-from emtnas_hpc.pipeline import open_transfers, pending_stages, run_stages, stages_of
+from emtnas_hpc.cli.seeds import Named, PlacedSeed, Placement, load_named
+from emtnas_hpc.errors import InputError, StorageError
+from emtnas_hpc.pipeline import pending_stages, run_stages
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
-from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.environment import check_device_name
-from emtnas_hpc.search.run_dir import refuse_other_settings
-from emtnas_hpc.search.session import RunSpec, plan_seeds
+from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hint
+from emtnas_hpc.settings.names import stages_of
 from emtnas_hpc.slurm.jobs import read_flag
 
 
@@ -100,12 +98,12 @@ class RunOrder:
     take_over: bool
     debug: bool = False
 
-    def jobs(self, named: Named, *, one_of_several: bool) -> list[SeedOrder]:
+    def jobs(self, named: Named, *, one_of_several: bool) -> list[PlacedSeed]:
         """All seeds of an experiment."""
         name = named.experiment.name
         mend = prepare_hint(self.experiment, self.overrides, self.data)
         return [
-            SeedOrder(
+            PlacedSeed(
                 named,
                 RunSpec(
                     named.experiment,
@@ -121,75 +119,31 @@ class RunOrder:
             for seed in self.seeds
         ]
 
-    def child_command(self, job: SeedOrder) -> list[str]:
+    def child_command(self, job: PlacedSeed) -> list[str]:
         """The command that carries out one job and tells its events on stdout."""
         where = ["--runs", str(self.runs), "--data", str(self.data), "--device", self.device]
-        name = ["--name", job.request.experiment.name]
-        which = [*name, "--seeds", f"{job.request.seed},", *["--take-over"] * self.take_over]
+        name = ["--name", job.spec.experiment.name]
+        which = [*name, "--seeds", f"{job.spec.seed},", *["--take-over"] * self.take_over]
         # Without -P a file of the user's named like a module of ours would be imported.
         program = [sys.executable, "-P", "-m", "emtnas_hpc", *["--debug"] * self.debug, "run"]
         return [*program, *job.named.typed.words, *which, *where, "--events"]
 
 
 def place_all(
-    by_experiment: Sequence[Sequence[SeedOrder]], order: RunOrder, listener: Listener
-) -> list[SeedOrder]:
+    by_experiment: Sequence[Sequence[PlacedSeed]], order: RunOrder, listener: Listener
+) -> list[PlacedSeed]:
     """The seeds of all experiments, no run directory twice."""
-    folders = Folders(order.experiment)
-    return [
-        seed
-        for some in by_experiment
-        for seed in _place(some, order, listener)
-        if folders.is_new(
-            seed.request.paths.directory, replace(seed.named, experiment=seed.request.experiment)
-        )
-    ]
-
-
-def _place(seeds: Sequence[SeedOrder], order: RunOrder, listener: Listener) -> list[SeedOrder]:
-    """The seeds of one experiment, each in the directory that it is carried on in.
-
-    What is refused is refused before the first seed has searched for days.
-    """
-    first = seeds[0]
-    tell = of_experiment(first.who.experiment, listener)
-    say = callbacks_of(first.who.seed, tell).say
-    try:
-        plans = plan_seeds([seed.request for seed in seeds], say)
-        open_transfers(first.request, say)
-    except DataError:
-        placed = _placed(seeds, order, {}, tell)
-        if first.who.experiment and any(map(_has_work, placed)):
-            raise
-        return placed  # it may be finished; if not, its own start says what is missing
-    placed = _placed(seeds, order, plans, tell)
-    for seed in placed:
-        # One that cannot be read is refused by its own start, and keeps no other from its search.
-        with suppress(StorageError, DamagedError, StoredError):
-            refuse_other_settings(seed.request.paths, plans[seed.request.seed])
-    return placed
-
-
-def _placed(
-    seeds: Sequence[SeedOrder],
-    order: RunOrder,
-    plans: Mapping[int, SearchPlan],
-    tell: Listener,
-) -> list[SeedOrder]:
+    placement = Placement(order.experiment, order.runs, other_names=not order.name)
     placed = []
-    for seed in seeds:
-        found = None
-        with suppress(StorageError):
-            plan = plans.get(seed.request.seed)
-            found = None if order.name else seed.elsewhere(order.runs, plan)
-        if found is not None:
-            tell(Event(seed.who.seed, "message", text=said_of(found.request.paths)))
-        placed.append(found or seed)
+    for seeds in by_experiment:
+        first = seeds[0].who
+        tell = of_experiment(first.experiment, listener)
+        say = callbacks_of(first.seed, tell).say
+        for seed in placement.place(seeds, say, needs_data=bool(first.experiment)):
+            if seed.moved:
+                tell(Event(seed.who.seed, "message", text=seed.said))
+            placed.append(seed)
     return placed
-
-
-def _has_work(seed: SeedOrder) -> bool:
-    return has_work(seed.request.paths, seed.request.experiment, seed.request.seed)
 
 
 def refuse_unwritable(requests: Sequence[RunSpec], runs: Path) -> None:
@@ -224,7 +178,7 @@ def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
     steps = {job.who: job.named.experiment.search.generations for job in jobs}
     with open_display(steps) as listener:
         jobs = place_all(by_experiment, order, listener)
-        refuse_unwritable([job.request for job in jobs], order.runs)
+        refuse_unwritable([job.spec for job in jobs], order.runs)
         if order.parallel > 1 and len(jobs) > 1:
             commands = {job.who: order.child_command(job) for job in jobs}
             code = run_in_children(commands, order.parallel, listener)
@@ -233,18 +187,18 @@ def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
     if code == console.STOPPED:
         print("stopped with work left; the same command goes on from there", file=sys.stderr)
     if code == console.DONE:
-        print_report([job.request.paths.directory for job in jobs], as_json=as_json)
+        print_report([job.spec.paths.directory for job in jobs], as_json=as_json)
     return code
 
 
-def _run_one_by_one(jobs: Sequence[SeedOrder], listener: Listener, *, debug: bool) -> int:
+def _run_one_by_one(jobs: Sequence[PlacedSeed], listener: Listener, *, debug: bool) -> int:
     """A seed that fails does not keep the others from their search; a stop ends all."""
     run_seed = _run_seed if len(jobs) == 1 else partial(_run_or_say, debug=debug)
     codes = []
     with StopRequest() as stop:
         for job in jobs:
             tell = of_experiment(job.who.experiment, listener)
-            codes.append(console.STOPPED if stop.requested else run_seed(job.request, tell, stop))
+            codes.append(console.STOPPED if stop.requested else run_seed(job.spec, tell, stop))
             tell(Event(job.who.seed, "end"))
     return console.combine(codes)
 

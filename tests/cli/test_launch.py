@@ -29,7 +29,7 @@ def test_every_seed_gets_a_job_and_a_spare_behind_it(
         assert request is not None
         assert (stored.seed, request.data_dir, request.profile.time) == (seed, data, 1440)
         assert not run(seed).owner.exists()
-        assert [record.open for record in read_records(run(seed).jobs)] == [False, False]
+        assert [record.pending for record in read_records(run(seed).jobs)] == [False, False]
 
 
 def test_launched_twice_is_submitted_once(emtnas: Emtnas, slurm: FakeSlurm, data: Path) -> None:

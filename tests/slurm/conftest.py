@@ -1,5 +1,7 @@
+import itertools
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,3 +15,11 @@ from stand_ins import StandIns
 def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
     """Takes the place of SLURM's commands; the real ones are out of reach."""
     return StandIns(tmp_path / "commands", monkeypatch)
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To wait for the end of jobs takes no time: each look at the clock is half a second."""
+    now = itertools.count(step=0.5)
+    clock = SimpleNamespace(monotonic=lambda: next(now), sleep=lambda _seconds: None)
+    monkeypatch.setattr("emtnas_hpc.slurm.cancel.time", clock)

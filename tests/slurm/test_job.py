@@ -44,9 +44,9 @@ def test_outside_of_slurm_a_job_is_refused_and_the_old_handlers_come_back(
 def test_a_signal_that_comes_when_all_is_done_does_not_make_the_job_fail(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\n"
-        "from emtnas_hpc.cluster import course\n"
+        "from emtnas_hpc.slurm import worker\n"
         "from emtnas_hpc.slurm.job import SeedJob\n"
-        "course.carry_on = lambda *_: False\n"
+        "worker.run_worker = lambda *_: False\n"
         "signal.signal(signal.SIGUSR2, lambda *_: sys.exit('requeued'))\n"
         "class Last:\n"
         "    def __del__(self, kill=os.kill, me=os.getpid(), number=signal.SIGUSR2):\n"
@@ -73,7 +73,7 @@ def test_a_signal_during_start_up_asks_for_a_requeue(
 
     from emtnas_hpc.slurm import worker
 
-    monkeypatch.setattr(worker, "carry_on", start_slowly)
+    monkeypatch.setattr(worker, "run_worker", start_slowly)
     before = signal.signal(signal.SIGUSR2, submitits)
     try:
         with pytest.raises(SystemExit):

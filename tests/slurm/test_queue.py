@@ -2,9 +2,8 @@ import pytest
 from stand_ins import StandIns
 
 from emtnas_hpc.errors import SchedulerError
-from emtnas_hpc.slurm.jobs import JobRecord, gone_jobs
+from emtnas_hpc.slurm.jobs import JobRecord, gone_jobs, own_jobs
 from emtnas_hpc.slurm.queue import Queue, QueuedJob, knows_job, parse_queue, read_queue
-from emtnas_hpc.slurm.reconcile import own_jobs
 
 WAITING = "2|emtnas-a-s0-01234567|PENDING|Dependency|0|N/A|N/A|afterany:1(unfulfilled)||gpu|\n"
 RUNNING = "1|one|two|RUNNING|None|2|1795506037|1795506337|(null)|n1|gpu|\n"

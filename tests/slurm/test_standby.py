@@ -31,7 +31,7 @@ ME = JobEnvironment("7", "a-name")
 
 
 def keep_spare(run: RunPaths, say: Callable[[str], None]) -> None:
-    StandbyKeeper(run, REQUEST, ME, say).look_after()
+    StandbyKeeper(run, REQUEST, ME, say).ensure()
 
 
 def _submissions(stand_ins: StandIns) -> list[str]:
@@ -83,11 +83,11 @@ def test_a_job_whose_state_was_lost_is_no_spare_for_good(run: RunPaths, sbatch: 
     said: list[str] = []
     now = [0.0]
     keeper = StandbyKeeper(run, REQUEST, ME, said.append, clock=lambda: now[0])
-    keeper.look_after()
+    keeper.ensure()
     assert _submissions(sbatch) == []
     sbatch.queue(queue_line(me, "RUNNING"))
     now[0] += RETRY_S + 1
-    keeper.look_after()
+    keeper.ensure()
     assert said[-1] == "job 9 is the spare of this one"
 
 
@@ -114,7 +114,7 @@ def test_a_job_whose_own_number_was_never_recorded_records_it_and_lives(
 ) -> None:
     me = record_job(run, None)
     sbatch.queue(queue_line(me, "RUNNING").replace("None|", "7|", 1))
-    StandbyKeeper(run, REQUEST, JobEnvironment("7", me.name), lambda _: None).look_after()
+    StandbyKeeper(run, REQUEST, JobEnvironment("7", me.name), lambda _: None).ensure()
     assert not any(call.startswith("scancel") for call in sbatch.calls)
     assert [each.job_id for each in read_records(run.jobs)] == ["7", "9"]
 
@@ -127,11 +127,11 @@ def test_a_spare_that_was_refused_is_tried_again_after_a_while_until_one_waits(
     now, said = [0.0], list[str]()
     keeper = StandbyKeeper(run, REQUEST, ME, said.append, clock=lambda: now[0])
     for now[0] in (0.0, RETRY_S - 1, RETRY_S, RETRY_S + 1):
-        keeper.look_after()
+        keeper.ensure()
     assert len(_submissions(sbatch)) == 2
     sbatch.write("sbatch", "echo Submitted batch job 9")
     for now[0] in (2 * RETRY_S, 9 * RETRY_S):
-        keeper.look_after()
+        keeper.ensure()
     assert len(_submissions(sbatch)) == 3
     assert said == [
         "no spare was submitted, trying again later: sbatch refused: full",
