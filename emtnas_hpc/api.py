@@ -23,6 +23,7 @@ from emtnas_hpc.export.subjects import (
 from emtnas_hpc.pipeline import finished_history, incumbent, run_retraining_stages
 from emtnas_hpc.retraining.record import Retraining, TestResult
 from emtnas_hpc.retraining.spec import RetrainSpec
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.environment import check_device_name
@@ -317,8 +318,9 @@ def retrain(
     mend = prepare_hint_for_retraining(paths, own, [order.task], settings, data_dir)
     device = check_device_name(device)
     request = RunSpec(run.experiment, run.seed, paths, data_dir, device, mend)
-    listeners = Callbacks(lambda step: progress(step.summary), lambda _phase, _what: None, say)
-    _carry_on(request, order, listeners)
+    listeners = Callbacks(lambda step: progress(step.readings), lambda _phase, _what: None)
+    with log_to(say):
+        _carry_on(request, order, listeners)
     found = retrainings_of(request.paths)
     return RunRetraining(next(each for each in found if each.name == order.name))
 

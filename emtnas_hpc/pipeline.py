@@ -1,6 +1,7 @@
 """What a run has still to do, stage by stage, and the way from there to its end."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from emtnas_hpc.checkpoint.ownership import acquire
 from emtnas_hpc.checkpoint.paths import RunPaths, runs_below
 from emtnas_hpc.data.opening import open_for_retraining
 from emtnas_hpc.errors import EmtnasError, InputError
+from emtnas_hpc.progress import stages_of
 from emtnas_hpc.retraining.run_dir import images_retrained_on, retraining_left, store_identity
 from emtnas_hpc.retraining.run_dir import is_finished as is_retrained
 from emtnas_hpc.retraining.spec import Origin, RetrainingPlan, RetrainSpec, refuse_missing_test_set
 from emtnas_hpc.runner.attempts import Event
-from emtnas_hpc.runner.context import Reason, RunContext
+from emtnas_hpc.runner.context import Reason, RunContext, log_once
 from emtnas_hpc.runner.loop import Outcome, Progress
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.assembly import SearchPlan
@@ -45,9 +47,10 @@ from emtnas_hpc.settings.names import (
     StoredExperiment,
     dump_stored,
     rename,
-    stages_of,
 )
 from emtnas_hpc.space.architecture import Architecture, decode
+
+log = logging.getLogger(__name__)
 
 
 def find_finished(runs: Path, plan: SearchPlan) -> RunPaths | None:
@@ -159,12 +162,11 @@ def pending_stages(paths: RunPaths, experiment: Experiment, seed: int) -> tuple[
     return tuple(order.stage_name for order in orders if not is_retrained(paths, order))
 
 
-def open_transfers(request: RunSpec, say: Callable[[str], None]) -> None:
+def open_transfers(request: RunSpec) -> None:
     """Opens it before the search, so that what is missing is not found out when that is over.
 
     Args:
         request: what is searched, and where data is.
-        say: told what is prepared.
 
     Raises:
         DataError: data is not there, or has no test set.
@@ -179,7 +181,7 @@ def open_transfers(request: RunSpec, say: Callable[[str], None]) -> None:
                 name,
                 images,
                 request.data_dir,
-                say=say,
+                say=log.info,
                 mend=request.mend,
                 begun=images_retrained_on(request.paths, name, images),
             )
@@ -206,21 +208,21 @@ def run_stages(
         EmtnasError: of the store; what was committed stands.
     """
     terms, listeners = terms or RunContext(), _warned_of_divergence(listeners)
-    search = search_left(request, listeners.say)
+    search = search_left(request)
     if search is None:
-        left = _left(request, retrain_specs(request.paths, request.experiment), listeners)
+        left = _left(request, retrain_specs(request.paths, request.experiment))
         if not left:
-            _say_what_is_asked(request, listeners, terms)
+            _say_what_is_asked(request, terms)
             return Outcome.DONE
         with open_session(request, listeners, terms) as session:
             store_what_may_change(request.paths, request.experiment, session.opened.claim)
             return _continue_retrainings(session, left, stop)
-    open_transfers(request, listeners.say)
+    open_transfers(request)
     with open_session(request, listeners, terms) as session:
         if continue_search(session, search, stop) is Outcome.MORE:
             return Outcome.MORE
         orders = retrain_specs(request.paths, request.experiment)
-        left = _left(request, orders, listeners)
+        left = _left(request, orders)
         return _continue_retrainings(session, left, stop, has_worked=True)
 
 
@@ -245,7 +247,7 @@ def run_retraining_stages(
         terms: of whoever starts it.
         other_images: whether to train on the images of now where the search saw others.
     """
-    left = _left(request, orders, listeners, other_images=other_images)
+    left = _left(request, orders, other_images=other_images)
     if not left:
         return Outcome.DONE
     listeners = _warned_of_divergence(listeners)
@@ -260,10 +262,10 @@ def _warned_of_divergence(listeners: Callbacks) -> Callbacks:
 
     def on_progress(progress: Progress) -> None:
         listeners.progress(progress)
-        for name, warning in _divergences(progress.summary):
+        for name, warning in _divergences(progress.readings):
             if name not in told:
                 told.add(name)
-                listeners.say(f"warning: {warning}")
+                log.warning(f"warning: {warning}")
 
     return replace(listeners, progress=on_progress)
 
@@ -289,34 +291,26 @@ def _divergences(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _left(
     request: RunSpec,
     orders: Sequence[RetrainSpec],
-    listeners: Callbacks,
     *,
     other_images: bool = False,
 ) -> list[RetrainingPlan]:
-    said: list[str] = []
-
-    def say(line: str) -> None:
-        # Retrainings of several depths have the same images, of which all is to be said once.
-        if line not in said:
-            said.append(line)
-            listeners.say(line)
-
-    plans = [
-        retraining_left(
-            request.paths,
-            order,
-            request.data_dir,
-            mend=request.mend,
-            say=say,
-            searched=images_searched(request.paths),
-            other_images=other_images,
-        )
-        for order in orders
-    ]
+    # Retrainings of several depths have the same images, of which all is to be said once.
+    with log_once():
+        plans = [
+            retraining_left(
+                request.paths,
+                order,
+                request.data_dir,
+                mend=request.mend,
+                searched=images_searched(request.paths),
+                other_images=other_images,
+            )
+            for order in orders
+        ]
     return [plan for plan in plans if plan is not None]
 
 
-def _say_what_is_asked(request: RunSpec, listeners: Callbacks, terms: RunContext) -> None:
+def _say_what_is_asked(request: RunSpec, terms: RunContext) -> None:
     """In the experiment.toml of a run that has all of it, and may ask for more: a job would go on.
 
     One that asks for just that is only read.
@@ -327,7 +321,6 @@ def _say_what_is_asked(request: RunSpec, listeners: Callbacks, terms: RunContext
     claim = acquire(
         request.paths,
         terms.me,
-        say=listeners.say,
         take_over=request.take_over,
         job_is_gone=terms.job_is_gone,
     )

@@ -23,7 +23,11 @@ LAYERS = {
     "data": {"settings", "space", "checkpoint"},
     "report": {
         *("search/history", "search/history_file", "retraining/record"),
-        *("runner", "evolution", "space", "checkpoint", "settings"),
+        *("progress", "runner", "evolution", "space", "checkpoint", "settings"),
+    },
+    # How far a stage is: from its manifest, and of old ones from its record.
+    "progress": {
+        *("search/history_file", "retraining/record", "checkpoint", "settings"),
     },
     "search": {
         *("runner", "evolution", "space", "supernet", "data", "checkpoint", "settings"),
@@ -32,7 +36,8 @@ LAYERS = {
         *("search", "runner", "evolution", "space", "supernet", "data", "checkpoint", "settings"),
     },
     "pipeline": {
-        *("retraining", "search", "runner", "data", "space", "checkpoint", "settings"),
+        *("progress", "retraining", "search", "runner", "data", "space", "checkpoint"),
+        *("settings",),
     },
     "export": {"retraining", "search", "supernet", "space", "checkpoint", "settings"},
     "api": {
@@ -40,13 +45,22 @@ LAYERS = {
         *("checkpoint", "settings"),
     },
     "slurm": {
-        *("pipeline", "retraining/record", "search", "runner", "data", "checkpoint", "settings"),
+        *(
+            "progress",
+            "pipeline",
+            "retraining/record",
+            "search",
+            "runner",
+            "data",
+            "checkpoint",
+            "settings",
+        ),
     },
     # The former name of slurm, in jobs that were queued under it.
     "cluster": {"slurm"},
     "cli": {
-        *("slurm", "export", "pipeline", "retraining", "search", "report", "runner", "data"),
-        *("evolution", "space", "checkpoint", "settings"),
+        *("slurm", "export", "pipeline", "progress", "retraining", "search", "report", "runner"),
+        *("data", "evolution", "space", "checkpoint", "settings"),
     },
     # By name only, and when asked for.
     "__init__": {"api", "search/history_arrays", "space"},

@@ -9,6 +9,7 @@ from typing import Any
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.pipeline import run_stages
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.runner.loop import Outcome, Progress
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.session import Callbacks, RunSpec
@@ -52,7 +53,7 @@ class Told:
         self.steps: list[tuple[str, int]] = []
         self.said: list[str] = []
         self._on_step = on_step
-        self.listeners = Callbacks(self._progress, lambda _phase, _task: None, self.said.append)
+        self.listeners = Callbacks(self._progress, lambda _phase, _task: None)
 
     @property
     def stages(self) -> list[str]:
@@ -60,7 +61,7 @@ class Told:
         return list(dict.fromkeys(stage for stage, _step in self.steps))
 
     def _progress(self, progress: Progress) -> None:
-        stage = str(progress.summary.get("retraining", "search"))
+        stage = str(progress.readings.get("retraining", "search"))
         self.steps.append((stage, progress.step))
         self._on_step(stage, progress.step)
 
@@ -77,5 +78,5 @@ def stopping_at(stage: str, step: int) -> Told:
 
 def run(request: RunSpec, told: Told, **options: Any) -> Outcome:
     """Carries a run on."""
-    with StopRequest() as stop:
+    with log_to(told.said.append), StopRequest() as stop:
         return run_stages(request, told.listeners, stop, **options)

@@ -1,10 +1,11 @@
 """The commits of one stage: whole directories that appear by one rename, or not at all."""
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +14,9 @@ from emtnas_hpc.checkpoint.manifest import (
     MANIFEST,
     Damage,
     Manifest,
+    Summary,
     find_damage,
+    find_missing,
     read_manifest,
     record_of,
     short,
@@ -22,6 +25,8 @@ from emtnas_hpc.checkpoint.os_errors import is_folder, storage_error, storage_er
 from emtnas_hpc.checkpoint.ownership import Lease
 from emtnas_hpc.checkpoint.paths import AsideReason, RunPaths, StagePaths, find_temporaries
 from emtnas_hpc.errors import DamagedError, InputError, StorageError, shown
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,10 @@ class RunStore:
         self._claim = claim
         self._keep = keep
 
-    def newest(self, say: Callable[[str], None]) -> Commit | None:
+    def newest(self, on_damage: Callable[[str], None] = log.warning) -> Commit | None:
         """The newest commit of which every file is good; None if there are no commits.
 
-        Damaged commits newer than it are set aside by a rename; `say` is told of each, in one line.
+        Damaged commits newer than it are set aside by a rename; `on_damage` gets a line for each.
 
         Raises:
             DamagedError: there are commits and all are damaged; nothing has been touched.
@@ -69,7 +74,7 @@ class RunStore:
             commit = self._examine(step)
             if isinstance(commit, Commit):
                 for bad, damage in damaged.items():
-                    self._give_up(bad, damage, commit, say)
+                    on_damage(self._give_up(bad, damage, commit))
                 return commit
             damaged[step] = commit
         if damaged:
@@ -80,13 +85,16 @@ class RunStore:
         """Compares every file of a commit with its manifest; empty means good."""
         return find_damage(commit.directory, commit.manifest, commit.manifest.files)
 
-    def commit(self, step: int, write: Callable[[Path], None]) -> Commit:
+    def commit(
+        self, step: int, write: Callable[[Path], None], summary: Summary | None = None
+    ) -> Commit:
         """Commits the state after `step`, durably.
 
         Args:
             step: number of steps that the state has behind it.
             write: writes the files of the state into the directory that it is given; where the disk
                 refuses, it raises OSError.
+            summary: of the state, for the manifest.
 
         Raises:
             SupersededError: the run is not ours any more; nothing has been changed.
@@ -99,7 +107,7 @@ class RunStore:
         try:
             temporary.mkdir()
             write(temporary)
-            manifest = self._seal(temporary, step)
+            manifest = self._seal(temporary, step, summary)
             self._claim.check()
             self._publish(temporary, step, manifest)
         except BaseException as error:
@@ -149,13 +157,11 @@ class RunStore:
         commit = Commit(step, directory, manifest)
         return self.verify(commit) or commit
 
-    def _give_up(
-        self, step: int, damage: list[Damage], instead: Commit, say: Callable[[str], None]
-    ) -> None:
+    def _give_up(self, step: int, damage: list[Damage], instead: Commit) -> str:
         self._claim.check()
         with storage_errors(self._paths.commit(step), "set aside"):
             aside = self._set_aside(step, "damaged")
-        say(
+        return (
             f"{shown(self._paths.commit(step))} is damaged ({_listed(damage)}): "
             f"kept as {aside.name}, going on from {instead.directory.name}"
         )
@@ -167,7 +173,7 @@ class RunStore:
             "restore one from a backup, or move the directory away to begin anew"
         )
 
-    def _seal(self, temporary: Path, step: int) -> Manifest:
+    def _seal(self, temporary: Path, step: int, summary: Summary | None) -> Manifest:
         """Makes what was written durable and describes it in the manifest, which comes last."""
         files = {}
         for folder, _, names in os.walk(temporary, topdown=False):
@@ -176,6 +182,8 @@ class RunStore:
                 sync_file(path)
             sync_directory(Path(folder))
         manifest = Manifest(self._stage, step, self._signature, files)
+        if summary is not None:
+            manifest = replace(manifest, summary=replace(summary, n_bytes=manifest.n_bytes))
         write_synced(temporary / MANIFEST, manifest.to_text().encode())
         sync_directory(temporary)
         return manifest
@@ -217,6 +225,9 @@ def _listed(damage: list[Damage]) -> str:
 
 T = TypeVar("T")
 
+#: What is wrong with one file of a commit.
+FindDamage = Callable[[Path, Manifest, str], list[Damage]]
+
 
 def read_newest(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T | None:
     """Reads ONE file from the newest commit that still has it good; None if none has.
@@ -231,7 +242,7 @@ def read_newest(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T | 
     Raises:
         StorageError: a commit that is there cannot be read; an older one would be no answer.
     """
-    for commit in _readable(stage, file):
+    for commit in _readable(stage, file, _find_damage):
         path = commit.directory / file
         try:
             return read(path)
@@ -249,13 +260,26 @@ def read_committed(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T
         DamagedError: there are commits, and none has the file good; it tells of the newest.
         StorageError: as of `read_newest`.
     """
-    content = read_newest(stage, file, read)
-    if content is not None or not (steps := stage.steps()):
-        return content
+    return _or_damaged(stage, file, lambda: read_newest(stage, file, read))
+
+
+def newest_commit(stage: StagePaths) -> Commit | None:
+    """The newest commit that has its record in full size; only manifests are read.
+
+    None means only that nothing has been committed yet. Errors as of `read_committed`.
+    """
+    file = stage.record
+    return _or_damaged(stage, file, lambda: next(_readable(stage, file, find_missing), None))
+
+
+def _or_damaged(stage: StagePaths, file: str, find: Callable[[], T | None]) -> T | None:
+    found = find()
+    if found is not None or not (steps := stage.steps()):
+        return found
     newest = stage.commit(steps[-1])
     if not (why := _why_not(newest, file)):
         # The first one came while we looked.
-        return read_newest(stage, file, read)
+        return find()
     raise DamagedError(
         f"no commit has a good {file}; the newest, {shown(newest)}: {why}; "
         f"restore a commit from a backup, or move {shown(stage.directory)} away to begin anew"
@@ -267,17 +291,21 @@ def _why_not(directory: Path, file: str) -> str:
     manifest = read_manifest(directory)
     if isinstance(manifest, Damage):
         return str(manifest)
-    return "; ".join(map(str, find_damage(directory, manifest, [file])))
+    return "; ".join(map(str, _find_damage(directory, manifest, file)))
 
 
-def _readable(stage: StagePaths, file: str) -> Iterator[Commit]:
+def _find_damage(directory: Path, manifest: Manifest, file: str) -> list[Damage]:
+    return find_damage(directory, manifest, [file])
+
+
+def _readable(stage: StagePaths, file: str, find: FindDamage) -> Iterator[Commit]:
     """Newest first; when the owner has committed meanwhile, the new ones follow."""
     seen: set[int] = set()
     while new := [step for step in stage.steps() if step not in seen]:
         seen.update(new)
         for step in reversed(new):
             try:
-                commit = _commit_with(stage.commit(step), step, file)
+                commit = _commit_with(stage.commit(step), step, file, find)
             except StorageError as error:
                 _unless_gone(stage, step, error)
                 continue
@@ -291,9 +319,9 @@ def _unless_gone(stage: StagePaths, step: int, error: StorageError) -> None:
         raise error
 
 
-def _commit_with(directory: Path, step: int, file: str) -> Commit | None:
+def _commit_with(directory: Path, step: int, file: str, find: FindDamage) -> Commit | None:
     manifest = read_manifest(directory)
-    if isinstance(manifest, Damage) or find_damage(directory, manifest, [file]):
+    if isinstance(manifest, Damage) or find(directory, manifest, file):
         return None
     return Commit(step, directory, manifest)
 

@@ -6,9 +6,10 @@ so a flipped bit in it is damage and never another signature.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from emtnas_hpc.checkpoint.os_errors import is_there, read_if_there, storage_errors
 from emtnas_hpc.errors import InputError, shown
@@ -43,6 +44,47 @@ class Damage:
 
 
 @dataclass(frozen=True)
+class TaskSummary:
+    """What a stage has come to on one data set.
+
+    Attributes:
+        accuracy: in [0, 1]: the best true fitness so far, or the test accuracy of a retraining that
+            has ended; None where there is none, or where it means nothing as the loss diverged.
+        diverged: where the training loss was first no finite number, such as `generation 3`; empty
+            if nowhere.
+    """
+
+    accuracy: float | None
+    diverged: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How far a stage is, for readers that open nothing of a commit but its manifest.
+
+    Attributes:
+        step: generations or epochs that are over.
+        n_steps: that it is to reach.
+        seconds: of one of them, the median of the newest ten; None before the first.
+        tasks: by the name of the data set.
+        experiment_signature: the same for all seeds of an experiment, and for no other.
+        n_bytes: of the commit; filled in by the store.
+    """
+
+    step: int
+    n_steps: int
+    seconds: float | None
+    tasks: Mapping[str, TaskSummary]
+    experiment_signature: str
+    n_bytes: int = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of the stage is left."""
+        return self.step >= self.n_steps
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The content of manifest.json.
 
@@ -51,16 +93,25 @@ class Manifest:
         step: the state is the one after this step.
         signature: of the settings and data that the stage's result depends on.
         files: by path relative to the commit.
+        summary: of the state; None in a commit from before there were any.
     """
 
     stage: str
     step: int
     signature: str
     files: dict[str, FileRecord]
+    summary: Summary | None = None
+
+    @property
+    def n_bytes(self) -> int:
+        """Of all files together."""
+        return sum(record.size for record in self.files.values())
 
     def to_text(self) -> str:
         """The manifest as JSON, its own digest last."""
         body = {"schema": SCHEMA, **asdict(self)}
+        if self.summary is None:
+            del body["summary"]
         return json.dumps({**body, "sha256": _digest(body)}, indent=1) + "\n"
 
 
@@ -88,7 +139,13 @@ def read_manifest(directory: Path) -> Manifest | Damage:
             "use the version of emtnas-hpc that made it"
         )
     files = {name: FileRecord(**record) for name, record in body["files"].items()}
-    return Manifest(body["stage"], body["step"], body["signature"], files)
+    summary = _summary(body["summary"]) if "summary" in body else None
+    return Manifest(body["stage"], body["step"], body["signature"], files, summary)
+
+
+def _summary(values: dict[str, Any]) -> Summary:
+    tasks = {name: TaskSummary(**task) for name, task in values["tasks"].items()}
+    return Summary(**{**values, "tasks": tasks})
 
 
 def find_all_damage(directory: Path) -> list[Damage]:
@@ -122,6 +179,21 @@ def find_damage(directory: Path, manifest: Manifest, files: Iterable[str]) -> li
         elif found != manifest.files[name]:
             damage.append(Damage(name, str(manifest.files[name]), str(found)))
     return damage
+
+
+def find_missing(directory: Path, manifest: Manifest, file: str) -> list[Damage]:
+    """Compares one file of a commit with its manifest by size, and does not read it.
+
+    Raises:
+        StorageError: it cannot be looked at.
+    """
+    expected = manifest.files.get(file)
+    if expected is None:
+        return [Damage(file, "to be in the manifest", "no entry")]
+    with storage_errors(directory / file, "read"):
+        there = is_there(directory / file)
+        found = f"{(directory / file).stat().st_size} bytes" if there else "no file"
+    return [] if found == f"{expected.size} bytes" else [Damage(file, str(expected), found)]
 
 
 def record_of(path: Path) -> FileRecord:

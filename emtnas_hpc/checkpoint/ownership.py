@@ -1,6 +1,7 @@
 """Taking a run directory, and noticing that somebody else has taken it."""
 
 import json
+import logging
 import os
 import secrets
 import socket
@@ -16,6 +17,8 @@ from emtnas_hpc.checkpoint.atomic import make_directory, write_file
 from emtnas_hpc.checkpoint.os_errors import read_if_there
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import EmtnasError, OwnedError, SupersededError, shown
+
+log = logging.getLogger(__name__)
 
 _PROC = Path("/proc")
 _MACHINE_ID = Path("/etc/machine-id")
@@ -251,7 +254,6 @@ def acquire(
     paths: RunPaths,
     me: Owner,
     *,
-    say: Callable[[str], None],
     take_over: bool = False,
     job_is_gone: JobIsGone | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -265,7 +267,6 @@ def acquire(
     Args:
         paths: of the run.
         me: the record to leave.
-        say: is told, in one line, that the owner is being watched.
         take_over: take the run from its owner, whether it lives or not.
         job_is_gone: asks the queue about the owner's job.
         clock: seconds, to watch by.
@@ -282,7 +283,7 @@ def acquire(
         if owner is not None and not take_over:
             verdict = judge_takeover(owner, me, observe_owner(owner, job_is_gone))
             if verdict is Verdict.WATCH:
-                verdict = _watch(paths, owner, say, clock, sleep)
+                verdict = _watch(paths, owner, clock, sleep)
             if verdict is Verdict.REFUSE:
                 raise _owned(paths, owner)
         # The judgement may have taken minutes: it holds only for the record it was made about.
@@ -321,11 +322,10 @@ def _owned(paths: RunPaths, owner: Owner) -> OwnedError:
 def _watch(
     paths: RunPaths,
     owner: Owner,
-    say: Callable[[str], None],
     clock: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> Verdict:
-    say(
+    log.info(
         f"{shown(paths.directory)} was taken by {owner}, which cannot be seen from here; "
         f"watching its heartbeat for {WATCH_S:.0f} s"
     )

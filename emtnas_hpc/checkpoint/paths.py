@@ -32,6 +32,8 @@ AsideReason = Literal["damaged", "stranger"]
 
 #: The stage that a run begins with; its others are retrainings.
 SEARCH = "search"
+#: Of a commit the small file that holds all but weights: of a search, and of a retraining.
+HISTORY, RECORD = "state.h5", "record.json"
 
 _RETRAINING = "retraining"
 _SEED = "seed-"
@@ -52,6 +54,11 @@ class StagePaths:
         """What attempts, and all who speak of it, call the stage."""
         name = self.directory.name
         return name if name == SEARCH else retraining_stage(name)
+
+    @property
+    def record(self) -> str:
+        """The name of the small file in each commit that holds all but weights."""
+        return HISTORY if self.directory.name == SEARCH else RECORD
 
     @property
     def identity(self) -> Path:

@@ -15,6 +15,7 @@ import emtnas_hpc
 from emtnas_hpc.cli import console
 from emtnas_hpc.cli.console import ReaderLeft, delivered, describe_failure, one_line
 from emtnas_hpc.errors import StartOverError
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.search.environment import NO_GRAPHS
 
 #: Every command with what the list of commands says of it.
@@ -124,7 +125,7 @@ def run_command_line(arguments: list[str]) -> int:
     command = [argument for argument in arguments if argument != "--debug"] or ["--help"]
     arguments = [*["--debug"] * debug, *command]
     try:
-        with delivered():
+        with delivered(), log_to(console.print_line):
             result = app(arguments, prog_name=app.info.name, standalone_mode=False)
         if result == console.INTERRUPTED:  # what typer makes of it
             raise KeyboardInterrupt

@@ -1,6 +1,6 @@
 """`cancel`: cancels runs with all of their jobs."""
 
-import sys
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +15,12 @@ from emtnas_hpc.cli import console
 from emtnas_hpc.cli.options import RunsOption
 from emtnas_hpc.cli.runs import find_runs
 from emtnas_hpc.errors import EmtnasError, OwnedError, StorageError
+from emtnas_hpc.runner.context import log_once
 from emtnas_hpc.slurm.cancel import cancel_jobs, flag_cancelled
 from emtnas_hpc.slurm.jobs import read_records
 from emtnas_hpc.slurm.snapshot import RunSnapshot, read_snapshots
+
+log = logging.getLogger(__name__)
 
 
 def cancel(
@@ -41,7 +44,7 @@ def cancel(
     me = this_process()
     unreadable = {directory: why for directory in find() if (why := _why_unreadable(directory))}
     for directory, why in unreadable.items():
-        _say(f"error: {directory}: not cancelled, its jobs left alone: {why}")
+        log.error(f"error: {directory}: not cancelled, its jobs left alone: {why}")
 
     def find_readable() -> list[Path]:
         return [directory for directory in find() if directory not in unreadable]
@@ -52,11 +55,11 @@ def cancel(
         with suppress(EmtnasError):  # said at the second try, with the lock
             _flag(target, me)
     experiments = dict.fromkeys(target.paths.directory.parent for target in targets)
-    say = _each_once()
-    complete = [_cancel(experiment, find_readable, me, say) for experiment in experiments]
+    with log_once():  # squeue may print the same for every experiment
+        complete = [_cancel(experiment, find_readable, me) for experiment in experiments]
     for each in in_foreground:
         if owner := each.owner:
-            _say(
+            log.info(
                 f"{each.paths.directory} is searched in the foreground on {owner.host}, not by a "
                 f"job; stop it there: Ctrl-C, or kill {owner.pid}"
             )
@@ -110,12 +113,7 @@ def _flag(run: RunSnapshot, me: Owner) -> str:
     return "cancelled"
 
 
-def _cancel(
-    experiment: Path,
-    find: Callable[[], Sequence[Path]],
-    me: Owner,
-    say: Callable[[str], None],
-) -> bool:
+def _cancel(experiment: Path, find: Callable[[], Sequence[Path]], me: Owner) -> bool:
     """Cancels the runs of an experiment that were found, or not all of them: then False."""
     outcomes: dict[RunPaths, str] = {}
     failed = []
@@ -129,33 +127,17 @@ def _cancel(
                 # Which jobs are its own cannot be told if one record is damaged.
                 read_records(run.paths.jobs)
             except EmtnasError as error:
-                _say(f"error: {run.paths.directory}: {outcome}, its jobs left alone: {error}")
+                log.error(f"error: {run.paths.directory}: {outcome}, its jobs left alone: {error}")
                 failed.append(run)
             else:
                 outcomes[run.paths] = outcome
         return list(outcomes)
 
     try:
-        cancel_jobs(jobs_lock(experiment), flag, say)
+        cancel_jobs(jobs_lock(experiment), flag)
     except StorageError as error:
-        _say(f"error: {experiment}: its jobs are left alone: {error}")
+        log.error(f"error: {experiment}: its jobs are left alone: {error}")
         return False
     for run, outcome in outcomes.items():
         print(f"{run.directory}: {outcome}")
     return not failed
-
-
-def _each_once() -> Callable[[str], None]:
-    """Says each line on stderr once: squeue may repeat a notice for every experiment."""
-    said: set[str] = set()
-
-    def say(line: str) -> None:
-        if line not in said:
-            said.add(line)
-            _say(line)
-
-    return say
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

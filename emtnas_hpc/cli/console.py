@@ -168,6 +168,11 @@ def describe_failure(error: Exception) -> tuple[str, int]:
     return f"{said}; emtnas-hpc --debug shows where", FAILED
 
 
+def print_line(line: str) -> None:
+    """Prints on stderr what is no result."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def one_line(message: object) -> str:
     """A message without line breaks, whatever was quoted in it."""
     return " ".join(str(message).split())

@@ -1,7 +1,6 @@
 """Progress on stderr: live bars on a terminal, plain lines elsewhere."""
 
 import statistics
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from emtnas_hpc.cli.console import format_duration, format_percent
+from emtnas_hpc.cli.console import format_duration, format_percent, print_line
 from emtnas_hpc.cli.events import Event, Listener, TaskProgress, Who
 
 #: So many seeds have a line from the start; of more, only those that are under way.
@@ -116,10 +115,10 @@ class PlainDisplay:
     def __call__(self, event: Event) -> None:
         """Prints an event; phases are too many for a log."""
         if event.kind == "message":
-            _print_line(f"{event.who}: {event.text}")
+            print_line(f"{event.who}: {event.text}")
         elif event.kind == "step":
             step = f"{'step' if event.retraining else 'generation'} {event.step}/{event.n_steps}"
-            _print_line(
+            print_line(
                 f"{time.strftime('%H:%M:%S')} {event.who}: {step}, {event.seconds:.1f} s, "
                 f"{self._time_left.after(event)}: {' | '.join(describe_step(event))}"
             )
@@ -144,7 +143,3 @@ def _describe(name: str, task: TaskProgress) -> str:
         f"{name}: fitness {'-' if fitness is None else format_percent(fitness)}{true}, "
         f"loss {loss:.3f}"
     )
-
-
-def _print_line(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -24,10 +24,12 @@ from emtnas_hpc.cli.options import (
     SetOption,
     make_job_options,
 )
+from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.search.environment import check_device_name
 from emtnas_hpc.settings.hints import prepare_hint
+from emtnas_hpc.settings.loading import load_experiment
 from emtnas_hpc.slurm.checks import CheckResult, Grade
-from emtnas_hpc.slurm.doctor import Doctor, run_checks
+from emtnas_hpc.slurm.doctor import Doctor
 
 
 def doctor(
@@ -40,10 +42,6 @@ def doctor(
     runs: RunsOption = Path("runs"),
     data: DataOption = Path("data"),
     device: DeviceOption = "auto",
-    signals: Annotated[
-        bool,
-        typer.Option("--signals", help="Let a job run into its limit, to see who signals when."),
-    ] = False,
     patience: Annotated[
         float, typer.Option("--patience", help="Seconds that a test job may wait to begin.", min=1)
     ] = 120.0,
@@ -53,21 +51,26 @@ def doctor(
 
     Submits a test job of a few seconds that asks for what a search would.
     """
-    from emtnas_hpc.data.sources import REGISTRY
-    from emtnas_hpc.settings.loading import load_experiment
-    from emtnas_hpc.slurm.doctor import Doctor
-
-    order = Doctor(
-        load_experiment(experiment, tuple(set_), registry=REGISTRY),
-        make_job_options(profile, partition, "", gpus, sbatch),
-        runs,
-        data,
-        check_device_name(device),
-        prepare_hint(experiment, tuple(set_), data),
-        signals,
-        patience,
+    examination = Doctor(
+        experiment=load_experiment(experiment, tuple(set_), registry=REGISTRY),
+        options=make_job_options(profile, partition, "", gpus, sbatch),
+        runs=runs,
+        data=data,
+        device=check_device_name(device),
+        hint=prepare_hint(experiment, tuple(set_), data),
+        patience_s=patience,
     )
-    return examine_site(order, as_json=json_)
+    screen = open_screen()
+    results: list[CheckResult] = []
+    for result in examination.run_checks():
+        results.append(result)
+        if not json_:
+            screen.print(_line(result))
+            sys.stdout.flush()
+    if json_:
+        print(json.dumps([_values(result) for result in results], indent=2))
+    is_wrong = any(result.grade is Grade.WRONG for result in results)
+    return console.FAILED if is_wrong else console.DONE
 
 
 _STYLES = {Grade.FINE: "green", Grade.WARNING: "yellow", Grade.WRONG: "bold red"}
@@ -75,39 +78,16 @@ _WIDTH = max(len(grade.value) for grade in Grade)
 _CHECK_WIDTH = 18
 
 
-def examine_site(order: Doctor, *, as_json: bool) -> int:
-    """Examines and prints.
-
-    Returns:
-        The exit code: failed if anything is wrong.
-    """
-    screen = open_screen()
-    findings: list[CheckResult] = []
-    for finding in run_checks(order, _say):
-        findings.append(finding)
-        if not as_json:
-            screen.print(_line(finding))
-            sys.stdout.flush()
-    if as_json:
-        print(json.dumps([_values(finding) for finding in findings], indent=2))
-    is_wrong = any(finding.grade is Grade.WRONG for finding in findings)
-    return console.FAILED if is_wrong else console.DONE
+def _line(result: CheckResult) -> Text:
+    grade = result.grade.value.ljust(_WIDTH)
+    check = result.check.ljust(_CHECK_WIDTH)
+    return Text.assemble((grade, _STYLES[result.grade]), f"  {check}  {one_line(result)}")
 
 
-def _line(finding: CheckResult) -> Text:
-    grade = finding.grade.value.ljust(_WIDTH)
-    check = finding.check.ljust(_CHECK_WIDTH)
-    return Text.assemble((grade, _STYLES[finding.grade]), f"  {check}  {one_line(finding)}")
-
-
-def _values(finding: CheckResult) -> dict[str, str]:
+def _values(result: CheckResult) -> dict[str, str]:
     return {
-        "check": finding.check,
-        "grade": finding.grade.value,
-        "found": one_line(finding.found),
-        "advice": one_line(finding.advice),
+        "check": result.check,
+        "grade": result.grade.value,
+        "found": one_line(result.found),
+        "advice": one_line(result.advice),
     }
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

@@ -1,11 +1,13 @@
 """What a running seed tells its display, in this process or through a pipe as lines of JSON."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypedDict, cast
 
 from emtnas_hpc.cli.console import format_percent
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.runner.loop import Progress
 from emtnas_hpc.search.session import Callbacks
 
@@ -89,7 +91,7 @@ def of_experiment(name: str, listener: Listener) -> Listener:
 
 def retraining_events(seed: int, progress: Progress) -> list[Event]:
     """The step that has ended and, after the last one, the test set's verdict."""
-    summary: Mapping[str, Any] = progress.summary
+    summary: Mapping[str, Any] = progress.readings
     name = summary["retraining"]
     step = Event(
         seed,
@@ -115,15 +117,22 @@ def _readings(summary: Mapping[str, Any]) -> str:
     return f"{epoch}, loss {loss:.3f}, training accuracy {format_percent(summary['accuracy'])}"
 
 
+@contextmanager
+def log_to_listener(seed: int, listener: Listener) -> Iterator[None]:
+    """Within the block whatever is logged is a message of this seed."""
+    with log_to(lambda line: listener(Event(seed, "message", text=line))):
+        yield
+
+
 def callbacks_of(seed: int, listener: Listener) -> Callbacks:
     """Turns what a run tells into events of its seed."""
 
     def on_progress(progress: Progress) -> None:
-        if "retraining" in progress.summary:
+        if "retraining" in progress.readings:
             for event in retraining_events(seed, progress):
                 listener(event)
             return
-        tasks = cast(dict[str, TaskProgress], progress.summary["tasks"])
+        tasks = cast(dict[str, TaskProgress], progress.readings["tasks"])
         listener(
             Event(
                 seed,
@@ -138,5 +147,4 @@ def callbacks_of(seed: int, listener: Listener) -> Callbacks:
     return Callbacks(
         on_progress,
         lambda phase, task: listener(Event(seed, "phase", text=f"{phase} {task}".strip())),
-        lambda message: listener(Event(seed, "message", text=message)),
     )

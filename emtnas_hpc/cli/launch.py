@@ -1,6 +1,6 @@
 """`launch`: a search as SLURM jobs that bring every seed to its end."""
 
-import sys
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,8 +36,10 @@ from emtnas_hpc.slurm.jobs import JobSpec
 from emtnas_hpc.slurm.launch import Launched, Seed, read_seeds
 from emtnas_hpc.slurm.launch import launch as submit_seeds
 from emtnas_hpc.slurm.plan import LaunchPlan, plan_launch, with_disk_warnings
-from emtnas_hpc.slurm.queue import read_queue
+from emtnas_hpc.slurm.queue import Queue, read_queue
 from emtnas_hpc.slurm.submit import refuse_path
+
+log = logging.getLogger(__name__)
 
 
 def launch(
@@ -63,7 +65,7 @@ def launch(
     """
     numbers, device = parse_seeds(seeds), check_device_name(device)
     resolved = resolve(make_job_options(profile, partition, time, gpus, sbatch))
-    queue = read_queue(say)
+    queue = ask_queue()
     data = data.absolute()
     hint = prepare_hint(experiment, set_, data)
     spec = JobSpec(
@@ -86,6 +88,14 @@ def launch(
     carry_out(plans, resuming=False, dry_run=dry_run, as_json=json_)
 
 
+def ask_queue() -> Queue:
+    """The user's jobs; what squeue printed besides them is told."""
+    queue = read_queue()
+    if queue.notice:
+        log.info(queue.notice)
+    return queue
+
+
 def place(wanted: Sequence[PlacedSeed], placement: Placement, spec: JobSpec) -> list[list[Seed]]:
     """The seeds of one experiment, those of one folder together.
 
@@ -96,13 +106,13 @@ def place(wanted: Sequence[PlacedSeed], placement: Placement, spec: JobSpec) -> 
     """
     for seed in wanted:
         refuse_path(seed.spec.paths)
-    placed = placement.place(wanted, say, needs_data=True)
+    placed = placement.place(wanted, needs_data=True)
     for seed in placed:
         if seed.moved:
             refuse_path(seed.spec.paths)
-            say(f"{seed.who}: {seed.said}")
+            log.info(f"{seed.who}: {seed.said}")
     for note in dict.fromkeys(note for seed in placed if seed.plan for note in seed.plan.notes):
-        say(note)
+        log.info(note)
     by_folder: dict[Path, list[Seed]] = {}
     for seed in placed:
         run, experiment = seed.spec.paths, seed.spec.experiment
@@ -124,7 +134,7 @@ def carry_out(plans: Sequence[LaunchPlan], *, resuming: bool, dry_run: bool, as_
     launched: list[Launched] = []
     try:
         if not dry_run:
-            submit_seeds([row.seed for row in rows], say, launched, resuming=resuming)
+            submit_seeds([row.seed for row in rows], launched, resuming=resuming)
     except BaseException:
         # What was submitted is in the queue, whatever came after it.
         _print([each for each in launched if each.jobs], plans, dry_run, as_json)
@@ -150,11 +160,6 @@ def _print(
 def refuse(lines: Sequence[str]) -> None:
     """Fails with these lines, if there are any."""
     for line in lines[:-1]:
-        say(f"error: {line}")
+        log.error(f"error: {line}")
     if lines:
         raise EmtnasError(lines[-1])
-
-
-def say(message: str) -> None:
-    """Tells the user what takes a while."""
-    print(message, file=sys.stderr, flush=True)

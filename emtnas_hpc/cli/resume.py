@@ -1,5 +1,6 @@
 """`resume`: continues runs that were launched once."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.cli.events import Who
-from emtnas_hpc.cli.launch import carry_out, place, refuse, say
+from emtnas_hpc.cli.launch import ask_queue, carry_out, place, refuse
 from emtnas_hpc.cli.options import (
     DryRunOption,
     GpusOption,
@@ -32,8 +33,10 @@ from emtnas_hpc.slurm.jobs import JobSpec, read_job_spec
 from emtnas_hpc.slurm.launch import read_seeds
 from emtnas_hpc.slurm.plan import LaunchPlan, plan_launch
 from emtnas_hpc.slurm.profile import Layer, stack
-from emtnas_hpc.slurm.queue import QueuedJob, read_queue
+from emtnas_hpc.slurm.queue import QueuedJob
 from emtnas_hpc.slurm.reconcile import Action, reconcile
+
+log = logging.getLogger(__name__)
 
 
 def resume(
@@ -55,7 +58,7 @@ def resume(
     options = make_job_options(profile, partition, time, gpus, sbatch)
     unread: list[str] = []
     known = _read_launched(find_runs(run, runs), unread, say_of_others=bool(run))
-    queue = read_queue(say)
+    queue = ask_queue()
     by_spec = groupby(known, key=lambda each: (each[0].jobs.lock, each[1].experiment, each[2]))
     groups = [list(group) for _key, group in by_spec]
     plans = []
@@ -102,7 +105,7 @@ def _read_launched(
         what = f"{others[0]} was never" if len(others) == 1 else "none of these runs was ever"
         raise InputError(f"{what} launched; `emtnas-hpc launch` or `run` goes on with it")
     for directory in others if say_of_others else ():
-        say(f"{directory} was never launched, and is left alone")
+        log.info(f"{directory} was never launched, and is left alone")
     return known
 
 

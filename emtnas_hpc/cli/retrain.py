@@ -16,7 +16,7 @@ from emtnas_hpc.cli import console
 from emtnas_hpc.cli.children import run_or_say
 from emtnas_hpc.cli.console import open_screen
 from emtnas_hpc.cli.display import open_display
-from emtnas_hpc.cli.events import Who, callbacks_of
+from emtnas_hpc.cli.events import Who, callbacks_of, log_to_listener
 from emtnas_hpc.cli.options import (
     DEFAULT_EXPERIMENT,
     DataOption,
@@ -380,8 +380,11 @@ def _retrain(found: Work | Refused, stop: StopRequest, *, other_images: bool) ->
         raise found.error
     request, orders = found
     with open_display({Who(request.seed): 1}) as listener:
-        listeners = callbacks_of(request.seed, listener)
-        outcome = run_retraining_stages(request, orders, listeners, stop, other_images=other_images)
+        callbacks = callbacks_of(request.seed, listener)
+        with log_to_listener(request.seed, listener):
+            outcome = run_retraining_stages(
+                request, orders, callbacks, stop, other_images=other_images
+            )
     return console.STOPPED if outcome is Outcome.MORE else console.DONE
 
 

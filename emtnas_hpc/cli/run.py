@@ -18,7 +18,7 @@ from emtnas_hpc.cli import console
 from emtnas_hpc.cli.children import run_in_children, run_or_say
 from emtnas_hpc.cli.console import ReaderLeft
 from emtnas_hpc.cli.display import open_display
-from emtnas_hpc.cli.events import Event, Listener, Who, callbacks_of, of_experiment
+from emtnas_hpc.cli.events import Event, Listener, Who, callbacks_of, log_to_listener, of_experiment
 from emtnas_hpc.cli.options import (
     DEFAULT_EXPERIMENT,
     DataOption,
@@ -36,13 +36,13 @@ from emtnas_hpc.cli.report_view import print_report
 from emtnas_hpc.cli.seeds import Named, PlacedSeed, Placement, load_named
 from emtnas_hpc.errors import InputError, StorageError
 from emtnas_hpc.pipeline import pending_stages, run_stages
+from emtnas_hpc.progress import stages_of
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.environment import check_device_name
 from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hint
-from emtnas_hpc.settings.names import stages_of
 from emtnas_hpc.slurm.jobs import read_flag
 
 
@@ -138,8 +138,9 @@ def place_all(
     for seeds in by_experiment:
         first = seeds[0].who
         tell = of_experiment(first.experiment, listener)
-        say = callbacks_of(first.seed, tell).say
-        for seed in placement.place(seeds, say, needs_data=bool(first.experiment)):
+        with log_to_listener(first.seed, tell):
+            ready = placement.place(seeds, needs_data=bool(first.experiment))
+        for seed in ready:
             if seed.moved:
                 tell(Event(seed.who.seed, "message", text=seed.said))
             placed.append(seed)
@@ -214,7 +215,9 @@ def _run_or_say(request: RunSpec, listener: Listener, stop: StopRequest, *, debu
 def _run_seed(request: RunSpec, listener: Listener, stop: StopRequest) -> int:
     for text in _marks(request):
         listener(Event(request.seed, "message", text=text))
-    if run_stages(request, callbacks_of(request.seed, listener), stop) is Outcome.MORE:
+    with log_to_listener(request.seed, listener):
+        outcome = run_stages(request, callbacks_of(request.seed, listener), stop)
+    if outcome is Outcome.MORE:
         return console.STOPPED
     listener(Event(request.seed, "message", text=_finished(request.experiment)))
     return console.DONE

@@ -1,6 +1,6 @@
 """The seeds of an experiment or a study, and the run directory that each of them continues."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -135,16 +135,13 @@ class Placement:
         self._other_names = other_names
         self._known: dict[Path, PlacedSeed] = {}
 
-    def place(
-        self, seeds: Sequence[PlacedSeed], say: Callable[[str], None], *, needs_data: bool
-    ) -> list[PlacedSeed]:
+    def place(self, seeds: Sequence[PlacedSeed], *, needs_data: bool) -> list[PlacedSeed]:
         """Places seeds of one experiment; those whose directory was given before are left out.
 
         What is refused is refused before the first seed has searched for days.
 
         Args:
             seeds: in the directories of the experiment's name.
-            say: told what is prepared.
             needs_data: whether missing data is refused here if a seed has work left; else the
                 start of that seed refuses it.
 
@@ -154,8 +151,8 @@ class Placement:
         """
         specs = [seed.spec for seed in seeds]
         try:
-            plans = plan_seeds(specs, say)
-            open_transfers(specs[0], say)
+            plans = plan_seeds(specs)
+            open_transfers(specs[0])
         except DataError:
             placed = [self._place(seed, None) for seed in seeds]
             if needs_data and any(seed.has_work for seed in placed):

@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from emtnas_hpc.checkpoint.paths import SEARCH
 from emtnas_hpc.cli.console import format_duration, make_table, one_line, open_screen
 from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption
 from emtnas_hpc.cli.runs import find_runs
@@ -176,7 +177,7 @@ def _roughly(seconds: float) -> str:
 
 def _true_fitness(seed: SeedStatus) -> Mapping[str, float | None]:
     """The best true accuracy so far of every task, as the search has it."""
-    return seed.run.search.true_fitness if seed.run.search else {}
+    return seed.run.search.accuracies if seed.run.search else {}
 
 
 def _tests(seed: SeedStatus) -> dict[str, float]:
@@ -186,8 +187,9 @@ def _tests(seed: SeedStatus) -> dict[str, float]:
     """
     found: dict[str, list[float]] = defaultdict(list)
     for stage in seed.run.stages:
-        if stage.test_accuracy is not None:
-            found[stage.task].append(stage.test_accuracy)
+        for task, accuracy in stage.accuracies.items():
+            if stage.name != SEARCH and accuracy is not None:
+                found[task].append(accuracy)
     return {
         task: max((value for value in values if not math.isnan(value)), default=math.nan)
         for task, values in found.items()

@@ -1,6 +1,5 @@
 """`verify`: proves a run by repeating a part of it, or two runs by comparing them."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +54,7 @@ def repeat_run(directory: Path, data_dir: Path, device: str) -> int:
     """Repeats what led to a run's newest commit."""
     paths = RunPaths(directory)
     mend = prepare_hint(str(paths.experiment), (), data_dir)
-    comparison = repeat_newest(paths, data_dir, device, mend=mend, say=_tell)
+    comparison = repeat_newest(paths, data_dir, device, mend=mend)
     return _say(comparison, f"{directory} and its repetition")
 
 
@@ -65,7 +64,3 @@ def _say(comparison: Comparison, what: str, unit: str = "generation") -> int:
         return console.DONE
     print(f"{what} differ at {unit} {comparison.step}: {comparison.difference}")
     return console.DIFFERENCE
-
-
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

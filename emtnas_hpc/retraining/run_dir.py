@@ -1,7 +1,8 @@
 """`retraining.toml` of a retraining's folder: what it is for, and whether that is what is asked."""
 
+import logging
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from emtnas_hpc.retraining.spec import RetrainingPlan, RetrainSpec, refuse_missi
 from emtnas_hpc.settings.experiment import RetrainingSettings, TaskSettings, difference
 from emtnas_hpc.settings.presets import RECIPE_SETTINGS
 
+log = logging.getLogger(__name__)
+
 _HEADER = "# Written by emtnas-hpc when the retraining began; another one gets its own folder.\n"
 
 
@@ -47,7 +50,6 @@ def retraining_left(
     data_dir: Path,
     *,
     mend: str,
-    say: Callable[[str], None],
     searched: Mapping[str, Begun] = MappingProxyType({}),
     other_images: bool = False,
 ) -> RetrainingPlan | None:
@@ -58,7 +60,6 @@ def retraining_left(
         order: what to train.
         data_dir: where prepared data sets are.
         mend: the command that prepares the data, for messages.
-        say: told what is prepared, and what has changed.
         searched: the images, by task, that the search has seen.
         other_images: whether to train on the images of now where the search saw others.
 
@@ -75,7 +76,7 @@ def retraining_left(
         begun = images_retrained_on(paths, order.task, order.images)
     try:
         data = open_for_retraining(
-            order.task, order.images, data_dir, say=say, mend=mend, begun=begun
+            order.task, order.images, data_dir, say=log.info, mend=mend, begun=begun
         )
         refuse_missing_test_set(data)
     except DataError:
@@ -83,10 +84,10 @@ def retraining_left(
             return None
         raise
     if data.note:
-        say(data.note)
+        log.info(data.note)
     if own is None:
         for warning in _tests_on_what_was_seen(order, data, data_dir, searched):
-            say(f"warning: {warning}")
+            log.warning(f"warning: {warning}")
     elif other_images and data.note and seen and seen.fits(data):
         raise InputError(
             f"{shown(paths.stage(order.stage_name).directory)} was made with the images that the "

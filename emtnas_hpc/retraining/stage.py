@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from emtnas_hpc.checkpoint.manifest import Summary
 from emtnas_hpc.retraining.record import (
     RECORD_NAME,
     Epoch,
@@ -192,7 +193,7 @@ class RetrainingStage:
         self._running.load(directory / WEIGHTS_NAME)
         return read_retraining(directory / RECORD_NAME)
 
-    def summary(self, record: Retraining) -> Mapping[str, object]:
+    def readings(self, record: Retraining) -> Mapping[str, object]:
         """What a progress display shows of the newest step."""
         loss, accuracy = _newest_reading(record)
         return {
@@ -204,6 +205,10 @@ class RetrainingStage:
             "test_accuracy": record.verdict.accuracy if record.verdict else None,
             "diverged": record.diverged,
         }
+
+    def summary(self, record: Retraining) -> Summary:
+        """How far the retraining is."""
+        return record.summary
 
     @property
     def _running(self) -> NetworkTrainer:

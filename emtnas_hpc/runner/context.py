@@ -1,5 +1,6 @@
 """Opening a run: on what terms, as whose, and what is recorded of its end."""
 
+import logging
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -63,7 +64,6 @@ def open_run(
     terms: RunContext,
     *,
     provenance: Mapping[str, object],
-    say: Callable[[str], None],
     take_over: bool = False,
 ) -> Iterator[OpenRun]:
     """Owns a run directory for the duration of a `with` block.
@@ -76,7 +76,6 @@ def open_run(
         paths: of the run; its directory is created where it is missing.
         terms: of this process.
         provenance: plain values (JSON) for the attempt.
-        say: told that an owner is being watched.
         take_over: take the run from its owner, whether it lives or not.
 
     Raises:
@@ -84,7 +83,7 @@ def open_run(
         SupersededError: another process took it from us.
         StorageError: the disk refused.
     """
-    claim = acquire(paths, terms.me, say=say, take_over=take_over, job_is_gone=terms.job_is_gone)
+    claim = acquire(paths, terms.me, take_over=take_over, job_is_gone=terms.job_is_gone)
     try:
         superseded = {attempt.token for attempt in read_attempts(paths) if attempt.has_owned}
         if claim.superseded:
@@ -133,3 +132,50 @@ def _attempt_of(
         return
     with Attempt(paths, terms.me.token, provenance) as attempt, end_recorded(attempt):
         yield attempt
+
+
+class _LineHandler(logging.Handler):
+    def __init__(self, write: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._write = write
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # What `write` raises goes upwards: a reader who left ends a command.
+        self._write(record.getMessage())
+
+
+@contextmanager
+def log_to(write: Callable[[str], None]) -> Iterator[None]:
+    """Within the block `write` gets every line that this package logs, and nothing else gets it.
+
+    Without it Python prints warnings on stderr and drops the rest, as a notebook wants it.
+    """
+    logger = logging.getLogger("emtnas_hpc")
+    before = logger.handlers, logger.level
+    logger.handlers = [_LineHandler(write)]
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.handlers = before[0]
+        logger.setLevel(before[1])
+
+
+@contextmanager
+def log_once() -> Iterator[None]:
+    """Within the block a line that has been logged is not logged again."""
+    seen: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        known = record.getMessage() in seen
+        seen.add(record.getMessage())
+        return not known
+
+    handlers = list(logging.getLogger("emtnas_hpc").handlers)
+    for handler in handlers:
+        handler.addFilter(is_new)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(is_new)

@@ -1,5 +1,6 @@
 """The only loop of the program: resume, step, commit, stop."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,10 +9,13 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from emtnas_hpc.checkpoint.commits import Commit, RunStore
+from emtnas_hpc.checkpoint.manifest import Summary
 from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.runner.attempts import Attempt, Event
 from emtnas_hpc.runner.context import ReasonToStop, no_reason
 from emtnas_hpc.runner.signals import GracePeriod, StopRequest
+
+log = logging.getLogger(__name__)
 
 S = TypeVar("S")
 
@@ -58,8 +62,11 @@ class Stage(Protocol[S]):
     def load(self, directory: Path) -> S:
         """Reads the state that `save` wrote."""
 
-    def summary(self, state: S) -> Mapping[str, object]:
+    def readings(self, state: S) -> Mapping[str, object]:
         """A few plain values (JSON) about the last step, for the attempt's events and progress."""
+
+    def summary(self, state: S) -> Summary:
+        """How far the stage is, for the manifest."""
 
 
 class Outcome(Enum):
@@ -77,13 +84,13 @@ class Progress:
         step: its number, from 1.
         n_steps: how many there are.
         seconds: how long it took.
-        summary: what the stage says about it.
+        readings: what the stage says about it.
     """
 
     step: int
     n_steps: int
     seconds: float
-    summary: Mapping[str, object]
+    readings: Mapping[str, object]
 
 
 def run(
@@ -95,7 +102,6 @@ def run(
     commit_interval_s: float,
     grace_s: float,
     notify: Callable[[Progress], None],
-    say: Callable[[str], None],
     reason_to_stop: ReasonToStop = no_reason,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
@@ -113,7 +119,6 @@ def run(
         commit_interval_s: seconds between commits; 0 commits every step.
         grace_s: seconds that a step may go on after a stop request (`Grace`).
         notify: called after every step.
-        say: told of damaged commits that were set aside.
         reason_to_stop: asked between two steps; the first step is done in any case.
         clock: seconds.
 
@@ -121,7 +126,7 @@ def run(
         StoppedError: a signal came before the first step; nothing has been changed.
         EmtnasError: of the store; whatever was committed before stands.
     """
-    commit = store.newest(_recorded(say, attempt))
+    commit = store.newest(_recorded(attempt))
     if commit is not None and commit.step >= stage.n_steps:
         return Outcome.DONE
     # Only read so far, however long it took; from here on nothing may be cut.
@@ -173,8 +178,8 @@ class _Execution(Generic[S]):
         grace.begin_step()
         self._state = self._stage.advance(self._state, grace.interrupted)
         self.step += 1
-        summary = self._stage.summary(self._state)
-        return Progress(self.step, self.n_steps, grace.end_step(), summary)
+        readings = self._stage.readings(self._state)
+        return Progress(self.step, self.n_steps, grace.end_step(), readings)
 
     def age_s(self) -> float:
         """Seconds since the last commit."""
@@ -189,12 +194,16 @@ class _Execution(Generic[S]):
         if self.step == self._committed:
             return
         began = self._clock()
-        self._store.commit(self.step, lambda directory: self._stage.save(self._state, directory))
+        self._store.commit(
+            self.step,
+            lambda directory: self._stage.save(self._state, directory),
+            self._stage.summary(self._state),
+        )
         self._committed = self.step
         self._committed_at = self._clock()
         seconds = self._committed_at - began
         self._longest_commit_s = max(self._longest_commit_s, seconds)
-        self.record(Event.COMMITTED, seconds=seconds, **self._stage.summary(self._state))
+        self.record(Event.COMMITTED, seconds=seconds, **self._stage.readings(self._state))
         self._store.prune(self.step)
 
     def record(self, kind: str, **values: object) -> None:
@@ -232,9 +241,9 @@ def _execute(
     return Outcome.MORE
 
 
-def _recorded(say: Callable[[str], None], attempt: Attempt) -> Callable[[str], None]:
+def _recorded(attempt: Attempt) -> Callable[[str], None]:
     def record(message: str) -> None:
         attempt.event(Event.DAMAGED, message=message)
-        say(message)
+        log.warning(message)
 
     return record

@@ -2,6 +2,7 @@
 
 import json
 import math
+import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import starmap
@@ -12,6 +13,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from emtnas_hpc.checkpoint.manifest import Summary, TaskSummary
 from emtnas_hpc.evolution.population import NOBODY, Individual, Operator
 from emtnas_hpc.space.architecture import N_GENES, NetworkShape
 
@@ -112,6 +114,11 @@ class Generation:
     tasks: tuple[TaskGeneration, ...]
 
 
+#: Newest generations that the time of the next one is judged by.
+_N_RECENT = 10
+_SECONDS = ("seconds_training", "seconds_evaluation", "seconds_search", "seconds_true_fitness")
+
+
 @dataclass
 class History:
     """The whole history of a search up to its newest generation; it only ever grows.
@@ -162,6 +169,32 @@ class History:
         """The true fitness of a task's incumbent; nan before the first measurement."""
         measured = [generation.tasks[task].true_fitness for generation in self.generations]
         return max((value for value in measured if not math.isnan(value)), default=math.nan)
+
+    @property
+    def summary(self) -> Summary:
+        """How far the search is."""
+        return Summary(
+            step=self.generation,
+            n_steps=self.header.n_generations,
+            seconds=self._recent_seconds(),
+            tasks={
+                task.name: self._task_summary(index) for index, task in enumerate(self.header.tasks)
+            },
+            experiment_signature=self.header.experiment_signature,
+        )
+
+    def _task_summary(self, task: int) -> TaskSummary:
+        best, generation = self.best_true_fitness(task), self.diverged_in(task)
+        if generation is not None:
+            return TaskSummary(None, f"generation {generation}")
+        return TaskSummary(None if math.isnan(best) else best)
+
+    def _recent_seconds(self) -> float | None:
+        recent = [
+            sum(getattr(task, name) for task in generation.tasks for name in _SECONDS)
+            for generation in self.generations[-_N_RECENT:]
+        ]
+        return statistics.median(recent) if recent else None
 
 
 def first_diverged(losses: Iterable[float]) -> int | None:

@@ -1,5 +1,6 @@
 """One seed's search in its run directory, from wherever it was to its end or to a stop."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from emtnas_hpc.supernet.graphs import Recorder
 
+log = logging.getLogger(__name__)
 
 #: Whether steps can be recorded is asked anew where one of these is another.
 _DECIDE_GRAPHS = ("device_model", "torch")
@@ -78,28 +80,26 @@ class Callbacks:
     Attributes:
         progress: of every generation that ended.
         phase: of everything that begins within one.
-        say: of what the user should know, in single lines.
     """
 
     progress: Callable[[Progress], None]
     phase: PhaseListener
-    say: Callable[[str], None]
 
 
-def search_left(request: RunSpec, say: Callable[[str], None]) -> SearchPlan | None:
+def search_left(request: RunSpec) -> SearchPlan | None:
     """The plan of a search that has work left; None for a finished one, whose data may be gone.
 
     Raises:
         InputError: data is not there, or the run directory belongs to other settings.
     """
     try:
-        plan = plan_search(request, say)
+        plan = plan_search(request)
     except DataError:
         if is_finished(request.paths, request.experiment, request.seed):
             return None
         raise
     for note in plan.notes:
-        say(note)
+        log.info(note)
     stored = refuse_other_settings(request.paths, plan)
     if stored and is_finished(request.paths, request.experiment, request.seed):
         return None
@@ -133,7 +133,7 @@ class RunSession:
         settings, grace_s = self.request.experiment.run, self.terms.grace_s
         changes = changes_since(read_attempts(self.opened.paths), self.conditions, stage.name)
         if changes:
-            self.listeners.say(f"goes on with {'; '.join(changes)}: equal bits are not promised")
+            log.info(f"goes on with {'; '.join(changes)}: equal bits are not promised")
         store = RunStore(
             self.opened.paths,
             stage.name,
@@ -145,7 +145,7 @@ class RunSession:
         from emtnas_hpc.supernet.device import out_of_memory_as_error
 
         with (
-            _start_over_without_graphs(self.opened.attempt, self.listeners.say),
+            _start_over_without_graphs(self.opened.attempt),
             out_of_memory_as_error(self.device, _LESS_MEMORY[stage.name == SEARCH]),
         ):
             return run(
@@ -156,7 +156,6 @@ class RunSession:
                 commit_interval_s=settings.commit_interval_s,
                 grace_s=settings.grace_s if grace_s is None else grace_s,
                 notify=self.listeners.progress,
-                say=self.listeners.say,
                 reason_to_stop=self.terms.reason_to_stop,
             )
 
@@ -169,21 +168,20 @@ def open_session(request: RunSpec, listeners: Callbacks, terms: RunContext) -> I
         InputError: the device is not there.
         OwnedError: another process is at it.
     """
-    device, provenance = prepare_device(request.device, request.experiment, listeners.say)
+    device, provenance = prepare_device(request.device, request.experiment)
     no_gpu = missing_gpu(request.device, provenance, os.environ)
     with open_run(
         request.paths,
         terms,
         provenance=provenance,
         take_over=request.take_over,
-        say=listeners.say,
     ) as opened:
         if choice := describe_choice(request.device, provenance):
             listeners = _say_at_work(listeners, choice)
         if no_gpu:
-            listeners.say(f"warning: {no_gpu}")
+            log.warning(f"warning: {no_gpu}")
             opened.attempt.event(Event.NO_GPU, message=no_gpu)
-        recorder = _make_recorder(request.experiment, opened, device, provenance, listeners.say)
+        recorder = _make_recorder(request.experiment, opened, device, provenance)
         yield RunSession(request, listeners, terms, opened, device, provenance, recorder)
 
 
@@ -192,7 +190,6 @@ def _make_recorder(
     opened: OpenRun,
     device: "torch.device",
     provenance: Mapping[str, object],
-    say: Callable[[str], None],
 ) -> "Recorder | None":
     """What records training steps as CUDA graphs, if that is wanted and was never in vain here."""
     if device.type != "cuda" or experiment.run.graphs == "off" or os.environ.get(NO_GRAPHS):
@@ -203,19 +200,19 @@ def _make_recorder(
     from emtnas_hpc.supernet.graphs import CudaRecorder, trial
 
     with (
-        _start_over_without_graphs(opened.attempt, say),
+        _start_over_without_graphs(opened.attempt),
         out_of_memory_as_error(device, _LESS_MEMORY[True]),
     ):
         recorder = CudaRecorder(device)
         if reason := trial(recorder, device):
-            _say_no_graphs(reason, opened.attempt, say)
+            _warn_no_graphs(reason, opened.attempt)
             return None
     opened.attempt.describe({"graphs": True})
     return recorder
 
 
 @contextmanager
-def _start_over_without_graphs(attempt: Attempt, say: Callable[[str], None]) -> Iterator[None]:
+def _start_over_without_graphs(attempt: Attempt) -> Iterator[None]:
     """A step that cannot be recorded ends this process; what it has noted keeps others from trying.
 
     Raises:
@@ -226,12 +223,12 @@ def _start_over_without_graphs(attempt: Attempt, say: Callable[[str], None]) -> 
     try:
         yield
     except CaptureError as error:
-        _say_no_graphs(str(error), attempt, say)
+        _warn_no_graphs(str(error), attempt)
         raise StartOverError("training steps go on without CUDA graphs in a new process") from error
 
 
-def _say_no_graphs(reason: str, attempt: Attempt, say: Callable[[str], None]) -> None:
-    say(
+def _warn_no_graphs(reason: str, attempt: Attempt) -> None:
+    log.warning(
         f"warning: training steps cannot be recorded as CUDA graphs ({reason}); without them a "
         "step takes two to three times as long"
     )
@@ -250,7 +247,7 @@ def _say_at_work(listeners: Callbacks, line: str) -> Callbacks:
 
     def phase(name: str, task: str) -> None:
         if unsaid:
-            listeners.say(unsaid.pop())
+            log.info(unsaid.pop())
         listeners.phase(name, task)
 
     return replace(listeners, phase=phase)
@@ -266,9 +263,7 @@ def continue_search(session: RunSession, plan: SearchPlan, stop: StopRequest) ->
     return session.carry_on(stage, signature, stop)
 
 
-def prepare_device(
-    name: str, experiment: Experiment, say: Callable[[str], None]
-) -> tuple["torch.device", dict[str, object]]:
+def prepare_device(name: str, experiment: Experiment) -> tuple["torch.device", dict[str, object]]:
     """Chooses a device, makes torch deterministic on it, and says what bits depend on there.
 
     Imports torch, which takes seconds: after everything that can be refused without it.
@@ -276,7 +271,6 @@ def prepare_device(
     Args:
         name: auto, cpu, cuda or cuda:N.
         experiment: how many threads and how exactly to compute.
-        say: told what is missing for it to be fast.
 
     Raises:
         InputError: the device is not there.
@@ -287,12 +281,12 @@ def prepare_device(
 
     device = choose_device(name)
     if remark := prepare_torch(experiment.threads, device, experiment.precision):
-        say(f"warning: {remark}")
+        log.warning(f"warning: {remark}")
     asked = {"threads": experiment.threads, "precision": experiment.precision}
     return device, {**describe_conditions(device), **asked}
 
 
-def plan_seeds(requests: Sequence[RunSpec], say: Callable[[str], None]) -> dict[int, SearchPlan]:
+def plan_seeds(requests: Sequence[RunSpec]) -> dict[int, SearchPlan]:
     """As `plan_search`, for seeds of one experiment; what they have in common is opened once."""
     plans: dict[int, SearchPlan] = {}
     opened: dict[tuple[tuple[str, Begun], ...], SearchPlan] = {}
@@ -303,12 +297,12 @@ def plan_seeds(requests: Sequence[RunSpec], say: Callable[[str], None]) -> dict[
             begun = images_begun_with(request.paths, request.experiment)
         key = tuple(begun.items())
         if key not in opened:
-            opened[key] = _open_plan(request, begun, say)
+            opened[key] = _open_plan(request, begun)
         plans[request.seed] = replace(opened[key], seed=request.seed)
     return plans
 
 
-def plan_search(request: RunSpec, say: Callable[[str], None]) -> SearchPlan:
+def plan_search(request: RunSpec) -> SearchPlan:
     """Opens the data of every task; what needs no download is prepared if need be.
 
     Of a run that has begun it is what the run began with, whatever the user's files are now.
@@ -317,19 +311,17 @@ def plan_search(request: RunSpec, say: Callable[[str], None]) -> SearchPlan:
         DataError: data is missing, damaged or does not fit.
         InputError: the images that the run has begun with are gone.
     """
-    return _open_plan(request, images_begun_with(request.paths, request.experiment), say)
+    return _open_plan(request, images_begun_with(request.paths, request.experiment))
 
 
-def _open_plan(
-    request: RunSpec, begun: Mapping[str, Begun], say: Callable[[str], None]
-) -> SearchPlan:
+def _open_plan(request: RunSpec, begun: Mapping[str, Begun]) -> SearchPlan:
     experiment = request.experiment
     data = {
         name: open_task(
             name,
             experiment.task[name],
             request.data_dir,
-            say=say,
+            say=log.info,
             mend=request.mend,
             begun=begun.get(name),
         )

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
+from emtnas_hpc.checkpoint.manifest import Summary
 from emtnas_hpc.checkpoint.paths import SEARCH
 from emtnas_hpc.evolution.mating import Brood, breed
 from emtnas_hpc.evolution.population import (
@@ -157,7 +158,7 @@ def record_generation(
             history.n_steps[eldest[chromosome]] += n
 
 
-def summarise(history: History) -> Mapping[str, object]:
+def readings_of(history: History) -> Mapping[str, object]:
     """The newest generation in a few plain numbers for every task, and what diverged."""
     if not history.generations:
         return {"tasks": {}}
@@ -311,9 +312,13 @@ class SearchStage:
             trainer.load(directory / f"{task.name}.pt")
         return read_history(directory / FILE_NAME)
 
-    def summary(self, history: History) -> Mapping[str, object]:
+    def readings(self, history: History) -> Mapping[str, object]:
         """What a progress display shows of the newest generation."""
-        return summarise(history)
+        return readings_of(history)
+
+    def summary(self, history: History) -> Summary:
+        """How far the search is."""
+        return history.summary
 
     def _breed(self, history: History, generation: int) -> Brood:
         seed = self._header.seed

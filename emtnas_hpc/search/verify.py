@@ -1,6 +1,7 @@
 """Proof that a search is what it says: repeat a part of it, or compare two runs."""
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from emtnas_hpc.search.run_dir import read_stored, refuse_other_settings
 from emtnas_hpc.search.session import RunSpec, plan_search, prepare_device
 from emtnas_hpc.search.stage import SearchStage
 from emtnas_hpc.settings.names import StoredExperiment
+
+log = logging.getLogger(__name__)
 
 _TAKEN_UP = "somebody has gone on with the run meanwhile: verify it again"
 
@@ -55,9 +58,7 @@ def compare_newest(a: RunPaths, b: RunPaths) -> Comparison:
         return Comparison(copies[0].step, difference)
 
 
-def repeat_newest(
-    paths: RunPaths, data_dir: Path, device: str, *, mend: str, say: Callable[[str], None]
-) -> Comparison:
+def repeat_newest(paths: RunPaths, data_dir: Path, device: str, *, mend: str) -> Comparison:
     """Repeats the generations from the last commit but one to the newest; the run stays untouched.
 
     A run with a single commit is repeated from its beginning.
@@ -67,7 +68,6 @@ def repeat_newest(
         data_dir: where prepared data sets are.
         device: auto, cpu, cuda or cuda:N.
         mend: the command that prepares the run's data, for messages.
-        say: told what is being done.
 
     Raises:
         InputError: nothing is committed, or data or device are not there.
@@ -75,20 +75,20 @@ def repeat_newest(
     """
     stored = read_stored(paths) or _refuse_nameless(paths)
     request = RunSpec(stored.experiment, stored.seed, paths, data_dir, device, mend)
-    plan = plan_search(request, say)
+    plan = plan_search(request)
     for note in plan.notes:
-        say(note)
+        log.info(note)
     refuse_other_settings(paths, plan)
     with folder_for_copies() as folder:
         commits = paths.stage(SearchStage.name)
         before, newest = copy_last_two(commits, folder, owned=is_owned(paths))
-        chosen, conditions = prepare_device(device, stored.experiment, say)
+        chosen, conditions = prepare_device(device, stored.experiment)
         for change in changes_since(read_attempts(paths), conditions):
-            say(f"here is {change}: equal bits are not promised")
+            log.info(f"here is {change}: equal bits are not promised")
 
         stage = plan.stage(chosen, lambda _phase, _task: None)
         first = before.step if before else 0
-        say(f"repeating generations {first + 1} to {newest.step}")
+        log.info(f"repeating generations {first + 1} to {newest.step}")
         with storage_errors(commits.directory, "read", _TAKEN_UP):
             state = stage.load(before.directory) if before else stage.start()
         for _step in range(first, newest.step):

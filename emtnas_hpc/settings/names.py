@@ -99,18 +99,6 @@ def retraining_name(task: str, found_on: str | None, n_normal: int, label: str) 
     return f"{name}-{_short_digest(repr((task, found_on, n_normal, label)))}"
 
 
-def stages_of(experiment: Experiment) -> tuple[str, ...]:
-    """The names of all stages of a run, in the order in which they are done."""
-    settings = experiment.retraining
-    label = recipe_label(settings) if settings.normal_cells else ""
-    retrainings = (
-        f"retraining/{retraining_name(task, found_on, n_normal, label)}"
-        for found_on, task in experiment.retrained
-        for n_normal in settings.normal_cells
-    )
-    return ("search", *retrainings)
-
-
 def _bounded(name: str, longest: int) -> str:
     return name if len(name) <= longest else f"{name[:longest]}-{_short_digest(name)}"
 

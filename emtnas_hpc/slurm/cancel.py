@@ -1,7 +1,8 @@
 """Cancelling jobs, and waiting until they are gone."""
 
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from getpass import getuser
 from pathlib import Path
@@ -11,6 +12,7 @@ from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.checkpoint.ownership import Owner
 from emtnas_hpc.checkpoint.paths import JobsPaths, RunPaths
 from emtnas_hpc.errors import SchedulerError
+from emtnas_hpc.runner.context import log_once
 from emtnas_hpc.slurm.jobs import (
     JobRecord,
     own_jobs,
@@ -20,7 +22,9 @@ from emtnas_hpc.slurm.jobs import (
     write_flag,
 )
 from emtnas_hpc.slurm.queue import QueuedJob, read_queue
-from emtnas_hpc.slurm.slurm import Say, filesystem_now, run_command
+from emtnas_hpc.slurm.slurm import filesystem_now, run_command
+
+log = logging.getLogger(__name__)
 
 #: Longer than a job may take to die: SLURM's KillWait is 30 s unless a site says otherwise.
 PATIENCE_S = 60.0
@@ -30,7 +34,7 @@ _LOCK_PATIENCE_S = 30.0
 _DEAD_AFTER_S = 300.0
 
 
-def cancel_jobs(lock: Path, flag: Callable[[], Sequence[RunPaths]], say: Say) -> None:
+def cancel_jobs(lock: Path, flag: Callable[[], Sequence[RunPaths]]) -> None:
     """Cancels every job of runs that carry the flag, and waits until the queue is free of them.
 
     Nothing is submitted meanwhile: `launch` and jobs hold the lock of the experiment to submit, and
@@ -40,7 +44,6 @@ def cancel_jobs(lock: Path, flag: Callable[[], Sequence[RunPaths]], say: Say) ->
         lock: of the experiment's jobs.
         flag: sets the flags of all runs that are meant, and returns them; called with the lock,
             for the process that held it before may have begun further ones.
-        say: told in single lines what is done.
 
     Raises:
         OwnedError: the lock does not become free; nothing was cancelled, earlier flags stand.
@@ -48,17 +51,22 @@ def cancel_jobs(lock: Path, flag: Callable[[], Sequence[RunPaths]], say: Say) ->
     """
 
     def waiting() -> None:
-        say("waiting until a `launch` or `resume` of the experiment has ended")
+        log.info("waiting until a `launch` or `resume` of the experiment has ended")
 
     notices: set[str] = set()
     with exclusive(lock, waiting, patience_s=_LOCK_PATIENCE_S):
         runs = flag()
 
-        def look(say: Say) -> Sequence[QueuedJob]:
+        def look() -> Sequence[QueuedJob]:
             records = [record for run in runs for record in read_records(run.jobs)]
-            return own_jobs(records, read_queue(say, notices)) if records else ()
+            if not records:
+                return ()
+            queue = read_queue(notices)
+            if queue.notice:
+                log.info(queue.notice)
+            return own_jobs(records, queue)
 
-        left = _cancel_and_wait(look, say)
+        left = _cancel_and_wait(look)
     if left:
         raise SchedulerError(
             f"still in the queue: {_listed(left)}; the run is marked as cancelled, so they do no "
@@ -88,7 +96,6 @@ def cancel_orphans(
     run: RunPaths,
     records: Sequence[JobRecord],
     jobs: Sequence[QueuedJob],
-    say: Say,
     *,
     alone: bool,
     patience_s: float = PATIENCE_S,
@@ -102,7 +109,6 @@ def cancel_orphans(
         run: theirs.
         records: of the run.
         jobs: of such records that are in the queue.
-        say: told in single lines what is done.
         alone: whether the lock keeps others out. Where the file system has no locks, SLURM may be
             about to answer a record that is not old, which is then left alone with its job.
         patience_s: seconds to wait until the queue is free of them.
@@ -117,7 +123,7 @@ def cancel_orphans(
         pending = [record for record in pending if record.name not in young]
         jobs = [job for job in jobs if job.name not in young]
     if jobs:
-        _cancel_left_over(jobs, say, patience_s)
+        _cancel_left_over(jobs, patience_s)
     for record in pending:
         void_record(run.jobs, record)
     if pending and alone:
@@ -133,17 +139,17 @@ def _is_young(jobs: JobsPaths, record: JobRecord) -> bool:
         return filesystem_now(jobs.directory) - path.stat().st_mtime < _DEAD_AFTER_S
 
 
-def _cancel_left_over(jobs: Sequence[QueuedJob], say: Say, patience_s: float) -> None:
+def _cancel_left_over(jobs: Sequence[QueuedJob], patience_s: float) -> None:
     names = {job.name for job in jobs}
     notices: set[str] = set()
 
-    def look(_say: Say) -> Sequence[QueuedJob]:
-        queue = read_queue(beside=notices).without_doubt()
+    def look() -> Sequence[QueuedJob]:
+        queue = read_queue(notices).without_doubt()
         return [job for job in queue if job.name in names]
 
     numbers = ", ".join(f"job {job.job_id}" for job in jobs)
-    say(f"cancelling what an earlier command left in the queue: {numbers}")
-    if left := _cancel_and_wait(look, say, told=jobs, patience_s=patience_s):
+    log.info(f"cancelling what an earlier command left in the queue: {numbers}")
+    if left := _cancel_and_wait(look, told=names, patience_s=patience_s):
         raise SchedulerError(
             f"still in the queue {patience_s:.0f} s after they were cancelled: {_listed(left)}; "
             "try again later"
@@ -151,51 +157,44 @@ def _cancel_left_over(jobs: Sequence[QueuedJob], say: Say, patience_s: float) ->
 
 
 def _cancel_and_wait(
-    look: Callable[[Say], Sequence[QueuedJob]],
-    say: Say,
+    look: Callable[[], Sequence[QueuedJob]],
     *,
-    told: Sequence[QueuedJob] = (),
+    told: Collection[str] = (),
     patience_s: float = PATIENCE_S,
 ) -> Sequence[QueuedJob]:
     """Cancels jobs until the queue is free of them: one that is requeued meanwhile, once more.
 
     Args:
         look: which of them are in the queue now.
-        say: told in single lines what is done, once each.
-        told: those of which that has been said.
+        told: names of those whose cancelling has been logged.
         patience_s: seconds to wait for them to end.
 
     Returns:
         Those that are left after that time.
     """
     end = time.monotonic() + patience_s
-    said = {f"cancelling job {job.job_id}" for job in told}
-
-    def say_once(line: str) -> None:
-        if line not in said:
-            said.add(line)
-            say(line)
-
-    while jobs := look(say_once):
-        _scancel([job for job in jobs if job.state != "COMPLETING"], say_once)
-        if time.monotonic() >= end:
-            break
-        time.sleep(_LOOK_EVERY_S)
+    with log_once():
+        while jobs := look():
+            _scancel([job for job in jobs if job.state != "COMPLETING"], told)
+            if time.monotonic() >= end:
+                break
+            time.sleep(_LOOK_EVERY_S)
     return jobs
 
 
-def _scancel(jobs: Sequence[QueuedJob], say: Say) -> None:
+def _scancel(jobs: Sequence[QueuedJob], told: Collection[str]) -> None:
     """Those that wait first, in a call of their own: the end of the others lets them begin."""
     waiting = [job for job in jobs if job.state == "PENDING"]
     for group in (waiting, [job for job in jobs if job not in waiting]):
         for job in group:
-            say(f"cancelling job {job.job_id}")
+            if job.name not in told:
+                log.info(f"cancelling job {job.job_id}")
         if group:
             try:
                 run_command("scancel", *(job.job_id for job in group))
             except SchedulerError as error:
                 # One that ended meanwhile is refused as well; the next look tells.
-                say(str(error))
+                log.info(str(error))
 
 
 def _listed(jobs: Sequence[QueuedJob]) -> str:

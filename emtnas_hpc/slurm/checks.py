@@ -1,6 +1,5 @@
-"""What the doctor checks: pure judgements of what SLURM, a node and a probe say."""
+"""The doctor's checks: judgements of what SLURM says of a site, and a probe of a node."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,17 +49,17 @@ class CheckResult:
 
 
 def fine(check: str, found: str) -> CheckResult:
-    """All is well."""
+    """Nothing has to be done."""
     return CheckResult(check, Grade.FINE, found)
 
 
 def warning(check: str, found: str, advice: str) -> CheckResult:
-    """It will do, but for what is said."""
+    """Jobs will run, with a restriction."""
     return CheckResult(check, Grade.WARNING, found, advice)
 
 
-def wrong(check: str, found: str, advice: str) -> CheckResult:
-    """It will not do."""
+def wrong(check: str, found: str, advice: str = "") -> CheckResult:
+    """Jobs will not run."""
     return CheckResult(check, Grade.WRONG, found, advice)
 
 
@@ -267,41 +266,6 @@ def _submitting(report: Mapping[str, Any]) -> CheckResult:
             "number of jobs that a seed takes",
         )
     return fine("SLURM from a node", "jobs can requeue themselves and submit their spares")
-
-
-_CHECK = "signals"
-_ADVICE = "a job stops by its own clock before its limit; where it cannot, a spare goes on"
-
-
-def check_signals(text: str, asked_s: float, limit_s: float) -> Iterator[CheckResult]:
-    """Judges what the probe wrote while it listened.
-
-    Args:
-        text: its lines.
-        asked_s: how long before the limit SIGUSR2 was asked for.
-        limit_s: of the job.
-    """
-    heard = [(event["signal"], float(event["seconds"])) for event in _events(text)]
-    story = ", ".join(f"{name} at {seconds:.0f} s" for name, seconds in heard if name != "start")
-    if not heard:
-        yield wrong(_CHECK, "the job that was to listen never began", "see its log")
-        return
-    found = f"of a limit of {limit_s:.0f} s: {story or 'nothing was heard before the kill'}"
-    early = [seconds for name, seconds in heard if name == "SIGUSR2"]
-    if not early:
-        yield wrong(_CHECK, f"{found}; SIGUSR2 was asked for {asked_s:.0f} s before it", _ADVICE)
-        return
-    yield fine(
-        _CHECK, f"{found}; SIGUSR2 came {limit_s - early[0]:.0f} s before, asked {asked_s:.0f}"
-    )
-
-
-def _events(text: str) -> Iterator[dict[str, Any]]:
-    for line in text.splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue  # torn by the kill
 
 
 def accepted_memory(run: RunPaths, request: JobSpec) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from emtnas_hpc.progress import stages_of
 from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.settings.names import stages_of
 from emtnas_hpc.slurm.profile import Profile
 from emtnas_hpc.slurm.slurm import format_minutes
 from emtnas_hpc.slurm.snapshot import StageProgress

@@ -1,7 +1,8 @@
 """Submits what is missing of several seeds: repeated, or after a crash, nothing twice."""
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,7 +51,7 @@ from emtnas_hpc.slurm.site import memory_hint
 from emtnas_hpc.slurm.snapshot import RunSnapshot, read_snapshots
 from emtnas_hpc.slurm.submit import submit
 
-Say = Callable[[str], None]
+log = logging.getLogger(__name__)
 
 _LOCK_PATIENCE_S = 60.0
 
@@ -95,9 +96,7 @@ class Launched:
         return self.decision.n_standby + first - len(self.jobs)
 
 
-def launch(
-    seeds: Sequence[Seed], say: Say, launched: list[Launched], *, resuming: bool = False
-) -> None:
+def launch(seeds: Sequence[Seed], launched: list[Launched], *, resuming: bool = False) -> None:
     """Submits what is missing.
 
     The first jobs of all seeds come before any standby job, since a site may limit how many jobs
@@ -105,7 +104,6 @@ def launch(
 
     Args:
         seeds: of any number of experiments.
-        say: told in single lines what takes a while, and of standby jobs that were refused.
         launched: filled with what was done about each seed as it is done, so that it is known
             whatever is raised.
         resuming: whether cancelled runs are continued.
@@ -125,7 +123,7 @@ def launch(
         alone: dict[Path, bool | StorageError] = {}
         for lock in sorted({seed.run.jobs.lock for seed in seeds}):
             try:
-                alone[lock] = locks.enter_context(_jobs_lock(lock, say))
+                alone[lock] = locks.enter_context(_jobs_lock(lock))
             except StorageError as error:
                 alone[lock] = error
         queue = read_queue()
@@ -136,18 +134,18 @@ def launch(
                     unreadable = Decision(Action.LEAVE, State.UNREADABLE.value, str(is_alone))
                     launched.append(Launched(seed, unreadable))
                 else:
-                    launched.append(_begin(seed, queue, resuming, say, alone=is_alone))
+                    launched.append(_begin(seed, queue, resuming, alone=is_alone))
         except SchedulerError as error:
             n_begun = sum(bool(each.jobs) for each in launched)
             so_far = f"{n_begun} of {len(seeds)} seeds were submitted; the same command goes on"
             raise SchedulerError(f"{error}; {so_far}{memory_hint(error)}") from None
-        _add_standby_jobs(launched, say)
+        _add_standby_jobs(launched)
 
 
 @contextmanager
-def _jobs_lock(lock: Path, say: Say) -> Iterator[bool]:
+def _jobs_lock(lock: Path) -> Iterator[bool]:
     def waiting() -> None:
-        say(f"another launch, resume or cancel is at {shown(lock.parent)}; waiting for it")
+        log.info(f"another launch, resume or cancel is at {shown(lock.parent)}; waiting for it")
 
     with exclusive(lock, waiting, patience_s=_LOCK_PATIENCE_S) as alone:
         yield alone
@@ -167,23 +165,21 @@ def read_seeds(seeds: Sequence[Seed], queue: Sequence[QueuedJob]) -> list[RunSna
     return runs
 
 
-def _begin(
-    seed: Seed, queue: Sequence[QueuedJob], resuming: bool, say: Say, *, alone: bool
-) -> Launched:
+def _begin(seed: Seed, queue: Sequence[QueuedJob], resuming: bool, *, alone: bool) -> Launched:
     me = this_process()
     [run] = read_seeds([seed], queue)
     decision = reconcile(run, seed.spec.profile.spares, resuming=resuming)
     if decision.is_unreadable:
         return Launched(seed, decision)
-    cancel_orphans(seed.run, run.records, decision.cancel, say, alone=alone)
+    cancel_orphans(seed.run, run.records, decision.cancel, alone=alone)
     stored = run.stored.experiment if run.stored else None
     changed = with_what_may_change(stored, seed.experiment) if stored else None
     if decision.action is not Action.SUBMIT:
         if stored and changed and changed != stored:
-            _update_experiment(seed, me, say, difference(_legible(stored), _legible(changed)))
+            _update_experiment(seed, me, difference(_legible(stored), _legible(changed)))
         return Launched(seed, decision)
     if seed.plan and (stored is None or changed != stored):
-        lease = acquire(seed.run, me, say=say, job_is_gone=gone_jobs())
+        lease = acquire(seed.run, me, job_is_gone=gone_jobs())
         try:
             store_experiment(seed.run, seed.plan, lease)
         finally:
@@ -197,18 +193,18 @@ def _begin(
     return Launched(seed, decision, (submit(seed.run, seed.spec),))
 
 
-def _update_experiment(seed: Seed, me: Owner, say: Say, what: str) -> None:
+def _update_experiment(seed: Seed, me: Owner, what: str) -> None:
     """Stores what may change of a run that nothing is submitted for; its jobs read it at start."""
-    if _has_stored(seed, me, say):
-        say(f"{shown(seed.run.directory)} is asked for something else from now on: {what}")
+    if _has_stored(seed, me):
+        log.info(f"{shown(seed.run.directory)} is asked for something else from now on: {what}")
     else:
-        say(
+        log.info(
             f"{shown(seed.run.directory)} is under way with something else than asked for: {what}; "
             "launch again when its jobs have ended"
         )
 
 
-def _has_stored(seed: Seed, me: Owner, say: Say) -> bool:
+def _has_stored(seed: Seed, me: Owner) -> bool:
     """Stores it unless a process owns the run; to watch an owner takes minutes, so none is."""
     job_is_gone = gone_jobs()
     try:
@@ -217,7 +213,7 @@ def _has_stored(seed: Seed, me: Owner, say: Say) -> bool:
             verdict = judge_takeover(owner, me, observe_owner(owner, job_is_gone))
             if verdict is not Verdict.TAKE:
                 return False
-        lease = acquire(seed.run, me, say=say, job_is_gone=job_is_gone)
+        lease = acquire(seed.run, me, job_is_gone=job_is_gone)
         try:
             store_what_may_change(seed.run, seed.experiment, lease)
         finally:
@@ -240,7 +236,7 @@ def _clear_flag(path: Path, text: str | None) -> None:
             sync_directory(path.parent)
 
 
-def _add_standby_jobs(launched: list[Launched], say: Say) -> None:
+def _add_standby_jobs(launched: list[Launched]) -> None:
     """One for every seed before the second one for any; the first refusal ends it."""
     missing = sum(each.n_missing for each in launched)
     try:
@@ -251,7 +247,7 @@ def _add_standby_jobs(launched: list[Launched], say: Say) -> None:
                     missing -= 1
     except SchedulerError as error:
         spares = "one spare was" if missing == 1 else f"{missing} spares were"
-        say(
+        log.warning(
             f"warning: {spares} not submitted ({error}); a job submits its own once it runs, and "
             "the same command adds what is missing"
         )

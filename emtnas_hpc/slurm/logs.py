@@ -37,7 +37,7 @@ def find_logs(run: RunPaths, unreadable: Callable[[str], None]) -> list[LogFile]
         unreadable: told in single lines what cannot be read.
 
     Raises:
-        StorageError: nobody can tell which jobs there are.
+        StorageError: the folder of the records cannot be listed.
     """
     records, problems = read_readable_records(run.jobs)
     for problem in problems:
@@ -115,21 +115,21 @@ def _size(path: Path) -> int:
 _STDOUT = 1
 
 
-def say(message: str) -> None:
-    """Prints a line; a signal handler may do so in the middle of another one."""
+def print_line(message: str) -> None:
+    """Prints a line with its time; a signal handler may do so in the middle of another one."""
     line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(message.split())}\n"
     with suppress(OSError):
         os.write(_STDOUT, line.encode())
 
 
 def log_callbacks() -> Callbacks:
-    """Print a line a step, and what the user should know."""
-    return Callbacks(_say_progress, lambda _phase, _task: None, say)
+    """Print a line a step."""
+    return Callbacks(_print_progress, lambda _phase, _task: None)
 
 
-def _say_progress(progress: Progress) -> None:
-    what, news = _news(progress.summary)
-    say(f"{what} {progress.step}/{progress.n_steps}, {progress.seconds:.1f} s: {news}")
+def _print_progress(progress: Progress) -> None:
+    what, news = _news(progress.readings)
+    print_line(f"{what} {progress.step}/{progress.n_steps}, {progress.seconds:.1f} s: {news}")
 
 
 def _news(summary: Mapping[str, Any]) -> tuple[str, str]:

@@ -176,21 +176,15 @@ def _device(paths: RunPaths) -> str:
 
 def _measure_commits(runs: Sequence[RunSnapshot], experiment: Experiment) -> Mapping[str, Measure]:
     """Bytes of a commit by the name of the stage: as they lie there, else a guess."""
-    return {
-        name: _newest_commit(runs, name) or Measure(size, "guess: from the networks' sizes")
-        for name, size in guess_commits(experiment).items()
-    }
-
-
-def _newest_commit(runs: Sequence[RunSnapshot], name: str) -> Measure | None:
-    for run in runs:
-        stage = run.paths.stage(name)
-        with suppress(StorageError):  # what cannot be read matters elsewhere
-            for step in reversed(stage.steps()):
-                with suppress(OSError):  # its owner may delete a commit meanwhile
-                    n_bytes = sum(path.stat().st_size for path in stage.commit(step).iterdir())
-                    return Measure(n_bytes, f"measured in {run.paths.directory.name}")
-    return None
+    guessed = "guess: from the networks' sizes"
+    commits = {name: Measure(size, guessed) for name, size in guess_commits(experiment).items()}
+    for run in reversed(runs):  # the first one counts
+        for stage in run.stages:
+            if stage.n_bytes and stage.name in commits:
+                commits[stage.name] = Measure(
+                    stage.n_bytes, f"measured in {run.paths.directory.name}"
+                )
+    return commits
 
 
 def _disk_bytes(run: RunSnapshot, commits: Mapping[str, Measure], keep: int) -> float:

@@ -1,18 +1,15 @@
 """What runs on a node for the doctor: looks around and leaves a report where it was told to.
 
-Started as `python -m emtnas_hpc.slurm.probe FOLDER look|listen`. The report appears by a
-rename, so that whoever waits for it sees the whole of it.
+Started as `python -m emtnas_hpc.slurm.probe FOLDER`. The report appears by a rename, so that the
+doctor, which waits for it, never sees a part of it.
 """
 
 import fcntl
 import json
-import os
 import platform
 import shutil
-import signal
 import socket
 import sys
-import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,20 +18,15 @@ from typing import Any
 import emtnas_hpc
 from emtnas_hpc.checkpoint.atomic import write_file
 
-REPORT, HEARD, LETTER, LOCK = "report.json", "heard.jsonl", "letter", "lock"
+REPORT, LETTER, LOCK = "report.json", "letter", "lock"
 PACKAGES = ("emtnas-hpc", "torch", "torchvision", "numpy", "h5py", "pydantic", "submitit")
-_SIGNALS = ("SIGUSR1", "SIGUSR2", "SIGTERM", "SIGCONT", "SIGINT", "SIGHUP")
-_LISTEN_S = 600.0
 
 
 def main() -> None:
     """Runs on the node."""
-    folder, what = Path(sys.argv[1]), sys.argv[2]
-    if what == "listen":
-        listen(folder)
-    else:
-        report = {**describe_python(), **look(folder), **_device()}
-        write_file(folder / REPORT, json.dumps(report) + "\n", "probe")
+    folder = Path(sys.argv[1])
+    report = {**describe_python(), **look(folder), **_device()}
+    write_file(folder / REPORT, json.dumps(report) + "\n", "probe")
 
 
 def describe_python() -> dict[str, Any]:
@@ -58,24 +50,6 @@ def look(folder: Path) -> dict[str, Any]:
         "commands": {name: shutil.which(name) is not None for name in ("sbatch", "scontrol")},
         "queue": _asks_queue(),
     }
-
-
-def listen(folder: Path) -> None:
-    """Writes down every signal, with the seconds since the start, until it is killed."""
-    began = time.monotonic()
-    file = os.open(folder / HEARD, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
-
-    def hear(number: int, _frame: object = None) -> None:
-        name = signal.Signals(number).name if number else "start"
-        line = json.dumps({"signal": name, "seconds": round(time.monotonic() - began, 1)})
-        os.write(file, line.encode() + b"\n")
-        os.fsync(file)
-
-    for name in _SIGNALS:
-        signal.signal(signal.Signals[name], hear)
-    hear(0)
-    while time.monotonic() - began < _LISTEN_S:
-        time.sleep(0.2)
 
 
 def _version(package: str) -> str | None:

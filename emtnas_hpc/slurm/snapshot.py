@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from emtnas_hpc.checkpoint.commits import read_committed
 from emtnas_hpc.checkpoint.os_errors import read_if_there, storage_errors
 from emtnas_hpc.checkpoint.ownership import (
     Owner,
@@ -20,10 +19,11 @@ from emtnas_hpc.checkpoint.ownership import (
 )
 from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths, StagePaths
 from emtnas_hpc.errors import EmtnasError, StoredError
+from emtnas_hpc.progress import read_progress, stages_of
 from emtnas_hpc.runner.attempts import ENDS, Event, parse_line
 from emtnas_hpc.runner.context import Reason
 from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.settings.names import StoredExperiment, parse_stored, stages_of
+from emtnas_hpc.settings.names import StoredExperiment, parse_stored
 from emtnas_hpc.slurm.jobs import JobRecord, read_flag, read_job_spec, read_records
 from emtnas_hpc.slurm.profile import Profile
 from emtnas_hpc.slurm.queue import QueuedJob
@@ -43,10 +43,9 @@ class StageProgress:
         n_steps: that it is to reach; None where that cannot be read.
         seconds: of a generation or epoch; nan where none has been measured.
         finished: whether nothing of it is left.
-        true_fitness: of a search, by task the best true accuracy so far, in [0, 1]; None where
-            none was measured, nan where the search diverged.
-        task: that a retraining trains on; empty before its first commit, and of the search.
-        test_accuracy: of a retraining, in [0, 1]; None until it is finished, nan if it diverged.
+        n_bytes: of its newest commit; 0 before the first.
+        accuracies: by data set, in [0, 1]: the best true accuracy so far of a search, or the test
+            accuracy of a retraining that is finished; None if there is none, nan if it diverged.
         diverged: what of it diverged, in words.
     """
 
@@ -55,10 +54,15 @@ class StageProgress:
     n_steps: int | None = None
     seconds: float = math.nan
     finished: bool = False
-    true_fitness: Mapping[str, float | None] = field(default_factory=dict)
-    task: str = ""
-    test_accuracy: float | None = None
+    n_bytes: int = 0
+    accuracies: Mapping[str, float | None] = field(default_factory=dict)
     diverged: tuple[str, ...] = ()
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """Of a retraining that is finished; nan if it diverged, None of anything else."""
+        known = (value for value in self.accuracies.values() if self.name != SEARCH)
+        return next(known, None)
 
 
 @dataclass(frozen=True)
@@ -279,7 +283,7 @@ def _read_stages(
         progress = None
         # Nothing is trained from scratch before the search has ended.
         if not stages or stages[0].name != SEARCH or stages[0].finished:
-            progress = problems.unless(read_progress, paths.stage(name))
+            progress = problems.unless(_read_stage, paths.stage(name))
         stages.append(progress or StageProgress(name, n_steps=_n_steps(name, experiment)))
     return tuple(stages)
 
@@ -299,59 +303,30 @@ def _n_steps(name: str, experiment: Experiment | None) -> int | None:
     return experiment.search.generations if name == SEARCH else experiment.retraining.epochs
 
 
-def read_progress(stage: StagePaths) -> StageProgress | None:
-    """How far a stage is by its newest good commit; None before the first. Reads no weights.
-
-    Raises:
-        DamagedError: no commit can be read.
-        StorageError: the file system refused.
-    """
-    if stage.name == SEARCH:
-        return _search_progress(stage)
-    # Imported here, as h5py below: `status` is to be there at once.
-    from emtnas_hpc.retraining.record import RECORD_NAME, read_retraining_progress
-
-    progress = read_committed(stage, RECORD_NAME, read_retraining_progress)
-    if progress is None:
+def _read_stage(stage: StagePaths) -> StageProgress | None:
+    """How far a stage is by the manifest of its newest commit; None before the first."""
+    summary = read_progress(stage)
+    if summary is None:
         return None
+    is_search = stage.name == SEARCH
+    accuracies: dict[str, float | None] = {}
+    diverged = []
+    for name, result in summary.tasks.items():
+        accuracies[name] = result.accuracy
+        if result.diverged:
+            what = f"the search of {name} diverged in {result.diverged}"
+            diverged.append(what if is_search else f"{stage.name} diverged")
+            if is_search or summary.finished:
+                accuracies[name] = math.nan
     return StageProgress(
         stage.name,
-        progress.epoch,
-        progress.n_epochs,
-        progress.seconds,
-        progress.test_accuracy is not None,
-        task=progress.task,
-        test_accuracy=progress.test_accuracy,
-        diverged=(f"{stage.name} diverged",) if progress.diverged else (),
-    )
-
-
-def _search_progress(stage: StagePaths) -> StageProgress | None:
-    from emtnas_hpc.search.history_file import FILE_NAME
-    from emtnas_hpc.search.history_file import read_progress as read_search_progress
-
-    progress = read_committed(stage, FILE_NAME, read_search_progress)
-    if progress is None:
-        return None
-    names = [task.name for task in progress.header.tasks]
-    true_fitness: dict[str, float | None] = {}
-    for name, best, generation in zip(
-        names, progress.true_fitness, progress.diverged_in, strict=True
-    ):
-        unmeasured = generation is None and math.isnan(best)
-        true_fitness[name] = None if unmeasured else best if generation is None else math.nan
-    return StageProgress(
-        stage.name,
-        progress.generation,
-        progress.header.n_generations,
-        progress.seconds,
-        progress.generation == progress.header.n_generations,
-        true_fitness,
-        diverged=tuple(
-            f"the search of {name} diverged in generation {generation}"
-            for name, generation in zip(names, progress.diverged_in, strict=True)
-            if generation is not None
-        ),
+        summary.step,
+        summary.n_steps,
+        math.nan if summary.seconds is None else summary.seconds,
+        summary.finished,
+        summary.n_bytes,
+        accuracies,
+        tuple(diverged),
     )
 
 

@@ -1,5 +1,6 @@
 """The standby job: it waits until this job has ended for good, and continues the run."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,9 @@ from emtnas_hpc.slurm.jobs import (
     record_submitted,
 )
 from emtnas_hpc.slurm.queue import UNKNOWN, QueuedJob, read_queue, unreadable
-from emtnas_hpc.slurm.slurm import Say, number, run_command
+from emtnas_hpc.slurm.slurm import number, run_command
+
+log = logging.getLogger(__name__)
 
 #: A command that submits or cancels at this moment is done by then, or ensures the job itself.
 _LOCK_PATIENCE_S = 10.0
@@ -36,37 +39,37 @@ class StandbyKeeper:
         run: of the job.
         spec: what a standby job is told.
         me: the job.
-        say: told in single lines what comes of it, each line once.
+        report: told in single lines what comes of it, each line once.
         clock: seconds.
     """
 
     run: RunPaths
     spec: JobSpec
     me: JobEnvironment
-    say: Say
+    report: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     _next_at: float = -math.inf
-    _said: str = ""
+    _reported: str = ""
 
     def ensure(self) -> None:
-        """Submits a standby job if there is none; a failure is said, and is no reason to stop."""
+        """Submits a standby job if there is none; a failure is told, and is no reason to stop."""
         if self.clock() < self._next_at:
             return
         try:
-            if message := ensure_standby(self.run, self.spec, self.me, self._say_once):
-                self._say_once(message)
+            if message := ensure_standby(self.run, self.spec, self.me):
+                self._report_once(message)
             self._next_at = math.inf
         except Exception as error:  # noqa: BLE001 - a search is worth more than its standby job
-            self._say_once(f"no spare was submitted, trying again later: {error}")
+            self._report_once(f"no spare was submitted, trying again later: {error}")
             self._next_at = self.clock() + RETRY_S
 
-    def _say_once(self, message: str) -> None:
-        if message != self._said:
-            self._said = message
-            self.say(message)
+    def _report_once(self, message: str) -> None:
+        if message != self._reported:
+            self._reported = message
+            self.report(message)
 
 
-def ensure_standby(run: RunPaths, spec: JobSpec, me: JobEnvironment, say: Say) -> str:
+def ensure_standby(run: RunPaths, spec: JobSpec, me: JobEnvironment) -> str:
     """Submits a standby job unless one waits.
 
     Returns:
@@ -81,7 +84,7 @@ def ensure_standby(run: RunPaths, spec: JobSpec, me: JobEnvironment, say: Say) -
     with exclusive(run.jobs.lock, lambda: None, patience_s=_LOCK_PATIENCE_S) as alone:
         records, queue = _records_with_me(run, me), read_queue()
         orphans = own_jobs([record for record in records if record.job_id is None], queue)
-        cancel_orphans(run, records, orphans, say, alone=alone, patience_s=_ORPHANS_S)
+        cancel_orphans(run, records, orphans, alone=alone, patience_s=_ORPHANS_S)
         submitted = [record for record in records if record.job_id is not None]
         if run.cancelled.exists() or _waiting(submitted, queue, me):
             return ""
@@ -94,13 +97,12 @@ def ensure_standby(run: RunPaths, spec: JobSpec, me: JobEnvironment, say: Say) -
         return f"job {submit(run, spec, after=me.job_id).job_id} is the spare of this one"
 
 
-def cancel_standby(run: RunPaths, me: JobEnvironment, say: Say, *, own: bool = False) -> None:
+def cancel_standby(run: RunPaths, me: JobEnvironment, *, own: bool = False) -> None:
     """Cancels the standby jobs; one that stays finds nothing to do and ends at once.
 
     Args:
         run: theirs.
         me: this job.
-        say: told in single lines what is done.
         own: only those that wait for this job, and for them in their turn.
     """
     try:
@@ -110,9 +112,9 @@ def cancel_standby(run: RunPaths, me: JobEnvironment, say: Say, *, own: bool = F
         ids = [job.job_id for job in _waiting(records, read_queue(), me)]
         if ids:
             run_command("scancel", *ids)
-            say(f"cancelled the spare {', '.join(ids)}")
+            log.info(f"cancelled the spare {', '.join(ids)}")
     except EmtnasError as error:
-        say(f"the spare was not cancelled: {error}")
+        log.info(f"the spare was not cancelled: {error}")
 
 
 def _records_with_me(run: RunPaths, me: JobEnvironment) -> list[JobRecord]:

@@ -100,7 +100,8 @@ def _with_jobs(runs: Sequence[RunSnapshot], problems: list[str]) -> list[RunSnap
 
     queue = None
     try:
-        queue = read_queue(problems.append)
+        queue = read_queue()
+        problems += [queue.notice] if queue.notice else []
     except SchedulerError as error:
         note(error)
     joined = []
@@ -159,7 +160,7 @@ def _plan(run: RunSnapshot, paces: Mapping[str, float]) -> SeedPlan | None:
     search, pace = run.search, paces.get(SEARCH)
     if run.profile is None or search is None or search.n_steps is None or pace is None:
         return None
-    retraining = work_ahead((stage for stage in run.stages if stage != search), paces)
+    retraining = work_ahead((stage for stage in run.stages if stage.name != SEARCH), paces)
     usable_s = usable_seconds(run.profile)
     return plan_seed(search.step, search.n_steps, pace, usable_s, retraining_s=retraining.known_s)
 

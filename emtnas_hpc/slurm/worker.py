@@ -1,5 +1,6 @@
 """What a job does from its start to its end: the only place where that order is decided."""
 
+import logging
 from collections.abc import Sequence
 
 from emtnas_hpc.checkpoint.ownership import Owner, read_owner, this_process
@@ -7,7 +8,7 @@ from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import EmtnasError, InputError, OwnedError, SchedulerError, SupersededError
 from emtnas_hpc.pipeline import pending_stages, run_stages
 from emtnas_hpc.runner.attempts import Attempt, Event, read_attempts
-from emtnas_hpc.runner.context import Reason, RunContext, end_recorded
+from emtnas_hpc.runner.context import Reason, RunContext, end_recorded, log_to
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import ReceivedSignal, StopRequest
 from emtnas_hpc.search.run_dir import read_stored
@@ -28,9 +29,11 @@ from emtnas_hpc.slurm.jobs import (
     time_limit,
     write_flag,
 )
-from emtnas_hpc.slurm.logs import log_callbacks, say
-from emtnas_hpc.slurm.queue import QueuedJob, read_queue
+from emtnas_hpc.slurm.logs import log_callbacks, print_line
+from emtnas_hpc.slurm.queue import Queue, read_queue
 from emtnas_hpc.slurm.standby import StandbyKeeper, cancel_standby
+
+log = logging.getLogger(__name__)
 
 #: To commit and requeue takes so long once the step under way has ended.
 _EXIT_S = 30.0
@@ -54,7 +57,7 @@ def run_worker(run: RunPaths, stop: StopRequest, policy: JobSignalPolicy) -> boo
     job = job_environment()
     me = this_process(job_id=job.job_id, restart_count=job.restart_count)
     here = {"owned": False, "job_id": job.job_id, "restart_count": job.restart_count}
-    with Attempt(run, me.token, here) as attempt:
+    with log_to(print_line), Attempt(run, me.token, here) as attempt:
         worker = Worker(run, me, attempt, stop)
         policy.witness = worker.record_signal
         try:
@@ -91,7 +94,7 @@ class Worker:
                 raise EmtnasError(f"the run is given up: {reason}")
             spec = self._read_spec()
             self._read_time_limit(spec.profile.lead_time_s)
-            self._standby = StandbyKeeper(self._run, spec, self._job, self._say_and_record)
+            self._standby = StandbyKeeper(self._run, spec, self._job, self._report)
             if living is None:
                 # A crash may come before the first step. Beside an owner that may live, no standby
                 # job is needed until it is known to be dead.
@@ -106,7 +109,7 @@ class Worker:
         with self._stop.deferred():
             if outcome is Outcome.MORE and not self._run.cancelled.exists():
                 return True
-            cancel_standby(self._run, self._job, say)
+            cancel_standby(self._run, self._job)
             return False
 
     def _reason_to_leave(self) -> str | None:
@@ -118,8 +121,8 @@ class Worker:
 
     def _leave(self, reason: str, *, own_standby: bool = False) -> None:
         self._attempt.event(Event.LEFT, reason=reason)
-        say(f"nothing to do: {reason}")
-        cancel_standby(self._run, self._job, say, own=own_standby)
+        log.info(f"nothing to do: {reason}")
+        cancel_standby(self._run, self._job, own=own_standby)
 
     def _living_owner(self) -> str | None:
         """The token of the owner that is found, unless its end is known."""
@@ -135,14 +138,14 @@ class Worker:
         try:
             records = read_records(self._run.jobs)
         except InputError as error:
-            say(str(error))
+            log.info(str(error))
         return gone_jobs(predecessors(self._job, records))(job_id)
 
     def _give_up(self, reason: str) -> None:
         write_flag(self._run.failed, reason, self._me.token)
         self._attempt.event(Event.GAVE_UP, reason=reason)
-        say(f"giving up: {reason}")
-        cancel_standby(self._run, self._job, say)
+        log.info(f"giving up: {reason}")
+        cancel_standby(self._run, self._job)
 
     def give_up_if_hopeless(self) -> None:
         """Flags the run as failed if this attempt's exception was one too many."""
@@ -156,13 +159,13 @@ class Worker:
                 if reason := find_crash_loop(read_attempts(self._run), living):
                     self._give_up(reason)
             except EmtnasError as error:
-                say(str(error))
+                log.info(str(error))
 
     def record_signal(self, received: ReceivedSignal) -> None:
         """Records that a signal came, and how much of the time limit was left."""
         seconds_left = self._limit.seconds_left(received.at)
         self._attempt.event(Event.SIGNAL, signal=received.name, seconds_left=seconds_left)
-        say(f"{received.name} came")
+        log.info(f"{received.name} came")
 
     def _read_spec(self) -> JobSpec:
         spec = read_job_spec(self._run.jobs)
@@ -177,18 +180,20 @@ class Worker:
         return stored
 
     def _read_time_limit(self, lead_s: float) -> None:
-        queue: Sequence[QueuedJob] = ()
+        queue = Queue()
         try:
-            queue = read_queue(say)
+            queue = read_queue()
+            if queue.notice:
+                log.info(queue.notice)
         except SchedulerError as error:
-            say(f"the time limit may be unknown: {error}")
+            log.info(f"the time limit may be unknown: {error}")
         self._limit = time_limit(self._job, queue, lead_s)
         left = self._limit.seconds_left()
         self._attempt.describe({"lead_time_s": lead_s, "time_left_s": left})
 
-    def _say_and_record(self, message: str) -> None:
+    def _report(self, message: str) -> None:
         self._attempt.event(Event.SPARE, message=message)
-        say(message)
+        log.info(message)
 
     def _work(self, spec: JobSpec) -> Outcome:
         stored = self._read_stored()

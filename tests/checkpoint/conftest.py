@@ -30,7 +30,7 @@ def paths(tmp_path: Path) -> RunPaths:
 
 @pytest.fixture
 def claim(paths: RunPaths) -> Lease:
-    return acquire(paths, this_process(), say=pytest.fail)
+    return acquire(paths, this_process())
 
 
 @pytest.fixture

@@ -35,14 +35,13 @@ def elsewhere(paths: RunPaths) -> Owner:
     return owner
 
 
-def _take(paths: RunPaths, time: FakeClock, said: list[str] | None = None) -> Lease:
-    say = (said if said is not None else []).append
-    return acquire(paths, this_process(), say=say, clock=time.clock, sleep=time.sleep)
+def _take(paths: RunPaths, time: FakeClock) -> Lease:
+    return acquire(paths, this_process(), clock=time.clock, sleep=time.sleep)
 
 
 def test_a_free_run_is_taken_and_its_directory_made(paths: RunPaths) -> None:
     me = this_process()
-    claim = acquire(paths, me, say=pytest.fail)
+    claim = acquire(paths, me)
     assert read_owner(paths.owner) == me
     assert claim.superseded is None
     assert [path.name for path in paths.directory.iterdir()] == ["owner"]
@@ -50,7 +49,7 @@ def test_a_free_run_is_taken_and_its_directory_made(paths: RunPaths) -> None:
 
 def test_a_living_owner_is_named_and_left_alone(paths: RunPaths, claim: Lease) -> None:
     with pytest.raises(OwnedError) as refusal:
-        acquire(paths, this_process(), say=pytest.fail)
+        acquire(paths, this_process())
     message = str(refusal.value)
     for part in (claim.me.host, str(claim.me.pid), claim.me.since, "--take-over"):
         assert part in message
@@ -61,11 +60,11 @@ def test_a_living_owner_is_named_and_left_alone(paths: RunPaths, claim: Lease) -
 def test_a_dead_owner_is_superseded(paths: RunPaths, claim: Lease) -> None:
     dead = replace(claim.me, started=claim.me.started + 1)
     paths.owner.write_text(dead.to_text())
-    assert acquire(paths, this_process(), say=pytest.fail).superseded == dead
+    assert acquire(paths, this_process()).superseded == dead
 
 
 def test_take_over_takes_the_run_from_a_living_owner(paths: RunPaths, claim: Lease) -> None:
-    second = acquire(paths, this_process(), say=pytest.fail, take_over=True)
+    second = acquire(paths, this_process(), take_over=True)
     second.check()
     with pytest.raises(SupersededError, match="taken over by process"):
         claim.check()
@@ -76,8 +75,8 @@ def test_a_record_that_makes_no_sense_needs_take_over(paths: RunPaths, claim: Le
     with pytest.raises(SupersededError, match="no record"):
         claim.check()
     with pytest.raises(OwnedError):
-        acquire(paths, this_process(), say=pytest.fail)
-    acquire(paths, this_process(), say=pytest.fail, take_over=True).check()
+        acquire(paths, this_process())
+    acquire(paths, this_process(), take_over=True).check()
 
 
 def test_a_removed_record_means_that_the_run_is_not_ours(paths: RunPaths, claim: Lease) -> None:
@@ -87,14 +86,13 @@ def test_a_removed_record_means_that_the_run_is_not_ours(paths: RunPaths, claim:
 
 
 def test_a_silent_owner_elsewhere_is_watched_and_then_superseded(
-    paths: RunPaths, elsewhere: Owner
+    paths: RunPaths, elsewhere: Owner, caplog: pytest.LogCaptureFixture
 ) -> None:
-    said: list[str] = []
     time = FakeClock()
-    assert _take(paths, time, said).superseded == elsewhere
+    assert _take(paths, time).superseded == elsewhere
     assert time.now == WATCH_S
-    assert len(said) == 1
-    assert "node7" in said[0]
+    [said] = caplog.messages
+    assert "node7" in said
 
 
 def test_an_owner_elsewhere_without_an_attempt_is_watched_all_the_same(
@@ -141,7 +139,7 @@ def test_an_owner_who_left_while_being_watched_leaves_the_run_free(
 
 def test_the_queue_spares_the_watching(paths: RunPaths, elsewhere: Owner) -> None:
     paths.owner.write_text(replace(elsewhere, job_id="17").to_text())
-    acquire(paths, this_process(), say=pytest.fail, job_is_gone=lambda job: job == "17").check()
+    acquire(paths, this_process(), job_is_gone=lambda job: job == "17").check()
 
 
 def test_of_two_simultaneous_starters_the_record_that_stands_wins(
@@ -153,22 +151,22 @@ def test_of_two_simultaneous_starters_the_record_that_stands_wins(
     def write_and_be_overtaken(path: object, text: str, token: str) -> None:
         real(paths.owner, text, token)
         if token == first.token:
-            acquire(paths, second, say=pytest.fail, take_over=True)
+            acquire(paths, second, take_over=True)
 
     monkeypatch.setattr(ownership, "write_file", write_and_be_overtaken)
     with pytest.raises(SupersededError):
-        acquire(paths, first, say=pytest.fail)
+        acquire(paths, first)
     assert read_owner(paths.owner) == second
 
 
 def test_release_frees_the_run(paths: RunPaths, claim: Lease) -> None:
     claim.release()
     assert not paths.owner.exists()
-    acquire(paths, this_process(), say=pytest.fail)
+    acquire(paths, this_process())
 
 
 def test_release_leaves_the_record_of_a_new_owner(paths: RunPaths, claim: Lease) -> None:
-    second = acquire(paths, this_process(), say=pytest.fail, take_over=True)
+    second = acquire(paths, this_process(), take_over=True)
     claim.release()
     second.check()
 
@@ -194,4 +192,4 @@ def test_a_run_directory_that_cannot_be_made_is_a_storage_error(paths: RunPaths)
     paths.directory.parent.mkdir(parents=True)
     paths.directory.touch()
     with pytest.raises(StorageError):
-        acquire(paths, this_process(), say=pytest.fail)
+        acquire(paths, this_process())

@@ -42,7 +42,7 @@ def test_what_others_are_writing_is_left_alone(
 def test_a_superseded_process_cleans_nothing(
     paths: RunPaths, claim: Lease, leftovers: list[Path]
 ) -> None:
-    acquire(paths, this_process(), say=pytest.fail, take_over=True)
+    acquire(paths, this_process(), take_over=True)
     with pytest.raises(SupersededError):
         remove_stale(paths, claim, {"dead"})
     assert _all(paths) == set(leftovers)

@@ -10,8 +10,11 @@ from emtnas_hpc.checkpoint.manifest import (
     MANIFEST,
     Damage,
     Manifest,
+    Summary,
+    TaskSummary,
     find_all_damage,
     find_damage,
+    find_missing,
     read_manifest,
 )
 from emtnas_hpc.errors import InputError
@@ -43,6 +46,40 @@ def test_the_format_of_a_manifest_is_fixed(commit: Path) -> None:
     text = Manifest("search", 42, "5165", {"state.h5": record}).to_text()
     assert list(json.loads(text)) == ["schema", "stage", "step", "signature", "files", "sha256"]
     assert json.loads(text)["files"] == {"state.h5": {"size": 7, "sha256": digest}}
+
+
+def test_the_format_of_a_summary_is_fixed(tmp_path: Path) -> None:
+    tasks = {"digits": TaskSummary(0.96), "cifar10": TaskSummary(None, "generation 3")}
+    summary = Summary(42, 300, 61.5, tasks, "e3", n_bytes=7)
+    manifest = Manifest("search", 42, "5165", {}, summary)
+    assert json.loads(manifest.to_text())["summary"] == {
+        "step": 42,
+        "n_steps": 300,
+        "seconds": 61.5,
+        "tasks": {
+            "digits": {"accuracy": 0.96, "diverged": ""},
+            "cifar10": {"accuracy": None, "diverged": "generation 3"},
+        },
+        "experiment_signature": "e3",
+        "n_bytes": 7,
+    }
+    (tmp_path / MANIFEST).write_text(manifest.to_text())
+    assert read_manifest(tmp_path) == manifest
+
+
+@pytest.mark.parametrize("content", [b"historY", b"histor", None])
+def test_a_file_is_looked_at_by_its_size_alone(commit: Path, content: bytes | None) -> None:
+    (commit / "state.h5").unlink()
+    if content is not None:
+        (commit / "state.h5").write_bytes(content)
+    damage = find_missing(commit, _whole(commit), "state.h5")
+    found = "no file" if content is None else f"{len(content)} bytes"
+    assert [each.found for each in damage] == ([] if found == "7 bytes" else [found])
+
+
+def test_a_file_that_is_not_in_the_manifest_is_missing(commit: Path) -> None:
+    [damage] = find_missing(commit, _whole(commit), "weights.pt")
+    assert damage.expected == "to be in the manifest"
 
 
 def test_whole_files_show_no_damage(commit: Path) -> None:

@@ -134,7 +134,7 @@ def test_a_superseded_process_sets_nothing_aside(
     commits: RunStore, paths: RunPaths, stage: StagePaths
 ) -> None:
     (stage.commit(3) / MANIFEST).unlink()
-    acquire(paths, this_process(), say=pytest.fail, take_over=True)
+    acquire(paths, this_process(), take_over=True)
     with pytest.raises(SupersededError):
         commits.newest(pytest.fail)
     assert _names(stage) == ["000001", "000002", "000003"]
@@ -177,7 +177,7 @@ def test_pruning_spares_later_commits_and_what_is_no_commit(
 def test_a_superseded_process_prunes_nothing(
     commits: RunStore, paths: RunPaths, stage: StagePaths
 ) -> None:
-    acquire(paths, this_process(), say=pytest.fail, take_over=True)
+    acquire(paths, this_process(), take_over=True)
     with pytest.raises(SupersededError):
         commits.prune(3)
     assert _names(stage) == ["000001", "000002", "000003"]
@@ -186,7 +186,7 @@ def test_a_superseded_process_prunes_nothing(
 def test_a_superseded_process_writes_nothing(
     store: RunStore, paths: RunPaths, stage: StagePaths
 ) -> None:
-    acquire(paths, this_process(), say=pytest.fail, take_over=True)
+    acquire(paths, this_process(), take_over=True)
     with pytest.raises(SupersededError):
         store.commit(1, lambda _: pytest.fail("written"))
     assert not stage.directory.exists()
@@ -197,7 +197,7 @@ def test_a_process_superseded_while_it_writes_publishes_nothing(
 ) -> None:
     def write(directory: Path) -> None:
         (directory / "state.txt").write_text("late")
-        acquire(paths, this_process(), say=pytest.fail, take_over=True)
+        acquire(paths, this_process(), take_over=True)
 
     with pytest.raises(SupersededError):
         commits.commit(4, write)
@@ -208,7 +208,7 @@ def test_a_temporary_directory_that_a_new_owner_deleted_means_superseded(
     commits: RunStore, paths: RunPaths
 ) -> None:
     def write(directory: Path) -> None:
-        acquire(paths, this_process(), say=pytest.fail, take_over=True)
+        acquire(paths, this_process(), take_over=True)
         shutil.rmtree(directory)
         (directory / "state.txt").write_text("late")
 

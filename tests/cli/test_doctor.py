@@ -38,7 +38,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
 
 
 def _in_queue(slurm: StandIns, state: str) -> None:
-    line = f"7|emtnas-doctor-look|{state}|Resources|0|N/A|N/A|||gpu|\n" if state else ""
+    line = f"7|emtnas-doctor|{state}|Resources|0|N/A|N/A|||gpu|\n" if state else ""
     (slurm.folder / "queue").write_text(line)
 
 
@@ -179,10 +179,10 @@ def test_a_runs_directory_that_slurm_reads_as_a_pattern_is_wrong(
 def test_a_test_job_that_does_not_begin_is_given_up_and_says_why(
     data: Path, slurm: StandIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "_LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(doctor, "_POLL_S", 0.1)
     slurm.write("sbatch", '[ "$1" = --test-only ] || echo 7')
     _in_queue(slurm, "PENDING")
-    result = _doctor(data, "--patience", 1, "--signals")
+    result = _doctor(data, "--patience", 1)
     assert result.code == 0
     last = result.out.splitlines()[-1]
     assert "did not begin within 1 s: job 7 waits for free nodes; try again later" in last

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from command_line import Emtnas, snapshot
 from fake_slurm import FakeSlurm
 from launches import NAMED, launch, run
@@ -75,7 +74,7 @@ def test_a_seed_whose_retraining_is_left_is_submitted_for_it(
 def test_a_seed_in_the_foreground_is_left_to_it(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:
-    claim = acquire(run(0), this_process(), say=pytest.fail)
+    claim = acquire(run(0), this_process())
     result = launch(emtnas, data)
     claim.release()
     assert f"left alone, running: by process {os.getpid()} on" in result.out

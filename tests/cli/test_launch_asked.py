@@ -95,7 +95,7 @@ def test_whoever_is_at_it_goes_on_as_it_began_which_is_said(
 ) -> None:
     launch(emtnas, data)
     slurm.start("1")
-    claim = acquire(run(), this_process(job_id=job_id), say=pytest.fail)
+    claim = acquire(run(), this_process(job_id=job_id))
     before = snapshot(Path("runs"))
     result = launch(emtnas, data, *ASKED)
     assert (result.code, result.err) == (

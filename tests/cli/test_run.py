@@ -44,7 +44,7 @@ def _wait_until_disowned(runs: Path) -> None:
 @contextmanager
 def owned(paths: RunPaths) -> Iterator[None]:
     """While entered, this very process is at work in a run directory."""
-    claim = acquire(paths, this_process(), say=[].append)
+    claim = acquire(paths, this_process())
     yield
     claim.release()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emtnas_hpc.checkpoint.commits import RunStore
+from emtnas_hpc.checkpoint.manifest import Summary
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import EmtnasError
 from emtnas_hpc.runner.context import RunContext, open_run
@@ -60,8 +61,11 @@ class CountingStage:
             step, _, digest = file.read().partition(" ")
         return Chain(int(step), digest)
 
-    def summary(self, state: Chain) -> Mapping[str, object]:
+    def readings(self, state: Chain) -> Mapping[str, object]:
         return {"digest": state.digest[:8]}
+
+    def summary(self, state: Chain) -> Summary:
+        return Summary(state.step, self.n_steps, None, {}, "")
 
 
 def expected_state(n_steps: int) -> str:
@@ -80,15 +84,12 @@ def run_counting(
     commit_interval_s: float = 0.0,
     grace_s: float = 30.0,
     notify: Callable[[Progress], None] = lambda _: None,
-    say: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Carries the stage on in the run directory, as the search does."""
     paths = RunPaths(directory)
     with (
         StopRequest() as stop,
-        open_run(
-            paths, RunContext(), provenance={"code": "test"}, say=say, take_over=take_over
-        ) as opened,
+        open_run(paths, RunContext(), provenance={"code": "test"}, take_over=take_over) as opened,
     ):
         store = RunStore(paths, stage.name, signature=SIGNATURE, claim=opened.claim)
         return run(
@@ -99,7 +100,6 @@ def run_counting(
             commit_interval_s=commit_interval_s,
             grace_s=grace_s,
             notify=notify,
-            say=say,
         )
 
 

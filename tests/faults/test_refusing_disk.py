@@ -75,7 +75,7 @@ def test_wherever_the_disk_refuses_commits_stay_whole_and_a_restart_ends_the_run
         paths = RunPaths(directory)
         assert max(_whole_commits(paths)) >= N_BEFORE
         # Unlike this process, one whose release was refused would be dead by now.
-        run_counting(directory, CountingStage(N_STEPS), say=pytest.fail, take_over=True)
+        run_counting(directory, CountingStage(N_STEPS), take_over=True)
         state = read_newest(paths.stage("search"), "state.txt", Path.read_text)
         assert state == expected_state(N_STEPS)
         shutil.rmtree(directory)

@@ -10,6 +10,7 @@ from emtnas_hpc.checkpoint.ownership import this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.errors import EmtnasError
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.settings.experiment import TaskSettings
 
@@ -18,7 +19,8 @@ def watch_an_owner(directory: Path) -> None:
     paths = RunPaths(directory)
     paths.directory.mkdir(parents=True)
     paths.owner.write_text(replace(this_process(), host="node7", boot_id="other").to_text())
-    run_counting(directory, CountingStage(3), say=_say)
+    with log_to(_say):
+        run_counting(directory, CountingStage(3))
 
 
 def wait_for_a_lock(directory: Path) -> None:

@@ -19,7 +19,7 @@ def plan(request_in: RequestIn, tmp_path: Path) -> SearchPlan:
     """The search that `whole` has finished, called otherwise."""
     request = request_in(tmp_path / "unused")
     named = request.experiment.model_copy(update={"name": "other"})
-    return plan_search(replace(request, experiment=named), [].append)
+    return plan_search(replace(request, experiment=named))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_another_seed_or_setting_is_another_search(
     shutil.rmtree(runs / "b")
     assert find_finished(runs, replace(plan, seed=1)) is None
     (runs / "a/seed-1").rename(runs / "a/seed-0")
-    other = plan_search(request_in(tmp_path / "unused", search={"rmp": 0.5}), [].append)
+    other = plan_search(request_in(tmp_path / "unused", search={"rmp": 0.5}))
     assert find_finished(runs, other) is None
     assert find_finished(runs, plan) is not None
 

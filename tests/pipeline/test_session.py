@@ -18,8 +18,8 @@ from emtnas_hpc.pipeline import (
     pending_stages,
     retrain_specs,
     run_retraining_stages,
-    stages_of,
 )
+from emtnas_hpc.progress import stages_of
 from emtnas_hpc.retraining.record import Retraining, read_retraining
 from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.runner.context import Reason, RunContext
@@ -183,7 +183,7 @@ def test_a_run_that_has_all_that_is_asked_for_now_asks_for_no_more(
 def test_who_asks_a_run_for_less_that_somebody_carries_on_is_refused(copy: Copy) -> None:
     request = copy(retraining={"normal_cells": [1]})
     before = request.paths.experiment.read_bytes()
-    claim = acquire(request.paths, this_process(), say=pytest.fail)
+    claim = acquire(request.paths, this_process())
     with pytest.raises(OwnedError, match="is owned by"):
         run(request, Told())
     claim.release()

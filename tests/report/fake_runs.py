@@ -120,7 +120,7 @@ def make_run(
     experiment = experiment.model_copy(update={"name": name or experiment.name})
     paths = seed_run(runs, experiment.name, seed)
     stored = _stored(experiment, seed)
-    claim = acquire(paths, this_process(), say=lambda _message: None)
+    claim = acquire(paths, this_process())
     paths.experiment.write_text(dump_stored(stored))
     history = _search(paths, claim, stored, until or experiment.search.generations, diverged)
     for record in _retrainings(history, stored, retrained) if retrained else ():
@@ -166,7 +166,7 @@ def _search(
     for _generation in range(until):
         history = stage.advance(history, lambda: False)
     store = RunStore(paths, "search", signature=header.signature, claim=claim)
-    store.commit(until, lambda folder: stage.save(history, folder))
+    store.commit(until, lambda folder: stage.save(history, folder), stage.summary(history))
     return history
 
 
@@ -276,7 +276,7 @@ def _commit_retraining(paths: RunPaths, claim: Lease, record: Retraining) -> Non
         (folder / "weights.pt").touch()
 
     store = RunStore(paths, stage_of(record), signature=record.header.signature, claim=claim)
-    store.commit(len(record.epochs), save)
+    store.commit(len(record.epochs), save, record.summary)
 
 
 def _digest(*parts: str) -> str:

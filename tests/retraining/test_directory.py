@@ -33,7 +33,7 @@ def paths(tmp_path: Path) -> RunPaths:
 
 @contextmanager
 def owned(paths: RunPaths) -> Iterator[Lease]:
-    claim = acquire(paths, this_process(), say=[].append)
+    claim = acquire(paths, this_process())
     yield claim
     claim.release()
 
@@ -48,7 +48,7 @@ def finish(paths: RunPaths, plan: RetrainingPlan) -> None:
 
 
 def left(paths: RunPaths, order: RetrainSpec, data_dir: Path) -> RetrainingPlan | None:
-    return retraining_left(paths, order, data_dir, mend="mend it", say=[].append)
+    return retraining_left(paths, order, data_dir, mend="mend it")
 
 
 def test_what_a_folder_is_for_is_written_once_and_read_back(

@@ -123,8 +123,8 @@ def test_inside_an_epoch_its_part_is_remembered(plan: RetrainingPlan, whole: Pat
     stage, record = loaded(plan, whole / "4")
     assert len(record.epochs) == 1
     assert record.part.n_images == 6 * 96
-    assert stage.summary(record)["epoch"] == 2
-    assert stage.summary(record)["accuracy"] == record.part.hits / record.part.n_images
+    assert stage.readings(record)["epoch"] == 2
+    assert stage.readings(record)["accuracy"] == record.part.hits / record.part.n_images
 
 
 def test_the_test_set_is_opened_once_and_at_the_end(
@@ -199,7 +199,7 @@ def test_a_loss_that_is_no_number_is_none_for_its_epoch_and_can_be_saved(
         record = stage.load(saved(stage, record, tmp_path / str(number)))
     assert [epoch.train_loss for epoch in record.epochs] == [None, None]
     assert [epoch.train_accuracy for epoch in record.epochs] == [0.5, 0.5]
-    assert stage.summary(record)["loss"] is None
+    assert stage.readings(record)["loss"] is None
 
 
 def test_phases_are_told(plan: RetrainingPlan, tmp_path: Path) -> None:

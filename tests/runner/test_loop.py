@@ -24,10 +24,9 @@ class Bench:
     def __init__(self, paths: RunPaths, clock) -> None:
         self.paths = paths
         self.clock = clock
-        self.claim: Lease = acquire(paths, this_process(), say=pytest.fail)
+        self.claim: Lease = acquire(paths, this_process())
         self.attempt = Attempt(paths, self.claim.token, {})
         self.progress: list[Progress] = []
-        self.warnings: list[str] = []
 
     def run(
         self,
@@ -46,7 +45,6 @@ class Bench:
                 commit_interval_s=commit_interval_s,
                 grace_s=30.0,
                 notify=self.progress.append,
-                say=self.warnings.append,
                 reason_to_stop=reason_to_stop,
                 clock=self.clock,
             )
@@ -99,7 +97,7 @@ def test_progress_is_told_of_every_step(bench: Bench) -> None:
 
     bench.run(CountingStage(2, batch))
     assert [(p.step, p.n_steps, p.seconds) for p in bench.progress] == [(1, 2, 3), (2, 2, 6)]
-    assert bench.progress[0].summary == {"digest": expected_state(1).split()[1][:8]}
+    assert bench.progress[0].readings == {"digest": expected_state(1).split()[1][:8]}
 
 
 def test_a_commit_is_due_when_the_interval_has_passed(bench: Bench) -> None:
@@ -273,12 +271,14 @@ def test_a_finished_run_is_done_at_once_and_nothing_is_written(bench: Bench) -> 
     }
 
 
-def test_a_run_goes_on_from_the_commit_before_a_damaged_one(bench: Bench) -> None:
+def test_a_run_goes_on_from_the_commit_before_a_damaged_one(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     bench.run(CountingStage(3))
     (bench.paths.stage("search").commit(3) / MANIFEST).unlink()
     assert bench.run(CountingStage(3)) is Outcome.DONE
     assert bench.state(3) == expected_state(3)
-    assert len(bench.warnings) == 1
+    assert len(caplog.messages) == 1
     assert [event for event, _ in bench.events].count("damaged") == 1
     assert ("resumed", 2) in bench.events
 
@@ -304,7 +304,7 @@ def test_a_state_that_cannot_be_loaded_for_the_disks_sake_is_a_storage_error(ben
 def test_a_superseded_run_stops_at_its_next_commit(bench: Bench) -> None:
     def batch(step: int) -> None:
         if step == 2:
-            acquire(bench.paths, this_process(), say=pytest.fail, take_over=True)
+            acquire(bench.paths, this_process(), take_over=True)
 
     with pytest.raises(SupersededError):
         bench.run(CountingStage(5, batch))

@@ -18,7 +18,7 @@ def _open(
     terms: RunContext | None = None,
 ):
     terms = terms or RunContext(me or this_process())
-    return open_run(paths, terms, provenance={"threads": 1}, take_over=take_over, say=pytest.fail)
+    return open_run(paths, terms, provenance={"threads": 1}, take_over=take_over)
 
 
 def _last_events(paths: RunPaths) -> list[dict[str, object]]:
@@ -115,7 +115,7 @@ def test_a_stop_before_the_loop_is_recorded_as_a_stop(paths: RunPaths) -> None:
 
 def test_whom_a_run_was_taken_from_is_recorded(paths: RunPaths) -> None:
     first = this_process()
-    acquire(paths, first, say=pytest.fail)
+    acquire(paths, first)
     with _open(paths, take_over=True):
         (event,) = _last_events(paths)
         assert event["event"] == "took_over"
@@ -144,7 +144,7 @@ def test_a_superseded_process_says_so_in_its_own_attempt_and_frees_nothing(
     second = this_process()
 
     def be_superseded(opened: OpenRun) -> None:
-        acquire(paths, second, say=pytest.fail, take_over=True)
+        acquire(paths, second, take_over=True)
         opened.claim.check()
 
     with pytest.raises(SupersededError), _open(paths) as opened:

@@ -100,13 +100,13 @@ def commit_search(
 ) -> History:
     """A run directory such as a search leaves it, made by a fake trainer."""
     paths = RunPaths(directory)
-    claim = acquire(paths, this_process(), say=lambda _message: None)
+    claim = acquire(paths, this_process())
     store = RunStore(paths, "search", signature="0" * 64, claim=claim)
     stage = make_stage(seed=seed, generations=generations, **settings)
     history = stage.start()
     for step in range(1, (until or generations) + 1):
         history = stage.advance(history, lambda: False)
-        store.commit(step, partial(stage.save, history))
+        store.commit(step, partial(stage.save, history), stage.summary(history))
         store.prune(step)
     claim.release()
     return history

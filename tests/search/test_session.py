@@ -12,6 +12,7 @@ from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import DamagedError, DataError, EmtnasError, InputError, StartOverError
 from emtnas_hpc.pipeline import run_stages
 from emtnas_hpc.runner.attempts import read_attempts
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.device import choose_device
@@ -30,7 +31,6 @@ class Told:
         self.listeners = Callbacks(
             lambda progress: (self.steps.append(progress.step), on_step(progress.step)),
             lambda _phase, _task: None,
-            self.said.append,
         )
 
 
@@ -51,7 +51,7 @@ def request_of(experiment_of, data_dir, tmp_path):
 
 def search(request, told=None):
     told = told or Told()
-    with StopRequest() as stop:
+    with log_to(told.said.append), StopRequest() as stop:
         return run_stages(request, told.listeners, stop)
 
 
@@ -245,20 +245,17 @@ def test_when_all_commits_are_damaged_nothing_is_overwritten(copy_of):
     assert commits(request) == [2, 3]
 
 
-def test_repeating_the_newest_generation_gives_the_same_bits(copy_of, data_dir):
-    request, said = copy_of("whole"), []
-    comparison = repeat_newest(request.paths, data_dir, "cpu", mend="prepare it", say=said.append)
+def test_repeating_the_newest_generation_gives_the_same_bits(copy_of, data_dir, caplog):
+    request = copy_of("whole")
+    comparison = repeat_newest(request.paths, data_dir, "cpu", mend="prepare it")
     assert (comparison.step, comparison.difference) == (3, None)
-    assert said[-1] == "repeating generations 3 to 3"
+    assert caplog.messages[-1] == "repeating generations 3 to 3"
 
 
-def test_a_run_with_one_commit_is_repeated_from_its_beginning(copy_of, data_dir):
-    request, said = copy_of("stopped1"), []
-    assert (
-        repeat_newest(request.paths, data_dir, "cpu", mend="prepare it", say=said.append).difference
-        is None
-    )
-    assert said[-1] == "repeating generations 1 to 1"
+def test_a_run_with_one_commit_is_repeated_from_its_beginning(copy_of, data_dir, caplog):
+    request = copy_of("stopped1")
+    assert repeat_newest(request.paths, data_dir, "cpu", mend="prepare it").difference is None
+    assert caplog.messages[-1] == "repeating generations 1 to 1"
 
 
 def test_two_searches_of_different_seeds_differ_and_the_first_difference_is_named(
@@ -287,7 +284,7 @@ def test_a_damaged_commit_is_not_compared(copy_of):
 
 def test_a_run_that_has_committed_nothing_cannot_be_repeated(request_of, data_dir):
     with pytest.raises(InputError, match="nothing has been committed yet"):
-        repeat_newest(request_of().paths, data_dir, "cpu", mend="prepare it", say=print)
+        repeat_newest(request_of().paths, data_dir, "cpu", mend="prepare it")
 
 
 def without_data(request):

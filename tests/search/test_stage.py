@@ -203,6 +203,6 @@ def test_phases_are_told_in_the_order_in_which_they_happen(tmp_path):
 def test_what_is_told_of_a_generation_is_plain_json():
     stage = make_stage(generations=4, true_fitness_every=3)
     history = stage.advance(stage.start(), never)
-    told = stage.summary(history)
+    told = stage.readings(history)
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     assert told["tasks"]["task0"]["true_fitness"] is None

@@ -9,6 +9,7 @@ from stand_ins import StandIns, queue_line, record_job
 from emtnas_hpc.checkpoint.ownership import this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import SchedulerError
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.slurm.cancel import cancel_jobs, flag_cancelled
 from emtnas_hpc.slurm.jobs import read_flag
 
@@ -39,7 +40,8 @@ def _cancel(*runs: RunPaths, flag: Callable[[], None] = lambda: None) -> list[st
         return runs
 
     lock = runs[0].jobs.lock
-    cancel_jobs(lock, flagged, said.append)
+    with log_to(said.append):
+        cancel_jobs(lock, flagged)
     return said
 
 
@@ -148,7 +150,8 @@ def test_a_launch_that_is_under_way_is_waited_for_and_its_jobs_cancelled(
             marked.append(run.cancelled.exists())
             return [run]
 
-        cancel_jobs(lock, mark, say)
+        with log_to(say):
+            cancel_jobs(lock, mark)
     waiting, cancelling = said
     assert waiting == "waiting until a `launch` or `resume` of the experiment has ended"
     assert cancelling == "cancelling job 5"

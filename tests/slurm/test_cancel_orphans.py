@@ -5,6 +5,7 @@ from stand_ins import StandIns
 
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import SchedulerError
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.slurm.cancel import cancel_orphans
 from emtnas_hpc.slurm.queue import QueuedJob
 
@@ -19,7 +20,8 @@ RUN = RunPaths(Path("runs/a/seed-0"))
 
 def _cancel(jobs: list[QueuedJob], **options: float) -> list[str]:
     said: list[str] = []
-    cancel_orphans(RUN, (), jobs, said.append, alone=True, **options)
+    with log_to(said.append):
+        cancel_orphans(RUN, (), jobs, alone=True, **options)
     return said
 
 
@@ -54,8 +56,8 @@ def test_what_is_refused_again_and_again_is_said_once(stand_ins: StandIns) -> No
     stand_ins.queue(LINES[0])
     stand_ins.write("scancel", "echo 'Access denied' >&2; exit 1")
     said: list[str] = []
-    with pytest.raises(SchedulerError):
-        cancel_orphans(RUN, (), JOBS[:1], said.append, alone=True, patience_s=2)
+    with log_to(said.append), pytest.raises(SchedulerError):
+        cancel_orphans(RUN, (), JOBS[:1], alone=True, patience_s=2)
     assert said[1:] == ["scancel refused: Access denied"]
     assert stand_ins.calls.count("scancel 1") > 2
 

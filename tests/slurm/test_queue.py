@@ -62,8 +62,8 @@ HEADING = "JOBID|NAME|STATE|REASON|RESTART_COUNT|START_TIME|END_TIME|DEPENDENCY|
 
 
 def parsed(*lines: str) -> tuple[Queue, list[str]]:
-    said: list[str] = []
-    return parse_queue("\n".join(lines) + "\n", said.append), said
+    queue = parse_queue("\n".join(lines) + "\n")
+    return queue, [queue.notice] if queue.notice else []
 
 
 def test_a_line_that_is_none_of_a_jobs_is_skipped_and_said() -> None:

@@ -56,7 +56,7 @@ def test_a_run_is_finished_when_its_last_retraining_is(tmp_path: Path) -> None:
     assert _told(done) == [("search", 3, 3, True), (FIRST, 2, 2, True), (SECOND, 2, 2, True)]
     assert done.active_stage.name == SECOND
     assert all(stage.test_accuracy for stage in done.stages[1:])
-    assert [stage.task for stage in done.stages] == ["", "cifar10", "cifar100"]
+    assert [list(stage.accuracies) for stage in done.stages[1:]] == [["cifar10"], ["cifar100"]]
 
 
 def test_a_run_whose_search_alone_is_finished_goes_on_with_its_retrainings(tmp_path: Path) -> None:

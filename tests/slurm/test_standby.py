@@ -6,6 +6,7 @@ import pytest
 from stand_ins import StandIns, queue_line, record_job
 
 from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.slurm.jobs import JobEnvironment, JobSpec, read_records
 from emtnas_hpc.slurm.profile import Profile
 from emtnas_hpc.slurm.standby import RETRY_S, StandbyKeeper, cancel_standby
@@ -30,8 +31,8 @@ def sbatch(stand_ins: StandIns) -> StandIns:
 ME = JobEnvironment("7", "a-name")
 
 
-def keep_spare(run: RunPaths, say: Callable[[str], None]) -> None:
-    StandbyKeeper(run, REQUEST, ME, say).ensure()
+def keep_spare(run: RunPaths, report: Callable[[str], None]) -> None:
+    StandbyKeeper(run, REQUEST, ME, report).ensure()
 
 
 def _submissions(stand_ins: StandIns) -> list[str]:
@@ -148,7 +149,7 @@ def test_only_what_waits_behind_this_job_is_cancelled_where_another_carries_the_
     ]
     states = ("RUNNING", "PENDING", "RUNNING", "PENDING", "PENDING")
     stand_ins.queue(*map(queue_line, jobs, states))
-    cancel_standby(run, ME, lambda _: None, own=True)
+    cancel_standby(run, ME, own=True)
     assert stand_ins.calls[-1] == "scancel 8 9"
 
 
@@ -192,7 +193,8 @@ def test_a_queue_that_cannot_be_asked_is_no_reason_to_stop(
     record_job(run, "7")
     said: list[str] = []
     keep_spare(run, said.append)
-    cancel_standby(run, ME, said.append)
+    with log_to(said.append):
+        cancel_standby(run, ME)
     assert [message.partition(":")[0] for message in said] == [
         "no spare was submitted, trying again later",
         "the spare was not cancelled",
@@ -207,12 +209,13 @@ def test_the_spares_of_a_run_are_cancelled_and_no_job_that_runs(
         queue_line(me, "RUNNING"), queue_line(spare, "PENDING"), queue_line(second, "PENDING")
     )
     said: list[str] = []
-    cancel_standby(run, ME, said.append)
+    with log_to(said.append):
+        cancel_standby(run, ME)
     assert stand_ins.calls[-1] == "scancel 8 9"
     assert said == ["cancelled the spare 8, 9"]
 
 
 def test_without_spares_nothing_is_cancelled(run: RunPaths, stand_ins: StandIns) -> None:
     stand_ins.queue(queue_line(record_job(run, "7"), "RUNNING"))
-    cancel_standby(run, ME, pytest.fail)
+    cancel_standby(run, ME)
     assert [call.split()[0] for call in stand_ins.calls] == ["squeue"]

@@ -118,7 +118,7 @@ def test_progress_is_told_and_the_work_left_estimated(tmp_path: Path, stand_ins:
     seed = _one(_table(_run(tmp_path, 0, until=2)))
     assert seed.run.search is not None
     assert (seed.run.search.step, seed.run.search.n_steps) == (2, 5)
-    assert len(seed.run.search.true_fitness) == 2
+    assert len(seed.run.search.accuracies) == 2
     assert seed.seconds > 0
     assert seed.ahead.seconds == pytest.approx(3 * seed.seconds)
 

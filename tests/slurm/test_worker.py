@@ -56,8 +56,8 @@ class Launched:
         )
         self.slurm = slurm
         self._patch = patch
-        claim = acquire(self.run, this_process(), say=pytest.fail)
-        store_experiment(self.run, plan_search(self.search, print), claim)
+        claim = acquire(self.run, this_process())
+        store_experiment(self.run, plan_search(self.search), claim)
         claim.release()
         request = JobSpec(profile=Profile(), data=str(data_dir), device="cpu", mend="prepare it")
         write_job_spec(self.run.jobs, request, "launch")
@@ -77,7 +77,7 @@ class Launched:
         def progress(progress: Progress) -> None:
             act(progress.step)
 
-        listeners = Callbacks(progress, lambda _phase, _task: None, worker.say)
+        listeners = Callbacks(progress, lambda _phase, _task: None)
         self._patch.setattr(worker, "log_callbacks", lambda: listeners)
 
     def start(self) -> None:
@@ -139,7 +139,7 @@ def test_a_job_carries_a_seed_to_the_end_of_the_foreground_and_cancels_its_spare
     assert "torch" in attempt.provenance
     assert attempt.has_owned
     alone = dataclasses.replace(launched.search, paths=RunPaths(tmp_path / "alone"))
-    quiet = Callbacks(lambda _: None, lambda _phase, _task: None, lambda _: None)
+    quiet = Callbacks(lambda _: None, lambda _phase, _task: None)
     with StopRequest() as stop:
         assert run_stages(alone, quiet, stop) is Outcome.DONE
     assert compare_newest(launched.run, alone.paths).difference is None
@@ -261,7 +261,7 @@ def test_a_job_that_was_superseded_leaves_mark_and_spare_to_the_new_owner(
     launched: Launched,
 ) -> None:
     def take_over(_step: int) -> None:
-        acquire(launched.run, this_process(), say=pytest.fail, take_over=True)
+        acquire(launched.run, this_process(), take_over=True)
 
     launched.at_every_step(take_over)
     for _ in range(4):

@@ -56,7 +56,7 @@ def _commit_and_resume(
     name: str, trainings: list[Training], directory: Path, repetitions: int, target: int
 ) -> list[Row]:
     paths = RunPaths(directory)
-    claim = acquire(paths, this_process(), say=_ignore)
+    claim = acquire(paths, this_process())
     store = RunStore(paths, "search", signature="bench", claim=claim)
 
     def write(into: Path) -> None:
@@ -64,7 +64,7 @@ def _commit_and_resume(
             save_weights(training.state(), into / f"task-{task}.pt")
 
     def resume() -> None:
-        commit = store.newest(say=_ignore)
+        commit = store.newest()
         if commit is None:
             raise RuntimeError("the commit just made is not there")
         for task, training in enumerate(trainings):
@@ -75,7 +75,7 @@ def _commit_and_resume(
         commits.append(timed(partial(store.commit, step, write)))
         store.prune(step)
         resumes.append(timed(resume))
-    newest = store.newest(say=_ignore)
+    newest = store.newest()
     size = sum(file.stat().st_size for file in newest.directory.iterdir()) if newest else 0
     return [
         Row(f"{name}: size of a commit", "MB", size / 1e6),
@@ -85,7 +85,3 @@ def _commit_and_resume(
             for what, times in (("commit", commits), ("resume", resumes))
         ),
     ]
-
-
-def _ignore(_warning: str) -> None:
-    """Nobody else is here to be warned of."""

@@ -5,7 +5,7 @@ import pytest
 from stand_ins import StandIns
 
 from emtnas_hpc.checkpoint.paths import seed_run
-from emtnas_hpc.slurm.doctor import probe_workspace, run_probe_job
+from emtnas_hpc.slurm.doctor import probe_folder
 from emtnas_hpc.slurm.jobs import JobSpec
 from emtnas_hpc.slurm.profile import Profile
 from emtnas_hpc.slurm.submit import sbatch_text
@@ -34,11 +34,8 @@ def script(stand_ins: StandIns, runs: Path) -> str:
     stand_ins.queue()
     stand_ins.write("srun", "")
     stand_ins.write("sbatch", f'cat "$2" > {found}; echo "7;cluster"')
-    with probe_workspace(runs) as place:
-        assert (
-            run_probe_job(place, PROFILE, "look", lambda _job: True, minutes=2, patience_s=1)
-            is None
-        )
+    with probe_folder(runs) as probe:
+        assert probe.run_job(PROFILE, patience_s=1) is None
     assert stand_ins.calls[-1] == "scancel 7"
     return found.read_text()
 
@@ -51,12 +48,12 @@ def _options(script: str) -> dict[str, str]:
 
 
 def test_a_doctors_job_asks_for_what_those_of_launch_do(script: str, runs: Path) -> None:
-    request = JobSpec(profile=PROFILE, data="/data", device="auto", mend="")
-    launched = sbatch_text(seed_run(runs, "cifar", 0), request)
+    spec = JobSpec(profile=PROFILE, data="/data", device="auto", mend="")
+    launched = sbatch_text(seed_run(runs, "cifar", 0), spec)
     ours, theirs = _options(script), _options(launched)
     assert ours.keys() == theirs.keys()
     assert {name for name, value in ours.items() if value != theirs[name]} == OWN
-    assert ours["--job-name"] == "emtnas-doctor-look"
+    assert ours["--job-name"] == "emtnas-doctor"
     before = script.split("\nsrun")[0].partition("# setup")[2]
     assert before == launched.split("\nsrun")[0].partition("# setup")[2]
 
@@ -65,4 +62,4 @@ def test_a_folder_may_be_called_anything_that_is_no_pattern(script: str, runs: P
     assert Path(_options(script)["--output"]).parent.parent == runs
     [command] = [line for line in script.splitlines() if line.startswith("srun ")]
     words = shlex.split(command)
-    assert (words[-1], Path(words[-2]).parent) == ("look", runs)
+    assert Path(words[-1]).parent == runs
