@@ -323,10 +323,10 @@ def _read_stage(stage: StagePaths) -> StageProgress | None:
         summary.step,
         summary.n_steps,
         math.nan if summary.seconds is None else summary.seconds,
-        summary.finished,
-        summary.n_bytes,
-        accuracies,
-        tuple(diverged),
+        finished=summary.finished,
+        n_bytes=summary.n_bytes,
+        accuracies=accuracies,
+        diverged=tuple(diverged),
     )
 
 

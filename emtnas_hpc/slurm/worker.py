@@ -1,7 +1,11 @@
 """What a job does from its start to its end: the only place where that order is decided."""
 
 import logging
-from collections.abc import Sequence
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from emtnas_hpc.checkpoint.ownership import Owner, read_owner, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
@@ -9,10 +13,10 @@ from emtnas_hpc.errors import EmtnasError, InputError, OwnedError, SchedulerErro
 from emtnas_hpc.pipeline import pending_stages, run_stages
 from emtnas_hpc.runner.attempts import Attempt, Event, read_attempts
 from emtnas_hpc.runner.context import Reason, RunContext, end_recorded, log_to
-from emtnas_hpc.runner.loop import Outcome
+from emtnas_hpc.runner.loop import Outcome, Progress
 from emtnas_hpc.runner.signals import ReceivedSignal, StopRequest
 from emtnas_hpc.search.run_dir import read_stored
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.session import Callbacks, RunSpec
 from emtnas_hpc.settings.names import StoredExperiment
 from emtnas_hpc.slurm.crash_loop import find_crash_loop
 from emtnas_hpc.slurm.job import JobSignalPolicy
@@ -29,7 +33,6 @@ from emtnas_hpc.slurm.jobs import (
     time_limit,
     write_flag,
 )
-from emtnas_hpc.slurm.logs import log_callbacks, print_line
 from emtnas_hpc.slurm.queue import Queue, read_queue
 from emtnas_hpc.slurm.standby import StandbyKeeper, cancel_standby
 
@@ -216,3 +219,46 @@ class Worker:
         if self._standby:
             self._standby.ensure()
         return None
+
+
+_STDOUT = 1
+
+
+def print_line(message: str) -> None:
+    """Prints a line with its time; a signal handler may do so in the middle of another one."""
+    line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(message.split())}\n"
+    with suppress(OSError):
+        os.write(_STDOUT, line.encode())
+
+
+def log_callbacks() -> Callbacks:
+    """Print a line a step."""
+    return Callbacks(_print_progress, lambda _phase, _task: None)
+
+
+def _print_progress(progress: Progress) -> None:
+    what, news = _news(progress.readings)
+    print_line(f"{what} {progress.step}/{progress.n_steps}, {progress.seconds:.1f} s: {news}")
+
+
+def _news(summary: Mapping[str, Any]) -> tuple[str, str]:
+    """What the steps are called, and what is new after one."""
+    if "retraining" in summary:
+        accuracy = _percent({"accuracy": summary["accuracy"], "test": summary["test_accuracy"]})
+        news = "diverged" if summary.get("diverged") else accuracy
+        return f"{summary['retraining']}: epoch {summary['epoch']}, step", news
+    tasks: Mapping[str, Any] = summary["tasks"]
+    each = (f"{name} {_fitness(task)}" for name, task in tasks.items())
+    return "generation", "; ".join(each)
+
+
+def _fitness(task: Mapping[str, Any]) -> str:
+    if task["loss"] is None:
+        return "diverged"
+    return _percent({"fitness": task["fitness"], "true": task["true_fitness"]})
+
+
+def _percent(values: Mapping[str, float | None]) -> str:
+    """Nothing is said of what was not measured, or is no number."""
+    known = (f"{name} {100 * value:.2f}" for name, value in values.items() if value is not None)
+    return ", ".join(known)

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from emtnas_hpc.runner.loop import Progress
-from emtnas_hpc.slurm.logs import log_callbacks, print_line
+from emtnas_hpc.slurm.worker import log_callbacks, print_line
 
 
 def _line(capfd: pytest.CaptureFixture[str]) -> str:
