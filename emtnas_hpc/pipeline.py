@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ from emtnas_hpc.settings.names import (
     dump_stored,
     rename,
 )
-from emtnas_hpc.space.architecture import Architecture, StemKind, decode, size_behind_stem
+from emtnas_hpc.space.architecture import Architecture, decode
 
 log = logging.getLogger(__name__)
 
@@ -146,31 +146,15 @@ def pending_stages(paths: RunPaths, experiment: Experiment, seed: int) -> tuple[
     return tuple(spec.stage_name for spec in specs if not is_retrained(paths, spec))
 
 
-@dataclass(frozen=True)
-class TrainingImages:
-    """What the work of training on a data set depends on.
-
-    Attributes:
-        n_images: that a retraining trains on.
-        first_size: edge in pixels behind the stem.
-        stem: of the networks.
-    """
-
-    n_images: int
-    first_size: int
-    stem: StemKind
-
-
-def open_transfers(spec: RunSpec) -> Mapping[str, TrainingImages]:
-    """Opens the data that only retrainings read, by name; before the search, lest it be in vain.
+def open_transfers(spec: RunSpec) -> None:
+    """Opens the data that only retrainings read; before the search, lest it be in vain.
 
     Raises:
         DataError: data is not there, or has no test set.
     """
     experiment = spec.experiment
     if not experiment.retraining.normal_cells:
-        return {}
-    found = {}
+        return
     for name in experiment.data_sets:
         if name not in experiment.tasks:
             images = experiment.task[name]
@@ -181,12 +165,6 @@ def open_transfers(spec: RunSpec) -> Mapping[str, TrainingImages]:
                 begun=images_retrained_on(spec.paths, name, images),
             )
             data.check_test_set()
-            found[name] = TrainingImages(
-                data.n_images("train") + data.n_images("val"),
-                size_behind_stem(data.image_size, data.stem),
-                data.stem,
-            )
-    return found
 
 
 def run_stages(

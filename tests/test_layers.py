@@ -50,16 +50,7 @@ LAYERS = {
         *("checkpoint", "settings"),
     },
     "slurm": {
-        *(
-            "progress",
-            "pipeline",
-            "retraining/record",
-            "search",
-            "runner",
-            "data",
-            "checkpoint",
-            "settings",
-        ),
+        *("progress", "pipeline", "search", "runner", "data", "checkpoint", "settings"),
     },
     # The former name of slurm, in jobs that were queued under it.
     "cluster": {"slurm"},

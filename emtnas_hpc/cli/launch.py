@@ -1,13 +1,12 @@
-"""`launch`: a search as SLURM jobs that carry every seed to its end."""
+"""`launch`: a search as SLURM jobs that bring every seed to its end."""
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
-from emtnas_hpc.checkpoint.paths import RunPaths, seed_run
-from emtnas_hpc.cli.launch_view import print_json, print_launched, print_proposals
+from emtnas_hpc.checkpoint.paths import seed_run
+from emtnas_hpc.cli.events import Who
+from emtnas_hpc.cli.launch_view import print_json, print_launched, print_plans
 from emtnas_hpc.cli.options import (
     DEFAULT_EXPERIMENT,
     DataOption,
@@ -27,33 +26,21 @@ from emtnas_hpc.cli.options import (
     make_job_options,
     parse_seeds,
 )
-from emtnas_hpc.cli.runs import (
-    Folders,
-    Named,
-    find_other_run,
-    has_work,
-    load_named,
-    said_of,
-)
+from emtnas_hpc.cli.seeds import PlacedSeed, Placement, load_named
 from emtnas_hpc.data.opening import opened_once
-from emtnas_hpc.errors import DamagedError, DataError, EmtnasError, StorageError, StoredError, shown
-from emtnas_hpc.pipeline import open_transfers
-from emtnas_hpc.search.assembly import SearchPlan
+from emtnas_hpc.errors import EmtnasError, shown
 from emtnas_hpc.search.environment import check_device_name
-from emtnas_hpc.search.run_dir import refuse_other_settings
-from emtnas_hpc.search.session import RunSpec, plan_seeds
-from emtnas_hpc.settings.experiment import Experiment
+from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
-from emtnas_hpc.settings.names import rename
-from emtnas_hpc.slurm.fit import JobOptions, resolve
+from emtnas_hpc.slurm.fit import resolve
 from emtnas_hpc.slurm.jobs import JobSpec
-from emtnas_hpc.slurm.launch import Launched, Seed
+from emtnas_hpc.slurm.launch import Launched, Seed, read_seeds
 from emtnas_hpc.slurm.launch import launch as submit_seeds
-from emtnas_hpc.slurm.plan import LaunchPlan, PlannedSeed, plan_launch
-from emtnas_hpc.slurm.profile import Resolved
-from emtnas_hpc.slurm.queue import read_queue
-from emtnas_hpc.slurm.reconcile import State
+from emtnas_hpc.slurm.plan import LaunchPlan, plan_launch, with_disk_warnings
+from emtnas_hpc.slurm.queue import Queue, read_queue
 from emtnas_hpc.slurm.submit import refuse_path
+
+log = logging.getLogger(__name__)
 
 
 def launch(
@@ -77,182 +64,105 @@ def launch(
     Repeated, it submits nothing twice: a seed that is done, in the queue or cancelled is left
     alone, one that stopped or failed is taken up.
     """
-    order = LaunchOrder(
-        experiment,
-        tuple(set_),
-        name,
-        parse_seeds(seeds),
-        runs,
-        data,
-        check_device_name(device),
-        make_job_options(profile, partition, time, gpus, sbatch),
+    numbers, device = parse_seeds(seeds), check_device_name(device)
+    resolved = resolve(make_job_options(profile, partition, time, gpus, sbatch))
+    queue = ask_queue()
+    data = data.absolute()
+    hint = prepare_hint(experiment, set_, data)
+    spec = JobSpec(
+        profile=resolved.profile, data=str(data), device=device, mend=hint, filled=resolved.filled
     )
-    launch_seeds(order, dry_run=dry_run, as_json=json_)
-
-
-@dataclass(frozen=True)
-class LaunchOrder:
-    """The arguments of `launch`, as the user gave them."""
-
-    experiment: str
-    overrides: tuple[str, ...]
-    name: str | None
-    seeds: tuple[int, ...]
-    runs: Path
-    data: Path
-    device: str
-    wishes: JobOptions
-
-
-def launch_seeds(order: LaunchOrder, *, dry_run: bool, as_json: bool) -> None:
-    """Carries out an order.
-
-    Raises:
-        EmtnasError: something is refused; before SLURM is asked to submit, nothing is changed.
-    """
-    resolved = resolve(order.wishes)
-    queue = read_queue(say)
+    placement = Placement(experiment, runs, other_names=name is None)
+    plans = []
     with opened_once():
-        proposals = [
-            plan_launch(group[0].experiment, resolved, group, queue)
-            for group in _all_groups(order, resolved)
-        ]
-    carry_out(proposals, resuming=False, dry_run=dry_run, as_json=as_json)
+        for named in load_named(experiment, set_, name):
+            folder = named.experiment.name
+            wanted = [
+                PlacedSeed(
+                    named,
+                    RunSpec(named.experiment, seed, seed_run(runs, folder, seed), data, device),
+                    Who(seed, folder),
+                )
+                for seed in numbers
+            ]
+            for group in place(wanted, placement, spec):
+                plans.append(plan_launch(resolved, group, read_seeds(group, queue)))
+    carry_out(plans, resuming=False, dry_run=dry_run, as_json=json_)
 
 
-def _all_groups(order: LaunchOrder, resolved: Resolved) -> list[list[Seed]]:
-    """The seeds of all experiments, no run directory twice."""
-    folders = Folders(order.experiment)
-    found = []
-    for named in load_named(order.experiment, order.overrides, order.name):
-        for group in _groups(order, named, resolved):
-            here = replace(named, experiment=group[0].experiment)
-            found.append([seed for seed in group if folders.is_new(seed.run.directory, here)])
-    return [group for group in found if group]
+def ask_queue() -> Queue:
+    """The user's jobs; what squeue printed besides them is told."""
+    queue = read_queue()
+    if queue.notice:
+        log.info(queue.notice)
+    return queue
 
 
-def _groups(order: LaunchOrder, named: Named, resolved: Resolved) -> Iterator[list[Seed]]:
-    """An experiment's seeds, those of one folder together."""
-    experiment = named.experiment
-    request = JobSpec(
-        profile=resolved.profile,
-        data=str(order.data.absolute()),
-        device=order.device,
-        mend=prepare_hint(order.experiment, order.overrides, order.data.absolute()),
-        filled=resolved.filled,
-    )
-    runs = {seed: seed_run(order.runs, experiment.name, seed) for seed in order.seeds}
-    for run in runs.values():
-        refuse_path(run)
-    if order.name is None:
-        runs |= _elsewhere(experiment, runs, order.runs, request)
-    by_name: dict[str, dict[int, RunPaths]] = {}
-    for seed, run in runs.items():
-        by_name.setdefault(run.directory.parent.name, {})[seed] = run
-    for name, some in by_name.items():
-        yield make_seeds(rename(experiment, name), some, request)
-
-
-def _elsewhere(
-    experiment: Experiment, runs: Mapping[int, RunPaths], below: Path, request: JobSpec
-) -> dict[int, RunPaths]:
-    """Seeds whose very search is finished under another name, which is said."""
-    plans: Mapping[int, SearchPlan] = {}
-    with suppress(DataError):  # whether that matters is found out in their directories
-        plans = _plans(experiment, runs, request)
-    found = {}
-    for seed, run in runs.items():
-        spec = _spec(experiment, seed, run, request)
-        if (other := find_other_run(spec, below, plans.get(seed))) is not None:
-            refuse_path(other)
-            found[seed] = other
-            say(f"{experiment.name} seed {seed}: {said_of(other)}")
-    return found
-
-
-def _plans(
-    experiment: Experiment, runs: Mapping[int, RunPaths], request: JobSpec
-) -> dict[int, SearchPlan]:
-    """Opens all data of an experiment."""
-    specs = [_spec(experiment, seed, run, request) for seed, run in runs.items()]
-    with prepare_hints(request.mend):
-        plans = plan_seeds(specs)
-        open_transfers(specs[0])
-    return plans
-
-
-def _spec(experiment: Experiment, seed: int, run: RunPaths, request: JobSpec) -> RunSpec:
-    return RunSpec(experiment, seed, run, request.data_dir, request.device)
-
-
-def make_seeds(experiment: Experiment, runs: dict[int, RunPaths], request: JobSpec) -> list[Seed]:
-    """Opens the data and looks into the run directories of an experiment's seeds.
+def place(wanted: Sequence[PlacedSeed], placement: Placement, spec: JobSpec) -> list[list[Seed]]:
+    """The seeds of one experiment, those of one folder together.
 
     Raises:
         DataError: data is missing that one of them needs.
         InputError: a run directory was made with other settings; one that cannot be read is left
             alone later on, and keeps no other from its jobs.
     """
-    try:
-        plans = _plans(experiment, runs, request)
-    except DataError:
-        if any(has_work(run, experiment, seed) for seed, run in runs.items()):
-            raise
-        return [Seed(run, experiment, None, request) for run in runs.values()]
-    for note in dict.fromkeys(note for plan in plans.values() for note in plan.notes):
-        say(note)
-    for seed, run in runs.items():
-        with suppress(StorageError, DamagedError, StoredError):
-            refuse_other_settings(run, plans[seed])
-    return [Seed(run, experiment, plans[seed], request) for seed, run in runs.items()]
+    for seed in wanted:
+        refuse_path(seed.spec.paths)
+    with prepare_hints(spec.mend):
+        placed = placement.place(wanted, needs_data=True)
+    for seed in placed:
+        if seed.moved:
+            refuse_path(seed.spec.paths)
+            log.info(f"{seed.who}: {seed.said}")
+    for note in dict.fromkeys(note for seed in placed if seed.plan for note in seed.plan.notes):
+        log.info(note)
+    by_folder: dict[Path, list[Seed]] = {}
+    for seed in placed:
+        run, experiment = seed.spec.paths, seed.spec.experiment
+        folder = by_folder.setdefault(run.directory.parent, [])
+        folder.append(Seed(run, experiment, seed.plan, spec))
+    return list(by_folder.values())
 
 
-def carry_out(
-    proposals: Sequence[LaunchPlan], *, resuming: bool, dry_run: bool, as_json: bool
-) -> None:
-    """Shows what is proposed, and does it unless this is a dry run.
+def carry_out(plans: Sequence[LaunchPlan], *, resuming: bool, dry_run: bool, as_json: bool) -> None:
+    """Shows what is planned, and does it unless this is a dry run.
 
     Raises:
-        EmtnasError: something is refused, or a seed could not be read; all others are carried on.
+        EmtnasError: something is refused, or a seed could not be read; the others are submitted.
     """
+    plans = with_disk_warnings(plans)
     if not as_json:
-        print_proposals(proposals, with_script=dry_run)
+        print_plans(plans, with_script=dry_run)
+    rows = [row for plan in plans for row in plan.seeds]
     launched: list[Launched] = []
     try:
         if not dry_run:
-            seeds = [row.seed for proposal in proposals for row in proposal.seeds]
-            submit_seeds(seeds, say, launched, resuming=resuming)
+            submit_seeds([row.seed for row in rows], launched, resuming=resuming)
     except BaseException:
         # What was submitted is in the queue, whatever came after it.
-        _print(proposals, [each for each in launched if each.jobs], dry_run, as_json)
+        _print([each for each in launched if each.jobs], plans, dry_run, as_json)
         raise
-    _print(proposals, launched, dry_run, as_json)
-    rows = [row for proposal in proposals for row in proposal.seeds] if dry_run else launched
-    _refuse_unreadable(rows)
-
-
-def _refuse_unreadable(rows: Sequence[PlannedSeed | Launched]) -> None:
-    """Says in a line each which seeds were not submitted since they could not be read."""
-    lines = [
+    _print(launched, plans, dry_run, as_json)
+    unreadable = [
         f"{shown(row.seed.run.directory)} is left alone: {row.decision.why}"
-        for row in rows
-        if row.decision.state == State.UNREADABLE.value
+        for row in (rows if dry_run else launched)
+        if row.decision.is_unreadable
     ]
-    for line in lines[:-1]:
-        say(f"error: {line}")
-    if lines:
-        raise EmtnasError(lines[-1])
+    refuse(unreadable)
 
 
 def _print(
-    proposals: Sequence[LaunchPlan], launched: Sequence[Launched], dry_run: bool, as_json: bool
+    launched: Sequence[Launched], plans: Sequence[LaunchPlan], dry_run: bool, as_json: bool
 ) -> None:
     if as_json:
-        print_json(proposals, launched, with_script=dry_run)
+        print_json(plans, launched, with_script=dry_run)
     else:
         print_launched(launched)
 
 
-def say(message: str) -> None:
-    """Tells the user what takes a while."""
-    print(message, file=sys.stderr, flush=True)
+def refuse(lines: Sequence[str]) -> None:
+    """Fails with these lines, if there are any."""
+    for line in lines[:-1]:
+        log.error(f"error: {line}")
+    if lines:
+        raise EmtnasError(lines[-1])

@@ -5,32 +5,35 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from emtnas_hpc.cli.console import format_duration, make_table, open_screen
-from emtnas_hpc.slurm.estimate import finish
 from emtnas_hpc.slurm.launch import Launched
-from emtnas_hpc.slurm.plan import LaunchPlan, PlannedSeed, with_room
+from emtnas_hpc.slurm.plan import LaunchPlan, PlannedSeed
 from emtnas_hpc.slurm.profile import SHIPPED_DEFAULT
 from emtnas_hpc.slurm.reconcile import Action
 from emtnas_hpc.slurm.slurm import format_limit
 from emtnas_hpc.slurm.submit import sbatch_text
 
 
-def print_proposals(proposals: Sequence[LaunchPlan], *, with_script: bool) -> None:
+def print_plans(plans: Sequence[LaunchPlan], *, with_script: bool) -> None:
     """Prints what would be done, and why.
 
     Args:
-        proposals: of one experiment each.
+        plans: of one experiment each.
         with_script: whether to print what sbatch would be given for the first seed of each.
     """
     screen = open_screen()
-    for proposal in with_room(proposals):
-        _print_proposal(screen, proposal)
-        script = _script(proposal)
-        if with_script and script:
+    for plan in plans:
+        screen.print(plan.experiment.name, markup=False, style="bold")
+        screen.print(_job_table(plan))
+        screen.print()
+        screen.print(_seed_table(plan))
+        screen.print()
+        for note in (*_notes(plan), *(f"warning: {line}" for line in plan.warnings)):
+            screen.print(note, markup=False, soft_wrap=True)
+        if with_script and (script := _script(plan)):
             screen.print(script, markup=False, soft_wrap=True)
 
 
@@ -38,22 +41,24 @@ def print_launched(launched: Sequence[Launched]) -> None:
     """Prints what was done about each seed."""
     screen = open_screen()
     for each in launched:
-        line = f"{_name(each)}: {each.decision.action.value}{_about(each)}"
+        directory = each.seed.run.directory
+        name = f"{directory.parent.name}, seed {directory.name.removeprefix('seed-')}"
+        line = f"{name}: {each.decision.action.value}{_about(each)}"
         screen.print(line, markup=False, soft_wrap=True)
 
 
 def print_json(
-    proposals: Sequence[LaunchPlan], launched: Sequence[Launched], *, with_script: bool
+    plans: Sequence[LaunchPlan], launched: Sequence[Launched], *, with_script: bool
 ) -> None:
     """Prints plan and outcome as one JSON document."""
     done = {each.seed.run.directory: each for each in launched}
-    values = [_values(proposal, done, with_script) for proposal in with_room(proposals)]
+    values = [_values(plan, done, with_script) for plan in plans]
     print(json.dumps({"experiments": values}, indent=2, allow_nan=False))
 
 
-def requested(proposal: LaunchPlan) -> dict[str, tuple[object, str]]:
+def _job_options(plan: LaunchPlan) -> dict[str, tuple[object, str]]:
     """What the jobs ask for, by name: the value and its origin; what is left open is left out."""
-    profile, origins = proposal.resolved.profile, proposal.resolved.origins
+    profile, origins = plan.resolved.profile, plan.resolved.origins
     values: dict[str, object] = profile.model_dump(mode="json", exclude={"sbatch"})
     values["time"] = format_limit(profile.time)
     values |= {f"sbatch.{name}": value for name, value in profile.sbatch.items()}
@@ -64,37 +69,26 @@ def requested(proposal: LaunchPlan) -> dict[str, tuple[object, str]]:
     }
 
 
-def _print_proposal(screen: Console, proposal: LaunchPlan) -> None:
-    screen.print(proposal.experiment.name, markup=False, style="bold")
-    screen.print(_request_table(proposal))
-    screen.print()
-    screen.print(_seed_table(proposal))
-    screen.print()
-    for note in (*_notes(proposal), *(f"warning: {line}" for line in proposal.warnings)):
-        screen.print(note, markup=False, soft_wrap=True)
-
-
-def _request_table(proposal: LaunchPlan) -> Table:
+def _job_table(plan: LaunchPlan) -> Table:
     table = make_table()
     for heading in ("a job asks for", "value", "from"):
         table.add_column(heading)
-    for name, (value, origin) in requested(proposal).items():
+    for name, (value, origin) in _job_options(plan).items():
         shown = "; ".join(value) if isinstance(value, list) else str(value)
-        table.add_row(name, _plain(shown), _plain(origin))
-    pace = proposal.pace
-    table.add_row("a generation", format_duration(pace.value), _plain(pace.origin))
-    table.add_row("a commit", _size(proposal.commit.value), _plain(proposal.commit.origin))
+        table.add_row(name, escape(shown), escape(origin))
+    table.add_row("a generation", format_duration(plan.pace.value), escape(plan.pace.origin))
+    table.add_row("a commit", _size(plan.commit.value), escape(plan.commit.origin))
     return table
 
 
-def _seed_table(proposal: LaunchPlan) -> Table:
+def _seed_table(plan: LaunchPlan) -> Table:
     table = make_table()
     table.add_column("seed", justify="right")
     table.add_column("is")
     for heading in ("generation", "to go", "a job holds", "jobs", "work"):
         table.add_column(heading, justify="right")
     table.add_column("will be")
-    for row in proposal.seeds:
+    for row in plan.seeds:
         table.add_row(*_cells(row))
     return table
 
@@ -108,48 +102,43 @@ def _cells(row: PlannedSeed) -> list[str]:
         n_jobs = "-" if plan.n_jobs is None else str(plan.n_jobs)
         holds = str(min(plan.per_job, plan.left)) if plan.left else "-"
         jobs = [holds, n_jobs, format_duration(plan.seconds)]
-    return [seed, decision.state, str(plan.generation), str(plan.left), *jobs, _plain(will)]
+    return [seed, decision.state, str(plan.generation), str(plan.left), *jobs, escape(will)]
 
 
-def _notes(proposal: LaunchPlan) -> list[str]:
+def _notes(plan: LaunchPlan) -> list[str]:
     notes = []
-    plans = [row.plan for row in proposal.submitted]
-    if any(plan.seconds for plan in plans) and all(plan.n_jobs is not None for plan in plans):
-        end = time.strftime("%a %d %b %Y, %H:%M", time.localtime(finish(time.time(), plans)))
-        notes.append(f"Without any waiting in the queue the last seed ends on {end}.")
-    if guessed := _guessed(proposal):
-        longest = max(row.guessed_s for row in proposal.submitted)
-        notes.append(
-            f"Of a seed's work {format_duration(longest)} are a guess, from what a generation "
-            f"takes: retraining that has not been measured yet ({', '.join(guessed)})."
-        )
-    notes.append(f"On the disk these runs will take up to {_size(proposal.disk_bytes)} more.")
+    seeds = [row.plan for row in plan.submitted]
+    names = (name for row in plan.submitted for name in row.unmeasured)
+    unmeasured = [name.removeprefix("retraining/") for name in dict.fromkeys(names)]
+    if any(seed.seconds for seed in seeds) and all(seed.n_jobs is not None for seed in seeds):
+        last = time.time() + max(seed.seconds for seed in seeds)
+        end = time.strftime("%a %d %b %Y, %H:%M", time.localtime(last))
+        what = "search" if unmeasured else "seed"
+        notes.append(f"Without any waiting in the queue the last {what} ends on {end}.")
+    if unmeasured:
+        notes.append(f"Retraining: unknown until the first epoch ({', '.join(unmeasured)}).")
+    notes.append(f"On the disk these runs will take up to {_size(plan.disk_bytes)} more.")
     return notes
 
 
-def _guessed(proposal: LaunchPlan) -> list[str]:
-    names = (name for row in proposal.submitted for name in row.guessed)
-    return [name.removeprefix("retraining/") for name in dict.fromkeys(names)]
-
-
-def _script(proposal: LaunchPlan) -> str:
-    if not proposal.submitted:
+def _script(plan: LaunchPlan) -> str:
+    if not plan.submitted:
         return ""
-    seed = proposal.submitted[0].seed
-    return sbatch_text(seed.run, seed.request)
+    seed = plan.submitted[0].seed
+    return sbatch_text(seed.run, seed.spec)
 
 
-def _values(proposal: LaunchPlan, done: dict[Any, Launched], with_script: bool) -> dict[str, Any]:
-    script = {"sbatch": _script(proposal)} if with_script else {}
-    asked = requested(proposal).items()
+def _values(plan: LaunchPlan, done: dict[Any, Launched], with_script: bool) -> dict[str, Any]:
+    script = {"sbatch": _script(plan)} if with_script else {}
+    asked = _job_options(plan).items()
     return {
-        "name": proposal.experiment.name,
+        "name": plan.experiment.name,
         "request": {name: {"value": v, "origin": origin} for name, (v, origin) in asked},
-        "seconds_per_generation": vars(proposal.pace),
-        "commit_bytes": vars(proposal.commit),
-        "disk_bytes": proposal.disk_bytes,
-        "seeds": [_seed_values(row, done.get(row.seed.run.directory)) for row in proposal.seeds],
-        "warnings": list(proposal.warnings),
+        "seconds_per_generation": vars(plan.pace),
+        "commit_bytes": vars(plan.commit),
+        "disk_bytes": plan.disk_bytes,
+        "seeds": [_seed_values(row, done.get(row.seed.run.directory)) for row in plan.seeds],
+        "warnings": list(plan.warnings),
         **script,
     }
 
@@ -163,33 +152,24 @@ def _seed_values(row: PlannedSeed, launched: Launched | None) -> dict[str, Any]:
         "why": decision.why,
         "action": decision.action.value,
         "plan": vars(row.plan),
-        "guessed_stages": list(row.guessed),
-        "guessed_seconds": row.guessed_s,
+        # Earlier versions guessed the time of retrainings; readers find the keys that they know.
+        "guessed_stages": list(row.unmeasured),
+        "guessed_seconds": 0.0,
         "disk_bytes": row.disk_bytes,
         "jobs": [record.job_id for record in launched.jobs] if launched else [],
     }
-
-
-def _name(launched: Launched) -> str:
-    directory = launched.seed.run.directory
-    return f"{directory.parent.name}, seed {directory.name.removeprefix('seed-')}"
 
 
 def _about(launched: Launched) -> str:
     decision = launched.decision
     if decision.action is Action.LEAVE:
         return f", {decision.state}" + (f": {decision.why}" if decision.why else "")
-    if decision.action is Action.TOP_UP:
-        return f": {', '.join(str(record.job_id) for record in launched.jobs) or 'none'}"
-    first, *spares = [str(record.job_id) for record in launched.jobs]
-    behind = f", {', '.join(spares)} behind it" if spares else ""
-    return f": job {first}{behind}"
+    ids = [str(record.job_id) for record in launched.jobs]
+    if decision.action is Action.ADD_STANDBY:
+        return f": {', '.join(ids) or 'none'}"
+    first, *behind = ids
+    return f": job {first}" + (f", {', '.join(behind)} behind it" if behind else "")
 
 
 def _size(n_bytes: float) -> str:
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
-
-
-def _plain(text: str) -> str:
-    """Text that is not to be read as markup."""
-    return escape(text)

@@ -4,9 +4,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -33,29 +32,18 @@ from emtnas_hpc.cli.options import (
     check_parallel,
     parse_seeds,
 )
-from emtnas_hpc.cli.runs import (
-    Folders,
-    Named,
-    SeedOrder,
-    find_other_run,
-    has_work,
-    load_named,
-    said_of,
-)
+from emtnas_hpc.cli.seeds import Named, PlacedSeed, Placement, load_named
 from emtnas_hpc.data.opening import opened_once
-from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, StoredError
-from emtnas_hpc.pipeline import open_transfers, pending_stages, run_stages
+from emtnas_hpc.errors import InputError, StorageError
+from emtnas_hpc.pipeline import pending_stages, run_stages
 from emtnas_hpc.progress import stages_of
 from emtnas_hpc.runner.context import RunContext
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
-from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.environment import check_device_name
-from emtnas_hpc.search.run_dir import refuse_other_settings
-from emtnas_hpc.search.session import RunSpec, plan_seeds
+from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
-from emtnas_hpc.settings.names import rename
 from emtnas_hpc.slurm.jobs import read_flag
 
 
@@ -114,11 +102,11 @@ class RunOrder:
         """What to type to prepare the data."""
         return prepare_hint(self.experiment, self.overrides, self.data)
 
-    def jobs(self, named: Named, *, one_of_several: bool) -> list[SeedOrder]:
+    def jobs(self, named: Named, *, one_of_several: bool) -> list[PlacedSeed]:
         """All seeds of an experiment."""
         name = named.experiment.name
         return [
-            SeedOrder(
+            PlacedSeed(
                 named,
                 RunSpec(
                     named.experiment,
@@ -133,74 +121,32 @@ class RunOrder:
             for seed in self.seeds
         ]
 
-    def child_command(self, job: SeedOrder) -> list[str]:
+    def child_command(self, job: PlacedSeed) -> list[str]:
         """The command that carries out one job and tells its events on stdout."""
         where = ["--runs", str(self.runs), "--data", str(self.data), "--device", self.device]
-        name = ["--name", job.request.experiment.name]
-        which = [*name, "--seeds", f"{job.request.seed},", *["--take-over"] * self.take_over]
+        name = ["--name", job.spec.experiment.name]
+        which = [*name, "--seeds", f"{job.spec.seed},", *["--take-over"] * self.take_over]
         # Without -P a file of the user's named like a module of ours would be imported.
         program = [sys.executable, "-P", "-m", "emtnas_hpc", *["--debug"] * self.debug, "run"]
         return [*program, *job.named.typed.words, *which, *where, "--events"]
 
 
 def place_all(
-    by_experiment: Sequence[Sequence[SeedOrder]], order: RunOrder, listener: Listener
-) -> list[SeedOrder]:
+    by_experiment: Sequence[Sequence[PlacedSeed]], order: RunOrder, listener: Listener
+) -> list[PlacedSeed]:
     """The seeds of all experiments, no run directory twice."""
-    folders = Folders(order.experiment)
-    return [
-        seed
-        for some in by_experiment
-        for seed in _place(some, order, listener)
-        if folders.is_new(
-            seed.request.paths.directory, replace(seed.named, experiment=seed.request.experiment)
-        )
-    ]
-
-
-def _place(seeds: Sequence[SeedOrder], order: RunOrder, listener: Listener) -> list[SeedOrder]:
-    """The seeds of one experiment, each in the directory that it is carried on in.
-
-    What is refused is refused before the first seed has searched for days.
-    """
-    first = seeds[0]
-    tell = of_experiment(first.who.experiment, listener)
-    try:
-        with log_to_listener(first.who.seed, tell), prepare_hints(order.prepare_hint):
-            plans = plan_seeds([seed.request for seed in seeds])
-            open_transfers(first.request)
-    except DataError:
-        placed = _placed(seeds, order, {}, tell)
-        if first.who.experiment and any(map(_has_work, placed)):
-            raise
-        return placed  # it may be finished; if not, its own start says what is missing
-    placed = _placed(seeds, order, plans, tell)
-    for seed in placed:
-        # One that cannot be read is refused by its own start, and keeps no other from its search.
-        with suppress(StorageError, DamagedError, StoredError):
-            refuse_other_settings(seed.request.paths, plans[seed.request.seed])
-    return placed
-
-
-def _placed(
-    seeds: Sequence[SeedOrder],
-    order: RunOrder,
-    plans: Mapping[int, SearchPlan],
-    tell: Listener,
-) -> list[SeedOrder]:
+    placement = Placement(order.experiment, order.runs, other_names=not order.name)
     placed = []
-    for seed in seeds:
-        spec = seed.request
-        if not order.name and (found := find_other_run(spec, order.runs, plans.get(spec.seed))):
-            tell(Event(spec.seed, "message", text=said_of(found)))
-            experiment = rename(spec.experiment, found.directory.parent.name)
-            seed = replace(seed, request=replace(spec, paths=found, experiment=experiment))
-        placed.append(seed)
+    for seeds in by_experiment:
+        first = seeds[0].who
+        tell = of_experiment(first.experiment, listener)
+        with log_to_listener(first.seed, tell), prepare_hints(order.prepare_hint):
+            ready = placement.place(seeds, needs_data=bool(first.experiment))
+        for seed in ready:
+            if seed.moved:
+                tell(Event(seed.who.seed, "message", text=seed.said))
+            placed.append(seed)
     return placed
-
-
-def _has_work(seed: SeedOrder) -> bool:
-    return has_work(seed.request.paths, seed.request.experiment, seed.request.seed)
 
 
 def refuse_unwritable(requests: Sequence[RunSpec], runs: Path) -> None:
@@ -240,7 +186,7 @@ def _run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
     steps = {job.who: job.named.experiment.search.generations for job in jobs}
     with open_display(steps) as listener:
         jobs = place_all(by_experiment, order, listener)
-        refuse_unwritable([job.request for job in jobs], order.runs)
+        refuse_unwritable([job.spec for job in jobs], order.runs)
         if order.parallel > 1 and len(jobs) > 1:
             commands = {job.who: order.child_command(job) for job in jobs}
             code = run_in_children(commands, order.parallel, listener)
@@ -252,14 +198,14 @@ def _run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
         # pandas, which a search has no use for.
         from emtnas_hpc.cli.report import print_report
 
-        print_report([job.request.paths.directory for job in jobs], as_json=as_json)
+        print_report([job.spec.paths.directory for job in jobs], as_json=as_json)
     return code
 
 
 _RunSeed: TypeAlias = Callable[[RunSpec, Listener, StopRequest], int]
 
 
-def _run_one_by_one(jobs: Sequence[SeedOrder], order: RunOrder, listener: Listener) -> int:
+def _run_one_by_one(jobs: Sequence[PlacedSeed], order: RunOrder, listener: Listener) -> int:
     """A seed that fails does not keep the others from their search; a stop ends all."""
     run_seed: _RunSeed = prepare_hints(order.prepare_hint)(_run_seed)
     if len(jobs) > 1:
@@ -268,7 +214,7 @@ def _run_one_by_one(jobs: Sequence[SeedOrder], order: RunOrder, listener: Listen
     with StopRequest() as stop:
         for job in jobs:
             tell = of_experiment(job.who.experiment, listener)
-            codes.append(console.STOPPED if stop.requested else run_seed(job.request, tell, stop))
+            codes.append(console.STOPPED if stop.requested else run_seed(job.spec, tell, stop))
             tell(Event(job.who.seed, "end"))
     return console.combine(codes)
 

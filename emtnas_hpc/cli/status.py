@@ -6,7 +6,8 @@ import re
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +17,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from emtnas_hpc.checkpoint.paths import SEARCH
 from emtnas_hpc.cli.console import format_duration, make_table, one_line, open_screen
 from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption
+from emtnas_hpc.cli.runs import find_runs
 from emtnas_hpc.slurm.queue import Accounts
 from emtnas_hpc.slurm.reconcile import State
 from emtnas_hpc.slurm.snapshot import StageProgress
@@ -38,11 +41,9 @@ def status(
     searches run, in the foreground as well, and without SLURM. What may not be read is shown as
     unreadable, with whom it belongs to.
     """
-    from emtnas_hpc.cli.runs import find_runs
-
     directories = find_runs(run, runs)
     if watch and not json_:
-        watch_status(directories)
+        _watch(directories)
     else:
         print_status(directories, as_json=json_)
 
@@ -73,56 +74,56 @@ _STYLES = {
 _WITHOUT_RECIPE = re.compile(r"retraining/(.+?-n\d+)-")
 
 
-def picture(overview: StatusTable, screen: Console) -> Group:
+def _render(table: StatusTable, screen: Console) -> Group:
     """The table, its notes and its legend; where the screen is narrow, one thing below another."""
-    notes = [note for seed in overview.seeds for note in _notes(seed)]
-    if overview.remark:
-        notes.append(Text(one_line(overview.remark)))
-    table = _table(overview, narrow=screen.width < _WIDE)
-    return Group(table, Text(), *notes, Text(_legend(overview), "dim"))
+    notes = [note for seed in table.seeds for note in _notes(seed)]
+    if table.remark:
+        notes.append(Text(one_line(table.remark)))
+    cells = _cell_table(table, narrow=screen.width < _WIDE)
+    return Group(cells, Text(), *notes, Text(_legend(table), "dim"))
 
 
-def _legend(overview: StatusTable) -> str:
-    tested = any(tests(seed) for seed in overview.seeds)
-    partly = any(_is_partly_known(seed) for seed in overview.seeds)
+def _legend(table: StatusTable) -> str:
+    tested = any(_tests(seed) for seed in table.seeds)
+    partly = any(_is_partly_known(seed) for seed in table.seeds)
     return _TEST * tested + _PARTLY * partly + _LEGEND
 
 
-def _table(overview: StatusTable, *, narrow: bool) -> Table:
-    tested = any(tests(seed) for seed in overview.seeds)
+def _cell_table(table: StatusTable, *, narrow: bool) -> Table:
+    tested = any(_tests(seed) for seed in table.seeds)
     shown = [heading for heading in _COLUMNS if tested or heading != "test %"]
     if narrow:
         shown.remove("s/step")
-    table = make_table()
-    table.add_column("run", overflow="fold")
+    grid = make_table()
+    grid.add_column("run", overflow="fold")
     if not narrow:
-        table.add_column("state", no_wrap=True)
+        grid.add_column("state", no_wrap=True)
     for heading in shown:
         breakable = heading in _BREAKABLE
-        table.add_column(heading, justify="right", no_wrap=not breakable, overflow="fold")
-    for seed in overview.seeds:
+        grid.add_column(heading, justify="right", no_wrap=not breakable, overflow="fold")
+    for seed in table.seeds:
         cells = _narrow_cells(seed) if narrow else _cells(seed)
-        table.add_row(*_first_cells(seed, narrow), *(Text(cells[heading]) for heading in shown))
-    return table
+        grid.add_row(*_first_cells(seed, narrow), *(Text(cells[heading]) for heading in shown))
+    return grid
 
 
 def _first_cells(seed: SeedStatus, narrow: bool) -> list[Text]:
-    state = seed.standing.state
+    state = seed.status.state
     name, shown = Text(_name(seed)), Text(state.value, _STYLES.get(state, ""))
     return [Text("\n").join([name, shown])] if narrow else [name, shown]
 
 
 def _name(seed: SeedStatus) -> str:
-    directory = seed.sight.paths.directory
+    directory = seed.run.paths.directory
     return "/".join(directory.parts[-2:])
 
 
 def _cells(seed: SeedStatus) -> dict[str, str]:
-    silent_s = seed.sight.evidence.silent_s
+    silent_s = seed.run.silent_s
     return {
         "stage": " ".join(_stage(seed)),
-        "true %": ", ".join(_percents(accuracies(seed))) or "-",
-        "test %": ", ".join(_percents(tests(seed).items())) or "-",
+        "true %": ", ".join(_percents(_true_fitness(seed).items())) or "-",
+        "test %": ", ".join(_percents(_tests(seed).items())) or "-",
         "s/step": "-" if math.isnan(seed.seconds) else f"{seed.seconds:.1f}",
         "left": ", ".join(_left(seed, format_duration)),
         "jobs": str(seed.n_jobs),
@@ -133,13 +134,13 @@ def _cells(seed: SeedStatus) -> dict[str, str]:
 
 def _narrow_cells(seed: SeedStatus) -> dict[str, str]:
     """Each a few lines high; a test accuracy stands beside the true one of its task."""
-    cells, tested = _cells(seed), tests(seed)
+    cells, tested = _cells(seed), _tests(seed)
     pace = [] if math.isnan(seed.seconds) else [f"{cells['s/step']} s"]
-    in_order = (tested.pop(name, None) for name, _value in accuracies(seed))
+    in_order = (tested.pop(name, None) for name, _value in _true_fitness(seed).items())
     return {
         **cells,
         "stage": "\n".join([*_stage(seed), *pace]),
-        "true %": "\n".join(_percents(accuracies(seed))) or "-",
+        "true %": "\n".join(_percents(_true_fitness(seed).items())) or "-",
         "test %": "\n".join([*map(_percent, in_order), *_percents(tested.items())]) or "-",
         "left": "\n".join(_left(seed, _roughly)),
     }
@@ -147,7 +148,7 @@ def _narrow_cells(seed: SeedStatus) -> dict[str, str]:
 
 def _stage(seed: SeedStatus) -> tuple[str, str]:
     """The stage under way without the label of its recipe, and how far it is."""
-    stage = seed.sight.under_way
+    stage = seed.run.active_stage
     short = _WITHOUT_RECIPE.match(stage.name)
     n_steps = "?" if stage.n_steps is None else stage.n_steps
     return short[1] if short else stage.name, f"{stage.step}/{n_steps}"
@@ -174,45 +175,29 @@ def _roughly(seconds: float) -> str:
     return " ".join(format_duration(seconds).split()[:2])
 
 
-def accuracies(seed: SeedStatus) -> list[tuple[str, float | None]]:
-    """The best true accuracy so far of every task, in [0, 1].
-
-    None where none was measured, nan where the search diverged.
-    """
-    progress = seed.sight.progress
-    if progress is None:
-        return []
-    return [
-        (name, math.nan if task.diverged else task.accuracy)
-        for name, task in progress.tasks.items()
-    ]
+def _true_fitness(seed: SeedStatus) -> Mapping[str, float | None]:
+    """The best true accuracy so far of every task, as the search has it."""
+    return seed.run.search.accuracies if seed.run.search else {}
 
 
-def tests(seed: SeedStatus) -> dict[str, float]:
+def _tests(seed: SeedStatus) -> dict[str, float]:
     """The best test accuracy of every task of which a network was trained to its end, in [0, 1].
 
     It is nan where all of them diverged.
     """
     found: dict[str, list[float]] = defaultdict(list)
-    for stage in seed.sight.stages:
-        if stage.test_accuracy is not None:
-            found[stage.task].append(stage.test_accuracy)
+    for stage in seed.run.stages:
+        for task, accuracy in stage.accuracies.items():
+            if stage.name != SEARCH and accuracy is not None:
+                found[task].append(accuracy)
     return {
         task: max((value for value in values if not math.isnan(value)), default=math.nan)
         for task, values in found.items()
     }
 
 
-def diverged(seed: SeedStatus) -> list[str]:
-    """What of it diverged, in words: the search of a task, or a retraining."""
-    progress = seed.sight.progress
-    searches = (
-        f"the search of {name} diverged in {task.diverged}"
-        for name, task in (progress.tasks.items() if progress else ())
-        if task.diverged
-    )
-    stages = (f"{stage.name} diverged" for stage in seed.sight.stages if stage.diverged)
-    return [*searches, *stages]
+def _diverged(seed: SeedStatus) -> list[str]:
+    return [line for stage in seed.run.stages for line in stage.diverged]
 
 
 def _percents(accuracies: Iterable[tuple[str, float | None]]) -> list[str]:
@@ -227,113 +212,89 @@ def _percent(fraction: float | None) -> str:
 
 
 def _notes(seed: SeedStatus) -> list[Text]:
-    standing, warning = seed.standing, seed.sight.warning
-    about = [f"{standing.state.value}: {one_line(standing.reason)}"] if standing.reason else []
-    about += [f"{what}: no result, and in no mean of a report" for what in diverged(seed)]
-    if warning and standing.state is not State.DONE:
+    status, warning = seed.status, seed.run.warning
+    about = [f"{status.state.value}: {one_line(status.reason)}"] if status.reason else []
+    about += [f"{what}: no result, and in no mean of a report" for what in _diverged(seed)]
+    if warning and status.state is not State.DONE:
         about.append(f"warning: {one_line(warning)}")
     return [Text(f"{_name(seed)} {line}") for line in about]
+
+
+def print_status(directories: Sequence[Path], *, as_json: bool) -> None:
+    """Prints the status of these run directories on stdout, and on stderr what went wrong."""
+    table = read_status_table(directories)
+    _complain(table, set())
+    if as_json:
+        print(json.dumps(_values(table), indent=2, allow_nan=False))
+    else:
+        screen = open_screen()
+        screen.print(_render(table, screen))
 
 
 _EVERY_S = 10.0
 
 
-def print_status(directories: Sequence[Path], *, as_json: bool) -> None:
-    """Prints the status of these run directories on stdout, and on stderr what went wrong."""
-    overview = read_status_table(directories)
-    _complain(overview, set())
-    if as_json:
-        # Imported here: it brings all formats of the report along.
-        from emtnas_hpc.report.render import plain
-
-        print(json.dumps(plain(_values(overview)), indent=2, allow_nan=False))
-    else:
-        screen = open_screen()
-        screen.print(picture(overview, screen))
-
-
-def watch_status(directories: Sequence[Path], *, every_s: float = _EVERY_S) -> None:
+def _watch(directories: Sequence[Path]) -> None:
     """Shows the status until nothing moves or Ctrl-C: in place on a terminal, else repeated."""
-    screen = open_screen()
+    screen, accounts = open_screen(), Accounts()
     told: set[str] = set()
-    try:
-        if not screen.is_terminal:
-            _repeat(directories, told, every_s, lambda overview: _print_dated(overview, screen))
-            return
-        with Live(console=screen, auto_refresh=False) as live:
-            _repeat(
-                directories,
-                told,
-                every_s,
-                lambda overview: live.update(picture(overview, screen), refresh=True),
-            )
-    except KeyboardInterrupt:
-        return  # the way out of it
+    in_place = Live(console=screen, auto_refresh=False) if screen.is_terminal else nullcontext()
+    with suppress(KeyboardInterrupt), in_place as live:
+        while True:
+            table = read_status_table(directories, accounts)
+            _complain(table, told)
+            if live is not None:
+                live.update(_render(table, screen), refresh=True)
+            else:
+                screen.print(time.strftime("%Y-%m-%d %H:%M:%S"))
+                screen.print(_render(table, screen))
+                screen.print()
+                sys.stdout.flush()
+            if not table.moves:
+                return
+            time.sleep(_EVERY_S)
 
 
-def _repeat(
-    directories: Sequence[Path],
-    told: set[str],
-    every_s: float,
-    show: Callable[[StatusTable], None],
-) -> None:
-    accounts = Accounts()
-    while True:
-        overview = read_status_table(directories, accounts)
-        _complain(overview, told)
-        show(overview)
-        if not overview.moves:
-            return
-        time.sleep(every_s)
-
-
-def _print_dated(overview: StatusTable, screen: Console) -> None:
-    screen.print(time.strftime("%Y-%m-%d %H:%M:%S"))
-    screen.print(picture(overview, screen))
-    screen.print()
-    sys.stdout.flush()
-
-
-def _complain(overview: StatusTable, told: set[str]) -> None:
+def _complain(table: StatusTable, told: set[str]) -> None:
     """Says on stderr what went wrong, unless that has been said."""
-    for problem in overview.problems:
+    for problem in table.problems:
         if problem not in told:
             told.add(problem)
             print(one_line(problem), file=sys.stderr)
 
 
-def _values(overview: StatusTable) -> dict[str, Any]:
+def _values(table: StatusTable) -> dict[str, Any]:
     return {
-        "seeds": [_seed_values(seed) for seed in overview.seeds],
-        "problems": [*overview.problems, *([overview.remark] if overview.remark else [])],
+        "seeds": [_seed_values(seed) for seed in table.seeds],
+        "problems": [*table.problems, *([table.remark] if table.remark else [])],
     }
 
 
 def _seed_values(seed: SeedStatus) -> dict[str, Any]:
-    job = seed.standing.job
+    run, job, search = seed.run, seed.status.job, seed.run.search
     return {
-        "directory": seed.sight.paths.directory,
-        "state": seed.standing.state.value,
-        "reason": seed.standing.reason,
-        "warning": seed.sight.warning,
-        "stage": seed.sight.under_way.name,
-        "stages": [_stage_values(stage) for stage in seed.sight.stages],
-        "generation": seed.sight.generation,
-        "n_generations": seed.sight.n_generations,
-        "true_fitness": dict(accuracies(seed)),
-        "test_accuracy": tests(seed),
-        "diverged": diverged(seed),
-        "seconds_per_step": seed.seconds,
-        "seconds_left": seed.ahead.seconds,
+        "directory": str(run.paths.directory),
+        "state": seed.status.state.value,
+        "reason": seed.status.reason,
+        "warning": run.warning,
+        "stage": run.active_stage.name,
+        "stages": [_stage_values(stage) for stage in run.stages],
+        "generation": search.step if search else 0,
+        "n_generations": search.n_steps if search else None,
+        "true_fitness": {name: _number(value) for name, value in _true_fitness(seed).items()},
+        "test_accuracy": {name: _number(value) for name, value in _tests(seed).items()},
+        "diverged": _diverged(seed),
+        "seconds_per_step": _number(seed.seconds),
+        "seconds_left": _number(seed.ahead.seconds),
         "unmeasured_stages": list(seed.ahead.unmeasured),
         "n_jobs_left": seed.plan.n_jobs if seed.plan else None,
         "n_jobs": seed.n_jobs,
         "n_requeues": seed.n_requeues,
-        "heartbeat_age_s": seed.sight.evidence.silent_s,
+        "heartbeat_age_s": run.silent_s,
         "job": {"id": job.job_id, "state": job.state, "reason": job.reason, "nodes": job.nodes}
         if job
         else None,
-        "jobs_in_queue": [each.job_id for each in seed.sight.evidence.jobs or ()],
+        "jobs_in_queue": [each.job_id for each in run.jobs or ()],
     }
 
 
@@ -343,7 +304,12 @@ def _stage_values(stage: StageProgress) -> dict[str, Any]:
         "step": stage.step,
         "n_steps": stage.n_steps,
         "finished": stage.finished,
-        "seconds_per_step": stage.seconds,
-        "test_accuracy": stage.test_accuracy,
-        "diverged": stage.diverged,
+        "seconds_per_step": _number(stage.seconds),
+        "test_accuracy": _number(stage.test_accuracy),
+        "diverged": bool(stage.diverged),
     }
+
+
+def _number(value: float | None) -> float | None:
+    """JSON has neither nan nor infinity."""
+    return value if value is not None and math.isfinite(value) else None

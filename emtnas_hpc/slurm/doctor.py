@@ -147,13 +147,16 @@ class Doctor:
 
 def _check_queue() -> Iterator[CheckResult]:
     """What squeue prints besides jobs, or instead of them; nothing where all is well."""
-    said: list[str] = []
+    notice = ""
     try:
-        read_queue(said.append).without_doubt()
+        queue = read_queue()
+        notice = queue.notice
+        queue.without_doubt()
     except SchedulerError as error:
         advice = "nothing is submitted or cancelled as long as jobs cannot be told from that"
         yield wrong("queue", str(error), advice)
-    yield from (warning("queue", line, _SKIPPED) for line in said)
+    if notice:
+        yield warning("queue", notice, _SKIPPED)
 
 
 class ProbeFolder:
@@ -195,9 +198,9 @@ class ProbeFolder:
         job_id = self._submit(profile)
         try:
             end = time.monotonic() + patience_s
-            beside: set[str] = set()
+            notices: set[str] = set()
             while True:
-                queue = read_queue(beside=beside)
+                queue = read_queue(notices)
                 job = next((job for job in queue if job.job_id == job_id), None)
                 if job is None:
                     queue.without_doubt()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
 
-#: A scheduler that has not answered by then is left to the spare.
+#: If SLURM has not answered by then, the standby job goes on.
 PATIENCE_S = 30.0
 
 
@@ -38,7 +38,7 @@ def requeue(handler: Any, patience_s: float = PATIENCE_S) -> NoReturn:
         raise _refused("it was not started by submitit")
     _remove_leftovers()
     try:
-        with _patience(patience_s):
+        with _time_out(patience_s):
             handler(signal.SIGUSR2, None)
     except Exception as error:
         raise _refused(str(error) or type(error).__name__) from error
@@ -51,7 +51,7 @@ def _refused(reason: str) -> SchedulerError:
 
 
 def _remove_leftovers() -> None:
-    """A start that was killed while submitit wrote its pickle left a file that would stop it."""
+    """An attempt that was killed while submitit wrote its pickle left a file that would stop it."""
     folder = os.environ.get("SUBMITIT_FOLDER")
     if folder:
         for left in Path(folder.replace("%j", os.environ["SLURM_JOB_ID"])).glob("*.save_tmp"):
@@ -59,11 +59,11 @@ def _remove_leftovers() -> None:
 
 
 @contextmanager
-def _patience(seconds: float) -> Iterator[None]:
-    def give_up(_number: int, _frame: FrameType | None) -> None:
+def _time_out(seconds: float) -> Iterator[None]:
+    def fail(_number: int, _frame: FrameType | None) -> None:
         raise TimeoutError(f"no answer within {seconds:.0f} s")
 
-    before: Callable[..., Any] | int | None = signal.signal(signal.SIGALRM, give_up)
+    before: Callable[..., Any] | int | None = signal.signal(signal.SIGALRM, fail)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -73,32 +73,32 @@ def _patience(seconds: float) -> Iterator[None]:
 
 
 class JobSignalPolicy:
-    """SIGUSR2 stops; SIGTERM stops a run that was called off, and is otherwise waited out.
+    """SIGUSR2 stops; SIGTERM stops a cancelled run, and is otherwise waited out.
 
-    SIGTERM also comes before a preemption. A process that left by itself then would not be
+    SIGTERM also comes before a preemption. A process that ended by itself then would not be
     requeued; one that is killed at the end of the grace time is.
 
     Args:
-        called_off: whether the run was; asked when SIGTERM has come.
+        is_cancelled: whether the run is; asked when SIGTERM has come.
     """
 
     signals = (signal.SIGUSR2, signal.SIGTERM, signal.SIGCONT)
 
-    def __init__(self, called_off: Callable[[], bool]) -> None:
-        self._called_off = called_off
+    def __init__(self, is_cancelled: Callable[[], bool]) -> None:
+        self._is_cancelled = is_cancelled
         #: Told of every signal, once there is somewhere to write it down.
-        self.witness: Callable[[ReceivedSignal], None] = lambda _heard: None
+        self.witness: Callable[[ReceivedSignal], None] = lambda _received: None
 
-    def stops(self, heard: ReceivedSignal) -> bool:
+    def stops(self, received: ReceivedSignal) -> bool:
         """Whether this signal asks the run to stop."""
-        self.witness(heard)
-        if heard.number == signal.SIGTERM:
-            return self._called_off()
-        return heard.number == signal.SIGUSR2
+        self.witness(received)
+        if received.number == signal.SIGTERM:
+            return self._is_cancelled()
+        return received.number == signal.SIGUSR2
 
 
 class SeedJob:
-    """Carries a seed on; submitit pickles it, so it must stay small and stateless.
+    """Continues a seed; submitit pickles it, so it must stay small and stateless.
 
     Args:
         directory: of the run, absolute.
@@ -108,18 +108,18 @@ class SeedJob:
         self.directory = directory
 
     def __call__(self) -> None:
-        """Carries the seed on, and asks SLURM for another start if there is work left.
+        """Continues the seed, and asks SLURM to requeue the job if there is work left.
 
         Raises:
-            SchedulerError: there is, but SLURM refused; a spare goes on.
+            SchedulerError: there is, but SLURM refused; a standby job goes on.
             EmtnasError: of the search.
         """
         # submitit's own handler knows how to requeue, but not when it is safe.
         submitits = signal.getsignal(signal.SIGUSR2)
         run = RunPaths(Path(self.directory))
-        rule = JobSignalPolicy(run.cancelled.exists)
-        with StopRequest(rule) as stop:
-            if _run_worker(run, stop, rule):
+        policy = JobSignalPolicy(run.cancelled.exists)
+        with StopRequest(policy) as stop:
+            if _run_worker(run, stop, policy):
                 with stop.deferred():
                     requeue(submitits)
         if callable(submitits):
@@ -133,10 +133,10 @@ class SeedJob:
         return DelayedSubmission(self)
 
 
-def _run_worker(run: RunPaths, stop: StopRequest, rule: JobSignalPolicy) -> bool:
+def _run_worker(run: RunPaths, stop: StopRequest, policy: JobSignalPolicy) -> bool:
     try:
         from emtnas_hpc.slurm.worker import run_worker
 
-        return run_worker(run, stop, rule)
+        return run_worker(run, stop, policy)
     except StoppedError:
         return not run.cancelled.exists()

@@ -7,7 +7,7 @@ import re
 import secrets
 import time
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated
@@ -22,29 +22,26 @@ from emtnas_hpc.checkpoint.paths import JobsPaths, RunPaths
 from emtnas_hpc.errors import EmtnasError, InputError, SchedulerError, shown
 from emtnas_hpc.search.environment import ANY_GPU
 from emtnas_hpc.slurm.profile import Profile
-from emtnas_hpc.slurm.queue import QueuedJob, knows_job
+from emtnas_hpc.slurm.queue import Queue, QueuedJob, knows_job, unreadable
 from emtnas_hpc.slurm.slurm import number
-
-# The jobs of a run as we know them: each is recorded before SLURM hears of it.
-#
-# A record without a job id is an intent: whoever wrote it died, or is about to hear SLURM's answer.
-# Its id is part of the job's name, so the job, if there is one, can still be found.
-
 
 _LONGEST_NAME = 40
 
 
 @dataclass(frozen=True)
 class JobRecord:
-    """A job that was, or is to be, submitted.
+    """A job of a run, recorded before SLURM hears of it.
+
+    A record is pending until SLURM's answer is in it. If the process that wrote it dies before,
+    its id, which is part of the job's name, still finds the job. A void one has no job.
 
     Attributes:
         intent: 8 hexadecimal digits, unique to this submission.
-        name: of the job; holds the intent.
+        name: of the job; holds the id.
         submitted: seconds since 1970 by the submitting machine's clock, to show.
         after: id of the job that it waits for, None for one that may begin at once.
         job_id: SLURM's answer; None while there is none.
-        void: the intent was given up: no job of that name is left.
+        void: whether SLURM has no job of that name.
     """
 
     intent: str
@@ -55,27 +52,21 @@ class JobRecord:
     void: bool = False
 
     @property
-    def open(self) -> bool:
-        """Whether it is not known what became of the intent."""
+    def pending(self) -> bool:
+        """Whether SLURM's answer is not known."""
         return self.job_id is None and not self.void
 
 
 def new_record(run: RunPaths, after: str | None) -> JobRecord:
-    """A record of a job that nobody has heard of yet.
-
-    Args:
-        run: that the job is to carry on.
-        after: id of the job that it is to wait for, if any.
-    """
+    """A pending record of a job that waits for another one, or for none."""
     intent = secrets.token_hex(4)
     return JobRecord(intent, job_name(run, intent), time.time(), after)
 
 
 def job_name(run: RunPaths, intent: str) -> str:
-    """`emtnas-<experiment>-s<seed>-<intent>`, with nothing in it that squeue would trip over."""
+    """`emtnas-<experiment>-s<seed>-<id>`, with nothing in it that squeue would trip over."""
     experiment = re.sub(r"[^A-Za-z0-9._-]+", "-", run.directory.parent.name)[:_LONGEST_NAME]
-    seed = run.directory.name.removeprefix("seed-")
-    return f"emtnas-{experiment}-s{seed}-{intent}"
+    return f"emtnas-{experiment}-s{run.seed}-{intent}"
 
 
 def write_record(jobs: JobsPaths, record: JobRecord) -> None:
@@ -90,14 +81,14 @@ def write_record(jobs: JobsPaths, record: JobRecord) -> None:
 
 
 def record_submitted(jobs: JobsPaths, record: JobRecord, job_id: str) -> JobRecord:
-    """Records SLURM's answer to an intent."""
+    """Adds SLURM's answer to a record."""
     record = replace(record, job_id=job_id)
     write_record(jobs, record)
     return record
 
 
 def void_record(jobs: JobsPaths, record: JobRecord) -> None:
-    """Records that an intent has no job; call it only once SLURM knows none of its name."""
+    """Marks a record as one without a job; call it only once SLURM knows none of its name."""
     write_record(jobs, replace(record, void=True))
 
 
@@ -108,25 +99,28 @@ def read_records(jobs: JobsPaths) -> Sequence[JobRecord]:
         InputError: one cannot be understood; to go on without it might submit a job twice.
         StorageError: the disk refused.
     """
-    return sorted((_read(path) for path in jobs.records()), key=_order)
+    return sorted((_read_record(path) for path in jobs.records()), key=_order)
 
 
 def read_readable_records(jobs: JobsPaths) -> tuple[Sequence[JobRecord], Sequence[str]]:
     """Those records that can be read, in that order, and why each of the others cannot.
 
     Raises:
-        StorageError: nobody can tell which there are.
+        StorageError: the folder of the records cannot be listed.
     """
     records, problems = [], []
     for path in jobs.records():
         try:
-            records.append(_read(path))
+            records.append(_read_record(path))
         except EmtnasError as error:
             problems.append(str(error))
     return sorted(records, key=_order), problems
 
 
-def _read(path: Path) -> JobRecord:
+_FIELDS = tuple(field.name for field in fields(JobRecord))
+
+
+def _read_record(path: Path) -> JobRecord:
     with storage_errors(path, "read"):
         text = path.read_bytes()
     try:
@@ -143,11 +137,51 @@ def _read(path: Path) -> JobRecord:
 
 
 def _order(record: JobRecord) -> tuple[bool, int, float, str]:
-    """Clocks of several machines only decide between intents."""
+    """Clocks of several machines only order records without a number."""
     return record.job_id is None, int(record.job_id or 0), float(record.submitted), record.intent
 
 
-_FIELDS = tuple(field.name for field in fields(JobRecord))
+def own_jobs(records: Sequence[JobRecord], queue: Sequence[QueuedJob]) -> tuple[QueuedJob, ...]:
+    """The jobs of these records in the queue, in the order of the records.
+
+    By name: it holds the record's id, and SLURM may give a job's number to another one day. Where
+    squeue shows less than the whole name, by the number and what is left of the name.
+
+    Raises:
+        SchedulerError: one of them may be there, but cannot be read.
+    """
+    by_name = {job.name: job for job in queue}
+    cut = (*queue, *queue.damaged) if isinstance(queue, Queue) else tuple(queue)
+    found = []
+    for record in records:
+        job = by_name.get(record.name) or _cut_short(record, cut)
+        if job is not None:
+            found.append(job)
+        elif isinstance(queue, Queue) and not record.void:
+            _refuse_doubt(record, queue)
+    return tuple(found)
+
+
+def _cut_short(record: JobRecord, jobs: Iterable[QueuedJob]) -> QueuedJob | None:
+    for job in jobs:
+        if job.name and job.job_id == record.job_id and record.name.startswith(job.name):
+            return replace(job, name=record.name)
+    return None
+
+
+def _refuse_doubt(record: JobRecord, queue: Queue) -> None:
+    """Refuses to call a job gone that may stand in a line that cannot be read."""
+    if queue.doubt:
+        raise SchedulerError(queue.doubt)
+    if queue.silent and record.job_id is not None:
+        raise SchedulerError(
+            f"squeue printed nothing, not even its heading, so what became of job {record.job_id} "
+            "is not known; try again later"
+        )
+    for job in queue.damaged:
+        is_number = record.job_id is None or record.job_id.startswith(job.job_id)
+        if is_number and record.name.startswith(job.name):
+            raise SchedulerError(unreadable(job))
 
 
 _HEADER = "# Written by emtnas-hpc launch and resume; the jobs of this run read it.\n"
@@ -161,7 +195,7 @@ class JobSpec(BaseModel):
         data: where prepared data sets are, an absolute path.
         device: auto, cpu, cuda or cuda:N.
         mend: the command that prepares the data, for messages.
-        filled: values of the profile that nobody asked for: they follow from the partition.
+        filled: values of the profile that the user did not give: they follow from the partition.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -182,29 +216,19 @@ class JobSpec(BaseModel):
         """Where prepared data sets are."""
         return Path(self.data)
 
-    @property
-    def limit_s(self) -> float:
-        """The time limit in seconds."""
-        return 60.0 * self.profile.time
 
-
-def write_job_spec(jobs: JobsPaths, request: JobSpec, token: str) -> None:
-    """Writes the request of a run's jobs, durably.
-
-    Args:
-        jobs: of the run.
-        request: that holds from now on.
-        token: of the writing process.
+def write_job_spec(jobs: JobsPaths, spec: JobSpec, token: str) -> None:
+    """Writes the specification of a run's jobs, durably; `token` is the writing process's.
 
     Raises:
         StorageError: the disk refused.
     """
     make_directory(jobs.directory)
-    write_file(jobs.request, _HEADER + tomli_w.dumps(request.model_dump(mode="json")), token)
+    write_file(jobs.request, _HEADER + tomli_w.dumps(spec.model_dump(mode="json")), token)
 
 
 def read_job_spec(jobs: JobsPaths) -> JobSpec | None:
-    """The request of a run's jobs; None if it was never launched.
+    """The specification of a run's jobs; None if it was never launched.
 
     Raises:
         InputError: the file is there but cannot be understood.
@@ -225,18 +249,13 @@ def read_job_spec(jobs: JobsPaths) -> JobSpec | None:
 
 
 def read_flag(path: Path) -> str | None:
-    """The reason that a mark gives, on one line; None where there is no mark."""
+    """The reason in a flag file, on one line; None where there is no such file."""
     content = read_if_there(path)
     return None if content is None else " ".join(content.decode(errors="replace").split())
 
 
 def write_flag(path: Path, reason: str, token: str) -> None:
-    """Sets a mark, durably.
-
-    Args:
-        path: of the mark.
-        reason: in words, on one line.
-        token: of the writing process.
+    """Sets a flag, durably; `token` is the writing process's.
 
     Raises:
         StorageError: the disk refused.
@@ -285,7 +304,7 @@ def job_environment(environment: Mapping[str, str] = os.environ) -> JobEnvironme
 def predecessors(job: JobEnvironment, records: Sequence[JobRecord]) -> frozenset[str]:
     """The jobs that this one waited for, and those that they had waited for in their turn.
 
-    By SLURM's word and by our own records, in which this job's id may not stand yet.
+    SLURM and our own records tell; this job's id may not be in its record yet.
     """
     waited = {record.job_id: record.after for record in records}
     mine = (record.after for record in records if record.name == job.name)
@@ -300,7 +319,7 @@ def predecessors(job: JobEnvironment, records: Sequence[JobRecord]) -> frozenset
 
 
 def gone_jobs(ended: frozenset[str] = frozenset()) -> JobIsGone:
-    """Answers whether an owner's job is gone.
+    """Tells whether an owner's job is gone.
 
     One that is requeued, suspended or still completing is not: it goes on, or may be writing.
 
@@ -324,7 +343,7 @@ class TimeLimit:
     """When a job's time is over, by this process's own clock.
 
     Attributes:
-        end: on that clock; infinite where there is no limit, or nobody can tell.
+        end: on that clock; infinite where there is no limit, or it is not known.
         lead_s: how long before it SLURM's signal comes, at the latest.
         clock: seconds, monotonic.
     """

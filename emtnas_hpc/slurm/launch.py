@@ -1,7 +1,8 @@
-"""Submits what is to be submitted of several seeds, once, whoever else is at it or died at it."""
+"""Submits what is missing of several seeds: repeated, or after a crash, nothing twice."""
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +30,6 @@ from emtnas_hpc.errors import (
 )
 from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_dir import (
-    read_stored,
     store_experiment,
     store_what_may_change,
     with_what_may_change,
@@ -40,100 +40,37 @@ from emtnas_hpc.slurm.jobs import (
     JobRecord,
     JobSpec,
     gone_jobs,
+    own_jobs,
     read_flag,
     read_job_spec,
-    read_records,
     write_job_spec,
 )
 from emtnas_hpc.slurm.queue import QueuedJob, read_queue
-from emtnas_hpc.slurm.reconcile import Action, Decision, State, own_jobs, reconcile
+from emtnas_hpc.slurm.reconcile import Action, Decision, State, reconcile
 from emtnas_hpc.slurm.site import memory_hint
-from emtnas_hpc.slurm.slurm import filesystem_now
-from emtnas_hpc.slurm.snapshot import RunSnapshot, read_snapshot
+from emtnas_hpc.slurm.snapshot import RunSnapshot, read_snapshots
 from emtnas_hpc.slurm.submit import submit
 
+log = logging.getLogger(__name__)
 
-def update_job_spec(
-    run: RunPaths, experiment: Experiment, me: Owner, say: Callable[[str], None]
-) -> None:
-    """Stores what may change of what a run is asked for; its jobs read that when they start.
-
-    Somebody who owns the run has read it: then nothing is stored, and that is said.
-
-    Args:
-        run: its directory; one that says nothing of itself yet is left so.
-        experiment: what is asked for.
-        me: this process.
-        say: told in a single line what was stored, or was not.
-
-    Raises:
-        InputError: what the directory says of itself cannot be understood.
-        StorageError: the disk refused.
-    """
-    stored = read_stored(run)
-    if stored is None:
-        return
-    asked = with_what_may_change(stored.experiment, experiment)
-    if asked == stored.experiment:
-        return
-    what = difference(_legible(stored.experiment), _legible(asked))
-    if _store(run, experiment, me):
-        say(f"{shown(run.directory)} is asked for something else from now on: {what}")
-    else:
-        say(
-            f"{shown(run.directory)} is under way with something else than asked for: {what}; "
-            "launch again when its jobs have ended"
-        )
-
-
-def _store(run: RunPaths, experiment: Experiment, me: Owner) -> bool:
-    try:
-        if not _is_free(run, me):
-            return False
-        claim = acquire(run, me, job_is_gone=gone_jobs())
-        try:
-            store_what_may_change(run, experiment, claim)
-        finally:
-            claim.release()
-    except (OwnedError, SupersededError):
-        return False  # a job has just begun
-    return True
-
-
-def _is_free(run: RunPaths, me: Owner) -> bool:
-    """Whether nobody is at it, as far as is known at once; to watch an owner takes minutes."""
-    owner = read_owner(run.owner)
-    return (
-        owner is None
-        or judge_takeover(owner, me, observe_owner(owner, gone_jobs())) is Verdict.TAKE
-    )
-
-
-def _legible(experiment: Experiment) -> Mapping[str, Any]:
-    """Settings by name, an empty list as nothing."""
-    return {name: None if value == [] else value for name, value in flatten(experiment).items()}
-
-
-Say = Callable[[str], None]
-
-_PATIENCE_S = 60.0
+_LOCK_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
 class Seed:
-    """A seed that is to be carried on by jobs.
+    """A seed that jobs are to finish.
 
     Attributes:
         run: its directory.
         experiment: what is asked for now.
-        plan: its search; None where its data is gone, which only a finished one can afford.
-        request: what its jobs are told.
+        plan: its search; None where its data is gone, which only a finished one can do without.
+        spec: what its jobs are told.
     """
 
     run: RunPaths
     experiment: Experiment
     plan: SearchPlan | None
-    request: JobSpec
+    spec: JobSpec
 
 
 @dataclass(frozen=True)
@@ -152,64 +89,41 @@ class Launched:
 
     @property
     def n_missing(self) -> int:
-        """Spares that are still to be submitted."""
+        """Standby jobs that are still to be submitted."""
         if self.decision.action is Action.LEAVE:
             return 0
         first = self.decision.action is Action.SUBMIT
-        return self.decision.n_spares + first - len(self.jobs)
+        return self.decision.n_standby + first - len(self.jobs)
 
 
-def see(seeds: Sequence[Seed], queue: Sequence[QueuedJob]) -> list[RunSnapshot]:
-    """What is known of each seed, its jobs in the queue included."""
-    me = this_process()
-    return [_see(seed, me, queue) for seed in seeds]
+def launch(seeds: Sequence[Seed], launched: list[Launched], *, resuming: bool = False) -> None:
+    """Submits what is missing.
 
-
-def judge(seed: Seed, sight: RunSnapshot, *, resuming: bool) -> Decision:
-    """As `decide`, but a seed that could not be read is not submitted: its jobs could not either.
-
-    Args:
-        seed: which.
-        sight: what is known of it.
-        resuming: whether marks are to be taken away.
-    """
-    decision = reconcile(sight.evidence, seed.request.profile.spares, resuming=resuming)
-    if decision.action is Action.SUBMIT and sight.evidence.unreadable:
-        return _unreadable(sight.evidence.unreadable)
-    return decision
-
-
-def _unreadable(why: str) -> Decision:
-    return Decision(Action.LEAVE, State.UNREADABLE.value, why)
-
-
-def launch(
-    seeds: Sequence[Seed], say: Say, launched: list[Launched], *, resuming: bool = False
-) -> None:
-    """Submits what is to be submitted; repeated, it submits nothing twice.
-
-    The first jobs of all seeds come before any spare, since a site may limit how many there are.
+    The first jobs of all seeds come before any standby job, since a site may limit how many jobs
+    there are.
 
     Args:
         seeds: of any number of experiments.
-        say: told in single lines what takes a while, and of spares that were refused.
         launched: filled with what was done about each seed as it is done, so that it is known
             whatever is raised.
-        resuming: whether seeds that were called off are taken up.
+        resuming: whether cancelled runs are continued.
 
     Raises:
-        SchedulerError: SLURM refused or did not answer; whatever was submitted before is recorded.
-        OwnedError: somebody else submits or cancels, or owns a run directory.
-        InputError: a record of a job cannot be understood, or a run directory is there twice.
+        SchedulerError: SLURM refused or did not answer; what was submitted before is recorded.
+        OwnedError: another process submits or cancels, or owns a run directory.
+        InputError: a run directory is there twice.
         StorageError: the disk refused what was to be written.
     """
-    _refuse_twice(seeds)
+    # The queue is read once: the second of two would not see the jobs of the first.
+    directory, times = Counter(seed.run.directory for seed in seeds).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"{shown(directory)} is there {times} times, expected every run once")
     with ExitStack() as locks:
         # In one order everywhere: two launches must not wait for each other.
         alone: dict[Path, bool | StorageError] = {}
         for lock in sorted({seed.run.jobs.lock for seed in seeds}):
             try:
-                alone[lock] = locks.enter_context(_jobs_lock(lock, say))
+                alone[lock] = locks.enter_context(_jobs_lock(lock))
             except StorageError as error:
                 alone[lock] = error
         queue = read_queue()
@@ -217,114 +131,133 @@ def launch(
             for seed in seeds:
                 is_alone = alone[seed.run.jobs.lock]
                 if isinstance(is_alone, StorageError):
-                    launched.append(Launched(seed, _unreadable(str(is_alone))))
+                    unreadable = Decision(Action.LEAVE, State.UNREADABLE.value, str(is_alone))
+                    launched.append(Launched(seed, unreadable))
                 else:
-                    launched.append(_begin(seed, queue, resuming, say, alone=is_alone))
+                    launched.append(_begin(seed, queue, resuming, alone=is_alone))
         except SchedulerError as error:
             n_begun = sum(bool(each.jobs) for each in launched)
             so_far = f"{n_begun} of {len(seeds)} seeds were submitted; the same command goes on"
             raise SchedulerError(f"{error}; {so_far}{memory_hint(error)}") from None
-        _add_spares(launched, say)
+        _add_standby_jobs(launched)
 
 
-def _refuse_twice(seeds: Sequence[Seed]) -> None:
-    # The queue is read once: the second would not see the jobs of the first.
-    directory, times = Counter(seed.run.directory for seed in seeds).most_common(1)[0]
-    if times > 1:
-        raise InputError(f"{shown(directory)} is there {times} times, expected every run once")
+@contextmanager
+def _jobs_lock(lock: Path) -> Iterator[bool]:
+    def waiting() -> None:
+        log.info(f"another launch, resume or cancel is at {shown(lock.parent)}; waiting for it")
+
+    with exclusive(lock, waiting, patience_s=_LOCK_PATIENCE_S) as alone:
+        yield alone
 
 
-def _begin(
-    seed: Seed, queue: Sequence[QueuedJob], resuming: bool, say: Say, *, alone: bool
-) -> Launched:
+def read_seeds(seeds: Sequence[Seed], queue: Sequence[QueuedJob]) -> list[RunSnapshot]:
+    """What is known of each seed, its jobs in the queue included.
+
+    Raises:
+        SchedulerError: one of the jobs may be in the queue, but cannot be read.
+    """
     me = this_process()
-    sight = _see(seed, me, queue)
-    evidence, decision = sight.evidence, judge(seed, sight, resuming=resuming)
-    if decision.state == State.UNREADABLE.value:
+    runs = []
+    for seed in seeds:
+        [run] = read_snapshots([seed.run.directory], me, seed.experiment)
+        runs.append(replace(run, jobs=own_jobs(run.records, queue)))
+    return runs
+
+
+def _begin(seed: Seed, queue: Sequence[QueuedJob], resuming: bool, *, alone: bool) -> Launched:
+    me = this_process()
+    [run] = read_seeds([seed], queue)
+    decision = reconcile(run, seed.spec.profile.spares, resuming=resuming)
+    if decision.is_unreadable:
         return Launched(seed, decision)
-    cancel_orphans(seed.run, evidence.records, decision.call_off, say, alone=alone)
+    cancel_orphans(seed.run, run.records, decision.cancel, alone=alone)
+    stored = run.stored.experiment if run.stored else None
+    changed = with_what_may_change(stored, seed.experiment) if stored else None
     if decision.action is not Action.SUBMIT:
-        update_job_spec(seed.run, seed.experiment, me, say)
+        if stored and changed and changed != stored:
+            _update_experiment(seed, me, difference(_legible(stored), _legible(changed)))
         return Launched(seed, decision)
-    _store_experiment(seed, me)
+    if seed.plan and (stored is None or changed != stored):
+        lease = acquire(seed.run, me, job_is_gone=gone_jobs())
+        try:
+            store_experiment(seed.run, seed.plan, lease)
+        finally:
+            lease.release()
     # All of that may have taken minutes, and `cancel` does not wait for ever.
-    if (mark := read_flag(seed.run.cancelled)) is not None and mark != evidence.cancelled:
-        return Launched(seed, Decision(Action.LEAVE, "cancelled", f"{mark}; just now"))
-    write_job_spec(seed.run.jobs, seed.request, me.token)
-    for path, text in (
-        (seed.run.cancelled, evidence.cancelled),
-        (seed.run.failed, evidence.failed),
-    ):
-        _clear_mark(path, text)
-    return Launched(seed, decision, (submit(seed.run, seed.request),))
+    if (flag := read_flag(seed.run.cancelled)) is not None and flag != run.cancelled:
+        return Launched(seed, Decision(Action.LEAVE, "cancelled", f"{flag}; just now"))
+    write_job_spec(seed.run.jobs, seed.spec, me.token)
+    _clear_flag(seed.run.cancelled, run.cancelled)
+    _clear_flag(seed.run.failed, run.failed)
+    return Launched(seed, decision, (submit(seed.run, seed.spec),))
 
 
-def _add_spares(launched: list[Launched], say: Say) -> None:
-    """A spare for every seed before the second one for any; the first refusal ends it."""
-    missing = sum(each.n_missing for each in launched)
-    try:
-        while any(each.n_missing for each in launched):
-            for index, each in enumerate(launched):
-                if each.n_missing:
-                    launched[index] = _with_spare(each)
-                    missing -= 1
-    except SchedulerError as error:
-        spares = "one spare was" if missing == 1 else f"{missing} spares were"
-        say(
-            f"warning: {spares} not submitted ({error}); a job submits its own once it runs, and "
-            "the same command adds what is missing"
+def _update_experiment(seed: Seed, me: Owner, what: str) -> None:
+    """Stores what may change of a run that nothing is submitted for; its jobs read it at start."""
+    if _has_stored(seed, me):
+        log.info(f"{shown(seed.run.directory)} is asked for something else from now on: {what}")
+    else:
+        log.info(
+            f"{shown(seed.run.directory)} is under way with something else than asked for: {what}; "
+            "launch again when its jobs have ended"
         )
 
 
-def _with_spare(launched: Launched) -> Launched:
-    seed, decision = launched.seed, launched.decision
-    request, after = seed.request, decision.after
-    if decision.action is Action.TOP_UP:
-        request = read_job_spec(seed.run.jobs) or request
-    if launched.jobs:
-        after = launched.jobs[-1].job_id
-    return replace(launched, jobs=(*launched.jobs, submit(seed.run, request, after)))
-
-
-def _see(seed: Seed, me: Owner, queue: Sequence[QueuedJob]) -> RunSnapshot:
-    run = seed.run
-    sight = read_snapshot(run.directory, me, filesystem_now(run.directory.parent), seed.experiment)
-    # To look past a record that cannot be understood might submit a job twice; one that cannot be
-    # read has been noted as such.
+def _has_stored(seed: Seed, me: Owner) -> bool:
+    """Stores it unless a process owns the run; to watch an owner takes minutes, so none is."""
+    job_is_gone = gone_jobs()
     try:
-        records = read_records(run.jobs)
-    except StorageError as error:
-        why = sight.evidence.unreadable or str(error)
-        return replace(sight, evidence=replace(sight.evidence, unreadable=why))
-    evidence = replace(sight.evidence, records=records, jobs=own_jobs(records, queue))
-    return replace(sight, evidence=evidence)
+        owner = read_owner(seed.run.owner)
+        if owner is not None:
+            verdict = judge_takeover(owner, me, observe_owner(owner, job_is_gone))
+            if verdict is not Verdict.TAKE:
+                return False
+        lease = acquire(seed.run, me, job_is_gone=job_is_gone)
+        try:
+            store_what_may_change(seed.run, seed.experiment, lease)
+        finally:
+            lease.release()
+    except (OwnedError, SupersededError):
+        return False  # a job has just begun
+    return True
 
 
-def _store_experiment(seed: Seed, me: Owner) -> None:
-    stored = read_stored(seed.run)
-    if seed.plan is None:
-        return
-    if stored and with_what_may_change(stored.experiment, seed.experiment) == stored.experiment:
-        return
-    claim = acquire(seed.run, me, job_is_gone=gone_jobs())
-    try:
-        store_experiment(seed.run, seed.plan, claim)
-    finally:
-        claim.release()
+def _legible(experiment: Experiment) -> Mapping[str, Any]:
+    """Settings by name, an empty list as nothing."""
+    return {name: None if value == [] else value for name, value in flatten(experiment).items()}
 
 
-def _clear_mark(path: Path, text: str | None) -> None:
-    """Removes a mark if it is the one that was decided about."""
+def _clear_flag(path: Path, text: str | None) -> None:
+    """Removes a flag if it is the one that was decided about."""
     if text is not None and read_flag(path) == text:
         with storage_errors(path, "remove"):
             path.unlink()
             sync_directory(path.parent)
 
 
-@contextmanager
-def _jobs_lock(lock: Path, say: Say) -> Iterator[bool]:
-    def waiting() -> None:
-        say(f"another launch, resume or cancel is at {shown(lock.parent)}; waiting for it")
+def _add_standby_jobs(launched: list[Launched]) -> None:
+    """One for every seed before the second one for any; the first refusal ends it."""
+    missing = sum(each.n_missing for each in launched)
+    try:
+        while any(each.n_missing for each in launched):
+            for index, each in enumerate(launched):
+                if each.n_missing:
+                    launched[index] = _with_standby_job(each)
+                    missing -= 1
+    except SchedulerError as error:
+        spares = "one spare was" if missing == 1 else f"{missing} spares were"
+        log.warning(
+            f"warning: {spares} not submitted ({error}); a job submits its own once it runs, and "
+            "the same command adds what is missing"
+        )
 
-    with exclusive(lock, waiting, patience_s=_PATIENCE_S) as alone:
-        yield alone
+
+def _with_standby_job(launched: Launched) -> Launched:
+    seed, decision = launched.seed, launched.decision
+    spec, after = seed.spec, decision.after
+    if decision.action is Action.ADD_STANDBY:
+        spec = read_job_spec(seed.run.jobs) or spec
+    if launched.jobs:
+        after = launched.jobs[-1].job_id
+    return replace(launched, jobs=(*launched.jobs, submit(seed.run, spec, after)))

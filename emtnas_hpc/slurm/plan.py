@@ -1,140 +1,38 @@
 """What a launch would do: what becomes of each seed, and how long it all takes. Changes nothing."""
 
+import math
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emtnas_hpc.checkpoint.os_errors import is_folder
 from emtnas_hpc.checkpoint.ownership import this_process
-from emtnas_hpc.checkpoint.paths import SEARCH, StagePaths, runs_of
-from emtnas_hpc.errors import InputError, StorageError
-from emtnas_hpc.pipeline import TrainingImages, open_transfers
-from emtnas_hpc.runner.context import log_to
+from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths, runs_of
+from emtnas_hpc.errors import EmtnasError, InputError, StorageError
+from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.search.assembly import SearchPlan
-from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.slurm.estimate import (
-    Limits,
+    GENERATION_S,
     Measure,
     SeedPlan,
     disk_need,
-    guess_epochs,
+    guess_commits,
     plan_seed,
-    warnings,
-)
-from emtnas_hpc.slurm.launch import Seed, judge, see
-from emtnas_hpc.slurm.profile import Profile, Resolved
-from emtnas_hpc.slurm.queue import QueuedJob
-from emtnas_hpc.slurm.reconcile import Action, Decision, State
-from emtnas_hpc.slurm.site import check_acceptance, memory_hint
-from emtnas_hpc.slurm.snapshot import (
-    RunSnapshot,
-    measure_commits,
-    measure_pace,
-    measure_stages,
-    read_snapshot,
+    plan_warnings,
+    usable_seconds,
     work_ahead,
 )
+from emtnas_hpc.slurm.launch import Seed
+from emtnas_hpc.slurm.profile import Resolved
+from emtnas_hpc.slurm.reconcile import Action, Decision, reconcile
+from emtnas_hpc.slurm.site import check_acceptance, memory_hint
+from emtnas_hpc.slurm.snapshot import RunSnapshot, read_snapshot
+from emtnas_hpc.slurm.status import measure_stages
 from emtnas_hpc.slurm.submit import sbatch_text
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What is ahead of a seed.
-
-    Attributes:
-        plan: jobs and seconds, retraining included.
-        guessed: retrainings that are left, and of which no epoch has been measured.
-        guessed_s: seconds of those.
-        disk_bytes: that its run directory will take besides what it has.
-    """
-
-    plan: SeedPlan
-    guessed: tuple[str, ...]
-    guessed_s: float
-    disk_bytes: float
-
-
-@dataclass(frozen=True)
-class Measurements:
-    """What an outlook goes by.
-
-    Attributes:
-        experiment: whose seeds.
-        limits: of each of their jobs.
-        pace: seconds of a generation.
-        measured: seconds of a step by the name of the stage; of the search always.
-        guessed: seconds of an epoch by the name of the retraining, measured or not.
-        commits: bytes of a commit by the name of the stage.
-    """
-
-    experiment: Experiment
-    limits: Limits
-    pace: Measure
-    measured: Mapping[str, float]
-    guessed: Mapping[str, float]
-    commits: Mapping[str, Measure]
-
-    def outlook(self, sight: RunSnapshot) -> Forecast:
-        """What is ahead of one of the seeds."""
-        retrainings = [stage for stage in sight.stages if stage.name != SEARCH]
-        measured = work_ahead(retrainings, self.measured)
-        ahead = work_ahead(retrainings, {**self.guessed, **self.measured})
-        plan = plan_seed(
-            sight.generation,
-            self.experiment.search.generations,
-            self.measured[SEARCH],
-            self.limits,
-            ahead.known_s,
-        )
-        guessed_s = ahead.known_s - measured.known_s
-        return Forecast(plan, measured.unmeasured, guessed_s, self._disk(sight))
-
-    def _disk(self, sight: RunSnapshot) -> float:
-        left = [stage.name for stage in sight.stages if not stage.finished]
-        stages = [
-            (self.commits[name].value, _n_commits(sight.paths.stage(name)))
-            for name in left
-            if name in self.commits
-        ]
-        return disk_need(stages, self.experiment.run.keep_commits)
-
-
-def read_measurements(
-    experiment: Experiment,
-    profile: Profile,
-    plan: SearchPlan | None,
-    transfers: Mapping[str, TrainingImages],
-    sights: Sequence[RunSnapshot],
-) -> Measurements:
-    """Gathers it.
-
-    Args:
-        experiment: whose seeds.
-        profile: what their jobs ask for.
-        plan: of one of them; None where nothing is left of any.
-        transfers: images of the data sets that the plan does not search on, by name.
-        sights: of all seeds that there are, asked for or not.
-    """
-    pace = measure_pace(sights, plan.identity.experiment_signature if plan else "")
-    return Measurements(
-        experiment,
-        Limits(60.0 * profile.time, profile.lead_time_s),
-        pace,
-        {**measure_stages(sights), SEARCH: pace.value},
-        guess_epochs(experiment, plan.header().tasks, transfers, pace.value) if plan else {},
-        measure_commits(sights, experiment),
-    )
-
-
-def _n_commits(stage: StagePaths) -> int:
-    """Commits that are there; none where nobody can tell, and where nothing is submitted either."""
-    try:
-        return len(stage.steps())
-    except StorageError:
-        return 0
 
 
 @dataclass(frozen=True)
@@ -144,18 +42,16 @@ class PlannedSeed:
     Attributes:
         seed: which.
         decision: what would be done about it.
-        plan: what is ahead of it.
-        guessed: retrainings that are left, and that the plan can only guess.
-        guessed_s: seconds of those.
+        plan: what is ahead of it, without the unmeasured retrainings.
+        unmeasured: retrainings that are left and of which no epoch has been measured.
         disk_bytes: that its run directory will take besides what it has.
     """
 
     seed: Seed
     decision: Decision
     plan: SeedPlan
-    guessed: tuple[str, ...] = ()
-    guessed_s: float = 0.0
-    disk_bytes: float = 0.0
+    unmeasured: tuple[str, ...]
+    disk_bytes: float
 
 
 @dataclass(frozen=True)
@@ -190,123 +86,156 @@ class LaunchPlan:
 
 
 def plan_launch(
-    experiment: Experiment,
     resolved: Resolved,
     seeds: Sequence[Seed],
-    queue: Sequence[QueuedJob],
+    runs: Sequence[RunSnapshot],
     *,
     resuming: bool = False,
 ) -> LaunchPlan:
-    """What would become of seeds of one experiment; asks SLURM whether it would accept the jobs.
+    """What would become of seeds; asks SLURM whether it would accept their jobs.
 
     Args:
-        experiment: theirs.
         resolved: what their jobs ask for.
-        seeds: at least one.
-        queue: of SLURM.
-        resuming: whether seeds that were called off are taken up.
+        seeds: at least one, of one experiment.
+        runs: what is known of each of them.
+        resuming: whether cancelled runs are continued.
 
     Raises:
         InputError: SLURM would not accept such a job.
         SchedulerError: SLURM cannot be asked.
-        DataError: data of a transfer is not there.
     """
-    sights = see(seeds, queue)
-    search = next((seed.plan for seed in seeds if seed.plan), None)
-    transfers = _transfers(experiment, seeds[0]) if search else {}
-    known = read_measurements(
-        experiment, resolved.profile, search, transfers, [*sights, *_siblings(sights)]
-    )
-    rows = tuple(
-        _row(seed, sight, judge(seed, sight, resuming=resuming), known)
-        for seed, sight in zip(seeds, sights, strict=True)
-    )
-    proposal = LaunchPlan(
-        experiment, resolved, known.pace, known.commits[SEARCH], rows, resolved.remarks
-    )
-    if not proposal.submitted:
-        return proposal
-    first = proposal.submitted[0].seed
-    said = [*resolved.remarks]
+    experiment, profile = seeds[0].experiment, resolved.profile
+    known = [*runs, *_siblings(runs)]
+    pace = _measure_pace(known, next((seed.plan for seed in seeds if seed.plan), None))
+    paces = {**measure_stages(known), SEARCH: pace.value}
+    commits = _measure_commits(known, experiment)
+    rows = []
+    for seed, run in zip(seeds, runs, strict=True):
+        decision = reconcile(run, profile.spares, resuming=resuming)
+        retraining = work_ahead((stage for stage in run.stages if stage.name != SEARCH), paces)
+        ahead = plan_seed(
+            run.search.step if run.search else 0,
+            experiment.search.generations,
+            pace.value,
+            usable_seconds(profile),
+            retraining_s=retraining.known_s,
+        )
+        stopped = run.cancelled is not None or decision.is_unreadable
+        rests = decision.action is Action.LEAVE and stopped
+        disk_bytes = 0.0 if rests else _disk_bytes(run, commits, experiment.run.keep_commits)
+        rows.append(PlannedSeed(seed, decision, ahead, retraining.unmeasured, disk_bytes))
+    warnings = resolved.remarks
+    plan = LaunchPlan(experiment, resolved, pace, commits[SEARCH], tuple(rows), warnings)
+    if not plan.submitted:
+        return plan
+    first = plan.submitted[0].seed
     try:
-        said += check_acceptance(sbatch_text(first.run, first.request))
+        accepted = check_acceptance(sbatch_text(first.run, first.spec))
     except InputError as error:
         raise InputError(f"{error}{memory_hint(error)}") from None
-    said += _plan_warnings(proposal, known)
-    return replace(proposal, warnings=tuple(said))
+    plans = [row.plan for row in plan.submitted]
+    hopeless = plan_warnings(plans, pace, profile, n_standby=profile.spares)
+    return replace(plan, warnings=(*warnings, *accepted, *hopeless))
 
 
-def with_room(proposals: Sequence[LaunchPlan]) -> list[LaunchPlan]:
-    """The proposals of one launch, the first of each full file system with a warning that says so.
-
-    Args:
-        proposals: of any number of experiments; they share the room that there is.
-    """
-    by_device: dict[int, list[int]] = {}
-    for i, proposal in enumerate(proposals):
-        device = _place(proposal).stat().st_dev
-        by_device.setdefault(device, []).append(i)
-    warned = list(proposals)
-    for group in by_device.values():
-        first = warned[group[0]]
-        said = _room_warning(proposals[i] for i in group)
-        warned[group[0]] = replace(first, warnings=(*first.warnings, *said))
-    return warned
-
-
-def _row(seed: Seed, sight: RunSnapshot, decision: Decision, known: Measurements) -> PlannedSeed:
-    ahead = known.outlook(sight)
-    stopped = sight.evidence.cancelled is not None or decision.state == State.UNREADABLE.value
-    rests = decision.action is Action.LEAVE and stopped
-    disk = 0.0 if rests else ahead.disk_bytes
-    return PlannedSeed(seed, decision, ahead.plan, ahead.guessed, ahead.guessed_s, disk)
-
-
-def _transfers(experiment: Experiment, seed: Seed) -> Mapping[str, TrainingImages]:
-    """What was opened, and said, before this seed was made."""
-    request = seed.request
-    wanted = RunSpec(experiment, 0, seed.run, request.data_dir, request.device, take_over=False)
-    with log_to(lambda _said: None):
-        return open_transfers(wanted)
-
-
-def _plan_warnings(proposal: LaunchPlan, known: Measurements) -> list[str]:
-    rows = proposal.submitted
-    guessed = known.pace.is_guess or any(row.guessed for row in rows)
-    spares = proposal.resolved.profile.spares
-    return warnings(known.pace, known.limits, [row.plan for row in rows], spares, guessed=guessed)
-
-
-def _siblings(sights: Sequence[RunSnapshot]) -> list[RunSnapshot]:
-    """The seeds of the same folder that were not asked for; they may have measured something."""
-    known = {sight.paths.directory for sight in sights}
-    there = {run.directory for run in runs_of(sights[0].paths.directory.parent)}
+def _siblings(runs: Sequence[RunSnapshot]) -> list[RunSnapshot]:
+    """The other seeds in the folder; they may have measured something."""
+    known = {run.paths.directory for run in runs}
+    there = {run.directory for run in runs_of(runs[0].paths.directory.parent)}
     me = this_process()
     return [read_snapshot(directory, me, 0.0) for directory in sorted(there - known)]
 
 
-def _room_warning(sharing: Iterable[LaunchPlan]) -> list[str]:
-    together = list(sharing)
-    place, needed = _place(together[0]), sum(proposal.disk_bytes for proposal in together)
+def _measure_pace(runs: Sequence[RunSnapshot], search: SearchPlan | None) -> Measure:
+    """Seconds of a generation: as measured in seeds of this very experiment, else a guess."""
+    signature = search.identity.experiment_signature if search else ""
+    measured = {
+        run.paths.directory.name: (run.search.seconds, _device(run.paths))
+        for run in runs
+        if run.search is not None
+        and not math.isnan(run.search.seconds)
+        and run.stored is not None
+        and run.stored.identity.experiment_signature == signature
+    }
+    if not measured:
+        return Measure(GENERATION_S, "guess: the paper's CIFAR search on a 2080Ti")
+    seconds = statistics.median(seconds for seconds, _device in measured.values())
+    devices = sorted({device for _seconds, device in measured.values()} - {""})
+    where = f" on {', '.join(devices)}" if devices else ""
+    return Measure(seconds, f"measured in {', '.join(measured)}{where}")
+
+
+def _device(paths: RunPaths) -> str:
     try:
-        free = shutil.disk_usage(place).free
+        attempts = read_attempts(paths)
+    except EmtnasError:
+        return ""
+    models = [attempt.provenance.get("device_model") for attempt in attempts]
+    return next((str(model) for model in reversed(models) if model), "")
+
+
+def _measure_commits(runs: Sequence[RunSnapshot], experiment: Experiment) -> Mapping[str, Measure]:
+    """Bytes of a commit by the name of the stage: as they lie there, else a guess."""
+    guessed = "guess: from the networks' sizes"
+    commits = {name: Measure(size, guessed) for name, size in guess_commits(experiment).items()}
+    for run in reversed(runs):  # the first one counts
+        for stage in run.stages:
+            if stage.n_bytes and stage.name in commits:
+                commits[stage.name] = Measure(
+                    stage.n_bytes, f"measured in {run.paths.directory.name}"
+                )
+    return commits
+
+
+def _disk_bytes(run: RunSnapshot, commits: Mapping[str, Measure], keep: int) -> float:
+    stages = []
+    for stage in run.stages:
+        if not stage.finished and stage.name in commits:
+            n_there = 0
+            with suppress(StorageError):  # of a run that cannot be read nothing is submitted
+                n_there = len(run.paths.stage(stage.name).steps())
+            stages.append((commits[stage.name].value, n_there))
+    return disk_need(stages, keep)
+
+
+def with_disk_warnings(plans: Sequence[LaunchPlan]) -> list[LaunchPlan]:
+    """The plans of one launch, the first of each file system that is too full with a warning.
+
+    Args:
+        plans: of any number of experiments; they share the room that there is.
+    """
+    devices: dict[int, list[int]] = {}
+    for i, plan in enumerate(plans):
+        devices.setdefault(_existing_folder(plan).stat().st_dev, []).append(i)
+    warned = list(plans)
+    for indices in devices.values():
+        first = plans[indices[0]]
+        if line := _disk_warning([plans[i] for i in indices]):
+            warned[indices[0]] = replace(first, warnings=(*first.warnings, line))
+    return warned
+
+
+def _disk_warning(plans: Sequence[LaunchPlan]) -> str:
+    folder, needed = _existing_folder(plans[0]), sum(plan.disk_bytes for plan in plans)
+    try:
+        free = shutil.disk_usage(folder).free
     except OSError:
-        return []
-    if free >= needed or not any(proposal.submitted for proposal in together):
-        return []
-    return [
-        f"{place} has {_size(free)} left, and these runs will take up to {_size(needed)} more: "
+        return ""
+    if free >= needed or not any(plan.submitted for plan in plans):
+        return ""
+    return (
+        f"{folder} has {_size(free)} left, and these runs will take up to {_size(needed)} more: "
         "make room"
-    ]
+    )
 
 
 def _size(n_bytes: float) -> str:
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
 
 
-def _place(proposal: LaunchPlan) -> Path:
-    """What there is of the directory that its runs are made in."""
-    directory = proposal.seeds[0].seed.run.directory.absolute()
+def _existing_folder(plan: LaunchPlan) -> Path:
+    """The folder that is there and in which the runs are made."""
+    directory = plan.seeds[0].seed.run.directory.absolute()
     for path in (directory, *directory.parents):
         with suppress(StorageError):
             if is_folder(path):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from emtnas_hpc.errors import SchedulerError
 from emtnas_hpc.slurm.slurm import (
-    Say,
     clean,
     instead_of,
     lines_of,
@@ -17,7 +16,6 @@ from emtnas_hpc.slurm.slurm import (
     number,
     quoted,
     run_command,
-    silent,
 )
 
 _FIELDS = (
@@ -88,7 +86,8 @@ class Queue(list[QueuedJob]):
         damaged: jobs of which not all could be read; they have their numbers, and of their names
             what is left.
         doubt: why there may be any other job, in a line; empty where there is none.
-        silent: whether squeue printed nothing at all, not even the heading that it was asked for.
+        notice: what it printed besides jobs, in a line; empty if nothing.
+        silent: whether it printed nothing at all, not even the heading that it was asked for.
     """
 
     def __init__(
@@ -97,15 +96,17 @@ class Queue(list[QueuedJob]):
         damaged: Sequence[QueuedJob] = (),
         doubt: str = "",
         *,
+        notice: str = "",
         silent: bool = False,
     ) -> None:
         super().__init__(jobs)
         self.damaged = tuple(damaged)
         self.doubt = doubt
+        self.notice = notice
         self.silent = silent
 
     def without_doubt(self) -> "Queue":
-        """Itself, for those who go by what is not in it.
+        """Itself, for callers that go by what is not in it.
 
         Raises:
             SchedulerError: something in it could not be read.
@@ -116,16 +117,15 @@ class Queue(list[QueuedJob]):
 
 
 def unreadable(job: QueuedJob) -> str:
-    """Says of a damaged job that it is one."""
+    """What to say of a damaged job."""
     return f"squeue printed a job that nobody understands: {quoted(f'{job.job_id}|{job.name}')}"
 
 
-def read_queue(say: Say = silent, beside: set[str] | None = None) -> Queue:
+def read_queue(notices: set[str] | None = None) -> Queue:
     """All jobs of this user that have not ended.
 
     Args:
-        say: told in a line of what squeue printed besides jobs.
-        beside: kept by those who ask again and again; as in `parse_queue`.
+        notices: kept by a caller that asks again and again; as in `parse_queue`.
 
     Raises:
         SchedulerError: the queue cannot be asked.
@@ -138,11 +138,11 @@ def read_queue(say: Say = silent, beside: set[str] | None = None) -> Queue:
         if _NO_SUCH_OPTION not in str(error):
             raise
         text = run_command("squeue", "--user", str(os.getuid()), *form)
-    return parse_queue(text, say, beside)
+    return parse_queue(text, notices)
 
 
 def knows_job(job_id: str) -> bool:
-    """Whether a job, whoever submitted it, runs, is suspended, or waits to begin again.
+    """Whether a job of any user runs, is suspended, or waits to begin again.
 
     Raises:
         SchedulerError: the queue cannot be asked, or does not say.
@@ -164,20 +164,19 @@ def knows_job(job_id: str) -> bool:
     return not _ENDED.issuperset(states)
 
 
-def parse_queue(text: str, say: Say = silent, beside: set[str] | None = None) -> Queue:
+def parse_queue(text: str, notices: set[str] | None = None) -> Queue:
     """The jobs of squeue's lines; a name may hold anything.
 
     Args:
         text: as squeue printed it.
-        say: told in a line of what is none of a job's.
-        beside: the notices that came with jobs before, and more of them afterwards: alone, they
-            stand in the place of none.
+        notices: that came with jobs before, and more of them afterwards: a line that is one of
+            them stands in the place of no job.
     """
-    known = set() if beside is None else beside
+    known = set() if notices is None else notices
     jobs: list[QueuedJob] = []
     damaged: list[QueuedJob] = []
     others: list[str] = []
-    doubt, has_heading = "", False
+    doubt, notice, has_heading = "", "", False
     for line in _joined(lines_of(text)):
         if (job := _parse(line)) is not None:
             jobs.append(job)
@@ -194,9 +193,9 @@ def parse_queue(text: str, say: Say = silent, beside: set[str] | None = None) ->
     if not known.issuperset(others) and not (damaged or doubt):
         doubt = str(instead_of("squeue", "jobs", others))
     elif others:
-        say(none_of("squeue", "a job's", others))
+        notice = none_of("squeue", "a job's", others)
     silent = not (jobs or damaged or doubt or others or has_heading)
-    return Queue(jobs, damaged, doubt, silent=silent)
+    return Queue(jobs, damaged, doubt, notice=notice, silent=silent)
 
 
 def _joined(lines: Iterable[str]) -> list[str]:
@@ -269,7 +268,7 @@ _ENDING = re.compile(r"\s*(\d[\d_+]*)\s*\|\s*([A-Za-z_]+)")
 
 
 class Accounts:
-    """The accounts for those who look again and again, with what they said before.
+    """The accounts for callers that ask again and again, with what they said before.
 
     Attributes:
         problem: why they do not answer, in a line; empty where they do.

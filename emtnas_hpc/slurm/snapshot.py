@@ -1,15 +1,15 @@
-"""What a run directory says of its seed by itself: its stages, its jobs, its attempts."""
+"""What is known of a run at one moment: read once from its directory, judged in `reconcile`."""
 
 import math
-import statistics
+import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from emtnas_hpc.checkpoint.manifest import Summary
+from emtnas_hpc.checkpoint.os_errors import read_if_there, storage_errors
 from emtnas_hpc.checkpoint.ownership import (
     Owner,
     Verdict,
@@ -17,18 +17,20 @@ from emtnas_hpc.checkpoint.ownership import (
     observe_owner,
     read_owner,
 )
-from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths
-from emtnas_hpc.errors import EmtnasError, StorageError
+from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths, StagePaths
+from emtnas_hpc.errors import EmtnasError, StoredError
 from emtnas_hpc.progress import read_progress, stages_of
-from emtnas_hpc.runner.attempts import read_attempts
-from emtnas_hpc.search.run_dir import read_stored
+from emtnas_hpc.runner.attempts import ENDS, Event, parse_line
+from emtnas_hpc.runner.context import Reason
 from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.settings.names import StoredExperiment
-from emtnas_hpc.slurm.crash_loop import AttemptSummary, summarise_attempts
-from emtnas_hpc.slurm.estimate import GENERATION_S, Limits, Measure, guess_commits
-from emtnas_hpc.slurm.jobs import read_flag, read_job_spec, read_records
-from emtnas_hpc.slurm.reconcile import ObservedState
+from emtnas_hpc.settings.names import StoredExperiment, parse_stored
+from emtnas_hpc.slurm.jobs import JobRecord, read_flag, read_job_spec, read_records
+from emtnas_hpc.slurm.profile import Profile
+from emtnas_hpc.slurm.queue import QueuedJob
 from emtnas_hpc.slurm.slurm import filesystem_now
+
+#: A process that lives touches its file every 30 s.
+SILENCE_S = 180.0
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,10 @@ class StageProgress:
         n_steps: that it is to reach; None where that cannot be read.
         seconds: of a generation or epoch; nan where none has been measured.
         finished: whether nothing of it is left.
-        task: that a retraining trains on; empty before its first commit, and of the search.
-        test_accuracy: of a retraining, in [0, 1]; None until it is finished, nan if it diverged.
-        diverged: of a retraining, whether a loss of it was no finite number.
+        n_bytes: of its newest commit; 0 before the first.
+        accuracies: by data set, in [0, 1]: the best true accuracy so far of a search, or the test
+            accuracy of a retraining that is finished; None if there is none, nan if it diverged.
+        diverged: what of it diverged, in words.
     """
 
     name: str
@@ -51,164 +54,136 @@ class StageProgress:
     n_steps: int | None = None
     seconds: float = math.nan
     finished: bool = False
-    task: str = ""
-    test_accuracy: float | None = None
-    diverged: bool = False
+    n_bytes: int = 0
+    accuracies: Mapping[str, float | None] = field(default_factory=dict)
+    diverged: tuple[str, ...] = ()
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """Of a retraining that is finished; nan if it diverged, None of anything else."""
+        known = (value for value in self.accuracies.values() if self.name != SEARCH)
+        return next(known, None)
 
 
 @dataclass(frozen=True)
-class Ahead:
-    """Work that is ahead of a run, as far as it can be told.
+class LastAttempt:
+    """The newest attempt of a run.
 
     Attributes:
-        seconds: of those stages of which steps have been measured; nan if there is none of them.
-        unmeasured: names of the other stages that are not finished.
+        end: kind of the event that it ended with; None for one that records no end.
+        detail: the signal, the error or the reason of that event.
+        silent_s: since its last sign of life, by the file server's clock.
     """
 
-    seconds: float
-    unmeasured: tuple[str, ...]
-
-    @property
-    def known_s(self) -> float:
-        """The seconds; 0 if nothing was measured."""
-        return 0.0 if math.isnan(self.seconds) else self.seconds
-
-
-def stage_names(
-    paths: RunPaths, stored: StoredExperiment | None, experiment: Experiment | None
-) -> Sequence[str]:
-    """The stages of a run, in the order in which they are done; at least one.
-
-    Args:
-        paths: of the run.
-        stored: what the directory says of itself.
-        experiment: what the run is for, where that is known.
-    """
-    if stored is not None and not stored.signatures:
-        # Made for architectures from elsewhere: nothing is searched there.
-        return [stage.name for stage in paths.retrainings()] or [SEARCH]
-    return stages_of(experiment) if experiment else [SEARCH]
-
-
-def search_stage(progress: Summary | None, experiment: Experiment | None) -> StageProgress:
-    """The search as a stage.
-
-    Args:
-        progress: of it; None before its first commit.
-        experiment: what the run is for, where that is known.
-    """
-    if progress is None:
-        return StageProgress(SEARCH, n_steps=experiment.search.generations if experiment else None)
-    seconds = math.nan if progress.seconds is None else progress.seconds
-    return StageProgress(SEARCH, progress.step, progress.n_steps, seconds, progress.finished)
-
-
-def read_retraining_stage(
-    paths: RunPaths, name: str, experiment: Experiment | None
-) -> StageProgress:
-    """How far a retraining is.
-
-    Args:
-        paths: of the run.
-        name: of the stage.
-        experiment: what the run is for, where that is known.
-
-    Raises:
-        DamagedError: no commit can be read.
-    """
-    progress = read_progress(paths.stage(name))
-    if progress is None:
-        return retraining_ahead(name, experiment)
-    [(task, result)] = progress.tasks.items()
-    accuracy = math.nan if progress.finished and result.diverged else result.accuracy
-    return StageProgress(
-        name,
-        progress.step,
-        progress.n_steps,
-        math.nan if progress.seconds is None else progress.seconds,
-        progress.finished,
-        task,
-        accuracy,
-        bool(result.diverged),
-    )
-
-
-def retraining_ahead(name: str, experiment: Experiment | None) -> StageProgress:
-    """A retraining that has not begun."""
-    return StageProgress(name, n_steps=experiment.retraining.epochs if experiment else None)
-
-
-def under_way(stages: Sequence[StageProgress]) -> StageProgress:
-    """The first that is not finished; of a run that is done, the last."""
-    return next((stage for stage in stages if not stage.finished), stages[-1])
-
-
-def work_ahead(stages: Iterable[StageProgress], paces: Mapping[str, float]) -> Ahead:
-    """The work of these stages to their end.
-
-    Args:
-        stages: of a run.
-        paces: seconds of a step by the name of the stage, where they have been measured.
-    """
-    seconds, unmeasured = [], []
-    for stage in stages:
-        if stage.finished:
-            continue
-        pace = paces.get(stage.name, math.nan)
-        if stage.n_steps is None or math.isnan(pace):
-            unmeasured.append(stage.name)
-        else:
-            seconds.append(pace * (stage.n_steps - stage.step))
-    return Ahead(sum(seconds) if seconds else math.nan, tuple(unmeasured))
-
-
-T = TypeVar("T")
+    end: str | None
+    detail: str
+    silent_s: float
 
 
 @dataclass(frozen=True)
 class RunSnapshot:
-    """What was read of a run directory.
+    """What is known of a run.
 
     Attributes:
         paths: of the run.
-        evidence: of its state, as far as the directory has it.
-        progress: of its search; None before the first commit, or where none can be read.
-        stages: all of the run, in the order in which they are done; at least one.
+        stages: all of it, in the order in which they are done; at least one.
+        stored: what its experiment.toml says; None without one.
+        finished: whether no stage has work left.
+        cancelled: the text of that flag, None without it.
+        failed: likewise.
+        owner: the process that its directory names as its owner.
+        owner_lives: as far as this machine can see; None where it cannot.
+        owner_silent_s: since the owner's last sign of life, by the file server's clock; None where
+            it has given none. Others may have begun after it, seen that it lives, and left.
+        last: its newest attempt, if it ever began.
+        warning: of the newest attempt, about where it runs; may be empty.
         restarts: by the id of every job that has begun, how often SLURM had requeued it.
-        problems: what could not be read, in single lines.
-        limits: of its jobs; None for one that was never launched, or is finished.
-        warning: what its newest start had to say of where it runs, in a line; may be empty.
+        records: of its jobs.
+        profile: of its jobs; None for a run that was never launched, or is finished.
+        jobs: those of the records that are in the queue; None where the queue cannot be asked.
+        endings: how jobs that left the queue ended, by job id, as far as the accounts know.
+        unreadable: what of it could not be read and stays so whatever is submitted, in a line;
+            empty where all was read.
+        problems: all that could not be read, in single lines.
     """
 
     paths: RunPaths
-    evidence: ObservedState = field(default_factory=ObservedState)
-    progress: Summary | None = None
     stages: tuple[StageProgress, ...] = (StageProgress(SEARCH),)
-    restarts: Mapping[str, int] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()
-    limits: Limits | None = None
+    stored: StoredExperiment | None = None
+    finished: bool = False
+    cancelled: str | None = None
+    failed: str | None = None
+    owner: Owner | None = None
+    owner_lives: bool | None = None
+    owner_silent_s: float | None = None
+    last: LastAttempt | None = None
     warning: str = ""
+    restarts: Mapping[str, int] = field(default_factory=dict)
+    records: Sequence[JobRecord] = ()
+    profile: Profile | None = None
+    jobs: Sequence[QueuedJob] | None = ()
+    endings: Mapping[str, str] = field(default_factory=dict)
+    unreadable: str = ""
+    problems: tuple[str, ...] = ()
 
     @property
-    def under_way(self) -> StageProgress:
-        """The stage that it is at; of a run that is done, the last."""
-        return under_way(self.stages)
+    def active_stage(self) -> StageProgress:
+        """The first that is not finished; of a run that is done, the last."""
+        return next((stage for stage in self.stages if not stage.finished), self.stages[-1])
 
     @property
-    def n_generations(self) -> int | None:
-        """That the search is to reach; None where that cannot be read, or nothing is searched."""
-        return next((stage.n_steps for stage in self.stages if stage.name == SEARCH), None)
+    def search(self) -> StageProgress | None:
+        """The search; None where nothing is searched."""
+        return next((stage for stage in self.stages if stage.name == SEARCH), None)
 
     @property
-    def generation(self) -> int:
-        """The newest that is committed; 0 before the first."""
-        return self.progress.step if self.progress else 0
+    def newest_job(self) -> str | None:
+        """Id of the job that was submitted last; None for a submission without an answer."""
+        known = [record for record in self.records if not record.void]
+        return known[-1].job_id if known else None
 
     @property
-    def seconds(self) -> float:
-        """Of a generation; nan where none has been measured."""
-        seconds = self.progress.seconds if self.progress else None
-        return math.nan if seconds is None else seconds
+    def of_foreground(self) -> bool:
+        """Whether its owner is a process in the foreground, dead or alive."""
+        return self.owner is not None and not self.owner.job_id
+
+    @property
+    def in_foreground(self) -> bool:
+        """Whether a process in the foreground works on it.
+
+        One that cannot be seen from here does so as long as it shows signs of life.
+        """
+        alive = self.owner_is_heard if self.owner_lives is None else self.owner_lives
+        return self.of_foreground and alive
+
+    @property
+    def owner_is_heard(self) -> bool:
+        """Whether its owner has just shown that it lives."""
+        return self.owner_silent_s is not None and self.owner_silent_s <= SILENCE_S
+
+    @property
+    def silent_s(self) -> float | None:
+        """Since the last sign of life of its owner, or else of its newest attempt."""
+        if self.owner_silent_s is None and self.last is not None:
+            return self.last.silent_s
+        return self.owner_silent_s
+
+
+def read_snapshots(
+    directories: Iterable[Path], me: Owner, asked: Experiment | None = None
+) -> list[RunSnapshot]:
+    """Reads run directories; the file server of a folder of them is asked for its time once.
+
+    Args:
+        directories: of the runs.
+        me: this process, to tell whether an owner is of this machine.
+        asked: what the runs are to continue with; None for what each says itself.
+    """
+    now = cache(filesystem_now)
+    return [
+        read_snapshot(directory, me, now(directory.parent.parent), asked)
+        for directory in directories
+    ]
 
 
 def read_snapshot(
@@ -220,46 +195,49 @@ def read_snapshot(
         directory: of the run.
         me: this process, to tell whether an owner is of this machine.
         now: seconds since 1970 by the clock of the directory's file server.
-        asked: what the run is to be carried on with; None for what it says itself.
+        asked: what the run is to continue with; None for what it says itself.
     """
     paths, problems = RunPaths(directory), _Problems()
     problems.unless(paths.refuse_shut)
     if problems.lines:
         [shut] = problems.lines
         records = tuple(problems.unless(read_records, paths.jobs) or ())
-        evidence = ObservedState(records=records, unreadable=shut)
-        return RunSnapshot(paths, evidence, problems=tuple(problems.lines))
-    progress = problems.unless(read_progress, paths.search)
-    stages = _stages(paths, progress, asked, problems)
+        lines = tuple(problems.lines)
+        return RunSnapshot(paths, records=records, unreadable=shut, problems=lines)
+    stored = problems.unless(_read_stored, paths)
+    stages = _read_stages(paths, stored, asked, problems)
     # What cannot be read may ask for more than is known to be done.
     finished = not problems.lines and all(stage.finished for stage in stages)
-    # The owner first: whoever takes the run meanwhile is then no owner without a start.
+    # The owner first: a process that takes the run meanwhile is then no owner without an attempt.
     owner = problems.unless(read_owner, paths.owner)
-    starts = problems.unless(summarise_attempts, paths, now) or AttemptSummary(None, {})
-    evidence = ObservedState(
+    attempts = problems.unless(summarise_attempts, paths, now) or AttemptSummary()
+    cancelled = problems.unless(read_flag, paths.cancelled)
+    failed = problems.unless(read_flag, paths.failed)
+    records = tuple(problems.unless(read_records, paths.jobs) or ())
+    # Before the specification of its jobs is read: `launch` writes that one anew.
+    unreadable = next(iter(problems.lines), "")
+    spec = problems.unless(read_job_spec, paths.jobs) if records and not finished else None
+    return RunSnapshot(
+        paths,
+        stages,
+        stored,
         finished=finished,
-        cancelled=problems.unless(read_flag, paths.cancelled),
-        failed=problems.unless(read_flag, paths.failed),
+        cancelled=cancelled,
+        failed=failed,
         owner=owner,
         owner_lives=_lives(owner, me) if owner else None,
-        owner_silent_s=starts.silences.get(owner.token) if owner else None,
-        last=starts.last,
-        records=tuple(problems.unless(read_records, paths.jobs) or ()),
-    )
-    # Before the request of its jobs is read: that is no obstacle, a launch writes it anew.
-    evidence = replace(evidence, unreadable=next(iter(problems.lines), ""))
-    has_jobs = evidence.records and not evidence.finished
-    limits = problems.unless(_limits, paths) if has_jobs else None
-    lines = tuple(problems.lines)
-    return RunSnapshot(
-        paths, evidence, progress, stages, starts.restarts, lines, limits, starts.warning
+        owner_silent_s=attempts.silences.get(owner.token) if owner else None,
+        last=attempts.last,
+        warning=attempts.warning,
+        restarts=attempts.restarts,
+        records=records,
+        profile=spec.profile if spec else None,
+        unreadable=unreadable,
+        problems=tuple(problems.lines),
     )
 
 
-def read_snapshots(directories: Iterable[Path], me: Owner) -> list[RunSnapshot]:
-    """Reads run directories; the file server of a folder of them is asked for its time once."""
-    now = cache(filesystem_now)
-    return [read_snapshot(directory, me, now(directory.parent.parent)) for directory in directories]
+T = TypeVar("T")
 
 
 class _Problems:
@@ -278,100 +256,150 @@ class _Problems:
             return None
 
 
-def _stages(
-    paths: RunPaths, search: Summary | None, asked: Experiment | None, problems: _Problems
-) -> tuple[StageProgress, ...]:
-    stored = problems.unless(read_stored, paths)
-    experiment = asked or (stored.experiment if stored else None)
-    stages: list[StageProgress] = []
-    for name in problems.unless(stage_names, paths, stored, experiment) or [SEARCH]:
-        ahead = retraining_ahead(name, experiment)
-        if name == SEARCH:
-            stages.append(search_stage(search, experiment))
-        elif stages and stages[0].name == SEARCH and not stages[0].finished:
-            stages.append(ahead)  # nothing is trained from scratch before the search has ended
-        else:
-            read = problems.unless(read_retraining_stage, paths, name, experiment)
-            stages.append(read or ahead)
-    return tuple(stages)
-
-
-def _limits(paths: RunPaths) -> Limits | None:
-    request = read_job_spec(paths.jobs)
-    return Limits(request.limit_s, request.profile.lead_time_s) if request else None
-
-
 def _lives(owner: Owner, me: Owner) -> bool | None:
     verdict = judge_takeover(owner, me, observe_owner(owner))
     return {Verdict.TAKE: False, Verdict.REFUSE: True}.get(verdict)
 
 
-_GUESS = "guess: from the networks' sizes"
+def _read_stored(paths: RunPaths) -> StoredExperiment | None:
+    content = read_if_there(paths.experiment)
+    if content is None:
+        return None
+    try:
+        return parse_stored(content.decode().removeprefix("\ufeff"), str(paths.experiment))
+    except UnicodeDecodeError as error:
+        raise StoredError(f"{paths.experiment} cannot be read: {error}") from None
 
 
-def measure_pace(sights: Sequence[RunSnapshot], experiment_signature: str) -> Measure:
-    """Seconds of a generation: as measured in these seeds, else a guess that says it is one.
+def _read_stages(
+    paths: RunPaths,
+    stored: StoredExperiment | None,
+    asked: Experiment | None,
+    problems: _Problems,
+) -> tuple[StageProgress, ...]:
+    experiment = asked or (stored.experiment if stored else None)
+    stages: list[StageProgress] = []
+    for name in problems.unless(_stage_names, paths, stored, experiment) or [SEARCH]:
+        progress = None
+        # Nothing is trained from scratch before the search has ended.
+        if not stages or stages[0].name != SEARCH or stages[0].finished:
+            progress = problems.unless(_read_stage, paths.stage(name))
+        stages.append(progress or StageProgress(name, n_steps=_n_steps(name, experiment)))
+    return tuple(stages)
+
+
+def _stage_names(
+    paths: RunPaths, stored: StoredExperiment | None, experiment: Experiment | None
+) -> Sequence[str]:
+    if stored is not None and not stored.signatures:
+        # Made for architectures from elsewhere: nothing is searched there.
+        return [stage.name for stage in paths.retrainings()]
+    return stages_of(experiment) if experiment else [SEARCH]
+
+
+def _n_steps(name: str, experiment: Experiment | None) -> int | None:
+    if experiment is None:
+        return None
+    return experiment.search.generations if name == SEARCH else experiment.retraining.epochs
+
+
+def _read_stage(stage: StagePaths) -> StageProgress | None:
+    """How far a stage is by the manifest of its newest commit; None before the first."""
+    summary = read_progress(stage)
+    if summary is None:
+        return None
+    is_search = stage.name == SEARCH
+    accuracies: dict[str, float | None] = {}
+    diverged = []
+    for name, result in summary.tasks.items():
+        accuracies[name] = result.accuracy
+        if result.diverged:
+            what = f"the search of {name} diverged in {result.diverged}"
+            diverged.append(what if is_search else f"{stage.name} diverged")
+            if is_search or summary.finished:
+                accuracies[name] = math.nan
+    return StageProgress(
+        stage.name,
+        summary.step,
+        summary.n_steps,
+        math.nan if summary.seconds is None else summary.seconds,
+        finished=summary.finished,
+        n_bytes=summary.n_bytes,
+        accuracies=accuracies,
+        diverged=tuple(diverged),
+    )
+
+
+#: Events that end an attempt with work left.
+_UNFINISHED = ENDS - {Event.FINISHED}
+_END = re.compile("|".join(f'"{kind}"' for kind in _UNFINISHED).encode())
+_WARNING = re.compile(f'"{Event.NO_GPU}"'.encode())
+
+#: Why an attempt stopped that got no signal, as what follows `by`.
+_REASONS: Mapping[str, str] = {Reason.DEADLINE: "its time limit", Reason.CANCELLED: "`cancel`"}
+
+
+@dataclass(frozen=True)
+class AttemptSummary:
+    """The attempts of a run.
+
+    Attributes:
+        last: the newest; None if it never began.
+        restarts: by the id of every job that has begun, how often SLURM had requeued it.
+        warning: of the newest attempt, about where it runs; empty if it had none.
+        silences: by the token of every attempt, seconds since its last sign of life.
+    """
+
+    last: LastAttempt | None = None
+    restarts: Mapping[str, int] = field(default_factory=dict)
+    warning: str = ""
+    silences: Mapping[str, float] = field(default_factory=dict)
+
+
+def summarise_attempts(paths: RunPaths, now: float) -> AttemptSummary:
+    """Reads the first line of every attempt, and of the newest how it ended.
 
     Args:
-        sights: of all seeds that there are, asked for or not.
-        experiment_signature: of the experiment; seeds of another one do not count.
+        paths: of the run.
+        now: seconds since 1970 by the clock of the directory's file server.
+
+    Raises:
+        StorageError: the file system refused.
     """
-    measured = {
-        sight.paths.directory.name: sight
-        for sight in sights
-        if sight.progress is not None
-        and not math.isnan(sight.seconds)
-        and sight.progress.experiment_signature == experiment_signature
-    }
-    if not measured:
-        return Measure(GENERATION_S, "guess: the paper's CIFAR search on a 2080Ti")
-    seconds = statistics.median(sight.seconds for sight in measured.values())
-    devices = sorted({_device(sight.paths) for sight in measured.values()} - {""})
-    where = f" on {', '.join(devices)}" if devices else ""
-    return Measure(seconds, f"measured in {', '.join(measured)}{where}")
+    restarts: dict[str, int] = {}
+    silences: dict[str, float] = {}
+    text = b""
+    attempts = paths.find_attempts()
+    for found in attempts:
+        with storage_errors(found.path, "read"), found.path.open("rb") as file:
+            text = file.read() if found is attempts[-1] else file.readline()
+            silences[found.token] = max(0.0, now - os.fstat(file.fileno()).st_mtime)
+        first = parse_line(text.partition(b"\n")[0])
+        if job_id := first.get("job_id"):
+            count = int(first.get("restart_count") or 0)
+            restarts[job_id] = max(count, restarts.get(job_id, 0))
+    if not attempts:
+        return AttemptSummary()
+    last = _last_attempt(text, silences[attempts[-1].token])
+    return AttemptSummary(last, restarts, _warning(text), silences)
 
 
-def measure_stages(sights: Iterable[RunSnapshot]) -> Mapping[str, float]:
-    """Seconds of a step by the name of the stage, of those that were measured: medians.
-
-    Args:
-        sights: of seeds of one experiment.
-    """
-    measured: dict[str, list[float]] = {}
-    for stage in (stage for sight in sights for stage in sight.stages):
-        if not math.isnan(stage.seconds):
-            measured.setdefault(stage.name, []).append(stage.seconds)
-    return {name: statistics.median(seconds) for name, seconds in measured.items()}
+def _last_attempt(text: bytes, silent_s: float) -> LastAttempt:
+    # More may follow its end, so the newest of the ends is looked for backwards.
+    events = (parse_line(line) for line in reversed(_lines_with(_END, text)))
+    end = next((event for event in events if event.get("event") in _UNFINISHED), {})
+    values = (end.get(key) for key in ("error", "signal", "reason"))
+    detail = next((str(value) for value in values if value), "")
+    return LastAttempt(end.get("event"), _REASONS.get(detail, detail), silent_s)
 
 
-def measure_commits(sights: Sequence[RunSnapshot], experiment: Experiment) -> Mapping[str, Measure]:
-    """Bytes of a commit by the name of the stage: as they lie there, else a guess."""
-    guesses = guess_commits(experiment).items()
-    return {name: _commit(sights, name) or Measure(size, _GUESS) for name, size in guesses}
+def _warning(text: bytes) -> str:
+    events = (parse_line(line) for line in _lines_with(_WARNING, text))
+    messages = (event.get("message") for event in events if event.get("event") == Event.NO_GPU)
+    return next((str(message) for message in messages if message), "")
 
 
-def _commit(sights: Sequence[RunSnapshot], name: str) -> Measure | None:
-    for sight in sights:
-        stage = sight.paths.stage(name)
-        with suppress(StorageError):  # what cannot be read is said where it matters
-            for step in reversed(stage.steps()):
-                if n_bytes := _size(stage.commit(step)):
-                    return Measure(n_bytes, f"measured in {sight.paths.directory.name}")
-    return None
-
-
-def _device(paths: RunPaths) -> str:
-    try:
-        attempts = read_attempts(paths)
-    except EmtnasError:
-        return ""
-    models = [a.provenance.get("device_model") for a in attempts]
-    return next((str(model) for model in reversed(models) if model), "")
-
-
-def _size(directory: Path) -> int:
-    """0 for a commit that its owner deletes meanwhile."""
-    try:
-        return sum(path.stat().st_size for path in directory.iterdir())
-    except OSError:
-        return 0
+def _lines_with(word: "re.Pattern[bytes]", text: bytes) -> list[bytes]:
+    """The lines in which it is found: most are commits, and are passed over as a whole."""
+    found = [match.start() for match in word.finditer(text)]
+    return [text[text.rfind(b"\n", 0, at) + 1 :].partition(b"\n")[0] for at in found]

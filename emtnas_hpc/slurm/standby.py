@@ -1,5 +1,6 @@
-"""The standby job: it waits for this one's end for good, to go on from where it left off."""
+"""The standby job: it waits until this job has ended for good, and continues the run."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -9,91 +10,99 @@ from emtnas_hpc.checkpoint.atomic import exclusive
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import EmtnasError, SchedulerError
 from emtnas_hpc.slurm.cancel import cancel_orphans
-from emtnas_hpc.slurm.jobs import JobEnvironment, JobRecord, JobSpec, read_records, record_submitted
+from emtnas_hpc.slurm.jobs import (
+    JobEnvironment,
+    JobRecord,
+    JobSpec,
+    own_jobs,
+    read_records,
+    record_submitted,
+)
 from emtnas_hpc.slurm.queue import UNKNOWN, QueuedJob, read_queue, unreadable
-from emtnas_hpc.slurm.reconcile import own_jobs
-from emtnas_hpc.slurm.slurm import Say, number, run_command
+from emtnas_hpc.slurm.slurm import number, run_command
 
-#: Whoever submits or cancels at this moment is done by then, or looks after spares himself.
-_PATIENCE_S = 10.0
-#: An orphan that waits leaves the queue at once.
+log = logging.getLogger(__name__)
+
+#: A command that submits or cancels at this moment is done by then, or ensures the job itself.
+_LOCK_PATIENCE_S = 10.0
+#: An orphaned job that waits leaves the queue at once.
 _ORPHANS_S = 15.0
-#: SLURM is not asked more often for a spare that it refused.
+#: SLURM is not asked more often for a standby job that it refused.
 RETRY_S = 300.0
 
 
 @dataclass
 class StandbyKeeper:
-    """Sees to it that a job has a spare: tries until one waits, but not all the time.
+    """Sees to it that a job has a standby job: tries until one waits, but not all the time.
 
     Attributes:
-        run: that the job carries on.
-        request: what a spare is told.
+        run: of the job.
+        spec: what a standby job is told.
         me: the job.
-        say: told in single lines what comes of it, each line once.
+        report: told in single lines what comes of it, each line once.
         clock: seconds.
     """
 
     run: RunPaths
-    request: JobSpec
+    spec: JobSpec
     me: JobEnvironment
-    say: Say
+    report: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     _next_at: float = -math.inf
-    _said: str = ""
+    _reported: str = ""
 
-    def look_after(self) -> None:
-        """Submits a spare if there is none; a failure is said, and is no reason to stop."""
+    def ensure(self) -> None:
+        """Submits a standby job if there is none; a failure is told, and is no reason to stop."""
         if self.clock() < self._next_at:
             return
         try:
-            if message := ensure_standby(self.run, self.request, self.me, self._say_once):
-                self._say_once(message)
+            if message := ensure_standby(self.run, self.spec, self.me):
+                self._report_once(message)
             self._next_at = math.inf
-        except Exception as error:  # noqa: BLE001 - a search is worth more than its spare
-            self._say_once(f"no spare was submitted, trying again later: {error}")
+        except Exception as error:  # noqa: BLE001 - a search is worth more than its standby job
+            self._report_once(f"no spare was submitted, trying again later: {error}")
             self._next_at = self.clock() + RETRY_S
 
-    def _say_once(self, message: str) -> None:
-        if message != self._said:
-            self._said = message
-            self.say(message)
+    def _report_once(self, message: str) -> None:
+        if message != self._reported:
+            self._reported = message
+            self.report(message)
 
 
-def ensure_standby(run: RunPaths, request: JobSpec, me: JobEnvironment, say: Say) -> str:
-    """Submits a spare unless one waits.
+def ensure_standby(run: RunPaths, spec: JobSpec, me: JobEnvironment) -> str:
+    """Submits a standby job unless one waits.
 
     Returns:
         What was submitted, in a line; empty if nothing had to be.
 
     Raises:
-        OwnedError: somebody else submits or cancels all the time.
+        OwnedError: other processes submit or cancel all the time.
         SchedulerError: SLURM refused or did not answer.
         InputError: a record of a job cannot be understood.
         StorageError: the disk refused.
     """
-    with exclusive(run.jobs.lock, lambda: None, patience_s=_PATIENCE_S) as alone:
-        records, queue = _with_me(run, me), read_queue()
-        orphans = _orphans(records, queue)
-        cancel_orphans(run, records, orphans, say, alone=alone, patience_s=_ORPHANS_S)
-        if run.cancelled.exists() or _waiting(_known(records), queue, me):
+    with exclusive(run.jobs.lock, lambda: None, patience_s=_LOCK_PATIENCE_S) as alone:
+        records, queue = _records_with_me(run, me), read_queue()
+        orphans = own_jobs([record for record in records if record.job_id is None], queue)
+        cancel_orphans(run, records, orphans, alone=alone, patience_s=_ORPHANS_S)
+        submitted = [record for record in records if record.job_id is not None]
+        if run.cancelled.exists() or _waiting(submitted, queue, me):
             return ""
-        if doubtful := _waiting(_known(records), queue, me, (UNKNOWN,)):
+        if doubtful := _waiting(submitted, queue, me, state=UNKNOWN):
             # It may wait, and it may be the one before this: asked again later.
             raise SchedulerError(unreadable(doubtful[0]))
         # Imports submitit.
         from emtnas_hpc.slurm.submit import submit
 
-        return f"job {submit(run, request, after=me.job_id).job_id} is the spare of this one"
+        return f"job {submit(run, spec, after=me.job_id).job_id} is the spare of this one"
 
 
-def cancel_standby(run: RunPaths, me: JobEnvironment, say: Say, *, own: bool = False) -> None:
-    """Takes the spares from the queue; one that stays finds nothing to do and leaves at once.
+def cancel_standby(run: RunPaths, me: JobEnvironment, *, own: bool = False) -> None:
+    """Cancels the standby jobs; one that stays finds nothing to do and ends at once.
 
     Args:
         run: theirs.
         me: this job.
-        say: told in single lines what is done.
         own: only those that wait for this job, and for them in their turn.
     """
     try:
@@ -103,28 +112,19 @@ def cancel_standby(run: RunPaths, me: JobEnvironment, say: Say, *, own: bool = F
         ids = [job.job_id for job in _waiting(records, read_queue(), me)]
         if ids:
             run_command("scancel", *ids)
-            say(f"cancelled the spare {', '.join(ids)}")
+            log.info(f"cancelled the spare {', '.join(ids)}")
     except EmtnasError as error:
-        say(f"the spare was not cancelled: {error}")
+        log.info(f"the spare was not cancelled: {error}")
 
 
-def _with_me(run: RunPaths, me: JobEnvironment) -> list[JobRecord]:
-    """The records, in which my own number may be missing: whoever submitted me died before that."""
-    records = read_records(run.jobs)
+def _records_with_me(run: RunPaths, me: JobEnvironment) -> list[JobRecord]:
+    """The records; this job adds its number if the process that submitted it died before that."""
     return [
         record_submitted(run.jobs, record, me.job_id)
-        if record.open and record.name == me.name and number(me.job_id) is not None
+        if record.pending and record.name == me.name and number(me.job_id) is not None
         else record
-        for record in records
+        for record in read_records(run.jobs)
     ]
-
-
-def _known(records: Sequence[JobRecord]) -> list[JobRecord]:
-    return [record for record in records if record.job_id is not None]
-
-
-def _orphans(records: Sequence[JobRecord], queue: Sequence[QueuedJob]) -> tuple[QueuedJob, ...]:
-    return own_jobs([record for record in records if record.job_id is None], queue)
 
 
 def _behind(records: Sequence[JobRecord], me: JobEnvironment) -> list[JobRecord]:
@@ -140,8 +140,9 @@ def _waiting(
     records: Sequence[JobRecord],
     queue: Sequence[QueuedJob],
     me: JobEnvironment,
-    states: Sequence[str] = ("PENDING",),
+    *,
+    state: str = "PENDING",
 ) -> list[QueuedJob]:
     """The other jobs of these records that have not begun."""
     jobs = own_jobs(records, queue)
-    return [job for job in jobs if job.job_id != me.job_id and job.state in states]
+    return [job for job in jobs if job.job_id != me.job_id and job.state == state]

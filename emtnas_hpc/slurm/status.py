@@ -1,19 +1,27 @@
-"""Every seed at a glance: run directories joined with one squeue call and at most one of sacct."""
+"""Every seed at a glance: run directories, one call of squeue and at most one of sacct."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emtnas_hpc.checkpoint.ownership import this_process
 from emtnas_hpc.checkpoint.paths import SEARCH
 from emtnas_hpc.errors import SchedulerError
-from emtnas_hpc.slurm.cancel import once
-from emtnas_hpc.slurm.estimate import Measure, SeedPlan, plan_seed, warnings
-from emtnas_hpc.slurm.queue import Accounts, QueuedJob, read_queue
-from emtnas_hpc.slurm.reconcile import RunStatus, State, classify, own_jobs
-from emtnas_hpc.slurm.slurm import Say
-from emtnas_hpc.slurm.snapshot import Ahead, RunSnapshot, measure_stages, read_snapshots, work_ahead
+from emtnas_hpc.slurm.estimate import (
+    Ahead,
+    Measure,
+    SeedPlan,
+    plan_seed,
+    plan_warnings,
+    usable_seconds,
+    work_ahead,
+)
+from emtnas_hpc.slurm.jobs import own_jobs
+from emtnas_hpc.slurm.queue import Accounts, read_queue
+from emtnas_hpc.slurm.reconcile import RunStatus, State, classify
+from emtnas_hpc.slurm.snapshot import RunSnapshot, read_snapshots
 
 
 @dataclass(frozen=True)
@@ -21,18 +29,18 @@ class SeedStatus:
     """A seed as a row of the table.
 
     Attributes:
-        sight: what its directory says.
-        standing: its state, why, and the job that carries it.
+        run: what is known of it.
+        status: its state, why, and the job at work on it.
         n_jobs: that have begun.
         n_requeues: of all of them together.
-        seconds: of a step of the stage under way: measured here, else the median of its sibling
+        seconds: of a step of the active stage: measured here, else the median of its sibling
             seeds; nan if none.
         ahead: the work that is left of all stages.
         plan: of what is ahead of it; None where nothing has been measured, and of what has no jobs.
     """
 
-    sight: RunSnapshot
-    standing: RunStatus
+    run: RunSnapshot
+    status: RunStatus
     n_jobs: int
     n_requeues: int
     seconds: float
@@ -56,124 +64,129 @@ class StatusTable:
 
     @property
     def moves(self) -> bool:
-        """Whether any of it may change without anybody's doing."""
-        return any(seed.standing.state.moves for seed in self.seeds)
+        """Whether any of it may change without a command of the user's."""
+        return any(seed.status.state.moves for seed in self.seeds)
 
 
 def read_status_table(directories: Sequence[Path], accounts: Accounts | None = None) -> StatusTable:
-    """Looks at every run directory, and asks SLURM once for all of those that have jobs.
+    """Reads every run directory, and asks SLURM once for all of those that have jobs.
 
     Args:
         directories: of the runs.
-        accounts: of SLURM; the same ones for those who look again and again.
+        accounts: of SLURM; the same ones for a caller that reads the table again and again.
     """
     accounts = accounts or Accounts()
-    sights = read_snapshots(directories, this_process())
-    unasked: list[str] = []
-    queue: list[QueuedJob] | None = []
-    if any(sight.evidence.records for sight in sights):
-        try:
-            queue = read_queue(unasked.append)
-        except SchedulerError as error:
-            queue = None
-            unasked.append(_of_directories(error))
-    say = once(unasked.append)
-    sights = [_joined(sight, queue, say) for sight in sights]
-    standings = [classify(sight.evidence) for sight in sights]
-    left = _left_the_queue(sights, standings)
+    problems: list[str] = []
+    runs = _with_jobs(read_snapshots(directories, this_process()), problems)
+    left = {job_id for run in runs if (job_id := _unexplained_job(run)) is not None}
     if endings := accounts.endings(left):
-        standings = [classify(replace(sight.evidence, endings=endings)) for sight in sights]
-    rows = _rows(sights, standings)
+        runs = [replace(run, endings=endings) for run in runs]
+    seeds = tuple(_rows(runs))
     remark = f"how jobs ended is not known: {accounts.problem}" if left and accounts.problem else ""
-    problems = (*_unsaid(rows), *unasked, *_hopeless(rows))
-    return StatusTable(rows, problems, remark)
+    lines = (*_unread(seeds), *problems, *_hopeless(seeds))
+    return StatusTable(seeds, lines, remark)
 
 
-def _of_directories(error: SchedulerError) -> str:
-    return f"{error}; states are those of the run directories"
+def _with_jobs(runs: Sequence[RunSnapshot], problems: list[str]) -> list[RunSnapshot]:
+    """The runs with their jobs in the queue; None for those of which SLURM cannot tell."""
+    if not any(run.records for run in runs):
+        return list(runs)
+    unasked: list[str] = []
 
+    def note(error: SchedulerError) -> None:
+        line = f"{error}; states are those of the run directories"
+        if line not in unasked:
+            unasked.append(line)
 
-def _unsaid(rows: Iterable[SeedStatus]) -> Iterable[str]:
-    """What could not be read of a seed, but for what its state says already."""
-    for row in rows:
-        said = row.standing.reason if row.standing.state is State.UNREADABLE else ""
-        for line in row.sight.problems:
-            if line != said:
-                yield f"{row.sight.paths.directory}: {line}"
-
-
-def _hopeless(rows: Iterable[SeedStatus]) -> Iterable[str]:
-    """Seeds whose jobs are too short for a single generation."""
-    for row in rows:
-        if row.plan and row.sight.limits and row.standing.state.moves:
-            pace = Measure(row.seconds, "measured")
-            for line in warnings(pace, row.sight.limits, [row.plan], spares=0):
-                yield f"{row.sight.paths.directory}: {line}"
-
-
-def _joined(sight: RunSnapshot, queue: Sequence[QueuedJob] | None, say: Say) -> RunSnapshot:
-    """What the directory says, with its jobs in the queue; None where that cannot be read."""
-    jobs = None
+    queue = None
     try:
-        jobs = None if queue is None else own_jobs(sight.evidence.records, queue)
+        queue = read_queue()
+        problems += [queue.notice] if queue.notice else []
     except SchedulerError as error:
-        say(_of_directories(error))
-    return replace(sight, evidence=replace(sight.evidence, jobs=jobs))
+        note(error)
+    joined = []
+    for run in runs:
+        jobs = None
+        try:
+            jobs = None if queue is None else own_jobs(run.records, queue)
+        except SchedulerError as error:
+            note(error)
+        joined.append(replace(run, jobs=jobs))
+    problems += unasked
+    return joined
 
 
-def _left_the_queue(sights: Sequence[RunSnapshot], standings: Sequence[RunStatus]) -> set[str]:
-    """The newest jobs of seeds that nobody carries, and nobody knows why: the accounts may."""
-    return {
-        job_id
-        for sight, standing in zip(sights, standings, strict=True)
-        if standing.job is None and standing.state in (State.LOST, State.FAILED, State.STOPPED)
-        if sight.evidence.failed is None
-        if (job_id := sight.evidence.newest_job) is not None
-    }
+def _unexplained_job(run: RunSnapshot) -> str | None:
+    """The newest job of a run on which nothing works, if only the accounts may know why."""
+    status = classify(run)
+    is_over = status.job is None and status.state in (State.LOST, State.FAILED, State.STOPPED)
+    return run.newest_job if is_over and run.failed is None else None
 
 
-def _rows(sights: Sequence[RunSnapshot], standings: Sequence[RunStatus]) -> tuple[SeedStatus, ...]:
-    siblings = _paces_by_experiment(sights)
-    return tuple(
-        _row(sight, standing, siblings[sight.paths.directory.parent])
-        for sight, standing in zip(sights, standings, strict=True)
-    )
-
-
-def _row(sight: RunSnapshot, standing: RunStatus, siblings: Mapping[str, float]) -> SeedStatus:
-    restarts = _restarts(sight)
-    paces = {**siblings, **measure_stages([sight])}
-    return SeedStatus(
-        sight,
-        standing,
-        n_jobs=len(restarts),
-        n_requeues=sum(restarts.values()),
-        seconds=paces.get(sight.under_way.name, math.nan),
-        ahead=work_ahead(sight.stages, paces),
-        plan=_plan(sight, paces),
-    )
-
-
-def _plan(sight: RunSnapshot, paces: Mapping[str, float]) -> SeedPlan | None:
-    """Planned anew from what has been measured."""
-    total, pace = sight.n_generations, paces.get(SEARCH)
-    if sight.limits is None or total is None or pace is None:
-        return None
-    ahead = work_ahead((stage for stage in sight.stages if stage.name != SEARCH), paces)
-    return plan_seed(sight.generation, total, pace, sight.limits, ahead.known_s)
-
-
-def _paces_by_experiment(sights: Iterable[RunSnapshot]) -> Mapping[Path, Mapping[str, float]]:
+def _rows(runs: Sequence[RunSnapshot]) -> Iterator[SeedStatus]:
     experiments: dict[Path, list[RunSnapshot]] = {}
-    for sight in sights:
-        experiments.setdefault(sight.paths.directory.parent, []).append(sight)
-    return {folder: measure_stages(seeds) for folder, seeds in experiments.items()}
+    for run in runs:
+        experiments.setdefault(run.paths.directory.parent, []).append(run)
+    siblings = {folder: measure_stages(seeds) for folder, seeds in experiments.items()}
+    for run in runs:
+        paces = {**siblings[run.paths.directory.parent], **measure_stages([run])}
+        restarts = _restarts(run)
+        yield SeedStatus(
+            run,
+            classify(run),
+            n_jobs=len(restarts),
+            n_requeues=sum(restarts.values()),
+            seconds=paces.get(run.active_stage.name, math.nan),
+            ahead=work_ahead(run.stages, paces),
+            plan=_plan(run, paces),
+        )
 
 
-def _restarts(sight: RunSnapshot) -> Mapping[str, int]:
+def measure_stages(runs: Iterable[RunSnapshot]) -> Mapping[str, float]:
+    """Seconds of a step by the name of the stage, of those that were measured: medians.
+
+    Args:
+        runs: seeds of one experiment.
+    """
+    measured: dict[str, list[float]] = {}
+    for stage in (stage for run in runs for stage in run.stages):
+        if not math.isnan(stage.seconds):
+            measured.setdefault(stage.name, []).append(stage.seconds)
+    return {name: statistics.median(seconds) for name, seconds in measured.items()}
+
+
+def _plan(run: RunSnapshot, paces: Mapping[str, float]) -> SeedPlan | None:
+    """Planned anew from what has been measured."""
+    search, pace = run.search, paces.get(SEARCH)
+    if run.profile is None or search is None or search.n_steps is None or pace is None:
+        return None
+    retraining = work_ahead((stage for stage in run.stages if stage.name != SEARCH), paces)
+    usable_s = usable_seconds(run.profile)
+    return plan_seed(search.step, search.n_steps, pace, usable_s, retraining_s=retraining.known_s)
+
+
+def _restarts(run: RunSnapshot) -> Mapping[str, int]:
     """As the attempts tell it, and as the queue knows it of those jobs that are there."""
-    restarts = dict(sight.restarts)
-    for job in sight.evidence.jobs or ():
+    restarts = dict(run.restarts)
+    for job in run.jobs or ():
         if job.restarts or job.state != "PENDING":
             restarts[job.job_id] = max(job.restarts or 0, restarts.get(job.job_id, 0))
     return restarts
+
+
+def _unread(seeds: Iterable[SeedStatus]) -> Iterator[str]:
+    """What could not be read of a seed, but for what its state says already."""
+    for seed in seeds:
+        known = seed.status.reason if seed.status.state is State.UNREADABLE else ""
+        for line in seed.run.problems:
+            if line != known:
+                yield f"{seed.run.paths.directory}: {line}"
+
+
+def _hopeless(seeds: Iterable[SeedStatus]) -> Iterator[str]:
+    """Seeds whose jobs are too short for a single generation."""
+    for seed in seeds:
+        if seed.plan and seed.run.profile and seed.status.state.moves:
+            pace = Measure(seed.seconds, "measured")
+            for line in plan_warnings([seed.plan], pace, seed.run.profile, n_standby=0):
+                yield f"{seed.run.paths.directory}: {line}"

@@ -152,15 +152,15 @@ def _find_package() -> str:
 _PLACEHOLDER = "00000000"
 
 
-def submit(run: RunPaths, request: JobSpec, after: str | None = None) -> JobRecord:
-    """Submits a job that carries a run on; from within a job too.
+def submit(run: RunPaths, spec: JobSpec, after: str | None = None) -> JobRecord:
+    """Submits a job that continues a run; from within a job too.
 
-    The caller holds the lock of the run's jobs. Where nobody knows what SLURM made of the request,
-    the record stays an intent.
+    The caller holds the lock of the run's jobs. Where it is not known what SLURM made of it, the
+    record stays pending.
 
     Args:
-        run: what to carry on.
-        request: what the job is told.
+        run: what to continue.
+        spec: what the job is told.
         after: id of the job whose end it waits for, whatever that end is.
 
     Raises:
@@ -171,7 +171,7 @@ def submit(run: RunPaths, request: JobSpec, after: str | None = None) -> JobReco
 
     record = new_record(run, after)
     write_record(run.jobs, record)
-    executor = _executor(run.jobs, request, record)
+    executor = _executor(run.jobs, spec, record)
     # submitit prints what sbatch complains of; here it becomes the error.
     with sbatch_environment(), storage_errors(run.jobs.directory), redirect_stderr(StringIO()):
         try:
@@ -186,10 +186,10 @@ def submit(run: RunPaths, request: JobSpec, after: str | None = None) -> JobReco
     return record_submitted(run.jobs, record, job.job_id)
 
 
-def sbatch_text(run: RunPaths, request: JobSpec) -> str:
-    """What sbatch will be given for the first job of a run, but for the intent in its name."""
+def sbatch_text(run: RunPaths, spec: JobSpec) -> str:
+    """What sbatch will be given for the first job of a run, but for the record's id in its name."""
     record = JobRecord(_PLACEHOLDER, job_name(run, _PLACEHOLDER), 0.0)
-    return _executor(run.jobs, request, record).text()
+    return _executor(run.jobs, spec, record).text()
 
 
 def refuse_path(run: RunPaths) -> None:
@@ -202,15 +202,15 @@ def refuse_path(run: RunPaths) -> None:
 
 
 def remove_leftovers(jobs: JobsPaths) -> None:
-    """Removes what submissions left behind that did not come to their end; needs the lock."""
+    """Removes the files of submissions that did not end; needs the lock."""
     for pattern in ("*.pkl", ".submission_file_*.sh"):
         for path in jobs.directory.glob(pattern):
             with suppress(OSError):
                 path.unlink()
 
 
-def _executor(jobs: JobsPaths, request: JobSpec, record: JobRecord) -> Executor:
-    return make_executor(jobs.logs("%j"), request.profile, record.name, record.after)
+def _executor(jobs: JobsPaths, spec: JobSpec, record: JobRecord) -> Executor:
+    return make_executor(jobs.logs("%j"), spec.profile, record.name, record.after)
 
 
 def _remove_link(jobs: JobsPaths, job_id: str) -> None:

@@ -1,6 +1,11 @@
 """What a job does from its start to its end: the only place where that order is decided."""
 
-from collections.abc import Sequence
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from emtnas_hpc.checkpoint.ownership import Owner, read_owner, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
@@ -8,17 +13,16 @@ from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.errors import EmtnasError, InputError, OwnedError, SchedulerError, SupersededError
 from emtnas_hpc.pipeline import pending_stages, run_stages
 from emtnas_hpc.runner.attempts import Attempt, Event, read_attempts
-from emtnas_hpc.runner.context import Reason, RunContext, end_recorded, log_to
+from emtnas_hpc.runner.context import Callbacks, Progress, Reason, RunContext, end_recorded, log_to
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import ReceivedSignal, StopRequest
 from emtnas_hpc.search.run_dir import read_stored
 from emtnas_hpc.search.session import RunSpec
 from emtnas_hpc.settings.hints import prepare_hints
 from emtnas_hpc.settings.names import StoredExperiment
-from emtnas_hpc.slurm.crash_loop import reason_to_give_up
+from emtnas_hpc.slurm.crash_loop import find_crash_loop
 from emtnas_hpc.slurm.job import JobSignalPolicy
 from emtnas_hpc.slurm.jobs import (
-    JobEnvironment,
     JobRecord,
     JobSpec,
     TimeLimit,
@@ -31,24 +35,25 @@ from emtnas_hpc.slurm.jobs import (
     time_limit,
     write_flag,
 )
-from emtnas_hpc.slurm.logs import log_callbacks, say
-from emtnas_hpc.slurm.queue import QueuedJob, read_queue
+from emtnas_hpc.slurm.queue import Queue, read_queue
 from emtnas_hpc.slurm.standby import StandbyKeeper, cancel_standby
 
-#: Leaving in good order takes so long once the step under way has ended: a commit and a requeue.
+log = logging.getLogger(__name__)
+
+#: To commit and requeue takes so long once the step under way has ended.
 _EXIT_S = 30.0
 
 
-def run_worker(run: RunPaths, stop: StopRequest, rule: JobSignalPolicy) -> bool:
-    """Carries a seed on until it is done, called off, given up, or has to make room.
+def run_worker(run: RunPaths, stop: StopRequest, policy: JobSignalPolicy) -> bool:
+    """Continues a seed until it is done, cancelled, given up, or has to make room.
 
     Args:
         run: the seed's directory.
         stop: entered already.
-        rule: of `stop`.
+        policy: of `stop`.
 
     Returns:
-        Whether there is work left for another start.
+        Whether there is work left for another attempt.
 
     Raises:
         StoppedError: a signal came before the search went on.
@@ -57,95 +62,72 @@ def run_worker(run: RunPaths, stop: StopRequest, rule: JobSignalPolicy) -> bool:
     job = job_environment()
     me = this_process(job_id=job.job_id, restart_count=job.restart_count)
     here = {"owned": False, "job_id": job.job_id, "restart_count": job.restart_count}
-    with log_to(say), Attempt(run, me.token, here) as attempt:
-        course = Worker(run, job, me, attempt, stop)
-        rule.witness = course.record_signal
+    with log_to(print_line), Attempt(run, me.token, here) as attempt:
+        worker = Worker(run, me, attempt, stop)
+        policy.witness = worker.record_signal
         try:
             with end_recorded(attempt):
-                return course.follow()
+                return worker.run()
         except SupersededError:
             raise  # what is to be done is the new owner's business
         except Exception:
-            course.give_up_if_hopeless()
+            worker.give_up_if_hopeless()
             raise
 
 
 class Worker:
-    """One job on its way; signals wait except where a search may be left at once."""
+    """One attempt of a job; signals wait except where a search may be left at once."""
 
-    def __init__(
-        self, run: RunPaths, job: JobEnvironment, me: Owner, attempt: Attempt, stop: StopRequest
-    ) -> None:
+    def __init__(self, run: RunPaths, me: Owner, attempt: Attempt, stop: StopRequest) -> None:
         self._run = run
-        self._job = job
+        self._job = job_environment()
         self._me = me
         self._attempt = attempt
         self._stop = stop
         self._limit = TimeLimit()
-        self._spare: StandbyKeeper | None = None
+        self._standby: StandbyKeeper | None = None
 
-    def follow(self) -> bool:
+    def run(self) -> bool:
         """All of it; returns whether there is work left."""
         with self._stop.deferred():
             if reason := self._reason_to_leave():
                 self._leave(reason)
                 return False
             living = self._living_owner()
-            if reason := reason_to_give_up(read_attempts(self._run), living):
+            if reason := find_crash_loop(read_attempts(self._run), living):
                 self._give_up(reason)
                 raise EmtnasError(f"the run is given up: {reason}")
-            request = self._request()
-            self._limit = self._time_limit(request.profile.lead_time_s)
-            self._spare = StandbyKeeper(self._run, request, self._job, self._say_and_record)
+            spec = self._read_spec()
+            self._read_time_limit(spec.profile.lead_time_s)
+            self._standby = StandbyKeeper(self._run, spec, self._job, self._report)
             if living is None:
-                # A crash may come before the first step; but beside an owner who lives nobody
-                # needs a spare until it is known that he does not.
-                self._spare.look_after()
+                # A crash may come before the first step. Beside an owner that may live, no standby
+                # job is needed until it is known to be dead.
+                self._standby.ensure()
         self._stop.leave_if_requested()
         try:
-            outcome = self._work(request)
+            outcome = self._work(spec)
         except OwnedError as error:
             with self._stop.deferred():
-                self._leave(str(error), own_spares=True)
+                self._leave(str(error), own_standby=True)
                 return False
         with self._stop.deferred():
             if outcome is Outcome.MORE and not self._run.cancelled.exists():
                 return True
-            cancel_standby(self._run, self._job, say)
+            cancel_standby(self._run, self._job)
             return False
 
-    def record_signal(self, heard: ReceivedSignal) -> None:
-        """Writes down that a signal came, and how much of the time limit was left."""
-        seconds_left = self._limit.seconds_left(heard.at)
-        self._attempt.event(Event.SIGNAL, signal=heard.name, seconds_left=seconds_left)
-        say(f"{heard.name} came")
-
-    def give_up_if_hopeless(self) -> None:
-        """Marks the run as failed if this start's exception was one too many."""
-        with self._stop.deferred():
-            try:
-                if reason := reason_to_give_up(read_attempts(self._run), self._known_owner()):
-                    self._give_up(reason)
-            except EmtnasError as error:
-                say(str(error))
-
     def _reason_to_leave(self) -> str | None:
-        for mark in (self._run.cancelled, self._run.failed):
-            if (reason := read_flag(mark)) is not None:
-                return f"the run is marked as {mark.name}: {reason}"
-        stored = self._stored()
+        for flag in (self._run.cancelled, self._run.failed):
+            if (reason := read_flag(flag)) is not None:
+                return f"the run is marked as {flag.name}: {reason}"
+        stored = self._read_stored()
         return None if pending_stages(self._run, stored.experiment, stored.seed) else "finished"
 
-    def _leave(self, reason: str, *, own_spares: bool = False) -> None:
+    def _leave(self, reason: str, *, own_standby: bool = False) -> None:
         self._attempt.event(Event.LEFT, reason=reason)
-        say(f"nothing to do: {reason}")
-        cancel_standby(self._run, self._job, say, own=own_spares)
-
-    def _give_up(self, reason: str) -> None:
-        write_flag(self._run.failed, reason, self._me.token)
-        self._attempt.event(Event.GAVE_UP, reason=reason)
-        say(f"giving up: {reason}")
-        cancel_standby(self._run, self._job, say)
+        log.info(f"nothing to do: {reason}")
+        cancel_standby(self._run, self._job, own=own_standby)
 
     def _living_owner(self) -> str | None:
         """The token of the owner that is found, unless its end is known."""
@@ -156,65 +138,71 @@ class Worker:
             return None
         return owner.token
 
-    def _known_owner(self) -> str | None:
-        # A record that cannot be understood must not keep jobs coming for ever: each fails at it.
-        try:
-            return self._living_owner()
-        except OwnedError:
-            return None
-
     def _is_gone(self, job_id: str) -> bool | None:
-        return gone_jobs(predecessors(self._job, self._records()))(job_id)
-
-    def _records(self) -> Sequence[JobRecord]:
+        records: Sequence[JobRecord] = ()
         try:
-            return read_records(self._run.jobs)
+            records = read_records(self._run.jobs)
         except InputError as error:
-            say(str(error))
-            return ()
+            log.info(str(error))
+        return gone_jobs(predecessors(self._job, records))(job_id)
 
-    def _request(self) -> JobSpec:
-        request = read_job_spec(self._run.jobs)
-        if request is None:
+    def _give_up(self, reason: str) -> None:
+        write_flag(self._run.failed, reason, self._me.token)
+        self._attempt.event(Event.GAVE_UP, reason=reason)
+        log.info(f"giving up: {reason}")
+        cancel_standby(self._run, self._job)
+
+    def give_up_if_hopeless(self) -> None:
+        """Flags the run as failed if this attempt's exception was one too many."""
+        with self._stop.deferred():
+            try:
+                try:
+                    living = self._living_owner()
+                except OwnedError:
+                    # A record that cannot be understood must not keep jobs coming for ever.
+                    living = None
+                if reason := find_crash_loop(read_attempts(self._run), living):
+                    self._give_up(reason)
+            except EmtnasError as error:
+                log.info(str(error))
+
+    def record_signal(self, received: ReceivedSignal) -> None:
+        """Records that a signal came, and how much of the time limit was left."""
+        seconds_left = self._limit.seconds_left(received.at)
+        self._attempt.event(Event.SIGNAL, signal=received.name, seconds_left=seconds_left)
+        log.info(f"{received.name} came")
+
+    def _read_spec(self) -> JobSpec:
+        spec = read_job_spec(self._run.jobs)
+        if spec is None:
             raise InputError(f"{self._run.jobs.request} is missing: launch the run again")
-        return request
+        return spec
 
-    def _stored(self) -> StoredExperiment:
+    def _read_stored(self) -> StoredExperiment:
         stored = read_stored(self._run)
         if stored is None:
             raise InputError(f"{self._run.experiment} is missing: launch the run again")
         return stored
 
-    def _time_limit(self, lead_s: float) -> TimeLimit:
-        limit = time_limit(self._job, self._queue(), lead_s)
-        self._attempt.describe({"lead_time_s": lead_s, "time_left_s": limit.seconds_left()})
-        return limit
-
-    def _queue(self) -> Sequence[QueuedJob]:
+    def _read_time_limit(self, lead_s: float) -> None:
+        queue = Queue()
         try:
-            return read_queue(say)
+            queue = read_queue()
+            if queue.notice:
+                log.info(queue.notice)
         except SchedulerError as error:
-            say(f"the time limit may be unknown: {error}")
-            return ()
+            log.info(f"the time limit may be unknown: {error}")
+        self._limit = time_limit(self._job, queue, lead_s)
+        left = self._limit.seconds_left()
+        self._attempt.describe({"lead_time_s": lead_s, "time_left_s": left})
 
-    def _say_and_record(self, message: str) -> None:
+    def _report(self, message: str) -> None:
         self._attempt.event(Event.SPARE, message=message)
-        say(message)
+        log.info(message)
 
-    def _work(self, request: JobSpec) -> Outcome:
-        stored = self._stored()
-        order = RunSpec(
-            stored.experiment,
-            stored.seed,
-            self._run,
-            request.data_dir,
-            request.search_device,
-        )
-        with opened_once(), prepare_hints(request.mend):
-            return run_stages(order, self._terms())
-
-    def _terms(self) -> RunContext:
-        return RunContext(
+    def _work(self, spec: JobSpec) -> Outcome:
+        stored = self._read_stored()
+        context = RunContext(
             stop=self._stop,
             callbacks=log_callbacks(),
             me=self._me,
@@ -223,10 +211,60 @@ class Worker:
             grace_s=max(0.0, self._limit.lead_s - _EXIT_S),
             reason_to_stop=self._reason_to_stop,
         )
+        run_spec = RunSpec(
+            stored.experiment, stored.seed, self._run, spec.data_dir, spec.search_device
+        )
+        with opened_once(), prepare_hints(spec.mend):
+            return run_stages(run_spec, context)
 
     def _reason_to_stop(self, next_s: float) -> Reason | None:
         if self._run.cancelled.exists():
             return Reason.CANCELLED
-        if self._limit.fits(next_s) and self._spare:
-            self._spare.look_after()
-        return None if self._limit.fits(next_s) else Reason.DEADLINE
+        if not self._limit.fits(next_s):
+            return Reason.DEADLINE
+        if self._standby:
+            self._standby.ensure()
+        return None
+
+
+_STDOUT = 1
+
+
+def print_line(message: str) -> None:
+    """Prints a line with its time; a signal handler may do so in the middle of another one."""
+    line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(message.split())}\n"
+    with suppress(OSError):
+        os.write(_STDOUT, line.encode())
+
+
+def log_callbacks() -> Callbacks:
+    """Print a line a step."""
+    return Callbacks(_print_progress)
+
+
+def _print_progress(progress: Progress) -> None:
+    what, news = _news(progress.readings)
+    print_line(f"{what} {progress.step}/{progress.n_steps}, {progress.seconds:.1f} s: {news}")
+
+
+def _news(summary: Mapping[str, Any]) -> tuple[str, str]:
+    """What the steps are called, and what is new after one."""
+    if "retraining" in summary:
+        accuracy = _percent({"accuracy": summary["accuracy"], "test": summary["test_accuracy"]})
+        news = "diverged" if summary.get("diverged") else accuracy
+        return f"{summary['retraining']}: epoch {summary['epoch']}, step", news
+    tasks: Mapping[str, Any] = summary["tasks"]
+    each = (f"{name} {_fitness(task)}" for name, task in tasks.items())
+    return "generation", "; ".join(each)
+
+
+def _fitness(task: Mapping[str, Any]) -> str:
+    if task["loss"] is None:
+        return "diverged"
+    return _percent({"fitness": task["fitness"], "true": task["true_fitness"]})
+
+
+def _percent(values: Mapping[str, float | None]) -> str:
+    """Nothing is said of what was not measured, or is no number."""
+    known = (f"{name} {100 * value:.2f}" for name, value in values.items() if value is not None)
+    return ", ".join(known)

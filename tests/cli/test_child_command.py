@@ -9,7 +9,7 @@ from command_line import Emtnas
 
 from emtnas_hpc.cli.app import load_command
 from emtnas_hpc.cli.run import RunOrder
-from emtnas_hpc.cli.runs import load_named
+from emtnas_hpc.cli.seeds import load_named
 
 #: Every option of `run` with a value that is not its default.
 OPTIONS = {

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from command_line import Emtnas, snapshot
 from fake_slurm import FakeSlurm
 from launches import NAMED, launch, run
@@ -28,7 +29,7 @@ def test_every_seed_gets_a_job_and_a_spare_behind_it(
         assert request is not None
         assert (stored.seed, request.data_dir, request.profile.time) == (seed, data, 1440)
         assert not run(seed).owner.exists()
-        assert [record.open for record in read_records(run(seed).jobs)] == [False, False]
+        assert [record.pending for record in read_records(run(seed).jobs)] == [False, False]
 
 
 def test_launched_twice_is_submitted_once(emtnas: Emtnas, slurm: FakeSlurm, data: Path) -> None:
@@ -109,3 +110,24 @@ def test_launching_needs_no_torch(
         done = subprocess.run([sys.executable, "-c", code, *command], env=environment)
         assert done.returncode == 0
     assert slurm.submissions == 2
+
+
+def test_each_run_is_read_once_for_the_plan_and_once_with_the_lock_and_its_data_once(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def count(module: str, name: str) -> None:
+        function = getattr(sys.modules[module], name)
+
+        def counted(*arguments: object, **options: object) -> object:
+            read.append(f"{name} {arguments[0]}")
+            return function(*arguments, **options)
+
+        monkeypatch.setattr(f"{module}.{name}", counted)
+
+    count("emtnas_hpc.slurm.snapshot", "read_snapshot")
+    count("emtnas_hpc.search.session", "open_task")
+    assert launch(emtnas, data, "--seeds", 2).code == 0
+    runs = [f"read_snapshot {run(seed).directory}" for seed in (0, 1)]
+    assert read == ["open_task digits", *runs, *runs]

@@ -54,7 +54,7 @@ def test_a_seed_that_is_cancelled_while_it_is_launched_stays_cancelled(
     def store(*_arguments: object) -> None:
         write_flag(run(0).cancelled, "by me", "token")
 
-    monkeypatch.setattr("emtnas_hpc.slurm.launch._store_experiment", store)
+    monkeypatch.setattr("emtnas_hpc.slurm.launch.store_experiment", store)
     result = launch(emtnas, data)
     assert "seed 0: left alone, cancelled: by me" in result.out
     assert slurm.submissions == 0
@@ -78,7 +78,7 @@ def test_a_launch_that_was_killed_before_it_knew_the_jobs_number_is_made_good(
     killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], env=environment)
     assert killed.returncode == -signal.SIGKILL
     assert list(slurm.jobs) == ["1"]
-    assert [record.open for record in read_records(run(0).jobs)] == [True]
+    assert [record.pending for record in read_records(run(0).jobs)] == [True]
     result = launch(emtnas, data)
     assert result.code == 0
     assert "cancelling what an earlier command left in the queue: job 1" in result.err

@@ -3,7 +3,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from command_line import Emtnas
 from fake_slurm import FakeSlurm
@@ -82,49 +81,43 @@ def _planned(emtnas: Emtnas, data: Path, *arguments: object) -> dict[str, Any]:
 RETRAINED = ("--set", "retraining.normal_cells=[1, 2]", "--set", "retraining.channels=4")
 
 
-def test_retraining_that_nobody_has_measured_is_in_the_plan_as_a_guess_that_says_so(
+def test_the_time_of_retraining_is_unknown_until_it_has_been_measured(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:
-    [seed] = _planned(emtnas, data, *RETRAINED)["seeds"]
-    [without] = _planned(emtnas, data)["seeds"]
+    planned = _planned(emtnas, data, *RETRAINED)
+    [seed], [without] = planned["seeds"], _planned(emtnas, data)["seeds"]
     assert [name.split("-long")[0] for name in seed["guessed_stages"]] == [
         "retraining/digits-n1",
         "retraining/digits-n2",
     ]
-    assert (without["guessed_stages"], without["guessed_seconds"]) == ([], 0)
-    expected = without["plan"]["seconds"] + seed["guessed_seconds"]
-    assert seed["plan"]["seconds"] == pytest.approx(expected)
-    assert seed["plan"]["n_jobs"] > without["plan"]["n_jobs"]
+    assert without["guessed_stages"] == []
+    assert seed["plan"] == without["plan"]
     out = launch(emtnas, data, *RETRAINED, "--dry-run").out
-    assert "are a guess, from what a generation takes: retraining that has not been" in out
+    assert "Without any waiting in the queue the last search ends on " in out
+    assert "Retraining: unknown until the first epoch (digits-n1-long+channels=4, digits-n2" in out
 
 
-def test_a_transfer_is_planned_by_the_images_that_it_has(
-    emtnas: Emtnas, slurm: FakeSlurm, data: Path, here: Path
+def test_retraining_is_planned_as_it_was_measured_in_a_sibling(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:
-    # A tenth as many as of the digits that are trained on, and each four times as large.
-    images, labels = np.zeros((144, 16, 16), np.uint8), np.arange(144) % 10
-    splits = {"train": slice(0, 100), "val": slice(100, 144), "test": slice(0, 10)}
-    arrays = {f"{split}_images": images[some] for split, some in splits.items()}
-    np.savez(
-        here / "a.npz", **arrays, **{f"{s}_labels": labels[some] for s, some in splits.items()}
-    )
-    deep = ("--set", "retraining.normal_cells=[1]")
-    transfer = ("--set", 'retraining.transfer=["other"]', "--set", "task.other.source=npz:a.npz")
-    [alone] = _planned(emtnas, data, *deep)["seeds"]
-    [both] = _planned(emtnas, data, *deep, *transfer)["seeds"]
-    expected = alone["guessed_seconds"] * (1 + 144 * 4 / 1442)
-    assert both["guessed_seconds"] == pytest.approx(expected)
+    shorter = (*RETRAINED[:1], "retraining.normal_cells=[1]", *RETRAINED[2:])
+    epochs = ("--set", "retraining.epochs=2")
+    assert emtnas("run", *NAMED, *shorter, *epochs, "--data", data).code == 0
+    planned = _planned(emtnas, data, *shorter, *epochs, "--seeds", "1,")
+    [seed] = planned["seeds"]
+    assert seed["guessed_stages"] == []
+    assert seed["plan"]["seconds"] > 2 * planned["seconds_per_generation"]["value"]
 
 
-def test_too_few_spares_for_the_retraining_are_warned_of_though_it_is_a_guess(
+def test_too_few_spares_for_a_long_search_are_warned_of_though_its_time_is_a_guess(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path, tmp_path: Path
 ) -> None:
     profile = tmp_path / "ours.toml"
     profile.write_text("spares = 2\n")
-    [line] = _planned(emtnas, data, *RETRAINED, "--profile", profile)["warnings"]
+    options = ("--profile", profile, "--time", "5")
+    [line] = _planned(emtnas, data, *options, "--set", "search.generations=9")["warnings"]
     assert " jobs (a guess), and 3 are queued" in line
-    assert _planned(emtnas, data, "--profile", profile)["warnings"] == []
+    assert _planned(emtnas, data, *options)["warnings"] == []
 
 
 def test_the_disk_is_counted_as_far_as_it_is_still_to_be_written(

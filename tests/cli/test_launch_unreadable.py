@@ -85,7 +85,7 @@ def test_a_request_that_cannot_be_read_is_made_anew(
     assert "seed 0: submitted: job 3, 4 behind it" in result.out
 
 
-def test_records_that_are_lost_between_two_looks_are_no_reason_to_submit_once_more(
+def test_records_that_cannot_be_read_are_no_reason_to_submit_once_more(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file server may refuse at any moment; what it holds is still there."""
@@ -95,7 +95,19 @@ def test_records_that_are_lost_between_two_looks_are_no_reason_to_submit_once_mo
     def refuse(_jobs: JobsPaths) -> list[JobRecord]:
         raise StorageError("cannot read runs/tiny/jobs/seed-0: Stale file handle")
 
-    monkeypatch.setattr("emtnas_hpc.slurm.launch.read_records", refuse)
+    monkeypatch.setattr("emtnas_hpc.slurm.snapshot.read_records", refuse)
     result = launch(emtnas, data)
     assert (result.code, slurm.submissions) == (1, before)
     assert "Stale file handle" in result.err
+
+
+def test_a_damaged_record_is_no_reason_to_submit_once_more(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path
+) -> None:
+    assert launch(emtnas, data).code == 0
+    before = slurm.submissions
+    run(0).jobs.records()[0].write_text("noise")
+    result = launch(emtnas, data, "--seeds", 2)
+    assert (result.code, slurm.submissions) == (1, before + 2)
+    assert "runs/tiny/seed-0 is left alone: " in result.err
+    assert "is not the record of a job" in result.err

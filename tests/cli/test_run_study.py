@@ -8,7 +8,7 @@ import pytest
 from command_line import TINY, Emtnas, Start, run_here, snapshot
 from studies import NAMES, write_study
 
-from emtnas_hpc.cli.runs import load_named
+from emtnas_hpc.cli.seeds import load_named
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from whole_runs import LABEL, RETRAININGS, TINY, Told, run
 
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import DataError
-from emtnas_hpc.pipeline import TrainingImages, open_transfers, pending_stages
+from emtnas_hpc.pipeline import pending_stages
 from emtnas_hpc.progress import stages_of
 from emtnas_hpc.retraining.record import read_retraining
 from emtnas_hpc.runner.loop import Outcome
@@ -65,15 +65,6 @@ def test_a_run_says_which_images_its_transfers_are_on_and_no_longer_when_there_a
     stored = read_stored(asked.paths)
     assert stored is not None
     assert set(stored.experiment.task) == set(TINY["tasks"])
-
-
-def test_what_is_opened_is_told_with_the_number_and_the_size_of_its_images(
-    asked: RunSpec, request_in: RequestIn
-) -> None:
-    # All of 1,797 images but the 355 of the test set.
-    assert open_transfers(asked) == {"other": TrainingImages(1442, 8, "plain")}
-    nothing = {**ASKED, "retraining": {"transfer": ["other"], "normal_cells": []}}
-    assert open_transfers(request_in(asked.paths.directory, **nothing)) == {}
 
 
 def test_data_of_a_transfer_that_is_missing_is_named_before_the_search_begins(

@@ -3,7 +3,7 @@
 import pytest
 from fake_runs import SHORT, Retrained, make_run
 
-from emtnas_hpc.cli.runs import load_named
+from emtnas_hpc.cli.seeds import load_named
 from emtnas_hpc.report.experiments import Kind
 from emtnas_hpc.report.layouts import combinations
 from emtnas_hpc.report.load import read_runs

@@ -1,5 +1,7 @@
+import itertools
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,3 +24,11 @@ def sbatch(stand_ins: StandIns) -> StandIns:
     stand_ins.write("srun", "")
     stand_ins.write("sbatch", "echo Submitted batch job 9")
     return stand_ins
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To wait for the end of jobs takes no time: each look at the clock is half a second."""
+    now = itertools.count(step=0.5)
+    clock = SimpleNamespace(monotonic=lambda: next(now), sleep=lambda _seconds: None)
+    monkeypatch.setattr("emtnas_hpc.slurm.cancel.time", clock)

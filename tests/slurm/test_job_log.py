@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from emtnas_hpc.runner.context import Progress
-from emtnas_hpc.slurm.logs import log_callbacks, say
+from emtnas_hpc.runner.loop import Progress
+from emtnas_hpc.slurm.worker import log_callbacks, print_line
 
 
 def _line(capfd: pytest.CaptureFixture[str]) -> str:
@@ -14,7 +14,7 @@ def _line(capfd: pytest.CaptureFixture[str]) -> str:
 
 
 def test_a_message_is_one_line_with_its_time(capfd: pytest.CaptureFixture[str]) -> None:
-    say("one\n two")
+    print_line("one\n two")
     assert _line(capfd) == "one two"
 
 

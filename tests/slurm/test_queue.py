@@ -2,9 +2,8 @@ import pytest
 from stand_ins import StandIns
 
 from emtnas_hpc.errors import SchedulerError
-from emtnas_hpc.slurm.jobs import JobRecord, gone_jobs
+from emtnas_hpc.slurm.jobs import JobRecord, gone_jobs, own_jobs
 from emtnas_hpc.slurm.queue import Queue, QueuedJob, knows_job, parse_queue, read_queue
-from emtnas_hpc.slurm.reconcile import own_jobs
 
 WAITING = "2|emtnas-a-s0-01234567|PENDING|Dependency|0|N/A|N/A|afterany:1(unfulfilled)||gpu|\n"
 RUNNING = "1|one|two|RUNNING|None|2|1795506037|1795506337|(null)|n1|gpu|\n"
@@ -63,8 +62,8 @@ HEADING = "JOBID|NAME|STATE|REASON|RESTART_COUNT|START_TIME|END_TIME|DEPENDENCY|
 
 
 def parsed(*lines: str) -> tuple[Queue, list[str]]:
-    said: list[str] = []
-    return parse_queue("\n".join(lines) + "\n", said.append), said
+    queue = parse_queue("\n".join(lines) + "\n")
+    return queue, [queue.notice] if queue.notice else []
 
 
 def test_a_line_that_is_none_of_a_jobs_is_skipped_and_said() -> None:

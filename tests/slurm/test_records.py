@@ -34,10 +34,10 @@ def test_a_long_experiment_still_leaves_room_for_seed_and_intent(tmp_path: Path)
 def test_an_intent_is_open_until_it_is_answered(run: RunPaths) -> None:
     record = new_record(run, after="7")
     write_record(run.jobs, record)
-    assert [r.open for r in read_records(run.jobs)] == [True]
+    assert [r.pending for r in read_records(run.jobs)] == [True]
     record_submitted(run.jobs, record, "8")
     [found] = read_records(run.jobs)
-    assert (found.open, found.job_id, found.after, found.name) == (False, "8", "7", record.name)
+    assert (found.pending, found.job_id, found.after, found.name) == (False, "8", "7", record.name)
 
 
 def test_an_intent_that_was_given_up_is_open_no_longer(run: RunPaths) -> None:
@@ -45,7 +45,7 @@ def test_an_intent_that_was_given_up_is_open_no_longer(run: RunPaths) -> None:
     write_record(run.jobs, record)
     void_record(run.jobs, record)
     [found] = read_records(run.jobs)
-    assert (found.open, found.void, found.job_id) == (False, True, None)
+    assert (found.pending, found.void, found.job_id) == (False, True, None)
 
 
 def test_records_follow_slurms_numbers_whatever_clocks_say_and_intents_come_last(

@@ -28,15 +28,17 @@ from emtnas_hpc.slurm.jobs import (
     gone_jobs,
     job_environment,
     new_record,
+    own_jobs,
     read_records,
     time_limit,
     write_record,
 )
 from emtnas_hpc.slurm.profile import Profile, Resolved
 from emtnas_hpc.slurm.queue import knows_job, read_endings, read_queue
-from emtnas_hpc.slurm.reconcile import Action, ObservedState, State, classify, own_jobs, reconcile
+from emtnas_hpc.slurm.reconcile import Action, State, classify, reconcile
 from emtnas_hpc.slurm.site import check_acceptance, read_gpu_types, read_partitions, read_site
 from emtnas_hpc.slurm.slurm import Answer
+from emtnas_hpc.slurm.snapshot import RunSnapshot
 from emtnas_hpc.slurm.submit import sbatch_text, submit, submitted_id
 
 T = TypeVar("T")
@@ -270,7 +272,7 @@ def _jobs_stay_in_sight(site: _Site) -> None:
     for run, live in site.live.items():
         records = read_records(run.jobs)
         jobs = None if queue is None else _tried(partial(own_jobs, records, queue))
-        seed = ObservedState(records=records, jobs=jobs)
+        seed = RunSnapshot(run, records=records, jobs=jobs)
         if jobs is not None:
             names = {job.name for job in jobs}
             lost = [record.name for record in live if record.name not in names]
@@ -338,7 +340,7 @@ def _submits_once(run: RunPaths) -> None:
     record = _tried(lambda: submit(run, request))
     [written] = read_records(run.jobs)
     if record is None:
-        assert written.open or written.void
+        assert written.pending or written.void
     else:
         assert written == record
         assert record.job_id == "77", f"sbatch gave 77, read was {record.job_id}"

@@ -6,6 +6,7 @@ import pytest
 from stand_ins import StandIns, queue_line, record_job
 
 from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.slurm.jobs import JobEnvironment, JobSpec, read_records
 from emtnas_hpc.slurm.profile import Profile
 from emtnas_hpc.slurm.standby import RETRY_S, StandbyKeeper, cancel_standby
@@ -21,8 +22,8 @@ def run(tmp_path: Path) -> RunPaths:
 ME = JobEnvironment("7", "a-name")
 
 
-def keep_spare(run: RunPaths, say: Callable[[str], None]) -> None:
-    StandbyKeeper(run, REQUEST, ME, say).look_after()
+def keep_spare(run: RunPaths, report: Callable[[str], None]) -> None:
+    StandbyKeeper(run, REQUEST, ME, report).ensure()
 
 
 def _submissions(stand_ins: StandIns) -> list[str]:
@@ -74,11 +75,11 @@ def test_a_job_whose_state_was_lost_is_no_spare_for_good(run: RunPaths, sbatch: 
     said: list[str] = []
     now = [0.0]
     keeper = StandbyKeeper(run, REQUEST, ME, said.append, clock=lambda: now[0])
-    keeper.look_after()
+    keeper.ensure()
     assert _submissions(sbatch) == []
     sbatch.queue(queue_line(me, "RUNNING"))
     now[0] += RETRY_S + 1
-    keeper.look_after()
+    keeper.ensure()
     assert said[-1] == "job 9 is the spare of this one"
 
 
@@ -105,7 +106,7 @@ def test_a_job_whose_own_number_was_never_recorded_records_it_and_lives(
 ) -> None:
     me = record_job(run, None)
     sbatch.queue(queue_line(me, "RUNNING").replace("None|", "7|", 1))
-    StandbyKeeper(run, REQUEST, JobEnvironment("7", me.name), lambda _: None).look_after()
+    StandbyKeeper(run, REQUEST, JobEnvironment("7", me.name), lambda _: None).ensure()
     assert not any(call.startswith("scancel") for call in sbatch.calls)
     assert [each.job_id for each in read_records(run.jobs)] == ["7", "9"]
 
@@ -118,11 +119,11 @@ def test_a_spare_that_was_refused_is_tried_again_after_a_while_until_one_waits(
     now, said = [0.0], list[str]()
     keeper = StandbyKeeper(run, REQUEST, ME, said.append, clock=lambda: now[0])
     for now[0] in (0.0, RETRY_S - 1, RETRY_S, RETRY_S + 1):
-        keeper.look_after()
+        keeper.ensure()
     assert len(_submissions(sbatch)) == 2
     sbatch.write("sbatch", "echo Submitted batch job 9")
     for now[0] in (2 * RETRY_S, 9 * RETRY_S):
-        keeper.look_after()
+        keeper.ensure()
     assert len(_submissions(sbatch)) == 3
     assert said == [
         "no spare was submitted, trying again later: sbatch refused: full",
@@ -139,7 +140,7 @@ def test_only_what_waits_behind_this_job_is_cancelled_where_another_carries_the_
     ]
     states = ("RUNNING", "PENDING", "RUNNING", "PENDING", "PENDING")
     stand_ins.queue(*map(queue_line, jobs, states))
-    cancel_standby(run, ME, lambda _: None, own=True)
+    cancel_standby(run, ME, own=True)
     assert stand_ins.calls[-1] == "scancel 8 9"
 
 
@@ -183,7 +184,8 @@ def test_a_queue_that_cannot_be_asked_is_no_reason_to_stop(
     record_job(run, "7")
     said: list[str] = []
     keep_spare(run, said.append)
-    cancel_standby(run, ME, said.append)
+    with log_to(said.append):
+        cancel_standby(run, ME)
     assert [message.partition(":")[0] for message in said] == [
         "no spare was submitted, trying again later",
         "the spare was not cancelled",
@@ -198,12 +200,13 @@ def test_the_spares_of_a_run_are_cancelled_and_no_job_that_runs(
         queue_line(me, "RUNNING"), queue_line(spare, "PENDING"), queue_line(second, "PENDING")
     )
     said: list[str] = []
-    cancel_standby(run, ME, said.append)
+    with log_to(said.append):
+        cancel_standby(run, ME)
     assert stand_ins.calls[-1] == "scancel 8 9"
     assert said == ["cancelled the spare 8, 9"]
 
 
 def test_without_spares_nothing_is_cancelled(run: RunPaths, stand_ins: StandIns) -> None:
     stand_ins.queue(queue_line(record_job(run, "7"), "RUNNING"))
-    cancel_standby(run, ME, pytest.fail)
+    cancel_standby(run, ME)
     assert [call.split()[0] for call in stand_ins.calls] == ["squeue"]

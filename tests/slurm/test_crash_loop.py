@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emtnas_hpc.runner.attempts import AttemptRecord
-from emtnas_hpc.slurm.crash_loop import N_STRIKES, Kind, endings, reason_to_give_up
+from emtnas_hpc.slurm.crash_loop import MAX_FAILURES, Outcome, find_crash_loop, judge_attempts
 
 Start = Callable[..., AttemptRecord]
 Event = dict[str, object]
@@ -37,52 +37,48 @@ def _signal(name: str, seconds_left: float | None) -> Event:
 NOW = _start(job="99")
 
 
-def _kind(*attempts: AttemptRecord) -> Kind:
-    return endings(attempts)[0].kind
+def _outcome(*attempts: AttemptRecord) -> Outcome:
+    return judge_attempts(attempts)[0].outcome
 
 
 def test_an_exception_is_a_strike_and_is_named() -> None:
-    [ending] = endings([_start(FAILED)])
-    assert ending.kind is Kind.STRIKE
+    [ending] = judge_attempts([_start(FAILED)])
+    assert ending.outcome is Outcome.FAILED
     assert "ValueError: bad shape" in ending.reason
 
 
 def test_a_start_that_vanished_without_a_signal_is_a_strike_once_another_job_starts() -> None:
-    assert _kind(_start(), NOW) is Kind.STRIKE
+    assert _outcome(_start(), NOW) is Outcome.FAILED
 
 
-def test_a_start_that_slurm_requeued_by_itself_is_excused() -> None:
+def test_a_start_that_slurm_requeued_by_itself_is_interruptiond() -> None:
     """Its node failed: nobody signalled it, and the same job starts once more."""
-    assert _kind(_start(restarts=1), _start(restarts=2)) is Kind.EXCUSED
+    assert _outcome(_start(restarts=1), _start(restarts=2)) is Outcome.INTERRUPTED
 
 
-def test_a_start_that_vanished_in_a_job_that_was_not_requeued_is_a_strike() -> None:
-    assert _kind(_start(restarts=1), _start(restarts=1)) is Kind.STRIKE
-
-
-def test_a_start_that_was_killed_after_a_signal_is_excused() -> None:
-    assert _kind(_start(_signal("SIGTERM", 5000.0)), NOW) is Kind.EXCUSED
+def test_a_start_that_was_killed_after_a_signal_is_interruptiond() -> None:
+    assert _outcome(_start(_signal("SIGTERM", 5000.0)), NOW) is Outcome.INTERRUPTED
 
 
 @pytest.mark.parametrize("name", ["SIGUSR2", "SIGTERM"])
 @pytest.mark.parametrize("seconds_left", [-3.0, 0.0, 120.0, 180.0])
 def test_a_signal_shortly_before_the_limit_is_a_strike(name: str, seconds_left: float) -> None:
-    assert _kind(_start(_signal(name, seconds_left), STOPPED)) is Kind.STRIKE
+    assert _outcome(_start(_signal(name, seconds_left), STOPPED)) is Outcome.FAILED
 
 
 @pytest.mark.parametrize("seconds_left", [181.0, 80_000.0, None])
 def test_a_signal_long_before_the_limit_is_a_preemption(seconds_left: float | None) -> None:
-    assert _kind(_start(_signal("SIGUSR2", seconds_left), STOPPED)) is Kind.EXCUSED
+    assert _outcome(_start(_signal("SIGUSR2", seconds_left), STOPPED)) is Outcome.INTERRUPTED
 
 
 def test_waking_up_shortly_before_the_limit_says_nothing_of_a_crash() -> None:
-    assert _kind(_start(_signal("SIGCONT", 10.0)), NOW) is Kind.STRIKE
-    assert "vanished" in endings([_start(_signal("SIGCONT", 10.0)), NOW])[0].reason
+    assert _outcome(_start(_signal("SIGCONT", 10.0)), NOW) is Outcome.FAILED
+    assert "vanished" in judge_attempts([_start(_signal("SIGCONT", 10.0)), NOW])[0].reason
 
 
 def test_what_is_said_of_the_limit_names_how_long_a_generation_lasted() -> None:
     abandoned: Event = {"event": "abandoned", "step": 1, "seconds": 480.0}
-    [ending] = endings([_start(_signal("SIGUSR2", 100.0), abandoned)])
+    [ending] = judge_attempts([_start(_signal("SIGUSR2", 100.0), abandoned)])
     assert ending.reason == (
         "one generation takes more than 8 min, the limit is 10 min, of which 2 min are lead time"
     )
@@ -93,14 +89,14 @@ def test_a_step_of_a_retraining_is_not_called_a_generation() -> None:
     resumed: Event = {"event": "resumed", "stage": name, "step": 3}
     signal = _signal("SIGUSR2", 100.0)
     abandoned: Event = {"event": "abandoned", "stage": name, "step": 4, "seconds": 420.0}
-    [ending] = endings([_start(resumed, signal, abandoned)])
+    [ending] = judge_attempts([_start(resumed, signal, abandoned)])
     assert ending.reason.startswith(f"one step of {name} takes more than 7 min, the limit is ")
-    [ending] = endings([_start(resumed, signal, STOPPED)])
+    [ending] = judge_attempts([_start(resumed, signal, STOPPED)])
     assert ending.reason.startswith(f"no step of {name} ended before the time limit; ")
 
 
 def test_a_start_that_never_came_to_a_generation_names_the_limit_only() -> None:
-    [ending] = endings([_start(_signal("SIGUSR2", 100.0), STOPPED)])
+    [ending] = judge_attempts([_start(_signal("SIGUSR2", 100.0), STOPPED)])
     assert ending.reason == (
         "no generation ended before the time limit; "
         "the limit is 10 min, of which 2 min are lead time"
@@ -108,29 +104,31 @@ def test_a_start_that_never_came_to_a_generation_names_the_limit_only() -> None:
 
 
 @pytest.mark.parametrize("end", ["superseded", "left", "stopped", "abandoned", "finished"])
-def test_a_start_that_left_in_good_order_is_excused(end: str) -> None:
-    assert _kind(_start({"event": end})) is Kind.EXCUSED
+def test_a_start_that_left_in_good_order_is_interruptiond(end: str) -> None:
+    assert _outcome(_start({"event": end})) is Outcome.INTERRUPTED
 
 
 def test_a_commit_is_progress_whatever_came_after() -> None:
-    assert _kind(_start(COMMITTED, FAILED)) is Kind.PROGRESS
-    assert _kind(_start(COMMITTED), NOW) is Kind.PROGRESS
+    assert _outcome(_start(COMMITTED, FAILED)) is Outcome.PROGRESS
+    assert _outcome(_start(COMMITTED), NOW) is Outcome.PROGRESS
 
 
-def test_what_failed_in_the_foreground_is_excused() -> None:
-    assert _kind(_start(FAILED, job=None)) is Kind.EXCUSED
-    assert _kind(_start(job=None), NOW) is Kind.EXCUSED
+def test_what_failed_in_the_foreground_is_interruptiond() -> None:
+    assert _outcome(_start(FAILED, job=None)) is Outcome.INTERRUPTED
+    assert _outcome(_start(job=None), NOW) is Outcome.INTERRUPTED
 
 
 def test_nothing_is_said_of_a_start_that_is_under_way() -> None:
-    assert [ending.kind for ending in endings([_start(COMMITTED), NOW])] == [Kind.PROGRESS]
-    assert endings([NOW]) == []
-    assert endings([]) == []
+    assert [ending.outcome for ending in judge_attempts([_start(COMMITTED), NOW])] == [
+        Outcome.PROGRESS
+    ]
+    assert judge_attempts([NOW]) == []
+    assert judge_attempts([]) == []
 
 
 def test_the_reason_to_give_up_is_that_of_the_last_strike() -> None:
     attempts = [_start(job="1"), _start(job="2"), _start(FAILED, job="3")]
-    assert reason_to_give_up(attempts) == (
+    assert find_crash_loop(attempts) == (
         "3 starts in a row without progress; the last one ended with ValueError: bad shape"
     )
 
@@ -140,16 +138,16 @@ def test_an_owner_that_lives_is_not_judged_by_the_starts_after_it() -> None:
     owner = replace(_start(job="1"), token="owner")
     left: Event = {"event": "left", "reason": "owned"}
     after = [_start(left, job="2"), _start(FAILED, job="3"), _start(FAILED, job="4")]
-    assert reason_to_give_up([owner, *after]) is not None
-    assert reason_to_give_up([owner, *after], living="owner") is None
+    assert find_crash_loop([owner, *after]) is not None
+    assert find_crash_loop([owner, *after], living="owner") is None
 
 
 def test_what_led_to_giving_up_once_is_forgiven_when_the_run_is_taken_up_again() -> None:
     hopeless = [_start(FAILED), _start(FAILED), _start(FAILED, {"event": "gave_up"})]
     again = [*hopeless, _start(FAILED), _start(FAILED)]
-    assert reason_to_give_up(hopeless) is None
-    assert reason_to_give_up([*again, NOW]) is None
-    assert reason_to_give_up([*again, _start(FAILED)]) is not None
+    assert find_crash_loop(hopeless) is None
+    assert find_crash_loop([*again, NOW]) is None
+    assert find_crash_loop([*again, _start(FAILED)]) is not None
 
 
 def _crash(n: int) -> AttemptRecord:
@@ -176,14 +174,14 @@ def _progress(n: int) -> AttemptRecord:
     return _start(COMMITTED, job=str(n))
 
 
-STRIKES = (_crash, _failure, _limit)
-EXCUSES = (_preemption, _killed_preemption)
-sequences = st.lists(st.sampled_from((*STRIKES, *EXCUSES, _progress)), max_size=12)
+FAILURES = (_crash, _failure, _limit)
+INTERRUPTIONS = (_preemption, _killed_preemption)
+sequences = st.lists(st.sampled_from((*FAILURES, *INTERRUPTIONS, _progress)), max_size=12)
 
 
 def _reason(kinds: list[Callable[[int], AttemptRecord]]) -> str | None:
     """As the next start finds it."""
-    return reason_to_give_up([*(kind(n) for n, kind in enumerate(kinds)), NOW])
+    return find_crash_loop([*(kind(n) for n, kind in enumerate(kinds)), NOW])
 
 
 @given(sequences)
@@ -191,8 +189,8 @@ def test_a_run_is_given_up_if_three_strikes_came_since_its_last_progress(kinds) 
     since = kinds[::-1]
     if _progress in since:
         since = since[: since.index(_progress)]
-    n_strikes = sum(kind in STRIKES for kind in since)
-    assert (_reason(kinds) is not None) == (n_strikes >= N_STRIKES)
+    n_failures = sum(kind in FAILURES for kind in since)
+    assert (_reason(kinds) is not None) == (n_failures >= MAX_FAILURES)
 
 
 @given(sequences)
@@ -200,11 +198,11 @@ def test_progress_always_gives_hope_back(kinds) -> None:
     assert _reason([*kinds, _progress]) is None
 
 
-@given(st.lists(st.sampled_from(EXCUSES)))
+@given(st.lists(st.sampled_from(INTERRUPTIONS)))
 def test_no_number_of_preemptions_ends_a_run(kinds) -> None:
     assert _reason(kinds) is None
 
 
-@given(sequences, st.integers(0, 12), st.sampled_from(EXCUSES))
-def test_a_preemption_changes_nothing_wherever_it_comes(kinds, at, excuse) -> None:
-    assert _reason([*kinds[:at], excuse, *kinds[at:]]) == _reason(kinds)
+@given(sequences, st.integers(0, 12), st.sampled_from(INTERRUPTIONS))
+def test_a_preemption_changes_nothing_wherever_it_comes(kinds, at, interruption) -> None:
+    assert _reason([*kinds[:at], interruption, *kinds[at:]]) == _reason(kinds)

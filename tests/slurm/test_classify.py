@@ -1,11 +1,14 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from emtnas_hpc.checkpoint.ownership import Owner
+from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.slurm.jobs import JobRecord
 from emtnas_hpc.slurm.queue import QueuedJob
-from emtnas_hpc.slurm.reconcile import LastAttempt, ObservedState, State, active_job, classify
+from emtnas_hpc.slurm.reconcile import State, active_job, classify
+from emtnas_hpc.slurm.snapshot import LastAttempt, RunSnapshot
 
 OWNER = Owner("t", "laptop", "boot", "ns", 42, 1, "now")
 RECORD = JobRecord("0" * 8, "emtnas-a-s0-00000000", 1.0, None, "12")
@@ -20,42 +23,43 @@ FAILED = LastAttempt("failed", "RuntimeError: out of memory", 500.0)
 #: It watched the owner, and went; its file is the newest, and tells nothing of the owner.
 LEFT = LastAttempt("left", "is owned by process 42", 900.0)
 
-LAUNCHED = ObservedState(records=(RECORD,))
-IN_FOREGROUND = ObservedState(owner=OWNER, owner_silent_s=5.0, last=ALIVE)
+RUN = RunSnapshot(RunPaths(Path("runs/a/seed-0")))
+LAUNCHED = replace(RUN, records=(RECORD,))
+IN_FOREGROUND = replace(RUN, owner=OWNER, owner_silent_s=5.0, last=ALIVE)
 
 
-def _judged(evidence: ObservedState) -> tuple[str, str]:
-    standing = classify(evidence)
-    return standing.state.value, standing.reason
+def _judged(run: RunSnapshot) -> tuple[str, str]:
+    status = classify(run)
+    return status.state.value, status.reason
 
 
 def test_what_is_finished_is_done_whatever_else_is_the_case() -> None:
-    seed = ObservedState(finished=True, cancelled="by me", failed="no", jobs=(SPARE,), last=FAILED)
-    assert _judged(seed) == ("done", "")
+    run = replace(RUN, finished=True, cancelled="by me", failed="no", jobs=(SPARE,), last=FAILED)
+    assert _judged(run) == ("done", "")
 
 
 def test_a_mark_counts_before_the_jobs_that_are_still_ending() -> None:
-    seed = replace(LAUNCHED, cancelled="by me", jobs=(RUNNING, SPARE))
-    assert _judged(seed) == ("cancelled", "by me (still in the queue: 12, 13)")
-    seed = replace(LAUNCHED, failed="3 starts without progress")
-    assert _judged(seed) == ("failed", "3 starts without progress")
+    run = replace(LAUNCHED, cancelled="by me", jobs=(RUNNING, SPARE))
+    assert _judged(run) == ("cancelled", "by me (still in the queue: 12, 13)")
+    run = replace(LAUNCHED, failed="3 starts without progress")
+    assert _judged(run) == ("failed", "3 starts without progress")
 
 
 def test_the_job_that_runs_carries_a_seed_before_its_spare() -> None:
-    standing = classify(replace(LAUNCHED, jobs=(SPARE, RUNNING), last=ALIVE))
-    assert (standing.state, standing.reason, standing.job) == (State.RUNNING, "", RUNNING)
+    status = classify(replace(LAUNCHED, jobs=(SPARE, RUNNING), last=ALIVE))
+    assert (status.state, status.reason, status.job) == (State.RUNNING, "", RUNNING)
 
 
 @pytest.mark.parametrize("state", ["SUSPENDED", "CONFIGURING", "COMPLETING"])
 def test_a_job_that_does_not_quite_run_says_what_it_does(state: str) -> None:
-    seed = replace(LAUNCHED, jobs=(replace(RUNNING, state=state), SPARE))
-    assert _judged(seed) == ("running", f"job 12 is {state.lower()}")
+    run = replace(LAUNCHED, jobs=(replace(RUNNING, state=state), SPARE))
+    assert _judged(run) == ("running", f"job 12 is {state.lower()}")
 
 
 def test_a_job_that_runs_but_is_silent_says_so() -> None:
-    seed = replace(LAUNCHED, jobs=(RUNNING,), last=SILENT)
-    assert _judged(seed) == ("running", "job 12 on n1 shows no sign of life")
-    assert _judged(replace(seed, last=STOPPED)) == ("running", "")
+    run = replace(LAUNCHED, jobs=(RUNNING,), last=SILENT)
+    assert _judged(run) == ("running", "job 12 on n1 shows no sign of life")
+    assert _judged(replace(run, last=STOPPED)) == ("running", "")
 
 
 def test_a_job_that_owns_the_run_is_judged_by_its_own_signs_of_life() -> None:
@@ -75,16 +79,16 @@ def test_a_job_that_has_just_begun_is_not_judged_by_the_owner_that_it_will_super
 
 
 def test_a_job_that_waits_says_why_and_whether_it_has_begun_before() -> None:
-    seed = replace(LAUNCHED, jobs=(WAITING,))
-    assert _judged(seed) == ("queued", "job 12 waits for free nodes")
+    run = replace(LAUNCHED, jobs=(WAITING,))
+    assert _judged(run) == ("queued", "job 12 waits for free nodes")
     again = replace(WAITING, restarts=1, reason="BeginTime")
-    seed = replace(seed, jobs=(SPARE, again), last=STOPPED)
-    assert _judged(seed) == ("requeued", "job 12 may begin again in a moment")
+    run = replace(run, jobs=(SPARE, again), last=STOPPED)
+    assert _judged(run) == ("requeued", "job 12 may begin again in a moment")
 
 
 def test_the_spare_goes_on_after_a_job_that_failed() -> None:
-    seed = replace(LAUNCHED, jobs=(replace(SPARE, reason="Priority"),), last=FAILED)
-    assert _judged(seed) == ("queued", "job 13 waits for jobs of higher priority")
+    run = replace(LAUNCHED, jobs=(replace(SPARE, reason="Priority"),), last=FAILED)
+    assert _judged(run) == ("queued", "job 13 waits for jobs of higher priority")
 
 
 def test_of_several_jobs_the_one_that_will_begin_first_carries() -> None:
@@ -118,15 +122,15 @@ def test_one_of_another_machine_is_not_lost_because_a_later_start_went_away() ->
 
 def test_what_was_heard_last_is_of_the_owner_where_there_is_one() -> None:
     assert replace(IN_FOREGROUND, last=LEFT).silent_s == 5.0
-    assert ObservedState(last=LEFT).silent_s == 900.0
-    assert ObservedState().silent_s is None
+    assert replace(RUN, last=LEFT).silent_s == 900.0
+    assert RUN.silent_s is None
 
 
 def test_one_of_another_machine_runs_whatever_mark_or_queue_says() -> None:
     for mark in ({"cancelled": "by me"}, {"failed": "three crashes"}):
         assert classify(replace(IN_FOREGROUND, **mark)).state is State.RUNNING
-    seed = replace(IN_FOREGROUND, records=(RECORD,), jobs=(WAITING,))
-    assert _judged(seed) == ("running", "in the foreground: process 42 on laptop")
+    run = replace(IN_FOREGROUND, records=(RECORD,), jobs=(WAITING,))
+    assert _judged(run) == ("running", "in the foreground: process 42 on laptop")
 
 
 def test_without_the_queue_a_seed_that_has_jobs_is_known_to_run_only_while_it_lives() -> None:
@@ -150,8 +154,8 @@ def test_without_the_queue_a_seed_that_has_jobs_is_known_to_run_only_while_it_li
 def test_a_seed_whose_jobs_are_gone_says_how_they_ended(
     last: LastAttempt | None, state: str, said: str
 ) -> None:
-    seed = replace(LAUNCHED, last=last, endings={"12": "TIMEOUT", "11": "FAILED"})
-    assert _judged(seed) == (state, f"{said}`resume` goes on")
+    run = replace(LAUNCHED, last=last, endings={"12": "TIMEOUT", "11": "FAILED"})
+    assert _judged(run) == (state, f"{said}`resume` goes on")
 
 
 def test_without_accounts_a_job_has_just_left_the_queue() -> None:
@@ -160,27 +164,27 @@ def test_without_accounts_a_job_has_just_left_the_queue() -> None:
 
 def test_an_intent_without_an_answer_is_lost_and_one_that_was_given_up_is_no_job() -> None:
     intent = replace(RECORD, job_id=None)
-    seed = ObservedState(records=(intent,))
-    assert _judged(seed) == ("lost", "`launch` died before SLURM answered; `resume` goes on")
+    run = replace(RUN, records=(intent,))
+    assert _judged(run) == ("lost", "`launch` died before SLURM answered; `resume` goes on")
     later = replace(intent, void=True, submitted=2.0)
-    assert classify(ObservedState(records=(RECORD, later))).reason.startswith("job 12 left")
+    assert classify(replace(RUN, records=(RECORD, later))).reason.startswith("job 12 left")
 
 
 def test_a_run_of_the_foreground_that_was_stopped_goes_on_by_the_same_command() -> None:
     interrupted = LastAttempt("abandoned", "SIGINT", 9.0)
-    seed = ObservedState(last=interrupted)
-    assert _judged(seed) == ("stopped", "by SIGINT; the same command goes on")
+    run = replace(RUN, last=interrupted)
+    assert _judged(run) == ("stopped", "by SIGINT; the same command goes on")
 
 
 def test_a_run_that_never_began_says_so() -> None:
-    assert _judged(ObservedState()) == ("stopped", "has not begun; `launch` or `run` begins it")
+    assert _judged(RUN) == ("stopped", "has not begun; `launch` or `run` begins it")
 
 
 @pytest.mark.parametrize(
-    "seed",
+    "run",
     [
-        ObservedState(),
-        ObservedState(last=STOPPED),
+        RUN,
+        replace(RUN, last=STOPPED),
         replace(LAUNCHED, last=FAILED),
         replace(LAUNCHED, last=SILENT),
         replace(IN_FOREGROUND, owner_lives=False),
@@ -188,15 +192,15 @@ def test_a_run_that_never_began_says_so() -> None:
     ],
 )
 def test_what_nobody_carries_is_unreadable_where_not_all_of_it_could_be_read(
-    seed: ObservedState,
+    run: RunSnapshot,
 ) -> None:
-    assert _judged(replace(seed, unreadable="no good commit")) == ("unreadable", "no good commit")
+    assert _judged(replace(run, unreadable="no good commit")) == ("unreadable", "no good commit")
 
 
 @pytest.mark.parametrize(
-    "seed",
+    "run",
     [
-        ObservedState(finished=True),
+        replace(RUN, finished=True),
         IN_FOREGROUND,
         replace(LAUNCHED, cancelled="by me"),
         replace(LAUNCHED, failed="3 starts without progress"),
@@ -207,9 +211,9 @@ def test_what_nobody_carries_is_unreadable_where_not_all_of_it_could_be_read(
     ],
 )
 def test_what_is_known_of_a_seed_holds_though_not_all_of_it_could_be_read(
-    seed: ObservedState,
+    run: RunSnapshot,
 ) -> None:
-    assert classify(replace(seed, unreadable="no good commit")) == classify(seed)
+    assert classify(replace(run, unreadable="no good commit")) == classify(run)
 
 
 def test_only_what_somebody_carries_moves() -> None:

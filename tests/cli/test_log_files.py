@@ -4,7 +4,7 @@ import pytest
 from stand_ins import record_job
 
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.slurm.logs import Reader, find_logs
+from emtnas_hpc.cli.logs import Reader, find_logs
 
 
 @pytest.fixture

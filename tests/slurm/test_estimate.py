@@ -1,8 +1,16 @@
 import pytest
 
-from emtnas_hpc.slurm.estimate import Limits, Measure, disk_need, finish, plan_seed, warnings
+from emtnas_hpc.slurm.estimate import (
+    Measure,
+    disk_need,
+    plan_seed,
+    plan_warnings,
+    usable_seconds,
+)
+from emtnas_hpc.slurm.profile import Profile
 
-DAY = Limits(86_400, 120)
+DAY = 86_400 - 120
+HOUR = 3600 - 120
 
 
 def test_a_search_that_fits_takes_one_job() -> None:
@@ -11,12 +19,12 @@ def test_a_search_that_fits_takes_one_job() -> None:
 
 
 def test_a_search_that_does_not_fit_takes_as_many_jobs_as_hold_it() -> None:
-    plan = plan_seed(0, 300, 120, Limits(3600, 120))
+    plan = plan_seed(0, 300, 120, HOUR)
     assert (plan.per_job, plan.n_jobs) == (29, 11)
 
 
 def test_only_what_is_left_is_planned() -> None:
-    plan = plan_seed(290, 300, 120, Limits(3600, 120))
+    plan = plan_seed(290, 300, 120, HOUR)
     assert (plan.left, plan.n_jobs, plan.seconds) == (10, 1, 1200)
 
 
@@ -29,42 +37,39 @@ def test_of_generations_that_take_no_time_a_job_holds_all() -> None:
     assert plan_seed(0, 300, 0.0, DAY).per_job == 300
 
 
+def _warnings(pace: Measure, minutes: int, n_standby: int = 1) -> list[str]:
+    profile = Profile(time=minutes, lead_time_s=120)
+    plan = plan_seed(0, 300, pace.value, usable_seconds(profile))
+    return plan_warnings([plan], pace, profile, n_standby=n_standby)
+
+
 def test_a_generation_that_no_job_holds_is_warned_of() -> None:
-    limits, pace = Limits(600, 120), Measure(840, "measured in seed-0")
-    plan = plan_seed(0, 300, pace.value, limits)
+    plan = plan_seed(0, 300, 840, 600 - 120)
     assert (plan.per_job, plan.n_jobs) == (0, None)
-    assert warnings(pace, limits, [plan], 1) == [
+    assert _warnings(Measure(840, "measured in seed-0"), 10) == [
         "one generation takes 14 min (measured in seed-0), but a limit of 10 min less 2 min of "
         "lead time holds only 8 min: ask for at least --time 16"
     ]
 
 
 def test_the_two_durations_that_a_warning_compares_are_never_shown_as_equal() -> None:
-    limits, pace = Limits(960, 120), Measure(845, "measured in seed-0")
-    [line] = warnings(pace, limits, [plan_seed(0, 300, pace.value, limits)], 1)
+    [line] = _warnings(Measure(845, "measured in seed-0"), 16)
     assert line.startswith("one generation takes 14 min 05 s (measured in seed-0), ")
     assert "holds only 14 min:" in line
 
 
 def test_the_limit_that_a_warning_asks_for_is_enough() -> None:
-    assert plan_seed(0, 300, 840, Limits(16 * 60, 120)).per_job == 1
+    assert plan_seed(0, 300, 840, 14 * 60).per_job == 1
 
 
 def test_a_chain_that_is_too_short_where_jobs_may_not_submit_is_warned_of() -> None:
-    limits, pace = Limits(3600, 120), Measure(120, "a guess")
-    plan = plan_seed(0, 300, 120, limits)
-    assert warnings(pace, limits, [plan], 1) == []
-    assert warnings(pace, limits, [plan], 10) == []
-    [line] = warnings(pace, limits, [plan], 3)
+    pace = Measure(120, "measured in seed-0")
+    assert _warnings(pace, 60, n_standby=1) == []
+    assert _warnings(pace, 60, n_standby=10) == []
+    [line] = _warnings(pace, 60, n_standby=3)
     assert line.startswith("a seed takes 11 jobs, and 4 are queued")
-    [line] = warnings(pace, limits, [plan], 3, guessed=True)
+    [line] = _warnings(Measure(120, "guess: of a card"), 60, n_standby=3)
     assert line.startswith("a seed takes 11 jobs (a guess), and 4 are queued")
-
-
-def test_seeds_end_side_by_side() -> None:
-    plans = [plan_seed(done, 300, 100, DAY) for done in (0, 100)]
-    assert finish(1000.0, plans) == 31_000
-    assert finish(1000.0, []) == 1000
 
 
 def test_the_disk_will_hold_the_kept_commits_of_every_stage_and_one_that_is_on_its_way() -> None:
@@ -93,10 +98,10 @@ def test_commits_that_are_there_and_stages_that_are_finished_take_no_more_of_the
 def test_retraining_begins_in_the_last_job_of_the_search(
     generation: int, retraining_s: float, n_jobs: int
 ) -> None:
-    plan = plan_seed(generation, 71, 120, Limits(3600, 120), retraining_s)
+    plan = plan_seed(generation, 71, 120, HOUR, retraining_s=retraining_s)
     assert plan.n_jobs == n_jobs
     assert plan.seconds == (71 - generation) * 120 + retraining_s
 
 
 def test_jobs_that_end_before_they_work_hold_no_retraining() -> None:
-    assert plan_seed(71, 71, 120, Limits(60, 120), 10.0).n_jobs is None
+    assert plan_seed(71, 71, 120, -60, retraining_s=10.0).n_jobs is None

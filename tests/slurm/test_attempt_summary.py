@@ -5,8 +5,7 @@ import pytest
 
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.runner.attempts import Attempt
-from emtnas_hpc.slurm.crash_loop import AttemptSummary, summarise_attempts
-from emtnas_hpc.slurm.reconcile import LastAttempt
+from emtnas_hpc.slurm.snapshot import AttemptSummary, LastAttempt, summarise_attempts
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def _start(run: RunPaths, token: str, *events: str, **provenance: object) -> Pat
 
 
 def test_a_run_that_never_began_has_no_start(run: RunPaths) -> None:
-    assert summarise_attempts(run, 0.0) == AttemptSummary(None, {})
+    assert summarise_attempts(run, 0.0) == AttemptSummary()
 
 
 def test_the_newest_start_counts_with_its_age_by_the_file_servers_clock(run: RunPaths) -> None:

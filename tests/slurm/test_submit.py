@@ -90,7 +90,7 @@ def test_a_number_that_cannot_be_told_leaves_an_intent(
     sbatch.write("sbatch", answer)
     with pytest.raises(SchedulerError, match="sbatch answered what nobody understands: "):
         submit(run, REQUEST)
-    assert [record.open for record in read_records(run.jobs)] == [True]
+    assert [record.pending for record in read_records(run.jobs)] == [True]
 
 
 def test_many_remarks_before_a_lost_answer_are_no_refusal(run: RunPaths, sbatch: StandIns) -> None:
@@ -98,7 +98,7 @@ def test_many_remarks_before_a_lost_answer_are_no_refusal(run: RunPaths, sbatch:
     sbatch.write("sbatch", f"{remarks}echo 'sbatch: error: Connection reset by peer' >&2; exit 1")
     with pytest.raises(SchedulerError):
         submit(run, REQUEST)
-    assert [record.open for record in read_records(run.jobs)] == [True]
+    assert [record.pending for record in read_records(run.jobs)] == [True]
 
 
 def test_a_job_is_recorded_before_and_after_slurm_hears_of_it(
@@ -159,7 +159,7 @@ def test_where_nobody_knows_what_slurm_made_of_it_an_intent_is_left(
     sbatch.write("sbatch", f"echo '{said}' >&2; exit 1")
     with pytest.raises(SchedulerError, match=re.escape(words)):
         submit(run, REQUEST)
-    assert [record.open for record in read_records(run.jobs)] == [True]
+    assert [record.pending for record in read_records(run.jobs)] == [True]
     remove_leftovers(run.jobs)
     assert [path.suffix for path in run.jobs.directory.iterdir()] == [".json"]
 
@@ -174,7 +174,7 @@ def test_a_site_s_own_words_before_a_lost_answer_are_no_refusal(
     )
     with pytest.raises(SchedulerError, match="Connection reset by peer"):
         submit(run, REQUEST)
-    assert [record.open for record in read_records(run.jobs)] == [True]
+    assert [record.pending for record in read_records(run.jobs)] == [True]
 
 
 def test_a_remark_in_slurms_own_words_does_not_make_a_lost_answer_a_refusal(
@@ -187,7 +187,7 @@ def test_a_remark_in_slurms_own_words_does_not_make_a_lost_answer_a_refusal(
     )
     with pytest.raises(SchedulerError, match="Unexpected message"):
         submit(run, REQUEST)
-    assert [record.open for record in read_records(run.jobs)] == [True]
+    assert [record.pending for record in read_records(run.jobs)] == [True]
 
 
 def test_an_sbatch_that_hangs_is_given_up(
@@ -197,7 +197,7 @@ def test_an_sbatch_that_hangs_is_given_up(
     sbatch.write("sbatch", "sleep 100")
     with pytest.raises(SchedulerError, match="sbatch did not answer within 1 s; is SLURM's"):
         submit(run, REQUEST)
-    assert [record.open for record in read_records(run.jobs)] == [True]
+    assert [record.pending for record in read_records(run.jobs)] == [True]
 
 
 def test_an_answer_that_nobody_understands_leaves_an_intent(
@@ -206,7 +206,7 @@ def test_an_answer_that_nobody_understands_leaves_an_intent(
     sbatch.write("sbatch", "echo welcome")
     with pytest.raises(SchedulerError, match="sbatch answered what nobody understands: welcome"):
         submit(run, REQUEST)
-    assert [record.open for record in read_records(run.jobs)] == [True]
+    assert [record.pending for record in read_records(run.jobs)] == [True]
 
 
 def test_without_slurm_it_is_said_where_this_must_run(run: RunPaths, stand_ins: StandIns) -> None:

@@ -1,88 +1,84 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from emtnas_hpc.checkpoint.ownership import Owner, this_process
-from emtnas_hpc.slurm.jobs import JobRecord
+from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.slurm.jobs import JobRecord, own_jobs
 from emtnas_hpc.slurm.queue import QueuedJob
-from emtnas_hpc.slurm.reconcile import (
-    SILENCE_S,
-    Action,
-    LastAttempt,
-    ObservedState,
-    classify,
-    own_jobs,
-    reconcile,
-)
+from emtnas_hpc.slurm.reconcile import Action, classify, reconcile
+from emtnas_hpc.slurm.snapshot import SILENCE_S, LastAttempt, RunSnapshot
 
+RUN = RunSnapshot(RunPaths(Path("runs/a/seed-0")))
 MAIN = JobRecord("a", "job-a", 1.0, None, "1")
 SPARE = JobRecord("b", "job-b", 2.0, "1", "2")
-INTENT = JobRecord("c", "job-c", 3.0, "1", None)
+PENDING = JobRecord("c", "job-c", 3.0, "1", None)
 RUNNING = QueuedJob("1", "job-a", "RUNNING")
 WAITING = QueuedJob("2", "job-b", "PENDING", "Dependency")
 ORPHAN = QueuedJob("3", "job-c", "PENDING", "Dependency")
 
 
-def carried() -> ObservedState:
-    return ObservedState(records=(MAIN, SPARE), jobs=(RUNNING, WAITING))
+def in_queue() -> RunSnapshot:
+    return replace(RUN, records=(MAIN, SPARE), jobs=(RUNNING, WAITING))
 
 
 def test_a_new_seed_is_submitted_with_its_spares() -> None:
-    decision = reconcile(ObservedState(), 2)
-    assert (decision.action, decision.state, decision.n_spares) == (Action.SUBMIT, "new", 2)
+    decision = reconcile(RUN, 2)
+    assert (decision.action, decision.state, decision.n_standby) == (Action.SUBMIT, "new", 2)
     assert decision.after is None
 
 
 def test_a_seed_in_the_queue_is_left_alone_and_its_jobs_named() -> None:
-    decision = reconcile(carried(), 1)
-    assert (decision.action, decision.call_off) == (Action.LEAVE, ())
+    decision = reconcile(in_queue(), 1)
+    assert (decision.action, decision.cancel) == (Action.LEAVE, ())
     assert decision.why == "job 1 running, job 2 pending"
 
 
 def test_a_chain_that_was_never_completed_is() -> None:
-    decision = reconcile(ObservedState(records=(MAIN,), jobs=(RUNNING,)), 2)
-    assert (decision.action, decision.after, decision.n_spares) == (Action.TOP_UP, "1", 2)
+    decision = reconcile(replace(RUN, records=(MAIN,), jobs=(RUNNING,)), 2)
+    assert (decision.action, decision.after, decision.n_standby) == (Action.ADD_STANDBY, "1", 2)
 
 
 def test_a_job_of_an_unanswered_intent_is_called_off_and_never_adopted() -> None:
-    alone = reconcile(ObservedState(records=(INTENT,), jobs=(ORPHAN,)), 1)
-    assert (alone.action, alone.call_off) == (Action.SUBMIT, (ORPHAN,))
-    behind = reconcile(ObservedState(records=(MAIN, INTENT), jobs=(RUNNING, ORPHAN)), 1)
-    assert (behind.action, behind.call_off, behind.n_spares) == (Action.TOP_UP, (ORPHAN,), 1)
+    alone = reconcile(replace(RUN, records=(PENDING,), jobs=(ORPHAN,)), 1)
+    assert (alone.action, alone.cancel) == (Action.SUBMIT, (ORPHAN,))
+    behind = reconcile(replace(RUN, records=(MAIN, PENDING), jobs=(RUNNING, ORPHAN)), 1)
+    assert (behind.action, behind.cancel, behind.n_standby) == (Action.ADD_STANDBY, (ORPHAN,), 1)
 
 
 def test_a_finished_seed_is_left_alone_whatever_else_is_there() -> None:
-    decision = reconcile(ObservedState(finished=True, cancelled="by me", failed="no"), 1)
+    decision = reconcile(replace(RUN, finished=True, cancelled="by me", failed="no"), 1)
     assert (decision.action, decision.state, decision.why) == (Action.LEAVE, "done", "")
 
 
 def test_jobs_that_are_at_more_than_is_asked_for_are_named_and_get_no_spare() -> None:
     """All that is asked for now is there; what they were launched for before may not be."""
-    decision = reconcile(replace(carried(), finished=True), 5)
+    decision = reconcile(replace(in_queue(), finished=True), 5)
     assert (decision.action, decision.state) == (Action.LEAVE, "in the queue")
-    assert (decision.why, decision.call_off) == ("job 1 running, job 2 pending", ())
-    orphaned = reconcile(ObservedState(finished=True, records=(INTENT,), jobs=(ORPHAN,)), 1)
-    assert (orphaned.state, orphaned.call_off) == ("done", (ORPHAN,))
+    assert (decision.why, decision.cancel) == ("job 1 running, job 2 pending", ())
+    orphaned = reconcile(replace(RUN, finished=True, records=(PENDING,), jobs=(ORPHAN,)), 1)
+    assert (orphaned.state, orphaned.cancel) == ("done", (ORPHAN,))
 
 
 def test_a_cancelled_seed_is_left_alone_by_launch_and_taken_up_by_resume() -> None:
-    cancelled = replace(carried(), cancelled="by me")
+    cancelled = replace(in_queue(), cancelled="by me")
     left = reconcile(cancelled, 1)
     assert (left.action, left.state) == (Action.LEAVE, "cancelled")
     assert left.why == "by me; `emtnas-hpc resume` takes it up"
     taken = reconcile(cancelled, 1, resuming=True)
-    assert (taken.action, taken.call_off) == (Action.SUBMIT, (RUNNING, WAITING))
+    assert (taken.action, taken.cancel) == (Action.SUBMIT, (RUNNING, WAITING))
 
 
 def test_a_failed_seed_is_taken_up_once_the_rest_of_its_jobs_is_gone() -> None:
-    decision = reconcile(replace(carried(), failed="three crashes"), 1)
+    decision = reconcile(replace(in_queue(), failed="three crashes"), 1)
     assert (decision.action, decision.state) == (Action.SUBMIT, "failed")
-    assert (decision.why, decision.call_off) == ("three crashes", (RUNNING, WAITING))
+    assert (decision.why, decision.cancel) == ("three crashes", (RUNNING, WAITING))
 
 
 @pytest.mark.parametrize("evidence", [{"records": (MAIN,)}, {"last": LastAttempt(None, "", 1e6)}])
 def test_a_seed_that_nobody_carries_any_more_is_submitted(evidence: dict[str, object]) -> None:
-    decision = reconcile(ObservedState(**evidence), 1)  # type: ignore[arg-type]
+    decision = reconcile(replace(RUN, **evidence), 1)  # type: ignore[arg-type]
     assert (decision.action, decision.state) == (Action.SUBMIT, "stopped")
 
 
@@ -102,17 +98,17 @@ def owner(job_id: str | None = None) -> Owner:
 def test_a_process_in_the_foreground_keeps_its_seed_while_it_may_be_alive(
     lives: bool | None, silent_s: float, action: Action
 ) -> None:
-    evidence = ObservedState(owner=owner(), owner_lives=lives, owner_silent_s=silent_s)
+    evidence = replace(RUN, owner=owner(), owner_lives=lives, owner_silent_s=silent_s)
     assert reconcile(evidence, 1).action is action
 
 
 def test_a_process_in_the_foreground_keeps_its_seed_though_a_later_start_went_away() -> None:
     left = LastAttempt("left", "is owned", 5 * SILENCE_S)
-    evidence = ObservedState(owner=owner(), owner_silent_s=5.0, last=left)
+    evidence = replace(RUN, owner=owner(), owner_silent_s=5.0, last=left)
     assert reconcile(evidence, 1).action is Action.LEAVE
     # Nor does the sign of life of another keep it.
     left = LastAttempt("left", "is owned", 5.0)
-    evidence = ObservedState(owner=owner(), owner_silent_s=5 * SILENCE_S, last=left)
+    evidence = replace(RUN, owner=owner(), owner_silent_s=5 * SILENCE_S, last=left)
     assert reconcile(evidence, 1).action is Action.SUBMIT
 
 
@@ -123,7 +119,7 @@ def test_a_process_in_the_foreground_keeps_its_seed_though_a_later_start_went_aw
 def test_what_is_left_to_the_foreground_is_what_is_shown_to_run_there(
     mark: dict[str, str], jobs: tuple[QueuedJob, ...], lives: bool | None, silent_s: float
 ) -> None:
-    known = ObservedState(owner=owner(), owner_lives=lives, owner_silent_s=silent_s, **mark)  # type: ignore[arg-type]
+    known = replace(RUN, owner=owner(), owner_lives=lives, owner_silent_s=silent_s, **mark)  # type: ignore[arg-type]
     last = LastAttempt(None, "", silent_s)
     seed = replace(known, last=last, records=(MAIN, SPARE), jobs=jobs)
     shown = classify(seed).reason.startswith("in the foreground")
@@ -136,13 +132,13 @@ def test_what_is_left_to_the_foreground_is_what_is_shown_to_run_there(
 def test_a_process_in_the_foreground_keeps_its_seed_whatever_mark_it_carries(
     mark: dict[str, str], resuming: bool, lives: bool | None
 ) -> None:
-    evidence = ObservedState(owner=owner(), owner_lives=lives, owner_silent_s=SILENCE_S - 1, **mark)  # type: ignore[arg-type]
+    evidence = replace(RUN, owner=owner(), owner_lives=lives, owner_silent_s=SILENCE_S - 1, **mark)  # type: ignore[arg-type]
     decision = reconcile(evidence, 1, resuming=resuming)
     assert (decision.action, decision.state) == (Action.LEAVE, "running")
 
 
 def test_an_owner_in_a_job_counts_by_the_queue_alone() -> None:
-    evidence = ObservedState(owner=owner("7"), owner_silent_s=0.0, last=LastAttempt(None, "", 0.0))
+    evidence = replace(RUN, owner=owner("7"), owner_silent_s=0.0, last=LastAttempt(None, "", 0.0))
     assert reconcile(evidence, 1).action is Action.SUBMIT
 
 

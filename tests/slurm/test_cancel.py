@@ -9,8 +9,11 @@ from stand_ins import StandIns, queue_line, record_job
 from emtnas_hpc.checkpoint.ownership import this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import SchedulerError
-from emtnas_hpc.slurm.cancel import cancel_jobs, mark_cancelled
+from emtnas_hpc.runner.context import log_to
+from emtnas_hpc.slurm.cancel import cancel_jobs, flag_cancelled
 from emtnas_hpc.slurm.jobs import read_flag
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 HOLD_THE_LOCK = """
 import sys, time
@@ -29,36 +32,26 @@ def run(tmp_path: Path) -> RunPaths:
     return run
 
 
-class Clock:
-    """Goes on only while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-def _cancel(*runs: RunPaths, mark: Callable[[], None] = lambda: None) -> list[str]:
+def _cancel(*runs: RunPaths, flag: Callable[[], None] = lambda: None) -> list[str]:
     said: list[str] = []
-    clock = Clock()
 
-    def marked() -> Sequence[RunPaths]:
-        mark()
+    def flagged() -> Sequence[RunPaths]:
+        flag()
         return runs
 
     lock = runs[0].jobs.lock
-    cancel_jobs(lock, marked, said.append, clock=lambda: clock.now, sleep=clock.sleep)
+    with log_to(said.append):
+        cancel_jobs(lock, flagged)
     return said
 
 
 def test_a_mark_says_who_and_when_and_the_first_one_stands(run: RunPaths) -> None:
     me = this_process()
-    mark_cancelled(run, me)
+    flag_cancelled(run, me)
     first = read_flag(run.cancelled)
     assert first is not None
     assert f" on {me.host} at 20" in first
-    mark_cancelled(run, me)
+    flag_cancelled(run, me)
     assert read_flag(run.cancelled) == first
 
 
@@ -127,7 +120,7 @@ def test_a_job_that_is_requeued_while_it_is_cancelled_is_cancelled_again(
 def test_a_scheduler_that_is_down_leaves_the_marks(run: RunPaths, stand_ins: StandIns) -> None:
     record_job(run, "5")
     with pytest.raises(SchedulerError, match="no command squeue"):
-        _cancel(run, mark=lambda: mark_cancelled(run, this_process()))
+        _cancel(run, flag=lambda: flag_cancelled(run, this_process()))
     assert read_flag(run.cancelled)
 
 
@@ -157,7 +150,8 @@ def test_a_launch_that_is_under_way_is_waited_for_and_its_jobs_cancelled(
             marked.append(run.cancelled.exists())
             return [run]
 
-        cancel_jobs(lock, mark, say)
+        with log_to(say):
+            cancel_jobs(lock, mark)
     waiting, cancelling = said
     assert waiting == "waiting until a `launch` or `resume` of the experiment has ended"
     assert cancelling == "cancelling job 5"
