@@ -27,7 +27,7 @@ LAYERS = {
     "runner": {"checkpoint"},
     "data": {"settings", "space", "checkpoint"},
     "report": {
-        *("search/history", "search/history_file", "retraining/record"),
+        *("search/history", "search/history_file", "search/history_arrays", "retraining/record"),
         *("progress", "runner", "evolution", "space", "checkpoint", "settings"),
     },
     # How far a stage is: from its manifest, and of old ones from its record.
@@ -76,7 +76,10 @@ HOMES = {
     "mlxtend": {"data/sources.py"},
     "h5py": {"search/history.py", "search/history_file.py"},
     "matplotlib": {"report/figures.py"},
-    "pandas": {"report/measurements.py", "report/tables.py"},
+    "pandas": {
+        *("report/measurements.py", "report/tables.py", "report/search_frames.py"),
+        "report/figures.py",
+    },
     "jinja2": {"report/page.py"},
     "typer": {"cli"},
     "rich": {"cli"},

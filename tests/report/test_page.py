@@ -10,6 +10,7 @@ import pytest
 from fake import commit_search
 from tables_by_hand import nasty_table
 
+from emtnas_hpc.errors import StorageError
 from emtnas_hpc.report.load import Runs, read_runs
 from emtnas_hpc.report.page import make_page, provenance_rows, publish
 from emtnas_hpc.report.tables import build_tables
@@ -156,8 +157,17 @@ def test_a_report_is_published_as_page_and_figures(tmp_path: Path) -> None:
     page, *figures = publish(runs, build_tables(runs.runs), tmp_path / "out")
     assert page == tmp_path / "out/report.html"
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert set(figures) == set((tmp_path / "out/figures").iterdir())
     assert {"times.svg", "captions.md"} <= {path.name for path in figures}
+    captions = (tmp_path / "out/figures/captions.md").read_text(encoding="utf-8")
+    assert captions.count("**") == 2 * (len(figures) - 1)
     assert publish(runs, build_tables(runs.runs), tmp_path / "out") == [page, *figures]
+
+
+def test_a_folder_that_is_a_file_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError):
+        publish(Runs((), ()), (), tmp_path / "file/out")
 
 
 def test_a_page_needs_nothing_of_a_run_that_was_read_already(tmp_path: Path) -> None:
