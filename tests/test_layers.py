@@ -69,7 +69,7 @@ HOMES = {
         *("plain.py", "supernet", "data/batches.py", "search", "export/networks.py", "api.py"),
         *("retraining/spec.py", "retraining/trainer.py", "retraining/loaders.py"),
     },
-    "PIL": {"data/pictures.py"},
+    "PIL": {"data/pictures.py", "report/figures.py"},
     "torchvision": {"data/sources.py"},
     "medmnist": {"data/sources.py", "retraining/trainer.py"},
     "sklearn": {"data/sources.py"},

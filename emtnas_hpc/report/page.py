@@ -1,12 +1,12 @@
 """The report as one HTML page that needs nothing but itself, and its figures as files."""
 
-from base64 import b64encode
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 
@@ -53,6 +53,8 @@ _FACTS = {
 _DATE = len("2026-11-24")
 #: Characters that fit on a sheet of paper, where printed numbers are in smaller letters.
 _WIDTH = 150
+#: Of an SVG document, what means nothing in an address within quotation marks.
+_PLAIN = " !$'()*+,-./:;<=>?@[]^_`{|}~"
 
 
 @dataclass(frozen=True)
@@ -227,8 +229,12 @@ def _summary(experiment: Experiment) -> Table:
 
 
 def _data_uri(svg: str) -> str:
-    """A picture of its own: what it refers to and how it looks stays within it."""
-    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
+    """A picture of its own: what it refers to and how it looks stays within it.
+
+    What would end the address or its attribute is escaped; as base64 it would take a fifth more.
+    """
+    one_line = svg.replace(">\n<", "><")
+    return f"data:image/svg+xml,{quote(one_line, safe=_PLAIN)}"
 
 
 def _plural(n: int, what: str) -> str:

@@ -15,6 +15,7 @@ from emtnas_hpc.report.figures import (
     MOST_VECTOR_POINTS,
     SERIES,
     _band,
+    as_svg,
     plot_fittest,
     plot_sizes,
     plot_times,
@@ -164,6 +165,15 @@ def test_thousands_of_points_are_one_picture_within_the_figure() -> None:
         points = figure.axes[0].collections[0]
         assert (len(points.get_offsets()) > MOST_VECTOR_POINTS) == expected
         assert bool(points.get_rasterized()) == expected
+
+
+def test_coordinates_are_short_and_numbers_in_texts_whole() -> None:
+    with styled():
+        figure = Figure()
+        figure.subplots().set(title="a mean of 0.12345", yticks=[1 / 3])
+        svg = as_svg(figure)
+    assert "a mean of 0.12345" in texts(svg)
+    assert not re.search(r"\d\.\d{3}", re.sub(">[^<]*<", "><", svg))
 
 
 def test_a_search_of_more_tasks_than_colours_can_be_drawn() -> None:
