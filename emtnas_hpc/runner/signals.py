@@ -94,7 +94,7 @@ class StopRequest:
 
     @property
     def signal(self) -> str | None:
-        """Name of the first signal that asked to stop, None while nobody asked."""
+        """Name of the first signal that asked to stop, None before that."""
         while self._unjudged:
             heard = self._unjudged.popleft()
             if self._rule.stops(heard) and self._signal is None:
@@ -117,7 +117,7 @@ class StopRequest:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """While entered, signals wait: whoever enters looks at `requested` when it suits him."""
+        """While entered, signals wait: the code inside looks at `requested` when it can stop."""
         before, self._deferring = self._deferring, True
         try:
             yield
