@@ -24,11 +24,11 @@ from emtnas_hpc.search.environment import check_device_name
 from emtnas_hpc.search.history import History
 from emtnas_hpc.search.history_arrays import SearchHistory, arrays_of
 from emtnas_hpc.search.history_file import FILE_NAME, read_history
-from emtnas_hpc.search.run_dir import read_stored
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hint_for_retraining, prepare_hints
 from emtnas_hpc.settings.loading import retraining_experiment
+from emtnas_hpc.settings.names import read_stored
 from emtnas_hpc.space.architecture import (
     Architecture,
     NetworkShape,

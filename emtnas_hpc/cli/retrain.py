@@ -40,8 +40,7 @@ from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.environment import check_device_name
 from emtnas_hpc.search.history import History
-from emtnas_hpc.search.run_dir import read_stored
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import (
     prepare_hint_for_data_sets,
@@ -50,7 +49,7 @@ from emtnas_hpc.settings.hints import (
 )
 from emtnas_hpc.settings.loading import load_experiment, retraining_experiment
 from emtnas_hpc.settings.messages import read_text
-from emtnas_hpc.settings.names import StoredExperiment, rename
+from emtnas_hpc.settings.names import StoredExperiment, read_stored, rename
 from emtnas_hpc.space.architecture import (
     Architecture,
     decode,

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from emtnas_hpc.checkpoint.commits import read_committed
-from emtnas_hpc.checkpoint.os_errors import read_if_there
 from emtnas_hpc.checkpoint.paths import RunPaths, StagePaths
-from emtnas_hpc.errors import DamagedError, EmtnasError, InputError, StorageError
+from emtnas_hpc.errors import EmtnasError, InputError, StorageError
 from emtnas_hpc.report.search_arrays import Trace, trace_of
 from emtnas_hpc.retraining.record import RECORD_NAME, Retraining, read_retraining
 from emtnas_hpc.runner.attempts import AttemptRecord, committed, condition_changes, read_attempts
 from emtnas_hpc.search.history import History
 from emtnas_hpc.search.history_file import FILE_NAME, read_history
-from emtnas_hpc.settings.names import StoredExperiment, parse_stored
+from emtnas_hpc.settings.names import StoredExperiment, read_stored
 from emtnas_hpc.space.architecture import decode, format_genotype
 from emtnas_hpc.space.counts import count_macs, count_parameters
 
@@ -283,7 +282,12 @@ def read_run(directory: Path, problems: list[str]) -> Run:
                 history = newest_history(directory)
     stored = None
     with _noting(problems, f"settings of {directory}"):
-        stored = _stored(paths, is_needed=history is not None)
+        stored = read_stored(paths)
+        if stored is None and history is not None:
+            raise InputError(
+                "no experiment.toml, so it fits no table of the paper's; the command that made it "
+                "writes it anew"
+            )
     attempts: list[AttemptRecord] = []
     with _noting(problems, f"attempts of {directory}"):
         attempts = read_attempts(paths)
@@ -330,21 +334,6 @@ def _seed_result(
 def _progress(run: Run) -> tuple[int, int]:
     generation = 0 if run.search is None else run.search.generation
     return generation, sum(retraining.finished for retraining in run.retrainings)
-
-
-def _stored(paths: RunPaths, *, is_needed: bool) -> StoredExperiment | None:
-    content = read_if_there(paths.experiment)
-    if content is None:
-        if is_needed:
-            raise InputError(
-                "no experiment.toml, so it fits no table of the paper's; the command that made it "
-                "writes it anew"
-            )
-        return None
-    try:
-        return parse_stored(content.decode(), str(paths.experiment))
-    except UnicodeDecodeError as error:
-        raise DamagedError(f"cannot be read: {error}") from error
 
 
 def _sources(stored: StoredExperiment) -> tuple[Source, ...]:

@@ -22,6 +22,8 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"
 
 
+#: Is called when a phase begins, with its name and the task that it concerns ("" for all).
+PhaseListener = Callable[[str, str], None]
 #: Told how many seconds the next step and its commit will take; says why to stop before it, if so.
 ReasonToStop = Callable[[float], Reason | None]
 
@@ -49,16 +51,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What is called while a stage runs.
-
-    Attributes:
-        progress: after every step.
-        phase: when a phase of a step begins, with its name and the task that it concerns ("" for
-            all of them).
-    """
+    """What a stage calls while it runs: after every step, and when a phase of a step begins."""
 
     progress: Callable[[Progress], None] = lambda _progress: None
-    phase: Callable[[str, str], None] = lambda _phase, _task: None
+    phase: PhaseListener = lambda _phase, _task: None
 
 
 @dataclass(frozen=True)

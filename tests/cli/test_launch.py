@@ -10,7 +10,7 @@ from fake_slurm import FakeSlurm
 from launches import NAMED, launch, run
 
 from emtnas_hpc.checkpoint.ownership import acquire, this_process
-from emtnas_hpc.search.run_dir import read_stored
+from emtnas_hpc.settings.names import read_stored
 from emtnas_hpc.slurm.jobs import read_job_spec, read_records, write_flag
 
 

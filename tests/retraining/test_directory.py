@@ -20,7 +20,7 @@ from emtnas_hpc.retraining.run_dir import (
     store_identity,
 )
 from emtnas_hpc.retraining.spec import RetrainingPlan, RetrainSpec
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.experiment import TaskSettings
 from emtnas_hpc.space.architecture import decode
 

@@ -2,8 +2,7 @@ import pytest
 import torch
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.search.device import choose_device
-from emtnas_hpc.search.environment import ANY_GPU, check_device_name
+from emtnas_hpc.search.environment import ANY_GPU, check_device_name, choose_device
 
 
 def test_a_gpu_that_a_job_misses_is_said_as_it_is_and_not_as_if_it_had_been_typed(
