@@ -307,11 +307,13 @@ def retrain(
     if n_normal < 1:
         found = "not given" if normal_cells is None else f"{normal_cells}"
         raise InputError(f"normal_cells is {found}, expected at least 1 between two reductions")
-    spec = RetrainSpec(experiment, run.seed, architecture, origin, target, n_normal)
+    spec = RetrainSpec(experiment, run.seed, architecture, origin, task=target, n_normal=n_normal)
     own = run.experiment.data_sets
-    hint = prepare_hint_for_retraining(paths.experiment, own, [target], settings, data_dir)
+    hint = prepare_hint_for_retraining(
+        paths.experiment, own, [target], overrides=settings, data=data_dir
+    )
     device = check_device_name(device)
-    run_spec = RunSpec(run.experiment, run.seed, paths, data_dir, device)
+    run_spec = RunSpec(run.experiment, run.seed, paths, data_dir, device=device)
     callbacks = Callbacks(lambda step: progress(step.readings))
     with log_to(say), opened_once(), prepare_hints(hint), StopRequest() as stop:
         try:

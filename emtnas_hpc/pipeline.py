@@ -49,11 +49,21 @@ def retrain_specs(paths: RunPaths, experiment: Experiment) -> list[RetrainSpec]:
     if not normal_cells:
         return []
     history = finished_history(paths)
-    return [
-        RetrainSpec(experiment, history.header.seed, *incumbent(history, found_on), task, n_normal)
-        for found_on, task in experiment.retrained
-        for n_normal in normal_cells
-    ]
+    specs = []
+    for found_on, task in experiment.retrained:
+        architecture, origin = incumbent(history, found_on)
+        specs += [
+            RetrainSpec(
+                experiment,
+                history.header.seed,
+                architecture,
+                origin,
+                task=task,
+                n_normal=n_normal,
+            )
+            for n_normal in normal_cells
+        ]
+    return specs
 
 
 def finished_history(paths: RunPaths) -> "History":

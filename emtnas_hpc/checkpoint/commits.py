@@ -311,10 +311,7 @@ def remove_stale(paths: RunPaths, lease: Lease, superseded: Collection[str]) -> 
 
     Files that cannot be deleted are left for the next owner.
 
-    Args:
-        paths: of the run.
-        lease: of the new owner.
-        superseded: tokens of the attempts that it has superseded, read while it owned the run.
+    `superseded` are the tokens of those attempts, read while the new owner owned the run.
 
     Raises:
         SupersededError: the run is not ours any more.

@@ -42,12 +42,7 @@ def storage_error(
 ) -> StorageError:
     """A refusal of the operating system as our error.
 
-    Args:
-        path: was refused.
-        error: the refusal.
-        verb: what was to be done with the path.
-        advice: what to do about it; by default, that which fits a run directory.
-        intact: whether there are earlier commits, which a refused one leaves as they are.
+    `intact`: there are earlier commits, which a refused one leaves as they are.
     """
     if error.errno in _FORBIDDEN:
         advice = _owner_advice(path)

@@ -226,13 +226,13 @@ class Lease:
         if standing is None or standing.token != self.token:
             raise SupersededError(
                 f"{shown(self.paths.directory)} was taken over by "
-                f"{standing or 'somebody who left no record'}; leaving without writing"
+                f"{standing or 'a process that left no record'}; leaving without writing"
             )
 
     def release(self) -> None:
         """Removes the record if it is still ours.
 
-        A disk that refuses is no reason to fail: the record of a dead process stops nobody.
+        A refusal of the disk is no error here: the record of a dead process stops no other.
         """
         with suppress(EmtnasError, OSError):
             self.check()

@@ -125,7 +125,7 @@ class JobsPaths:
 
 @dataclass(frozen=True)
 class AttemptPath:
-    """An attempt as its file's name tells it."""
+    """The file of an attempt, with the parts of its name."""
 
     number: int
     token: str

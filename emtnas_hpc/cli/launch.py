@@ -80,7 +80,9 @@ def launch(
             wanted = [
                 PlacedSeed(
                     named,
-                    RunSpec(named.experiment, seed, seed_run(runs, folder, seed), data, device),
+                    RunSpec(
+                        named.experiment, seed, seed_run(runs, folder, seed), data, device=device
+                    ),
                     Who(seed, folder),
                 )
                 for seed in numbers

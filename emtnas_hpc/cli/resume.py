@@ -120,7 +120,7 @@ def _plan(
     wanted = [
         PlacedSeed(
             named,
-            RunSpec(experiment, each.seed, run, spec.data_dir, spec.device),
+            RunSpec(experiment, each.seed, run, spec.data_dir, device=spec.device),
             Who(each.seed, experiment.name),
         )
         for run, each, _spec in group

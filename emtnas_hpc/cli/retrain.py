@@ -175,7 +175,9 @@ class RetrainOptions:
 
     def spec(self, experiment: Experiment, seed: int, paths: RunPaths) -> RunSpec:
         """What is done in one run directory."""
-        return RunSpec(experiment, seed, paths, self.data, self.device, self.take_over)
+        return RunSpec(
+            experiment, seed, paths, self.data, device=self.device, take_over=self.take_over
+        )
 
     def work(self) -> list[Work | Refused]:
         """For every run directory, what is to be trained there.
@@ -241,7 +243,7 @@ def _of_run(
     ]
     own = experiment.data_sets
     hint = prepare_hint_for_retraining(
-        paths.experiment, own, wanted.tasks, options.overrides, options.data
+        paths.experiment, own, wanted.tasks, overrides=options.overrides, data=options.data
     )
     return options.spec(experiment, stored.seed, paths), specs, hint
 
@@ -299,7 +301,7 @@ def _specs(
     origin: Origin | None,
 ) -> Iterator[RetrainSpec]:
     for n_normal in _normal_cells(options, experiment):
-        yield RetrainSpec(experiment, seed, architecture, origin, task, n_normal)
+        yield RetrainSpec(experiment, seed, architecture, origin, task=task, n_normal=n_normal)
 
 
 def _normal_cells(options: RetrainOptions, experiment: Experiment) -> Sequence[int]:

@@ -113,8 +113,8 @@ class RunOrder:
                     seed,
                     seed_run(self.runs, name, seed),
                     self.data,
-                    self.device,
-                    self.take_over,
+                    device=self.device,
+                    take_over=self.take_over,
                 ),
                 Who(seed, name if one_of_several else ""),
             )

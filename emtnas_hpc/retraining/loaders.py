@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -147,25 +147,20 @@ class StreamedImages:
     ) -> Generator[tuple[_Marked, Tensor], None, None]:
         """Normalised images, (b, h, w, c), with their labels and holes."""
         size, n_readers = self._data.image_size, self._settings.data_workers
-        with _restored(), closing(read_batches(batches, size, n_readers)) as read:
-            for mark, images in read:
-                rows = np.frombuffer(images, np.uint8).reshape(-1, size, size * IMAGE_CHANNELS)
-                yield mark, self._normalised(self._move(rows))
+        try:
+            with closing(read_batches(batches, size, n_readers)) as read:
+                for mark, images in read:
+                    rows = np.frombuffer(images, np.uint8).reshape(-1, size, size * IMAGE_CHANNELS)
+                    yield mark, self._normalised(self._move(rows))
+        except DataError as error:
+            # A new list would be another data set.
+            raise DataError(
+                f"{error}; put the picture back as it was, and the same command goes on (`prepare` "
+                "lists anew, but what has begun is held to the list that it began with)"
+            ) from None
 
     def _move(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array.copy()).to(self._device, non_blocking=True)
-
-
-@contextmanager
-def _restored() -> Iterator[None]:
-    """Adds the remedy where a picture is not what was listed; a new list is another data set."""
-    try:
-        yield
-    except DataError as error:
-        raise DataError(
-            f"{error}; put the picture back as it was, and the same command goes on (`prepare` "
-            "lists anew, but what has begun is held to the list that it began with)"
-        ) from None
 
 
 def _chunks(n: int, size: int) -> list[Indices]:

@@ -5,7 +5,6 @@ import math
 import statistics
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from emtnas_hpc.checkpoint.manifest import Summary, TaskSummary
 from emtnas_hpc.checkpoint.paths import RECORD
@@ -64,10 +63,7 @@ class RetrainingHeader:
 class Epoch:
     """One epoch; training readings are means over its images.
 
-    Attributes:
-        drop_path: probability with which a branch was dropped.
-        train_loss: None where it is no number any more.
-        train_accuracy: in [0, 1].
+    The loss is None where it is no number any more.
     """
 
     learning_rate: float
@@ -81,9 +77,7 @@ class Epoch:
 class PartOfEpoch:
     """Sums over the images of an epoch that have been trained on so far.
 
-    Attributes:
-        loss: None where it is no number any more.
-        hits: images that were classified right while training.
+    The loss is None where it is no number any more; `hits` were classified right.
     """
 
     n_images: int = 0
@@ -204,20 +198,16 @@ def read_retraining(file: Path) -> Retraining:
         values = json.loads(file.read_text(encoding="utf-8"))
         if values.pop("schema") != _SCHEMA:
             raise DamagedError(f"{file} was written by another version, expected schema {_SCHEMA}")
-        return _retraining(values)
+        header = values.pop("header")
+        header["shape"] = NetworkShape(**header["shape"])
+        epochs = tuple(Epoch(**epoch) for epoch in values.pop("epochs"))
+        test, part = values.pop("test"), values.pop("part", None)
+        return Retraining(
+            RetrainingHeader(**header),
+            epochs=epochs,
+            test=None if test is None else TestResult(**test),
+            part=None if part is None else PartOfEpoch(**part),
+            **values,
+        )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DamagedError(f"{file} is not the record of a retraining: {error}") from error
-
-
-def _retraining(values: dict[str, Any]) -> Retraining:
-    header = values.pop("header")
-    header["shape"] = NetworkShape(**header["shape"])
-    epochs = tuple(Epoch(**epoch) for epoch in values.pop("epochs"))
-    test, part = values.pop("test"), values.pop("part", None)
-    return Retraining(
-        RetrainingHeader(**header),
-        epochs=epochs,
-        test=None if test is None else TestResult(**test),
-        part=None if part is None else PartOfEpoch(**part),
-        **values,
-    )

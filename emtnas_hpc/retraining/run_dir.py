@@ -50,10 +50,7 @@ def plan_retraining(
 ) -> RetrainingPlan | None:
     """The plan of a retraining that has work left; None for a finished one, whose data may be gone.
 
-    Args:
-        run: in which it is trained.
-        spec: what to train.
-        other_images: whether to train on the images of now where the search saw others.
+    `other_images` trains on the images of now where the search saw others.
 
     Raises:
         InputError: data is not there, or the folder belongs to another retraining.

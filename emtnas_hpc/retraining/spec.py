@@ -1,6 +1,5 @@
 """One network to train from scratch: its architecture, data, recipe and steps."""
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from emtnas_hpc.settings.experiment import (
     RetrainingSettings,
     StageIdentity,
     TaskSettings,
+    cosine_rate,
 )
 from emtnas_hpc.settings.names import recipe_label, retraining_name
 from emtnas_hpc.settings.presets import RECIPE_SETTINGS
@@ -36,13 +36,7 @@ _IMAGE_SETTINGS = ("pool", "padding", "flip", "mean", "std", "stem")
 
 @dataclass(frozen=True)
 class Origin:
-    """Which search found an architecture.
-
-    Attributes:
-        task: that it was found on.
-        individual: its id there.
-        experiment_signature: the same for all seeds of that search.
-    """
+    """Which search found an architecture."""
 
     task: str
     individual: int
@@ -176,9 +170,8 @@ class Schedule:
         return Step(number, epoch + 1, first, last, ends_epoch=last == self.n_images)
 
     def learning_rate(self, epoch: int) -> float:
-        """A cosine from the first epoch's toward 0 behind the last one."""
-        turn = math.cos(math.pi * (epoch - 1) / self.settings.epochs)
-        return self.settings.learning_rate / 2 * (1 + turn)
+        """Of an epoch, from 1."""
+        return cosine_rate(self.settings.learning_rate, epoch, self.settings.epochs)
 
     def drop_path(self, epoch: int) -> float:
         """The probability that a branch is dropped: 0 in the first epoch, rising linearly."""

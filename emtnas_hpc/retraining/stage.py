@@ -61,13 +61,7 @@ class RetrainingStage:
 
     The state between two steps is the record so far.
 
-    Args:
-        name: of the stage.
-        beginning: the record before the first step.
-        schedule: of its steps.
-        make_trainer: is called by `start` and `load` only.
-        on_phase: is called when a phase begins.
-        clock: seconds, for the accounting of time.
+    `make_trainer` is called by `start` and `load` only.
     """
 
     def __init__(

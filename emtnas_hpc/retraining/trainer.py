@@ -65,11 +65,7 @@ def measure(
     Batch norm uses the running statistics: one path alone has moved them, in the end at a learning
     rate near 0.
 
-    Args:
-        network: that has been trained.
-        batches: the test set, as many images at once as memory likes.
-        data: that it belongs to; of MedMNIST sets the AUC is measured too.
-        interrupted: is asked between mini-batches.
+    The AUC is measured for MedMNIST sets only.
 
     Raises:
         StepInterrupted: `interrupted` said so.
@@ -114,14 +110,7 @@ def measure(
 class StandAloneTrainer:
     """Trains one network on all images but those of the test set; a `NetworkTrainer`.
 
-    Args:
-        architecture: of the network.
-        data: of the task; its test set stays closed until `test`.
-        schedule: of the steps.
-        shape: of the network.
-        seed: of the run.
-        device: where the network lives.
-        recorder: records training steps as CUDA graphs; None for none.
+    The test set stays closed until `test`.
     """
 
     def __init__(

@@ -58,11 +58,7 @@ class Attempt:
     Its modification time is the heartbeat. Only this process writes it; if it is killed, the last
     line may be torn.
 
-    Args:
-        paths: of the run.
-        token: of this process.
-        provenance: plain values (JSON), added to those that the runner knows.
-        clock: seconds, to pace the heartbeat by.
+    `provenance` are plain values (JSON), added to those that the runner knows.
 
     Raises:
         StorageError: the disk refused the file or its first line.
@@ -125,9 +121,7 @@ class Attempt:
 class AttemptRecord:
     """An attempt as it is read; torn lines are missing.
 
-    Attributes:
-        number: 1 for the first start of the run.
-        heartbeat: modification time in seconds, by the clock of the file's server.
+    The heartbeat is the modification time in seconds, by the clock of the file's server.
     """
 
     number: int

@@ -95,11 +95,7 @@ def open_run(
     supersedes, records an exception that ends the block (it goes on upwards), and releases the
     ownership.
 
-    Args:
-        paths: of the run; its directory is created where it is missing.
-        context: of this process.
-        provenance: plain values (JSON) for the attempt.
-        take_over: take the run from its owner, alive or not.
+    `provenance` are plain values (JSON); `take_over` takes the run from a living owner.
 
     Raises:
         OwnedError: another living process owns the run.
@@ -136,13 +132,9 @@ def end_recorded(attempt: Attempt) -> Iterator[None]:
         attempt.event(Event.STOPPED, signal="SIGINT", at_once=True)
         raise
     except Exception as error:
-        attempt.event(Event.FAILED, error=last_line(error))
+        last_line = traceback.format_exception_only(error)[-1].strip()
+        attempt.event(Event.FAILED, error=last_line)
         raise
-
-
-def last_line(error: Exception) -> str:
-    """The last line of a traceback."""
-    return traceback.format_exception_only(error)[-1].strip()
 
 
 @contextmanager

@@ -47,9 +47,7 @@ class Stage(Protocol[S]):
     def advance(self, state: S, interrupted: Interrupted) -> S:
         """Does one step.
 
-        Args:
-            state: after the step before.
-            interrupted: ask it between batches; True means: raise `StepInterrupted`.
+        `interrupted` is asked between batches.
 
         Raises:
             StepInterrupted: `interrupted()` said True.

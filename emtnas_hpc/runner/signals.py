@@ -57,8 +57,7 @@ class StopRequest:
     Children that inherited the handlers by a fork ignore these signals: the parent answers one that
     was sent to the whole process group.
 
-    Args:
-        policy: by default SIGUSR2, SIGTERM and SIGINT stop.
+    By default SIGUSR2, SIGTERM and SIGINT stop.
     """
 
     def __init__(self, policy: SignalPolicy | None = None) -> None:
@@ -137,11 +136,7 @@ class GracePeriod:
     goes on until that time is over; a longer one is interrupted at once. Before the first step has
     ended nothing is expected, and the whole grace time is granted.
 
-    Args:
-        stop: the request.
-        attempt: gets its heartbeat here.
-        grace_s: seconds from the moment at which the request is first seen.
-        clock: seconds.
+    The grace time begins when the request is first seen.
     """
 
     def __init__(

@@ -55,7 +55,7 @@ def _kernel_cache() -> Path:
     folder = Path(tempfile.gettempdir()) / f"emtnas-triton-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to somebody else")
+        raise PermissionError(f"{folder} belongs to another user")
     return folder
 
 
@@ -128,9 +128,7 @@ def _cpu_model() -> str:
 def describe_choice(asked: str, conditions: Mapping[str, object]) -> str | None:
     """A line about a device that the user did not name; None about one that was asked for.
 
-    Args:
-        asked: the name that the user gave.
-        conditions: those of the device that was chosen.
+    `asked` is the name that the user gave; the conditions are those of the device.
     """
     if asked not in ("auto", ANY_GPU):
         return None

@@ -17,14 +17,7 @@ from emtnas_hpc.space.architecture import N_GENES, NetworkShape
 
 @dataclass(frozen=True)
 class TaskHeader:
-    """A task for readers that have neither its data nor torch.
-
-    Attributes:
-        name: of the data set.
-        shape: of the supernet.
-        n_training: training images.
-        n_validation: validation images; true fitness is a multiple of 1 / `n_validation`.
-    """
+    """A task for readers that have neither its data nor torch."""
 
     name: str
     shape: NetworkShape

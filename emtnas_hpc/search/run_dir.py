@@ -1,7 +1,7 @@
 """What a run directory is for, which images it has begun with, and the search it has left."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -28,29 +28,46 @@ from emtnas_hpc.settings.names import StoredExperiment, dump_stored, read_stored
 
 log = logging.getLogger(__name__)
 
+_IMAGES_OF_NOW = "a run under another --name or --runs takes the images of now"
+
 
 def plan_search(spec: RunSpec) -> SearchPlan:
     """Opens the data of every task; what needs no download is prepared if need be.
 
     For a run that has begun these are the images that it began with, even if the user's files have
-    changed.
+    changed; a log line says so.
 
     Raises:
         DataError: data is missing, damaged or does not fit.
         InputError: the images that the run has begun with are gone.
     """
-    return _open_plan(spec, images_begun_with(spec.paths, spec.experiment))
+    plan = _open_plan(spec, images_begun_with(spec.paths, spec.experiment))
+    for note in plan.notes:
+        log.info(note)
+    return plan
 
 
 def plan_seeds(specs: Sequence[RunSpec]) -> dict[int, SearchPlan]:
-    """As `plan_search`, for seeds of one experiment; data that they share is opened once."""
+    """As `plan_search`, for seeds of one experiment; data that they share is opened once.
+
+    The caller prints the notes, each once.
+    """
     plans: dict[int, SearchPlan] = {}
     opened: dict[tuple[tuple[str, Begun], ...], SearchPlan] = {}
+    # Read once: each new seed would read the experiment.toml of all others.
+    by_folder: dict[Path, dict[str, Begun]] = {}
     for spec in specs:
         begun: dict[str, Begun] = {}
+        folder = spec.paths.directory.parent
         with suppress(StorageError, StoredError):
             # A run that cannot be read is refused by its own start; the others can still start.
-            begun = images_begun_with(spec.paths, spec.experiment)
+            stored = read_stored(spec.paths)
+            if stored is not None:
+                begun = _images_of(stored, "this run", _IMAGES_OF_NOW)
+            else:
+                if folder not in by_folder:
+                    by_folder[folder] = _images_of_seeds(folder, spec.experiment)
+                begun = by_folder[folder]
         key = tuple(begun.items())
         if key not in opened:
             opened[key] = _open_plan(spec, begun)
@@ -79,8 +96,6 @@ def search_left(spec: RunSpec) -> SearchPlan | None:
         if is_finished(spec.paths, spec.experiment, spec.seed):
             return None
         raise
-    for note in plan.notes:
-        log.info(note)
     stored = refuse_other_settings(spec.paths, plan)
     return None if stored and is_finished(spec.paths, spec.experiment, spec.seed) else plan
 
@@ -177,14 +192,23 @@ def images_begun_with(paths: RunPaths, experiment: Experiment) -> dict[str, Begu
     Raises:
         InputError: the experiment.toml of the run cannot be understood.
     """
-    remedy = "a run under another --name or --runs takes the images of now"
     stored = read_stored(paths)
     if stored is not None:
-        return _images_of(stored, "this run", remedy)
+        return _images_of(stored, "this run", _IMAGES_OF_NOW)
+    return _images_of_seeds(paths.directory.parent, experiment)
+
+
+def _images_of_seeds(folder: Path, experiment: Experiment) -> dict[str, Begun]:
+    """The images that the readable runs in an experiment's folder have begun with."""
     begun: dict[str, Begun] = {}
-    for seed in _readable_seeds(paths):
-        what = f"seed {seed.seed} of {experiment.name}"
-        for name, images in _images_of(seed, what, remedy).items():
+    for run in runs_of(folder):
+        stored = None
+        with suppress(InputError, StorageError):
+            stored = read_stored(run)
+        if stored is None:
+            continue
+        what = f"seed {stored.seed} of {experiment.name}"
+        for name, images in _images_of(stored, what, _IMAGES_OF_NOW).items():
             asked = experiment.task.get(name)
             if asked and parse_source(asked).key == parse_source(images.task).key:
                 begun.setdefault(name, images)
@@ -206,13 +230,6 @@ def _images_of(stored: StoredExperiment, what: str, remedy: str) -> dict[str, Be
         for name, digest in stored.data.items()
         if name in stored.experiment.task
     }
-
-
-def _readable_seeds(paths: RunPaths) -> Iterator[StoredExperiment]:
-    for seed in runs_of(paths.directory.parent):
-        with suppress(InputError, StorageError):
-            if stored := read_stored(seed):
-                yield stored
 
 
 def store_experiment(paths: RunPaths, plan: SearchPlan, lease: Lease) -> str:

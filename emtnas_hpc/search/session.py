@@ -72,10 +72,7 @@ class RunSession:
     ) -> Outcome:
         """Runs a stage of this run to its end or to a stop.
 
-        Args:
-            stage: which.
-            signature: of its commits.
-            conditions: what its bits depend on besides those of the session.
+        `conditions` are those that its bits depend on besides the session's.
         """
         settings, grace_s = self.spec.experiment.run, self.context.grace_s
         now = {**self.conditions, **(conditions or {})}
@@ -135,10 +132,6 @@ def prepare_device(name: str, experiment: Experiment) -> tuple["torch.device", d
     """Chooses a device and makes torch deterministic on it, with an experiment's threads.
 
     Imports torch, which takes seconds: call it after every check that needs no torch.
-
-    Args:
-        name: auto, cpu, cuda or cuda:N.
-        experiment: whose threads and precision hold.
 
     Returns:
         The device, and what bits depend on there.

@@ -24,11 +24,7 @@ if TYPE_CHECKING:
 class RunSpec:
     """What to search, and where.
 
-    Attributes:
-        paths: of the run directory.
-        data_dir: where prepared data sets are.
-        device: auto, cpu, cuda or cuda:N.
-        take_over: take the run directory from its owner, alive or not.
+    `device` is auto, cpu, cuda or cuda:N; `take_over` takes the directory from a living owner.
     """
 
     experiment: Experiment

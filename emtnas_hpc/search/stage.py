@@ -139,13 +139,7 @@ class TaskOutcome:
 class SearchStage:
     """Evolution, plus one trainer a task. The state between two steps is the history so far.
 
-    Args:
-        header: of the history.
-        settings: of the evolutionary search.
-        make_trainers: one a task; called by `start` and `load` only, because a finished search that
-            is opened again needs none.
-        on_phase: is called when a phase begins.
-        clock: seconds, for the accounting of time.
+    `make_trainers` is called by `start` and `load` only: a finished search needs no trainers.
     """
 
     name = SEARCH
@@ -373,11 +367,3 @@ def _mean_over_steps(outcome: TaskOutcome, count: Callable[[Chromosome], int]) -
     n_steps = outcome.training.n_steps
     total = sum(n * count(c) for c, n in zip(outcome.candidates, n_steps, strict=True))
     return total / sum(n_steps)
-
-
-def learning_rate(first: float, generation: int, generations: int) -> float:
-    """lr(t) = lr(1) / 2 * (1 + cos(pi (t - 1) / T)): never exactly 0 (Table 1, cosine).
-
-    `first` is that of generation 1, `generation` is t, from 1, and `generations` is T.
-    """
-    return first / 2 * (1 + math.cos(math.pi * (generation - 1) / generations))

@@ -14,8 +14,13 @@ from emtnas_hpc.data.dataset import Prepared
 from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
 from emtnas_hpc.evolution.random_streams import Purpose, stream, torch_seed
 from emtnas_hpc.runner.loop import Interrupted, StepInterrupted
-from emtnas_hpc.search.stage import TrainingRecord, learning_rate
-from emtnas_hpc.settings.experiment import EvaluationSettings, Experiment, TrainingSettings
+from emtnas_hpc.search.stage import TrainingRecord
+from emtnas_hpc.settings.experiment import (
+    EvaluationSettings,
+    Experiment,
+    TrainingSettings,
+    cosine_rate,
+)
 from emtnas_hpc.space.architecture import Chromosome, NetworkShape, decode
 from emtnas_hpc.supernet import operations
 from emtnas_hpc.supernet.evaluation import chunk_sizes, count_hits, fitting_chunk, recalibrate
@@ -57,13 +62,7 @@ class SupernetTrainer:
 
     A `TaskTrainer`.
 
-    Args:
-        experiment: all settings.
-        images: of the task.
-        shape: of the supernet.
-        seed: of the search.
-        task: its index, part of every random stream.
-        recorder: records training steps as CUDA graphs; None for none.
+    `task` is its index, part of every random stream.
     """
 
     def __init__(
@@ -95,7 +94,7 @@ class SupernetTrainer:
         """One epoch; every mini-batch trains one chromosome, drawn uniformly."""
         settings, supernet = self._experiment.training, self._experiment.supernet
         n_generations = self._experiment.search.generations
-        rate = learning_rate(settings.learning_rate, generation, n_generations)
+        rate = cosine_rate(settings.learning_rate, generation, n_generations)
         order = self._stream(generation, Purpose.TRAINING_IMAGES)
         batches = training_batches(len(self._images.training), settings, order)
         draws = self._stream(generation, Purpose.TRAINING_PATHS)

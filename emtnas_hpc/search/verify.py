@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_TAKEN_UP = "somebody has gone on with the run meanwhile: verify it again"
+_TAKEN_UP = "another process has continued the run meanwhile: verify it again"
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,7 @@ def compare_newest(
 ) -> CommitComparison:
     """Compares the newest step of a stage that two runs have both committed.
 
-    Args:
-        a: one run.
-        b: the other.
-        stage: name of the stage.
-        differences: names what differs between the directories of two of its commits.
+    `differences` names what differs between the directories of two commits of the stage.
 
     Raises:
         InputError: there is no such step.
@@ -95,19 +91,12 @@ def repeat_newest(paths: RunPaths, data_dir: Path, device: str) -> CommitCompari
 
     A run with a single commit is repeated from its beginning.
 
-    Args:
-        paths: of the run.
-        data_dir: where prepared data sets are.
-        device: auto, cpu, cuda or cuda:N.
-
     Raises:
         InputError: nothing is committed, or data or device are not there.
         DamagedError: one of the two commits is damaged.
     """
     stored = read_stored(paths) or _refuse_nameless(paths)
     plan = plan_search(RunSpec(stored.experiment, stored.seed, paths, data_dir, device=device))
-    for note in plan.notes:
-        log.info(note)
     refuse_other_settings(paths, plan)
     with folder_for_copies() as folder:
         before, newest = copy_last_two(paths.search, folder, owned=is_owned(paths))
@@ -189,10 +178,7 @@ def copy_last_two(
 ) -> tuple[CommitCopy | None, CommitCopy]:
     """Copies the last commit but one, if there is one, and the newest.
 
-    Args:
-        stage: where they are.
-        folder: for the copies.
-        owned: whether a process may delete them meanwhile; else nothing is copied.
+    Nothing is copied, only verified, if the run is not `owned`: no process deletes its commits.
 
     Raises:
         InputError: nothing has been committed yet.

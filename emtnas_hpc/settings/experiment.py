@@ -6,6 +6,7 @@ the paper's (Table 1, CIFAR); choices on which the paper is silent say so.
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -255,6 +256,14 @@ class Experiment(Section):
         return (*own, *(pair for pair in transfers if pair not in own))
 
 
+def cosine_rate(first: float, step: int, n_steps: int) -> float:
+    """The learning rate of a generation or epoch t of T: first / 2 * (1 + cos(pi (t - 1) / T)).
+
+    It is never exactly 0 (Table 1, cosine).
+    """
+    return first / 2 * (1 + math.cos(math.pi * (step - 1) / n_steps))
+
+
 #: Settings outside these cannot change what a search finds. A data set's `source` is left out too:
 #: the digest of its images counts, wherever they came from.
 _SEARCH_SETTINGS = (
@@ -272,8 +281,7 @@ _MOST_NAMED = 5
 class StageIdentity:
     """What two searches, or two retrainings, must share to be the same one.
 
-    Attributes:
-        values: every setting that can change the result, the seed, and the data's digests.
+    It holds every setting that can change the result, the seed, and the digests of the data.
     """
 
     values: Mapping[str, Any]

@@ -32,17 +32,13 @@ def prepare_hint_for_retraining(
     experiment: Path,
     own: Sequence[str],
     targets: Sequence[str],
+    *,
     overrides: Sequence[str],
     data: Path,
 ) -> str:
     """The command that prepares the data of a run's retrainings.
 
-    Args:
-        experiment: the experiment.toml of the run.
-        own: the data sets that it knows.
-        targets: the data sets to train on.
-        overrides: of the retrainings; those of images make other data.
-        data: where prepared data is.
+    `experiment` is the run's experiment.toml, which knows the data sets of `own`.
     """
     if set(targets) <= set(own):
         return prepare_hint(str(experiment), _of_images(overrides), data)

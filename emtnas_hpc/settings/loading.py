@@ -174,8 +174,7 @@ class Typed:
 def read_study(name: str) -> tuple[Typed, ...] | None:
     """The experiments of a study; None where the name is that of a preset or an experiment.
 
-    Args:
-        name: of a study that is shipped, or the path of a TOML file with `[[experiments]]`.
+    The name is that of a shipped study, or the path of a TOML file with `[[experiments]]`.
 
     Raises:
         InputError: it is a study, and not a good one.

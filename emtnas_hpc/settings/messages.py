@@ -206,10 +206,7 @@ def at_home(typed: str | Path) -> Path:
 def read_text(path: Path, what: str = "", kind: str = "text") -> str:
     """The text of a file that a user gives; a byte order mark says how it is written.
 
-    Args:
-        path: of the file.
-        what: what it is called in messages; by default its path.
-        kind: what it should be, for messages.
+    `what` is its name in messages, by default the path; `kind` is the expected content.
 
     Raises:
         InputError: it cannot be read, or is no text.

@@ -55,10 +55,7 @@ def run_name(
     `cifar` with `search.rmp=0.1` is `cifar+rmp=0.1`; an override with the preset's own value adds
     nothing, so the same search has the same folder.
 
-    Args:
-        preset: before the overrides.
-        experiment: with them.
-        registry: what a task that was added is without overrides.
+    `registry` has the settings of a task that the preset does not have.
     """
     known, unknown = {**registry, **preset.task}, TaskSettings(source="")
     tasks = {task: known.get(task, unknown) for task in experiment.tasks}

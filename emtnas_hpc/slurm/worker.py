@@ -211,7 +211,7 @@ class Worker:
             reason_to_stop=self._reason_to_stop,
         )
         run_spec = RunSpec(
-            stored.experiment, stored.seed, self._run, spec.data_dir, spec.search_device
+            stored.experiment, stored.seed, self._run, spec.data_dir, device=spec.search_device
         )
         with opened_once(), prepare_hints(spec.mend):
             return run_stages(run_spec, context)
