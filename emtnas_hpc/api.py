@@ -283,12 +283,12 @@ def retrain(
         settings: overrides such as "retraining.epochs=10".
         data: where prepared data is.
         device: auto, cpu, cuda or cuda:N.
-        say: is told what the user should know.
-        progress: is told after every step its epoch, loss and accuracy.
+        say: gets every line for the user.
+        progress: gets epoch, loss and accuracy after every step.
 
     Raises:
         InputError: something of it cannot be done; nothing has been changed.
-        OwnedError: another process is at the run.
+        OwnedError: another process owns the run.
         KeyboardInterrupt: it was stopped with work left.
         EmtnasError: of the store; what was committed stands.
     """

@@ -108,6 +108,7 @@ class RunStore:
             temporary.mkdir()
             write(temporary)
             manifest = self._seal(temporary, step, summary)
+            # Asked again: writing may have taken minutes.
             self._lease.check()
             self._publish(temporary, step, manifest)
         except BaseException as error:
@@ -133,7 +134,7 @@ class RunStore:
         for step in ours[: -self._keep]:
             self._lease.check()
             outgoing = self._paths.outgoing(step, self._lease.token)
-            # Renamed first: no reader, and no resume after a kill, sees half a commit.
+            # Renamed first: no reader, and no resume after a kill, finds half a commit.
             with storage_errors(self._paths.commit(step), "delete"):
                 self._paths.commit(step).rename(outgoing)
             shutil.rmtree(outgoing, ignore_errors=True)

@@ -55,11 +55,10 @@ def plan_retraining(
     Raises:
         InputError: data is not there, or the folder belongs to another retraining.
     """
-    searched = images_searched(run.paths)
-    own = read_identity(run.paths, spec)
-    seen = _images_searched(spec, searched)
+    searched, stage = images_searched(run.paths), run.paths.stage(spec.stage_name)
+    own, seen = read_identity(stage), _images_searched(spec, searched)
     if own is not None:
-        begun: Begun | None = _images_begun(run.paths, spec, own, searched)
+        begun: Begun | None = _images_begun(stage, spec, own, searched)
     elif other_images or spec.task in searched:
         begun = None if other_images else seen
     else:
@@ -78,8 +77,8 @@ def plan_retraining(
             log.warning(f"warning: {warning}")
     elif other_images and data.note and seen and seen.fits(data):
         raise InputError(
-            f"{shown(run.paths.stage(spec.stage_name).directory)} was made with the images that "
-            "the search saw; move it away to train on those of now"
+            f"{shown(stage.directory)} was made with the images that the search saw; move it away "
+            "to train on those of now"
         )
     plan = RetrainingPlan(spec, data)
     stored = refuse_other_retraining(run.paths, plan)
@@ -107,16 +106,16 @@ def _readable_retrainings(run: RunPaths) -> Iterator[tuple[StagePaths, StoredIde
     with suppress(StorageError):
         for stage in run.retrainings():
             with suppress(InputError):
-                if stored := _read_identity(stage.identity):
+                if stored := read_identity(stage):
                     yield stage, stored
 
 
 def _images_begun(
-    paths: RunPaths, spec: RetrainSpec, own: StoredIdentity, searched: Mapping[str, Begun]
+    stage: StagePaths, spec: RetrainSpec, own: StoredIdentity, searched: Mapping[str, Begun]
 ) -> Begun:
     """The images that this very retraining has begun with."""
     anew = " and add --other-images" if spec.task in searched else ""
-    remedy = f"to train on the images of now, move {shown(paths.stage(spec.stage_name).directory)}"
+    remedy = f"to train on the images of now, move {shown(stage.directory)}"
     return Begun(
         own.values.get("data", ""),
         searched[spec.task].task if spec.task in searched else spec.images,
@@ -172,27 +171,23 @@ def refuse_other_retraining(paths: RunPaths, plan: RetrainingPlan) -> StoredIden
     Raises:
         InputError: naming the difference.
     """
-    stored = read_identity(paths, plan.spec)
-    asked = plan.identity.values
+    stage, asked = paths.stage(plan.spec.stage_name), plan.identity.values
+    stored = read_identity(stage)
     if stored is not None and stored.values != asked:
         raise InputError(
-            f"{paths.stage(plan.spec.stage_name).directory} was made with other settings: "
+            f"{stage.directory} was made with other settings: "
             f"{difference(stored.values, asked)}; use those, or move the folder away"
         )
     return stored
 
 
-def read_identity(paths: RunPaths, spec: RetrainSpec) -> StoredIdentity | None:
-    """Reads the retraining.toml of a retraining; None if there is none yet.
+def read_identity(stage: StagePaths) -> StoredIdentity | None:
+    """Reads the retraining.toml of a folder; None if there is none yet.
 
     Raises:
         InputError: it cannot be understood.
     """
-    return _read_identity(paths.stage(spec.stage_name).identity)
-
-
-def _read_identity(path: Path) -> StoredIdentity | None:
-    text = read_if_there(path)
+    text = read_if_there(stage.identity)
     if text is None:
         return None
     try:
@@ -201,7 +196,9 @@ def _read_identity(path: Path) -> StoredIdentity | None:
         defaults = {f"retraining.{name}": settings[name] for name in RECIPE_SETTINGS}
         return StoredIdentity(file["signature"], {**defaults, **file["identity"]})
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not the retraining.toml of a retraining: {error}") from None
+        raise InputError(
+            f"{stage.identity} is not the retraining.toml of a retraining: {error}"
+        ) from None
 
 
 def store_identity(paths: RunPaths, plan: RetrainingPlan, lease: Lease) -> str:
@@ -220,10 +217,10 @@ def store_identity(paths: RunPaths, plan: RetrainingPlan, lease: Lease) -> str:
 
 def is_finished(paths: RunPaths, spec: RetrainSpec) -> bool:
     """Whether this very retraining is over and its last commit good; its data may be gone."""
-    stored = read_identity(paths, spec)
+    stage = paths.stage(spec.stage_name)
+    stored = read_identity(stage)
     if stored is None or stored.values != spec.identity(stored.values.get("data", "")).values:
         return False
-    stage = paths.stage(spec.stage_name)
     steps = stage.steps()
     if not steps or find_all_damage(stage.commit(steps[-1])):
         return False

@@ -198,6 +198,7 @@ class _Execution(Generic[S]):
         seconds = self._committed_at - began
         self._longest_commit_s = max(self._longest_commit_s, seconds)
         self._record(Event.COMMITTED, seconds=seconds, **self._stage.readings(self._state))
+        # Only now: an older commit is needed until a newer one is durable.
         self._store.prune(self._step)
 
     def _record(self, kind: str, **values: object) -> None:

@@ -63,6 +63,7 @@ class RunSession:
         """Runs a search to its end or to a stop."""
         signature = store_experiment(self.opened.paths, plan, self.opened.lease)
         stage = plan.stage(self.device, self.context.callbacks.phase, self.recorder)
+        # `auto` depends on the device's memory, and in mode batch the bits depend on it.
         chunks = {"evaluation_chunks": plan.evaluation_chunks(self.device)}
         self.opened.attempt.describe(chunks)
         return self.run(stage, signature, chunks)
@@ -110,6 +111,7 @@ def open_session(spec: RunSpec, context: RunContext) -> Iterator[RunSession]:
         InputError: the device is not there.
         OwnedError: another process owns the run.
     """
+    # Before the run directory is touched: the device may not be there.
     device, conditions = prepare_device(spec.device, spec.experiment)
     no_gpu = missing_gpu(spec.device, conditions, os.environ)
     with open_run(spec.paths, context, provenance=conditions, take_over=spec.take_over) as opened:

@@ -184,6 +184,7 @@ class SearchStage:
         with self._watch.measure("search"):
             measured = self._with_fitness(brood.offspring, outcomes, generation)
             selection = self._select(history.population, measured)
+        # The fittest is known only now, and its weights are those of the whole generation.
         outcomes = [
             replace(
                 outcome,

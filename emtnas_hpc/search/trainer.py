@@ -58,12 +58,7 @@ class TaskImages:
 
 
 class SupernetTrainer:
-    """Trains and evaluates the individuals of one task on the device of its images.
-
-    A `TaskTrainer`.
-
-    `task` is its index, part of every random stream.
-    """
+    """A `TaskTrainer` on the device of its images; `task` is part of every random stream."""
 
     def __init__(
         self,
@@ -103,6 +98,7 @@ class SupernetTrainer:
         mask_seed = torch_seed(self._seed, generation, self._task, Purpose.MASKS)
         masks = torch.Generator(self._network.device).manual_seed(mask_seed)
         drop_path = supernet.drop_path if generation >= supernet.drop_path_from else 0.0
+        # Graphs of architectures that died out would fill the device's memory.
         self._steps.keep({decode(chromosome) for chromosome in chromosomes})
         with self._steps.phase(rate):
             queues = self._images.training.queues(batches, augmentation)

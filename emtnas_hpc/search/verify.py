@@ -81,6 +81,7 @@ def compare_newest(
     with folder_for_copies() as folder:
         owned = (is_owned(a), is_owned(b))
         copies = copy_newest_common(a.stage(stage), b.stage(stage), folder, owned=owned)
+        # `differences` imports torch.
         prepare_environment()
         difference = next(differences(*(copy.directory for copy in copies)), None)
         return CommitComparison(copies[0].step, difference)

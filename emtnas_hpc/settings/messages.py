@@ -59,7 +59,7 @@ def validate(table: dict[str, Any]) -> Experiment:
 
 
 def _with_tuples(value: Any) -> Any:
-    """TOML has lists where the frozen settings hold tuples."""
+    # TOML has lists where the frozen settings hold tuples.
     if isinstance(value, dict):
         return {key: _with_tuples(item) for key, item in value.items()}
     if isinstance(value, list):
