@@ -20,7 +20,8 @@ LAYERS = {
     "errors": set(),
     "space": set(),
     "checkpoint": set(),
-    "settings": set(),
+    # One file of a run directory: experiment.toml.
+    "settings": {"checkpoint/os_errors", "checkpoint/paths"},
     "evolution": {"space"},
     "supernet": {"space"},
     "plain": set(),
@@ -74,7 +75,7 @@ HOMES = {
     "medmnist": {"data/sources.py", "retraining/trainer.py"},
     "sklearn": {"data/sources.py"},
     "mlxtend": {"data/sources.py"},
-    "h5py": {"search/history.py", "search/history_file.py"},
+    "h5py": {"search/history_file.py"},
     "matplotlib": {"report/figures.py"},
     "pandas": {
         *("report/measurements.py", "report/tables.py", "report/search_frames.py"),
@@ -181,7 +182,7 @@ WITHOUT_TORCH = (
 )
 #: Homes of torch, within one of these.
 WITH_TORCH = {
-    *("data/batches.py", "search/device.py", "search/trainer.py", "export/networks.py"),
+    *("data/batches.py", "search/trainer.py", "export/networks.py"),
     *("retraining/loaders.py", "retraining/trainer.py"),
 }
 

@@ -41,7 +41,7 @@ from emtnas_hpc.runner.context import RunContext
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.environment import check_device_name
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
 from emtnas_hpc.slurm.jobs import read_flag
@@ -113,8 +113,8 @@ class RunOptions:
                     seed,
                     seed_run(self.runs, name, seed),
                     self.data,
-                    self.device,
-                    self.take_over,
+                    device=self.device,
+                    take_over=self.take_over,
                 ),
                 Who(seed, name if one_of_several else ""),
             )

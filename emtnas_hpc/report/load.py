@@ -13,15 +13,14 @@ from typing import Any
 
 from emtnas_hpc.checkpoint.commits import newest_commit, read_committed
 from emtnas_hpc.checkpoint.manifest import Summary
-from emtnas_hpc.checkpoint.os_errors import read_if_there
 from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths
-from emtnas_hpc.errors import DamagedError, EmtnasError, InputError, StorageError
+from emtnas_hpc.errors import EmtnasError, InputError, StorageError
 from emtnas_hpc.retraining.record import RECORD_NAME, Retraining, read_retraining
 from emtnas_hpc.runner.attempts import AttemptRecord, committed, condition_changes, read_attempts
 from emtnas_hpc.search.history import Header, History
 from emtnas_hpc.search.history_arrays import SearchHistory, arrays_of
 from emtnas_hpc.search.history_file import FILE_NAME, read_history
-from emtnas_hpc.settings.names import StoredExperiment, parse_stored
+from emtnas_hpc.settings.names import StoredExperiment, read_stored
 from emtnas_hpc.space.architecture import decode, format_genotype
 from emtnas_hpc.space.counts import count_macs, count_parameters
 
@@ -400,18 +399,13 @@ def _progress(run: Run) -> tuple[int, int]:
 
 
 def _stored(paths: RunPaths, *, is_needed: bool) -> StoredExperiment | None:
-    content = read_if_there(paths.experiment)
-    if content is None:
-        if is_needed:
-            raise InputError(
-                "no experiment.toml, so it fits no table of the paper's; the command that made it "
-                "writes it anew"
-            )
-        return None
-    try:
-        return parse_stored(content.decode(), str(paths.experiment))
-    except UnicodeDecodeError as error:
-        raise DamagedError(f"cannot be read: {error}") from error
+    stored = read_stored(paths)
+    if stored is None and is_needed:
+        raise InputError(
+            "no experiment.toml, so it fits no table of the paper's; the command that made it "
+            "writes it anew"
+        )
+    return stored
 
 
 def _sources(stored: StoredExperiment) -> tuple[str, ...]:

@@ -162,8 +162,8 @@ FAULTS = (
     ),
     Fault(
         "the learning rate is a generation ahead",
-        "math.pi * (generation - 1) / generations",
-        "math.pi * generation / generations",
+        "math.pi * (step - 1) / n_steps",
+        "math.pi * step / n_steps",
         ("test_the_learning_rate_falls_with_the_generation_and_is_never_zero",),
     ),
     Fault(
