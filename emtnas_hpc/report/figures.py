@@ -137,7 +137,6 @@ def plot_fittest(generations: pd.DataFrame) -> Plot:
             means = true["mean"]
             ends.append(f"{name} from {means.iloc[0]:.1f} % to {means.iloc[-1]:.1f} %")
     _legend_above(figure, panels[0])
-    _label_generations(panels[-1])
     return Plot(
         figure,
         "Fittest individual",
@@ -168,7 +167,6 @@ def plot_transfers(individuals: pd.DataFrame) -> Plot:
         axes.set_ylabel("children so far")
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.set_ylim(bottom=0)
-    _label_generations(panels[-1])
     handles = [
         Line2D([], [], color=_colour(task), label=f"foreign parent of {name}")
         for task, name in enumerate(tasks)
@@ -205,7 +203,6 @@ def plot_diversity(generations: pd.DataFrame) -> Plot:
     for axes in (distinct, distance):
         axes.set_ylim(bottom=0)
     _legend_above(figure, distinct)
-    _label_generations(distance)
     return Plot(
         figure,
         "Diversity",
@@ -342,24 +339,21 @@ def _draw_band(
     spread: bool = True,
 ) -> None:
     """The mean as a line and one standard deviation to either side as a band."""
-    mean, std = band["mean"], band["std"]
+    x, mean, std = band.index, band["mean"], band["std"]
     # A line of one point would not show.
-    marker = "o" if len(mean) == 1 else ""
-    axes.plot(mean.index, mean, style, color=colour, label=label, marker=marker, ms=4)
+    marker = "o" if len(x) == 1 else ""
+    axes.plot(x, mean, style, color=colour, label=label, marker=marker, ms=4)
     if spread and std.any():
-        axes.fill_between(mean.index, mean - std, mean + std, color=colour, alpha=0.2, lw=0)
+        axes.fill_between(x, mean - std, mean + std, color=colour, alpha=0.2, lw=0)
 
 
 def _panels(n: int, height: float) -> tuple[Figure, list[Axes]]:
-    """Panels of so many inches above each other, with one x axis."""
+    """Panels of so many inches above each other, with one x axis: generations."""
     figure = Figure(figsize=(_WIDTH, height * n + 0.7), layout="constrained")
-    axes = figure.subplots(n, 1, sharex=True, squeeze=False)
-    return figure, list(axes[:, 0])
-
-
-def _label_generations(axes: Axes) -> None:
-    axes.set_xlabel("generation")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels = list(figure.subplots(n, 1, sharex=True, squeeze=False)[:, 0])
+    panels[-1].set_xlabel("generation")
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure, panels
 
 
 def _legend_above(figure: Figure, what: Axes | Sequence[Artist]) -> None:
