@@ -149,20 +149,21 @@ def plot_fittest(generations: pd.DataFrame) -> Plot:
 def plot_transfers(individuals: pd.DataFrame) -> Plot:
     """A panel a task: its children with a parent of each other task, summed up over generations."""
     tasks = individuals.attrs["tasks"]
-    generations = individuals.groupby("seed").generation.max()
     figure, panels = _panels(len(tasks), 1.9)
     children = individuals[individuals.foreign != ""]
+    newest = individuals.groupby("seed").generation.max()
+
+    def so_far(lines: pd.DataFrame) -> pd.DataFrame:
+        counts = pd.crosstab(lines.generation, lines.seed)
+        every = range(1, newest.min() + 1)
+        return counts.reindex(index=every, columns=newest.index, fill_value=0).cumsum()
+
     for axes, name in zip(panels, tasks, strict=True):
         for task, other in enumerate(tasks):
             born = children[(children.task == name) & (children.foreign == other)]
-            for lines, style in ((born, "--"), (born[born.entered], "-")):
-                if other != name:
-                    counts = pd.crosstab(lines.generation, lines.seed)
-                    every = range(1, generations.min() + 1)
-                    counts = counts.reindex(every, fill_value=0)
-                    counts = counts.reindex(columns=generations.index, fill_value=0)
-                    band = _band(counts.cumsum().astype(float))
-                    _draw_band(axes, band, _colour(task), style=style, spread=style == "-")
+            if other != name:
+                _draw_band(axes, _band(so_far(born)), _colour(task), style="--", spread=False)
+                _draw_band(axes, _band(so_far(born[born.entered])), _colour(task))
         axes.set_title(_broken(f"children of {name}"))
         axes.set_ylabel("children so far")
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
