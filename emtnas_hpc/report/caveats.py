@@ -30,8 +30,8 @@ def caveats(spec: TableSpec, family: Family, used: Collection[str]) -> Iterator[
 
     Args:
         spec: of the table.
-        family: whose experiments fill it.
-        used: signatures of the retrainings that fill it.
+        family: of the experiments that fill it.
+        used: signatures of the retrainings that do.
     """
     experiments = family.find(spec.kinds)
     runs = [(experiment, run) for experiment in experiments for run in experiment.runs]

@@ -50,11 +50,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Experiment:
-    """All seeds of one search.
+    """All seeds of one search, which share a signature.
 
     Attributes:
-        name: of it; of several, that its seeds were given, all.
-        signature: the same for all its seeds, and for no other.
+        name: of several, that its seeds were given, all.
         runs: by seed, each with a search.
         title: its name; with a part of its signature where another one is called so too.
         key: the title as a part of file names and addresses; no other experiment's.
@@ -134,12 +133,9 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Family:
-    """Experiments with the same settings but for what tells the rows of a table apart.
+    """Experiments that share all settings but what tells the rows of a table apart.
 
-    Attributes:
-        settings: that they share, by dotted name.
-        experiments: one for every kind: of several, the one with the most finished seeds.
-        others: those that had to stand back.
+    Of several of one kind `experiments` has that with the most finished seeds, `others` the rest.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)

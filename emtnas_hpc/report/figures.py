@@ -137,7 +137,6 @@ def plot_fittest(generations: pd.DataFrame) -> Plot:
             means = true["mean"]
             ends.append(f"{name} from {means.iloc[0]:.1f} % to {means.iloc[-1]:.1f} %")
     _legend_above(figure, panels[0])
-    _label_generations(panels[-1])
     return Plot(
         figure,
         "Fittest individual",
@@ -150,25 +149,25 @@ def plot_fittest(generations: pd.DataFrame) -> Plot:
 def plot_transfers(individuals: pd.DataFrame) -> Plot:
     """A panel a task: its children with a parent of each other task, summed up over generations."""
     tasks = individuals.attrs["tasks"]
-    generations = individuals.groupby("seed").generation.max()
     figure, panels = _panels(len(tasks), 1.9)
     children = individuals[individuals.foreign != ""]
+    newest = individuals.groupby("seed").generation.max()
+
+    def so_far(lines: pd.DataFrame) -> pd.DataFrame:
+        counts = pd.crosstab(lines.generation, lines.seed)
+        every = range(1, newest.min() + 1)
+        return counts.reindex(index=every, columns=newest.index, fill_value=0).cumsum()
+
     for axes, name in zip(panels, tasks, strict=True):
         for task, other in enumerate(tasks):
             born = children[(children.task == name) & (children.foreign == other)]
-            for lines, style in ((born, "--"), (born[born.entered], "-")):
-                if other != name:
-                    counts = pd.crosstab(lines.generation, lines.seed)
-                    every = range(1, generations.min() + 1)
-                    counts = counts.reindex(every, fill_value=0)
-                    counts = counts.reindex(columns=generations.index, fill_value=0)
-                    band = _band(counts.cumsum().astype(float))
-                    _draw_band(axes, band, _colour(task), style=style, spread=style == "-")
+            if other != name:
+                _draw_band(axes, _band(so_far(born)), _colour(task), style="--", spread=False)
+                _draw_band(axes, _band(so_far(born[born.entered])), _colour(task))
         axes.set_title(_broken(f"children of {name}"))
         axes.set_ylabel("children so far")
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.set_ylim(bottom=0)
-    _label_generations(panels[-1])
     handles = [
         Line2D([], [], color=_colour(task), label=f"foreign parent of {name}")
         for task, name in enumerate(tasks)
@@ -205,7 +204,6 @@ def plot_diversity(generations: pd.DataFrame) -> Plot:
     for axes in (distinct, distance):
         axes.set_ylim(bottom=0)
     _legend_above(figure, distinct)
-    _label_generations(distance)
     return Plot(
         figure,
         "Diversity",
@@ -342,24 +340,21 @@ def _draw_band(
     spread: bool = True,
 ) -> None:
     """The mean as a line and one standard deviation to either side as a band."""
-    mean, std = band["mean"], band["std"]
+    x, mean, std = band.index, band["mean"], band["std"]
     # A line of one point would not show.
-    marker = "o" if len(mean) == 1 else ""
-    axes.plot(mean.index, mean, style, color=colour, label=label, marker=marker, ms=4)
+    marker = "o" if len(x) == 1 else ""
+    axes.plot(x, mean, style, color=colour, label=label, marker=marker, ms=4)
     if spread and std.any():
-        axes.fill_between(mean.index, mean - std, mean + std, color=colour, alpha=0.2, lw=0)
+        axes.fill_between(x, mean - std, mean + std, color=colour, alpha=0.2, lw=0)
 
 
 def _panels(n: int, height: float) -> tuple[Figure, list[Axes]]:
-    """Panels of so many inches above each other, with one x axis."""
+    """Panels of so many inches above each other, with one x axis: generations."""
     figure = Figure(figsize=(_WIDTH, height * n + 0.7), layout="constrained")
-    axes = figure.subplots(n, 1, sharex=True, squeeze=False)
-    return figure, list(axes[:, 0])
-
-
-def _label_generations(axes: Axes) -> None:
-    axes.set_xlabel("generation")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels = list(figure.subplots(n, 1, sharex=True, squeeze=False)[:, 0])
+    panels[-1].set_xlabel("generation")
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure, panels
 
 
 def _legend_above(figure: Figure, what: Axes | Sequence[Artist]) -> None:

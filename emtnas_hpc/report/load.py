@@ -70,17 +70,12 @@ def _official(source: str) -> str | None:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What one seed found for one task.
+    """What one seed found for one task: its incumbent, and the seconds of all generations.
 
-    Attributes:
-        incumbent: id of the individual with the best true fitness.
-        true_fitness: of the incumbent when it was measured, on the whole validation set, [0, 1].
-        first_true_fitness: of the fittest of generation 1.
-        sampled_accuracy: of the incumbent, on one mini-batch, in [0, 1].
-        parameters: of the incumbent in the search's network, output slices in use.
-        macs: of the incumbent, convolutions and classifier, for one image.
-        seconds_training: sum over generations; likewise the other two.
-        diverged_in: the first generation whose training loss is no finite number, None if all are.
+    Accuracies are in [0, 1]: the true ones on the whole validation set, that of generation 1's
+    fittest among them, the sampled one on a mini-batch. Parameters are those of the search's
+    network, output slices in use. `diverged_in` is the first generation whose training loss is no
+    finite number, None if all are.
     """
 
     task: str
@@ -192,9 +187,9 @@ class Run:
             if (header.search_signature, header.found_on, header.individual) in found
         )
 
-    def known_task(self, task: str | None) -> str:
+    def known_task(self, task: str) -> str:
         """One of its tasks by the name that the tables know; another data set as it is called."""
-        return dict(zip(self.own_tasks, self.tasks, strict=True)).get(task or "", task or "")
+        return dict(zip(self.own_tasks, self.tasks, strict=True)).get(task, task)
 
     def conditions(self, stage: str | None = None) -> tuple[Mapping[str, Any], ...]:
         """Hardware and versions of every start that committed something (of a stage)."""
@@ -252,8 +247,7 @@ def read_runs(directories: Sequence[Path], *, every_seed: bool = True) -> Runs:
     for directory in filter(read.__contains__, problems):
         run = read[directory]
         key = directory if run.search is None else run.search.header.signature
-        known = found.setdefault(key, run)
-        if known is not run:
+        if (known := found.setdefault(key, run)) is not run:
             further, other = sorted((known, run), key=_progress, reverse=True)
             found[key] = further
             problems[directory].append(f"{other.directory}: the same search as {further.directory}")
@@ -263,10 +257,7 @@ def read_runs(directories: Sequence[Path], *, every_seed: bool = True) -> Runs:
 def read_run(directory: Path, problems: list[str], progress: Summary | None = None) -> Run:
     """Reads one run directory; what is wrong with a part of it is added to the problems.
 
-    Args:
-        directory: of the run.
-        problems: are appended to.
-        progress: of the search, if nothing more is wanted of it.
+    Where the progress of its search is given, nothing more is read of that.
 
     Raises:
         InputError: nothing has been committed yet.
@@ -416,21 +407,16 @@ def _sources(stored: StoredExperiment) -> tuple[str, ...]:
 
 def _retrainings(paths: RunPaths, problems: list[str]) -> list[Retraining]:
     """The newest record of every retraining; of one in two folders, the one that came further."""
-    found: dict[str, tuple[Path, Retraining]] = {}
+    found: dict[Path, Retraining] = {}
     with _noting(problems, f"retrainings of {paths.directory}"):
         for stage in paths.retrainings():
             with _noting(problems, str(stage.directory)):
                 record = read_committed(stage, RECORD_NAME, read_retraining)
-                if record is None:
-                    continue
-                ours = stage.directory, record
-                known = found.setdefault(record.header.signature, ours)
-                if known is not ours:
-                    further, other = sorted((known, ours), key=_epochs, reverse=True)
-                    found[record.header.signature] = further
-                    problems.append(f"{other[0]}: the same retraining as {further[0]}")
-    return [record for _directory, record in found.values()]
-
-
-def _epochs(kept: tuple[Path, Retraining]) -> tuple[int, bool]:
-    return len(kept[1].epochs), kept[1].finished
+                if record is not None:
+                    found[stage.directory] = record
+    once: dict[str, Path] = {}
+    for folder in sorted(found, key=lambda folder: -len(found[folder].epochs)):
+        known = once.setdefault(found[folder].header.signature, folder)
+        if known is not folder:
+            problems.append(f"{folder}: the same retraining as {known}")
+    return [record for folder, record in found.items() if folder in once.values()]

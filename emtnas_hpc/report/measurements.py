@@ -80,7 +80,7 @@ def _of_networks(run: Run) -> Iterator[dict[str, Any]]:
             "experiment": "" if run.search is None else run.search.header.experiment_signature,
             "seed": run.seed,
             "task": run.known_task(header.task),
-            "found_on": run.known_task(header.found_on),
+            "found_on": run.known_task(header.found_on or ""),
             "n_normal": header.shape.n_normal,
             "recipe": Recipe.of(retraining),
             "counts": counts,
@@ -192,25 +192,20 @@ class Measured:
     ) -> Cell:
         """Mean over the training steps of all searches of a row, by seed, in millions.
 
-        Args:
-            spec: of the row.
-            count: counts something in networks.
-            channels: of the networks; None for the search's own.
-            n_normal: normal cells between their reductions; likewise.
+        The networks that are counted are the search's own, or have these channels and normal cells.
         """
-        runs: dict[int, list[Run]] = defaultdict(list)
-        for experiment in self.family.find(spec.kinds):
-            for run in experiment.finished:
-                runs[run.seed].append(run)
-        whole = {seed: each for seed, each in runs.items() if len(each) == len(spec.kinds)}
-        diverged = [seed for seed, each in whole.items() if any(run.diverged() for run in each)]
-        searches: dict[int, list[SeedResult]] = {
-            seed: [run.search for run in each if run.search is not None]
+        searches: dict[int, list[SeedResult]] = defaultdict(list)
+        for experiment in filter(lambda e: e.finished, self.family.find(spec.kinds)):
+            for search in experiment.results:
+                searches[search.header.seed].append(search)
+        whole = {seed: each for seed, each in searches.items() if len(each) == len(spec.kinds)}
+        diverged = [seed for seed, each in whole.items() if any(one.diverged for one in each)]
+        means = {
+            seed: mean_per_step(each, count, channels, n_normal) / 1e6
             for seed, each in whole.items()
             if seed not in diverged
         }
-        means = {s: mean_per_step(of, count, channels, n_normal) for s, of in searches.items()}
-        return Cell.of({seed: mean / 1e6 for seed, mean in means.items()}, diverged)
+        return Cell.of(means, diverged)
 
     def _summed(self, spec: RowSpec, task: str, quantity: str) -> Cell:
         """The sum of all lines that a cell needs, for seeds that have each of them."""

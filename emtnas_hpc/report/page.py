@@ -95,11 +95,6 @@ def publish(runs: Runs, tables: Sequence[Table], output: Path) -> list[Path]:
 
     What an earlier report drew of other experiments stays: the folder may hold the user's files.
 
-    Args:
-        runs: that are reported.
-        tables: made of them.
-        output: a folder; files of these names are replaced.
-
     Returns:
         What was written, the page first.
 
@@ -161,11 +156,7 @@ def _finished(name: str, plot: Plot) -> Drawing:
 
 
 def provenance_rows(conditions: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Facts with their values; of several values, how many starts had each.
-
-    Args:
-        conditions: of each start that committed something, as its attempt tells them.
-    """
+    """Facts of the starts that committed something; of several values, how many starts had each."""
     starts = list(conditions)
     rows = [(label, _values(starts, name)) for name, label in _FACTS.items()]
     days = sorted({str(start["time"])[:_DATE] for start in starts if "time" in start})

@@ -128,12 +128,8 @@ def parts(table: Table, width: int, *, stacked: bool = False) -> Iterator[Table]
     """Tables with all rows and some of the columns each, at most so many characters wide.
 
     Columns of one data set stay together, and those of one kind, unless they alone are too wide.
-
-    Args:
-        table: of any width.
-        width: in characters.
-        stacked: whether ours, the paper's and the re-run's numbers stand below each other, and not
-            beside; there a heading breaks between words.
+    Stacked, numbers of several origins stand below each other, not beside, and a heading breaks
+    between words.
     """
     labels = sum(label_width(table, i, stacked) + _GAP for i in range(len(table.labels)))
     widths = [column_width(table, i, stacked) + _GAP for i in range(len(table.columns))]

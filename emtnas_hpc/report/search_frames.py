@@ -188,11 +188,7 @@ def mean_per_step(
 ) -> float:
     """Each time that an architecture was trained on a mini-batch it counts once, whatever the task.
 
-    Args:
-        searches: with at least one training step.
-        count: counts something in networks.
-        channels: of the networks; None for the search's own.
-        n_normal: normal cells between their reductions; likewise.
+    It is counted in networks of these channels and normal cells, or in the search's own.
     """
     total = steps = 0
     for search in searches:

@@ -95,7 +95,7 @@ class RowLayout:
 
     labels: tuple[str, ...]
     spec: RowSpec | None
-    quoted: Mapping[str, Mapping[str, Quoted]] = field(default_factory=dict)
+    quoted: dict[str, dict[str, Quoted]] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -194,10 +194,9 @@ def paper_table(number: int) -> TableSpec:
     rows = _printed_rows(f"table{number}.toml", "paper")
     if number == 2:
         again = {row.spec: row.quoted for row in _printed_rows("rerun2.toml", "rerun")}
-        rows = [
-            row if row.spec is None else replace(row, quoted=_both(row.quoted, again.get(row.spec)))
-            for row in rows
-        ]
+        for row in rows:
+            for key, quoted in again.get(row.spec, {}).items():
+                row.quoted.setdefault(key, {}).update(quoted)
     return TableSpec(
         number=number,
         title=_title(number, CIFAR),
@@ -220,13 +219,6 @@ def _printed_rows(file: str, origin: str) -> list[RowLayout]:
         quoted = {key: {origin: quote(text)} for key, text in cells if text}
         rows.append(RowLayout(tuple(row["labels"]), spec, quoted))
     return rows
-
-
-def _both(
-    quoted: Mapping[str, Mapping[str, Quoted]], more: Mapping[str, Mapping[str, Quoted]] | None
-) -> dict[str, dict[str, Quoted]]:
-    more = more or {}
-    return {key: {**quoted.get(key, {}), **more.get(key, {})} for key in {**quoted, **more}}
 
 
 def _title(number: int, tasks: Sequence[str]) -> str:
@@ -374,10 +366,9 @@ def _compares(tasks: Sequence[str], family: Family) -> bool:
 
 
 def _is_medical(task: str, family: Family) -> bool:
-    for experiment in family.experiments.values():
-        if task in experiment.tasks:
-            return is_medical(task, experiment.runs[0].sources[experiment.tasks.index(task)])
-    return False
+    runs = (experiment.runs[0] for experiment in family.experiments.values())
+    sources = (dict(zip(run.tasks, run.sources, strict=True)) for run in runs)
+    return next((is_medical(task, each[task]) for each in sources if task in each), False)
 
 
 def _connected(kinds: Collection[Kind]) -> list[list[str]]:

@@ -31,10 +31,7 @@ _SIGNATURE_DIGITS = 6
 def build_tables(runs: Sequence[Run], numbers: Collection[int] | None = None) -> tuple[Table, ...]:
     """The tables of the paper that these runs can fill, and one of all that fits none of them.
 
-    Args:
-        runs: of any experiments.
-        numbers: only these tables of the paper, empty ones included; None means all that have a
-            value, and what else was retrained.
+    With numbers only those tables of the paper, empty ones included.
     """
     frame = measurements(sorted(runs, key=lambda run: run.seed))
     used: set[str] = set()
