@@ -115,7 +115,7 @@ def pending_stages(paths: RunPaths, experiment: Experiment, seed: int) -> tuple[
 
 
 def open_transfers(spec: RunSpec) -> None:
-    """Opens the data that only retrainings read: a search would run for days without it.
+    """Opens the data that only retrainings read, before days of search are spent.
 
     Raises:
         DataError: data is not there, or has no test set.
@@ -212,7 +212,7 @@ def _divergences(readings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _plan_retrainings(
     run: RunSpec, specs: Sequence[RetrainSpec], *, other_images: bool = False
 ) -> list[RetrainingPlan]:
-    # Retrainings of several depths have the same images, and the same lines about them.
+    # Retrainings of several depths have the same images, which are described once.
     with log_once():
         plans = [plan_retraining(run, spec, other_images=other_images) for spec in specs]
     return [plan for plan in plans if plan is not None]

@@ -23,11 +23,6 @@ NameText = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=,-]*$", max_
 FitnessRule = Literal["own", "running_mean"]
 SkillRule = Literal["parent", "coin"]
 MutationRule = Literal["redraw", "step"]
-MiniBatch = Literal["own", "common"]
-BatchNormMode = Literal["recalibrated", "batch", "running"]
-ValidationImages = Literal["plain", "augmented"]
-StemKind = Literal["plain", "strided"]
-Precision = Literal["tf32", "fp32"]
 
 #: Settings that came later, with the value that all runs before them had; it is not written, so
 #: that their signatures stay.
@@ -108,11 +103,11 @@ class EvaluationSettings(Section):
     """Sampled evaluation, and the measurement of true fitness."""
 
     batch_size: Count = Field(1000, description="validation images an individual is measured on")
-    mini_batch: MiniBatch = Field(
+    mini_batch: Literal["own", "common"] = Field(
         "own",
         description="each individual draws its own images, or all share one draw",
     )
-    batch_norm: BatchNormMode = Field(
+    batch_norm: Literal["recalibrated", "batch", "running"] = Field(
         "recalibrated",
         description="statistics of batch norm: recomputed for each individual, of the images "
         "evaluated at once, or the running ones, as the authors do (the paper is silent)",
@@ -120,7 +115,7 @@ class EvaluationSettings(Section):
     recalibration_images: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
         250, description="training images that batch statistics are recomputed from"
     )
-    validation_images: ValidationImages = Field(
+    validation_images: Literal["plain", "augmented"] = Field(
         "plain",
         description="as they are, or augmented like training images, as the authors do",
     )
@@ -149,7 +144,7 @@ class TaskSettings(Section):
     image_size: Annotated[int, Field(ge=8, le=4096)] = Field(
         32, description="edge that pictures of images:DIR and imagenet:DIR are scaled to"
     )
-    stem: StemKind = Field(
+    stem: Literal["plain", "strided"] = Field(
         "plain",
         description="what a network begins with: one convolution, or for images of 224x224 three "
         "of stride 2",
@@ -229,7 +224,7 @@ class Experiment(Section):
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(
         1, description="CPU threads; a result's last bits depend on them"
     )
-    precision: Precision = Field(
+    precision: Literal["tf32", "fp32"] = Field(
         "tf32",
         description="of convolutions and matrix products on a GPU: TF32 where the card has it "
         "(10 bits of mantissa), or full float32",

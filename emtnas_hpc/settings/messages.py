@@ -108,18 +108,16 @@ def describe(schema: Schema) -> str:
     return _TYPES[schema["type"]] + _range(schema)
 
 
-def settings_schema() -> Iterator[tuple[str, Schema]]:
+def settings_schema(schema: Schema | None = None, prefix: str = "") -> Iterator[tuple[str, Schema]]:
     """Every setting's dotted name with its schema; a task's are those of `task.NAME`."""
-    yield from _walk(Experiment.model_json_schema(), "")
-
-
-def _walk(schema: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
-    for name, below in schema["properties"].items():
+    for name, below in (schema or Experiment.model_json_schema())["properties"].items():
         inner = _resolve(below)
-        if "additionalProperties" in inner and inner["additionalProperties"] is not False:
-            yield from _walk(_resolve(inner["additionalProperties"]), f"{prefix}{name}.NAME.")
+        if inner.get("additionalProperties"):
+            yield from settings_schema(
+                _resolve(inner["additionalProperties"]), f"{prefix}{name}.NAME."
+            )
         elif "properties" in inner:
-            yield from _walk(inner, f"{prefix}{name}.")
+            yield from settings_schema(inner, f"{prefix}{name}.")
         else:
             yield prefix + name, below
 
