@@ -13,7 +13,7 @@ from emtnas_hpc.retraining.record import Retraining
 
 #: What experiments of one family may differ in. Threads change last bits only; a task's own
 #: settings and its data are compared where experiments share the task.
-_FREE = ("seed", "tasks", "threads", "search.reevaluate", "search.rmp")
+_FREE = ("seed", "tasks", "threads", "search.reevaluate", "search.rmp", "search.strategy")
 _FREE_SECTIONS = ("task.", "data.")
 
 
@@ -24,12 +24,15 @@ class Kind:
     Attributes:
         tasks: data sets that are searched for together.
         reevaluate: whether fitness is re-evaluated.
-        rmp: random mating probability; None for a single task, where it does nothing.
+        rmp: random mating probability; None where it does nothing: for a single task, and in a
+            random search.
+        random: whether it is a random search.
     """
 
     tasks: frozenset[str]
     reevaluate: bool
     rmp: float | None
+    random: bool = False
 
 
 @dataclass(frozen=True, order=True)
@@ -127,8 +130,9 @@ class Experiment:
         """What it is within its family; None if its settings are unknown."""
         if not self.settings:
             return None
-        rmp = self.settings["search.rmp"] if len(self.tasks) > 1 else None
-        return Kind(frozenset(self.tasks), self.settings["search.reevaluate"], rmp)
+        random = self.settings.get("search.strategy") == "random"
+        rmp = self.settings["search.rmp"] if len(self.tasks) > 1 and not random else None
+        return Kind(frozenset(self.tasks), self.settings["search.reevaluate"], rmp, random)
 
 
 @dataclass(frozen=True)

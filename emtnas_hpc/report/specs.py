@@ -25,6 +25,8 @@ PAPER = f"{SOURCE} (5 seeds)"
 RERUN = "an independent re-run, KTNAS, Zhang et al., IEEE TETCI 2026, Table VI"
 #: Of the paper's searches.
 PAPER_RMP = 0.3
+#: Tables in which a random search has a row: neither ImageNet nor the sweep.
+_WITH_RANDOM = (2, 3, 5)
 
 
 @cache
@@ -48,6 +50,7 @@ class RowSpec:
         rmp: random mating probability of a joint search.
         n_normal: N, normal cells between two reductions in the retrained network.
         found_on: task whose architectures are retrained; None for the column's own.
+        random: whether its searches are random ones.
     """
 
     tasks: tuple[str, ...]
@@ -56,18 +59,20 @@ class RowSpec:
     rmp: float = PAPER_RMP
     n_normal: int = 2
     found_on: str | None = None
+    random: bool = False
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """The experiments that fill the row: a joint one, or one a task."""
         if self.joint:
-            return (Kind(frozenset(self.tasks), self.reevaluate, self.rmp),)
+            rmp = None if self.random else self.rmp
+            return (Kind(frozenset(self.tasks), self.reevaluate, rmp, self.random),)
         return tuple(Kind(frozenset({task}), self.reevaluate, None) for task in self.tasks)
 
     @property
     def baseline(self) -> "RowSpec":
         """Single-tasking without re-evaluation on the same tasks, stacked as often."""
-        return replace(self, joint=False, reevaluate=False, rmp=PAPER_RMP)
+        return replace(self, joint=False, reevaluate=False, rmp=PAPER_RMP, random=False)
 
     @property
     def is_baseline(self) -> bool:
@@ -78,7 +83,8 @@ class RowSpec:
     def key(self) -> str:
         """A name for it in files that programs read."""
         name = "+".join(self.tasks) + (" joint" if self.joint else " single")
-        name += f" rmp={self.rmp:g}" if self.joint else ""
+        if self.joint:
+            name += " random" if self.random else f" rmp={self.rmp:g}"
         name += " reevaluated" if self.reevaluate else ""
         name += f" found-on={self.found_on}" if self.found_on else ""
         return f"{name} n{self.n_normal}"
@@ -303,7 +309,7 @@ def specs_of(family: Family) -> list[TableSpec]:
     for pair in _pairs(family):
         found += _comparisons(pair, kinds)
     found.sort(key=lambda spec: spec.number)
-    unique = {(spec.number, spec.title): spec for spec in found}
+    unique = {(spec.number, spec.title): _with_random(spec, kinds) for spec in found}
     return [spec for spec in unique.values() if spec.kinds & kinds]
 
 
@@ -312,8 +318,33 @@ def own_spec(spec: TableSpec, family: Family) -> TableSpec:
     kinds = set(family.experiments)
     if spec.number == 2:
         there = {task for kind in kinds & spec.kinds for task in kind.tasks}
-        return _combinations([task for task in MEDICAL if task in there], kinds)
-    return own_table(spec.number, CIFAR, _probabilities(CIFAR, kinds) if spec.number == 6 else None)
+        return _with_random(
+            _combinations([task for task in MEDICAL if task in there], kinds), kinds
+        )
+    probabilities = _probabilities(CIFAR, kinds) if spec.number == 6 else None
+    return _with_random(own_table(spec.number, CIFAR, probabilities), kinds)
+
+
+def _with_random(spec: TableSpec, kinds: Collection[Kind]) -> TableSpec:
+    """A table with a row of random search below every joint search that has such a twin.
+
+    The paper has none: the rows are ours, and there where they were run.
+    """
+    rows: list[RowLayout] = []
+    for row in spec.rows:
+        rows.append(row)
+        if spec.number in _WITH_RANDOM and row.spec and row.spec.joint and row.spec.reevaluate:
+            twin = replace(row.spec, reevaluate=False, random=True)
+            if set(twin.kinds) & set(kinds):
+                labels = tuple(map(_random_label, spec.labels, row.labels))
+                rows.append(RowLayout(labels, twin))
+    return replace(spec, rows=tuple(rows))
+
+
+def _random_label(name: str, label: str) -> str:
+    """A word of a row of random search by that of the row above it."""
+    own = {"Index": f"{label}r", "# Tasks": label, "Search Method": "random"}
+    return own.get(name, f"Random search{'†' if '†' in label else ''} (ours)")
 
 
 def _combinations(tasks: Sequence[str], kinds: Collection[Kind]) -> TableSpec:
@@ -322,9 +353,10 @@ def _combinations(tasks: Sequence[str], kinds: Collection[Kind]) -> TableSpec:
 
 
 def _comparisons(pair: tuple[str, str], kinds: Collection[Kind]) -> Iterator[TableSpec]:
-    plain = Kind(frozenset(pair), reevaluate=False, rmp=PAPER_RMP)
-    reevaluated = {Kind(frozenset({task}), reevaluate=True, rmp=None) for task in pair}
-    if plain in kinds or reevaluated & set(kinds):
+    ablations = {Kind(frozenset({task}), reevaluate=True, rmp=None) for task in pair}
+    ablations.add(Kind(frozenset(pair), reevaluate=False, rmp=PAPER_RMP))
+    ablations.add(Kind(frozenset(pair), reevaluate=False, rmp=None, random=True))
+    if ablations & set(kinds):
         yield paper_table(5) if pair == CIFAR else own_table(5, pair)
     found = _probabilities(pair, kinds)
     if found - {PAPER_RMP}:

@@ -20,13 +20,14 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 NameText = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=,-]*$", max_length=200)]
 
+Strategy = Literal["evolution", "random"]
 FitnessRule = Literal["own", "running_mean"]
 SkillRule = Literal["parent", "coin"]
 MutationRule = Literal["redraw", "step"]
 
 #: Settings that came later, with the value that all runs before them had; it is not written, so
 #: that their signatures stay.
-LEFT_OUT = {"stem": "plain", "precision": "tf32"}
+LEFT_OUT = {"stem": "plain", "precision": "tf32", "strategy": "evolution"}
 
 
 class Section(BaseModel):
@@ -46,6 +47,12 @@ class SearchSettings(Section):
 
     generations: Count = Field(300, description="T, generations of the search")
     population: Count = Field(20, description="individuals in all tasks together")
+    strategy: Strategy = Field(
+        "evolution",
+        description="children of mated parents, or each drawn at random as the first are, at the "
+        "same cost; random: no child has parents, so settings of mating do nothing, and reevaluate "
+        "has to be false",
+    )
     rmp: Probability = Field(0.3, description="random mating probability")
     crossover_probability: Probability = Field(
         1.0, description="CP, probability that a pair is crossed"
