@@ -87,18 +87,20 @@ def divide(population: int, n_tasks: int) -> tuple[int, ...]:
     return tuple(population // n_tasks + (task < population % n_tasks) for task in range(n_tasks))
 
 
-def initial_population(shares: Sequence[int], rng: np.random.Generator) -> Population:
-    """Uniform random individuals of generation 1, task by task, with ids from 0."""
+def random_population(
+    shares: Sequence[int], rng: np.random.Generator, *, generation: int = 1, first_id: int = 0
+) -> Population:
+    """Uniform random individuals without parents, task by task, with ascending ids."""
     skill_factors = [task for task, share in enumerate(shares) for _ in range(share)]
     return tuple(
         Individual(
             id=id_,
-            generation=1,
+            generation=generation,
             skill_factor=skill_factor,
             chromosome=random_chromosome(rng),
             operator=Operator.INITIAL,
         )
-        for id_, skill_factor in enumerate(skill_factors)
+        for id_, skill_factor in enumerate(skill_factors, start=first_id)
     )
 
 

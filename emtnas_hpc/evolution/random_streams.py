@@ -19,7 +19,7 @@ class Purpose(IntEnum):
     A purpose is for numpy or for torch, never for both.
     """
 
-    INITIAL = 0  # chromosomes of generation 1
+    INITIAL = 0  # random chromosomes: those of generation 1, in a random search all
     BREEDING = 1  # parents, crossover, mutation, skill factors
     TRAINING_PATHS = 2  # the individual of every mini-batch
     TRAINING_IMAGES = 3  # the order of the training images

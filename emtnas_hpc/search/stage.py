@@ -19,7 +19,7 @@ from emtnas_hpc.evolution.population import (
     Population,
     different_chromosomes,
     divide,
-    initial_population,
+    random_population,
     subpopulation,
 )
 from emtnas_hpc.evolution.random_streams import Purpose, stream
@@ -321,17 +321,18 @@ class SearchStage:
         return history.summary
 
     def _breed(self, history: History, generation: int) -> Brood:
-        seed = self._header.seed
-        if generation == 1:
+        seed, first_id = self._header.seed, len(history.individuals)
+        if generation == 1 or self._settings.strategy == "random":
             rng = stream(seed, generation, None, Purpose.INITIAL)
-            return Brood(initial_population(self._shares, rng), n_pairs=0, n_transfers=0)
+            born = random_population(self._shares, rng, generation=generation, first_id=first_id)
+            return Brood(born, n_pairs=0, n_transfers=0)
         return breed(
             history.population,
             self._shares,
             self._settings,
             stream(seed, generation, None, Purpose.BREEDING),
             generation=generation,
-            first_id=len(history.individuals),
+            first_id=first_id,
         )
 
     def _train_and_evaluate(

@@ -24,6 +24,7 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 NameText = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=,-]*$", max_length=200)]
 
+Strategy = Literal["evolution", "random"]
 FitnessRule = Literal["own", "running_mean"]
 SkillRule = Literal["parent", "coin"]
 MutationRule = Literal["redraw", "step"]
@@ -35,7 +36,7 @@ Precision = Literal["tf32", "fp32"]
 
 #: Settings that came later, with the value that all runs before them had; it is not written, so
 #: that their signatures stay.
-LEFT_OUT = {"stem": "plain", "precision": "tf32"}
+LEFT_OUT = {"stem": "plain", "precision": "tf32", "strategy": "evolution"}
 
 
 class Section(BaseModel):
@@ -43,12 +44,24 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = serialize(self)
+        left_out = LEFT_OUT.items()
+        return {name: value for name, value in values.items() if (name, value) not in left_out}
+
 
 class SearchSettings(Section):
     """The evolutionary search (section 4.2 of the paper)."""
 
     generations: Count = Field(300, description="T, generations of the search")
     population: Count = Field(20, description="individuals in all tasks together")
+    strategy: Strategy = Field(
+        "evolution",
+        description="children of mated parents, or each drawn at random as the first are, at the "
+        "same cost; random: no child has parents, so settings of mating do nothing, and reevaluate "
+        "has to be false",
+    )
     rmp: Probability = Field(0.3, description="random mating probability")
     crossover_probability: Probability = Field(
         1.0, description="CP, probability that a pair is crossed"
@@ -153,10 +166,6 @@ class TaskSettings(Section):
         "of stride 2",
     )
 
-    @model_serializer(mode="wrap")
-    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without_defaults(serialize(self))
-
 
 class RetrainingSettings(Section):
     """Training a found architecture from scratch; of no search's identity.
@@ -259,14 +268,6 @@ class Experiment(Section):
             if other != task
         )
         return (*((task, task) for task in self.tasks), *transfers)
-
-    @model_serializer(mode="wrap")
-    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without_defaults(serialize(self))
-
-
-def _without_defaults(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if (name, value) not in LEFT_OUT.items()}
 
 
 #: Settings outside these cannot change what a search finds. A data set's `source` is left out too:

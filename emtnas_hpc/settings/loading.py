@@ -190,6 +190,11 @@ def _check_together(experiment: Experiment) -> None:
             f"search.population is {population}, expected at least one individual for each of the "
             f"{n_tasks} tasks"
         )
+    if experiment.search.strategy == "random" and experiment.search.reevaluate:
+        raise InputError(
+            "search.reevaluate is true, expected false where search.strategy is 'random': there is "
+            "no parent whose fitness a child's could be damped toward"
+        )
     missing = [name for name in experiment.data_sets if name not in experiment.task]
     if missing:
         raise InputError(f"task.{missing[0]} is missing, expected the settings of its images")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from emtnas_hpc.evolution.population import (
     Operator,
     different_chromosomes,
     divide,
-    initial_population,
+    random_population,
     subpopulation,
 )
 from emtnas_hpc.space.architecture import check_chromosome
@@ -33,7 +35,7 @@ def test_fewer_individuals_than_tasks_are_refused() -> None:
 
 
 def test_the_first_individuals_are_valid_numbered_and_have_no_parents() -> None:
-    population = initial_population((3, 2), np.random.Generator(np.random.PCG64(0)))
+    population = random_population((3, 2), np.random.Generator(np.random.PCG64(0)))
     assert [i.id for i in population] == [0, 1, 2, 3, 4]
     assert [i.skill_factor for i in population] == [0, 0, 0, 1, 1]
     assert len(different_chromosomes(population)) == 5
@@ -41,6 +43,15 @@ def test_the_first_individuals_are_valid_numbered_and_have_no_parents() -> None:
         assert check_chromosome(i.chromosome) == i.chromosome
         assert (i.generation, i.operator) == (1, Operator.INITIAL)
         assert (i.parent_a, i.parent_b, i.parent_of_record, i.clone_of) == (-1, -1, -1, -1)
+
+
+def test_individuals_that_are_drawn_later_differ_in_number_and_generation_only() -> None:
+    first, later = (
+        random_population((3, 2), np.random.Generator(np.random.PCG64(0)), **born)
+        for born in ({}, {"generation": 4, "first_id": 15})
+    )
+    assert [i.id for i in later] == [15, 16, 17, 18, 19]
+    assert tuple(replace(i, id=i.id - 15, generation=1) for i in later) == first
 
 
 def test_a_subpopulation_keeps_its_order(individual) -> None:

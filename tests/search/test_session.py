@@ -10,7 +10,9 @@ import pytest
 from emtnas_hpc.checkpoint.manifest import read_manifest
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import DamagedError, DataError, EmtnasError, InputError, StartOverError
+from emtnas_hpc.evolution.population import NOBODY
 from emtnas_hpc.pipeline import run_stages
+from emtnas_hpc.report.load import newest_history
 from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.runner.context import Callbacks, RunContext, log_to
 from emtnas_hpc.runner.loop import Outcome
@@ -116,6 +118,21 @@ def test_a_stopped_search_ends_in_the_state_of_an_uninterrupted_one(copy_of, nam
     whole, stopped = copy_of("whole"), copy_of(name)
     assert search(stopped) is Outcome.DONE
     assert compare_newest(whole.paths, stopped.paths).difference is None
+
+
+def test_a_random_search_trains_and_evaluates_as_much_and_stops_and_resumes_like_evolution(
+    request_of, copy_of
+):
+    random = {"strategy": "random", "reevaluate": False}
+    whole, stopped = (request_of(f"random{n}", search=random) for n in range(2))
+    assert search(whole) is Outcome.DONE
+    assert search_until(stopped, 1) is Outcome.MORE
+    assert search(stopped) is Outcome.DONE
+    assert compare_newest(whole.paths, stopped.paths).difference is None
+    found, evolved = (newest_history(run.paths.directory) for run in (whole, copy_of("whole")))
+    assert sum(found.n_steps) == sum(evolved.n_steps) == 3 * 3 * 2
+    assert len(found.individuals) == len(evolved.individuals) == 3 * 4
+    assert {individual.parent_of_record for individual in found.individuals} == {NOBODY}
 
 
 def test_one_task_is_searched_by_the_same_code(request_of, experiment_of):

@@ -1,5 +1,6 @@
 import json
 import math
+from collections import Counter
 
 import pytest
 from fake import make_stage
@@ -8,6 +9,8 @@ from scipy.stats import binomtest
 from emtnas_hpc.evolution.population import NOBODY, Operator, divide
 from emtnas_hpc.runner.loop import StepInterrupted
 from emtnas_hpc.search.history import History
+
+RANDOM = {"strategy": "random", "reevaluate": False}
 
 
 def never() -> bool:
@@ -20,6 +23,16 @@ def search(**settings) -> History:
     for _generation in range(stage.n_steps):
         history = stage.advance(history, never)
     return history
+
+
+def cost(history: History) -> list[tuple[int, int, bool]]:
+    """By generation and task: steps of training, evaluations, whether a true fitness is there."""
+    born = Counter((i.generation, i.skill_factor) for i in history.individuals)
+    return [
+        (entry.n_steps, born[g.generation, task], math.isnan(entry.true_fitness))
+        for g in history.generations
+        for task, entry in enumerate(g.tasks)
+    ]
 
 
 @pytest.mark.parametrize("n_tasks", [1, 2, 3, 4])
@@ -72,6 +85,35 @@ def test_reevaluation_damps_toward_the_parent_and_not_at_all_in_the_last_generat
 def test_without_reevaluation_fitness_is_the_sampled_accuracy():
     history = search(reevaluate=False)
     assert all(i.fitness == i.sampled_accuracy for i in history.individuals)
+
+
+def test_in_a_random_search_nobody_has_a_parent_and_all_chromosomes_are_drawn():
+    history = search(**RANDOM)
+    assert len({individual.chromosome for individual in history.individuals}) == 200
+    for id_, individual in enumerate(history.individuals):
+        assert (individual.id, individual.generation) == (id_, 1 + id_ // 20)
+        assert individual.operator is Operator.INITIAL
+        parents = (individual.parent_a, individual.parent_b, individual.parent_of_record)
+        assert parents == (NOBODY, NOBODY, NOBODY)
+        assert math.isnan(individual.parent_fitness)
+        assert individual.fitness == individual.sampled_accuracy
+    assert {(g.n_pairs, g.n_transfers) for g in history.generations} == {(0, 0)}
+
+
+@pytest.mark.parametrize("n_tasks", [1, 2, 3])
+def test_a_random_search_begins_as_evolution_does_and_costs_as_much(n_tasks):
+    random, evolved = search(n_tasks=n_tasks, **RANDOM), search(n_tasks=n_tasks, reevaluate=False)
+    assert cost(random) == cost(evolved)
+    assert random.individuals[:20] == evolved.individuals[:20]
+    assert random.individuals[20].chromosome != evolved.individuals[20].chromosome
+
+
+def test_a_random_search_keeps_the_fittest_as_evolution_does():
+    history = search(**RANDOM)
+    for task in (0, 1):
+        of_task = [i for i in history.individuals if i.skill_factor == task]
+        best = sorted(of_task, key=lambda i: (i.fitness, i.id), reverse=True)[:10]
+        assert [i for i in history.population if i.skill_factor == task] == best
 
 
 def test_the_authors_running_mean_averages_over_those_measured_before_in_the_task():
@@ -162,15 +204,18 @@ def test_all_zero_fitness_does_not_stop_a_search(monkeypatch):
     assert history.generation == 5
 
 
+@pytest.mark.parametrize("settings", [{}, RANDOM], ids=["evolution", "random"])
 @pytest.mark.parametrize("stop_after", [1, 4, 9])
-def test_a_search_loaded_from_its_files_continues_as_if_it_had_never_stopped(stop_after, tmp_path):
-    whole = search(generations=10)
-    first = make_stage(generations=10)
+def test_a_search_loaded_from_its_files_continues_as_if_it_had_never_stopped(
+    stop_after, settings, tmp_path
+):
+    whole = search(**settings)
+    first = make_stage(**settings)
     history = first.start()
     for _generation in range(stop_after):
         history = first.advance(history, never)
     first.save(history, tmp_path)
-    second = make_stage(generations=10)
+    second = make_stage(**settings)
     history = second.load(tmp_path)
     for _generation in range(10 - stop_after):
         history = second.advance(history, never)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from emtnas_hpc.data.sources import REGISTRY
-from emtnas_hpc.evolution.population import initial_population
+from emtnas_hpc.evolution.population import random_population
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.loading import load_experiment
 from emtnas_hpc.slurm.estimate import GENERATION_S, guess_commits
@@ -18,7 +18,7 @@ def _experiment(*settings: str) -> Experiment:
 
 
 def _architectures() -> list[object]:
-    parents = initial_population((5, 5), np.random.default_rng(0))
+    parents = random_population((5, 5), np.random.default_rng(0))
     return [decode(individual.chromosome) for individual in parents]
 
 

@@ -8,7 +8,7 @@ from benchmarks.rows import Row
 from benchmarks.settings import Settings
 from benchmarks.timing import median, timed
 from emtnas_hpc.evolution.mating import breed
-from emtnas_hpc.evolution.population import divide, initial_population
+from emtnas_hpc.evolution.population import divide, random_population
 from emtnas_hpc.evolution.selection import select
 from emtnas_hpc.settings.experiment import SearchSettings
 
@@ -19,7 +19,7 @@ def measure(settings: Settings) -> list[Row]:
     shares = divide(20, 2)
     parents = tuple(
         replace(individual, fitness=float(rng.random()))
-        for individual in initial_population(shares, rng)
+        for individual in random_population(shares, rng)
     )
 
     def generation() -> None:
