@@ -23,12 +23,15 @@ class Kind:
     Attributes:
         tasks: data sets that are searched for together.
         reevaluate: whether fitness is re-evaluated.
-        rmp: random mating probability; None for a single task, where it does nothing.
+        rmp: random mating probability; None where it does nothing: for a single task, and in a
+            random search.
+        random: whether it is a random search.
     """
 
     tasks: frozenset[str]
     reevaluate: bool
     rmp: float | None
+    random: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class RowSpec:
         rmp: random mating probability of a joint search.
         n_normal: N, normal cells between two reductions in the retrained network.
         found_on: task whose architectures are retrained; None for the column's own.
+        random: whether its searches are random ones.
     """
 
     tasks: tuple[str, ...]
@@ -50,18 +54,20 @@ class RowSpec:
     rmp: float = PAPER_RMP
     n_normal: int = 2
     found_on: str | None = None
+    random: bool = False
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """The experiments that fill the row: a joint one, or one a task."""
         if self.joint:
-            return (Kind(frozenset(self.tasks), self.reevaluate, self.rmp),)
+            rmp = None if self.random else self.rmp
+            return (Kind(frozenset(self.tasks), self.reevaluate, rmp, self.random),)
         return tuple(Kind(frozenset({task}), self.reevaluate, None) for task in self.tasks)
 
     @property
     def baseline(self) -> "RowSpec":
         """Single-tasking without re-evaluation on the same tasks, stacked as often."""
-        return replace(self, joint=False, reevaluate=False, rmp=PAPER_RMP)
+        return replace(self, joint=False, reevaluate=False, rmp=PAPER_RMP, random=False)
 
     @property
     def is_baseline(self) -> bool:
@@ -72,7 +78,8 @@ class RowSpec:
     def key(self) -> str:
         """A name for it in files that programs read."""
         name = "+".join(self.tasks) + (" joint" if self.joint else " single")
-        name += f" rmp={self.rmp:g}" if self.joint else ""
+        if self.joint:
+            name += " random" if self.random else f" rmp={self.rmp:g}"
         name += " reevaluated" if self.reevaluate else ""
         name += f" found-on={self.found_on}" if self.found_on else ""
         return f"{name} n{self.n_normal}"
@@ -80,7 +87,7 @@ class RowSpec:
 
 #: What experiments of one family may differ in. Threads change last bits only; a task's own
 #: settings and its data are compared where experiments share the task.
-_FREE = ("seed", "tasks", "threads", "search.reevaluate", "search.rmp")
+_FREE = ("seed", "tasks", "threads", "search.reevaluate", "search.rmp", "search.strategy")
 _FREE_SECTIONS = ("task.", "data.")
 
 
@@ -161,8 +168,9 @@ class Experiment:
         """What it is within its family; None if its settings are unknown."""
         if not self.settings:
             return None
-        rmp = self.settings["search.rmp"] if len(self.tasks) > 1 else None
-        return Kind(frozenset(self.tasks), self.settings["search.reevaluate"], rmp)
+        random = self.settings.get("search.strategy") == "random"
+        rmp = self.settings["search.rmp"] if len(self.tasks) > 1 and not random else None
+        return Kind(frozenset(self.tasks), self.settings["search.reevaluate"], rmp, random)
 
 
 @dataclass(frozen=True)

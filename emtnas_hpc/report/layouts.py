@@ -16,6 +16,9 @@ from emtnas_hpc.report.paper import (
     sweep_row,
 )
 
+#: Tables in which a random search has a row: neither ImageNet nor the sweep.
+_WITH_RANDOM = (2, 3, 5)
+
 
 def specs_of(family: Family) -> list[TableSpec]:
     """The tables of which at least one row is among the family's experiments.
@@ -35,7 +38,7 @@ def specs_of(family: Family) -> list[TableSpec]:
     for pair in _pairs(family):
         found += _comparisons(pair, kinds)
     found.sort(key=lambda spec: spec.number)
-    unique = {(spec.number, spec.title): spec for spec in found}
+    unique = {(spec.number, spec.title): with_random(spec, kinds) for spec in found}
     return [spec for spec in unique.values() if spec.kinds & kinds]
 
 
@@ -44,10 +47,31 @@ def own_spec(spec: TableSpec, family: Family) -> TableSpec:
     kinds = set(family.experiments)
     if spec.number == 2:
         there = {task for kind in kinds & spec.kinds for task in kind.tasks}
-        return _combinations([task for task in MEDICAL if task in there], kinds)
+        return with_random(_combinations([task for task in MEDICAL if task in there], kinds), kinds)
     if spec.number == 5:
-        return like_paper(5, CIFAR)
+        return with_random(like_paper(5, CIFAR), kinds)
     return like_paper(6, CIFAR, _probabilities(CIFAR, kinds))
+
+
+def with_random(spec: TableSpec, kinds: Collection[Kind]) -> TableSpec:
+    """A table with a row of random search below every joint search that has such a twin.
+
+    The paper has none: the rows are ours, and there where they were run.
+    """
+    rows: list[TableRow] = []
+    for row in spec.rows:
+        rows.append(row)
+        if spec.number in _WITH_RANDOM and row.spec and row.spec.joint and row.spec.reevaluate:
+            twin = replace(row.spec, reevaluate=False, random=True)
+            if set(twin.kinds) & set(kinds):
+                rows.append(TableRow(tuple(map(_random_label, spec.labels, row.labels)), twin))
+    return replace(spec, rows=tuple(rows))
+
+
+def _random_label(name: str, label: str) -> str:
+    """A word of a row of random search by that of the row above it."""
+    own = {"Index": f"{label}r", "# Tasks": label, "Search Method": "random"}
+    return own.get(name, f"Random search{'†' if '†' in label else ''} (ours)")
 
 
 def combinations(tasks: tuple[str, ...], joint: Iterable[frozenset[str]]) -> TableSpec:
@@ -77,10 +101,11 @@ def _combinations(tasks: Sequence[str], kinds: Collection[Kind]) -> TableSpec:
 
 
 def _comparisons(pair: tuple[str, str], kinds: Collection[Kind]) -> Iterator[TableSpec]:
-    plain = Kind(frozenset(pair), reevaluate=False, rmp=PAPER_RMP)
-    reevaluated = {Kind(frozenset({task}), reevaluate=True, rmp=None) for task in pair}
+    ablations = {Kind(frozenset({task}), reevaluate=True, rmp=None) for task in pair}
+    ablations.add(Kind(frozenset(pair), reevaluate=False, rmp=PAPER_RMP))
+    ablations.add(Kind(frozenset(pair), reevaluate=False, rmp=None, random=True))
     is_paper = pair == CIFAR
-    if plain in kinds or reevaluated & set(kinds):
+    if ablations & set(kinds):
         yield paper_table(5) if is_paper else like_paper(5, pair)
     found = _probabilities(pair, kinds)
     if found - {PAPER_RMP}:

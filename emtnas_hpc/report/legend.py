@@ -11,6 +11,10 @@ from emtnas_hpc.report.search_arrays import macs_of, parameters_of
 from emtnas_hpc.report.stats import LEVEL, seeds_needed, smallest_p
 from emtnas_hpc.report.table import Cell, Table
 
+_RANDOM = (
+    "Random search (ours) is not in the paper: every individual is drawn at random, with as many "
+    "training steps and evaluations as in the row above."
+)
 _FLOPS = "; the paper calls its own FLOPs and does not say how they were counted."
 
 
@@ -27,6 +31,8 @@ def legend(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
         yield f"paper: {PAPER.replace('5 seeds', 'one run') if spec.number == 4 else PAPER}."
     if any("rerun" in cell.quoted for cell in cells):
         yield f"re-run: {RERUN}."
+    if any(row.spec is not None and row.spec.random for row in spec.rows):
+        yield _RANDOM
     yield from meanings(table)
     quantity_names = {column.quantity for column in table.columns}
     if "parameters" in quantity_names:

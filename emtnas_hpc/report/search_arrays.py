@@ -122,7 +122,7 @@ def mean_hamming_distance(genes: Genes) -> Floats:
 def transfer_counts(trace: Trace) -> tuple[Integers, Integers]:
     """Children by the generation of their birth, the foreign parent's task and their own.
 
-    The random individuals of generation 1 are no children.
+    Individuals without parents, which were drawn at random, are no children.
 
     Returns:
         Those born and those of them that survived their first selection, `(T, K, K)` each; the

@@ -33,6 +33,18 @@ def test_the_mating_probability_of_a_single_task_tells_nothing_apart(tmp_path):
     assert len(family.others) == 1
 
 
+def test_a_random_search_is_of_the_family_of_the_search_that_costs_as_much(tmp_path):
+    for preset in ("cifar", "cifar-random"):
+        make_run(tmp_path, preset, SHORT)
+    make_run(tmp_path, "cifar-random", SHORT, "search.rmp=0.9", name="z")
+    (family,) = families(tmp_path)
+    assert {kind: e.name for kind, e in family.experiments.items()} == {
+        Kind(CIFAR, True, 0.3): "cifar",
+        Kind(CIFAR, False, None, random=True): "cifar-random",
+    }
+    assert [other.name for other in family.others] == ["z"]
+
+
 def test_one_more_setting_is_another_family_and_threads_are_not(tmp_path):
     make_run(tmp_path, "cifar", SHORT)
     make_run(tmp_path, "cifar10-single", SHORT, "threads=2")
@@ -67,6 +79,10 @@ def test_a_row_asks_for_one_joint_experiment_or_for_one_a_task():
     )
     assert (joint.is_baseline, joint.baseline.is_baseline) == (False, True)
     assert joint.key == "a+b joint rmp=0.1 reevaluated n2"
+    random = RowSpec(("a", "b"), joint=True, reevaluate=False, random=True)
+    assert random.kinds == (Kind(frozenset("ab"), False, None, random=True),)
+    assert (random.baseline, random.is_baseline) == (joint.baseline, False)
+    assert random.key == "a+b joint random n2"
 
 
 def experiments(runs):

@@ -172,6 +172,64 @@ def test_random_mating_probabilities_that_the_paper_has_not_get_a_row(tmp_path):
     assert (cell.quoted, cell.best, cell.stars) == ({}, False, 0)
 
 
+def test_a_random_search_has_a_row_of_ours_below_the_search_that_costs_as_much(tmp_path):
+    for preset in ("cifar", "cifar-random"):
+        make_run(tmp_path, preset, SHORT, retrained=Retrained((2, 3)))
+    tables = tables_of(tmp_path)
+    assert set(tables) == {"table3", "table5"}
+    assert [row.labels for row in tables["table3"].rows[-4:]] == [
+        *(("EMT-NAS (Ours)", "EA"), ("Random search (ours)", "random")),
+        *(("EMT-NAS† (Ours)", "EA"), ("Random search† (ours)", "random")),
+    ]
+    for label, n_normal in (("Random search (ours)", 2), ("Random search† (ours)", 3)):
+        cell = cell_of(tables["table3"], label, "cifar10.accuracy")
+        assert cell.values == accuracies(tmp_path, "cifar-random", ("cifar10", n_normal))
+        assert cell.quoted == {}
+    assert [row.labels for row in tables["table5"].rows[-2:]] == [
+        *(("4", "Multi-Tasking+Reeval"), ("4r", "Random search (ours)"))
+    ]
+    cell = cell_of(tables["table5"], "Random search (ours)", "cifar100.accuracy")
+    assert cell.values == accuracies(tmp_path, "cifar-random", ("cifar100", 2))
+    for table in tables.values():
+        assert len([n for n in table.notes if n.startswith("Random search (ours) is not")]) == 1
+
+
+def test_a_random_search_of_the_four_medical_sets_is_a_row_of_table_2(tmp_path):
+    preset = "medmnist-path-organa-organc-organs-random"
+    make_run(tmp_path, preset, SHORT)
+    table = tables_of(tmp_path)["table2"]
+    assert [row.labels for row in table.rows[-2:]] == [
+        *(("11", "4", "EMT-NAS (Ours)"), ("11r", "4", "Random search (ours)"))
+    ]
+    cell = cell_of(table, "Random search (ours)", "organsmnist.accuracy")
+    assert cell.values == accuracies(tmp_path, preset, ("organsmnist", 2))
+
+
+def test_a_random_search_for_other_tasks_is_beside_it_in_both_layouts(tmp_path):
+    for name in (
+        "breast-single",
+        "pneumonia-single",
+        "breast-pneumonia",
+        "breast-pneumonia-random",
+    ):
+        make_run(tmp_path, f"small-{name}", SHORT, retrained=Retrained((1,)))
+    tables = tables_of(tmp_path)
+    assert set(tables) == {"table2", "table5"}
+    assert [[row.labels[-1] for row in table.rows[-2:]] for table in tables.values()] == [
+        *(["EMT-NAS", "Random search (ours)"], ["Multi-Tasking+Reeval", "Random search (ours)"])
+    ]
+    for table in tables.values():
+        cell = cell_of(table, "Random search (ours)", "breastmnist.accuracy")
+        assert cell.test is not None
+
+
+def test_where_there_is_no_random_search_no_row_is_one(ablation):
+    labels = [
+        label for table in tables_of(ablation).values() for r in table.rows for label in r.labels
+    ]
+    assert not [label for label in labels if "andom" in label]
+
+
 def test_other_tasks_get_the_layout_of_the_combinations_once_there_is_a_baseline(tmp_path):
     pair = 'tasks=["breastmnist", "pneumoniamnist"]'
     make_run(tmp_path, "medmnist-path-single", SHORT, 'tasks=["breastmnist"]', name="single")
