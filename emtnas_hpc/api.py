@@ -24,11 +24,11 @@ from emtnas_hpc.search.environment import check_device_name
 from emtnas_hpc.search.history import History
 from emtnas_hpc.search.history_arrays import SearchHistory, arrays_of
 from emtnas_hpc.search.history_file import FILE_NAME, read_history
-from emtnas_hpc.search.run_dir import read_stored
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hint_for_retraining, prepare_hints
 from emtnas_hpc.settings.loading import retraining_experiment
+from emtnas_hpc.settings.names import read_stored
 from emtnas_hpc.space.architecture import (
     Architecture,
     NetworkShape,
@@ -283,12 +283,12 @@ def retrain(
         settings: overrides such as "retraining.epochs=10".
         data: where prepared data is.
         device: auto, cpu, cuda or cuda:N.
-        say: is told what the user should know.
-        progress: is told after every step its epoch, loss and accuracy.
+        say: gets every line for the user.
+        progress: gets epoch, loss and accuracy after every step.
 
     Raises:
         InputError: something of it cannot be done; nothing has been changed.
-        OwnedError: another process is at the run.
+        OwnedError: another process owns the run.
         KeyboardInterrupt: it was stopped with work left.
         EmtnasError: of the store; what was committed stands.
     """
@@ -307,11 +307,13 @@ def retrain(
     if n_normal < 1:
         found = "not given" if normal_cells is None else f"{normal_cells}"
         raise InputError(f"normal_cells is {found}, expected at least 1 between two reductions")
-    spec = RetrainSpec(experiment, run.seed, architecture, origin, target, n_normal)
+    spec = RetrainSpec(experiment, run.seed, architecture, origin, task=target, n_normal=n_normal)
     own = run.experiment.data_sets
-    hint = prepare_hint_for_retraining(paths.experiment, own, [target], settings, data_dir)
+    hint = prepare_hint_for_retraining(
+        paths.experiment, own, [target], overrides=settings, data=data_dir
+    )
     device = check_device_name(device)
-    run_spec = RunSpec(run.experiment, run.seed, paths, data_dir, device)
+    run_spec = RunSpec(run.experiment, run.seed, paths, data_dir, device=device)
     callbacks = Callbacks(lambda step: progress(step.readings))
     with log_to(say), opened_once(), prepare_hints(hint), StopRequest() as stop:
         try:

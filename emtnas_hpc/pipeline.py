@@ -1,17 +1,15 @@
-"""What a run has still to do, stage by stage, and the way from there to its end."""
+"""The stages of a run that are left, and running them one after the other."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from emtnas_hpc.checkpoint.atomic import write_file
 from emtnas_hpc.checkpoint.commits import read_committed
 from emtnas_hpc.checkpoint.ownership import acquire
-from emtnas_hpc.checkpoint.paths import RunPaths, runs_below
+from emtnas_hpc.checkpoint.paths import HISTORY, RunPaths
 from emtnas_hpc.data.opening import open_for_retraining
-from emtnas_hpc.errors import EmtnasError, InputError
+from emtnas_hpc.errors import InputError
 from emtnas_hpc.progress import stages_of
 from emtnas_hpc.retraining.run_dir import images_retrained_on, plan_retraining, store_identity
 from emtnas_hpc.retraining.run_dir import is_finished as is_retrained
@@ -19,71 +17,29 @@ from emtnas_hpc.retraining.spec import Origin, RetrainingPlan, RetrainSpec
 from emtnas_hpc.runner.attempts import Event
 from emtnas_hpc.runner.context import Progress, Reason, RunContext, log_once
 from emtnas_hpc.runner.loop import Outcome
-from emtnas_hpc.search.assembly import SearchPlan
-from emtnas_hpc.search.commit_copies import copy_newest_common, folder_for_copies, is_owned
-from emtnas_hpc.search.environment import prepare_environment
-from emtnas_hpc.search.history import History
-from emtnas_hpc.search.history_file import FILE_NAME, read_history
 from emtnas_hpc.search.run_dir import (
     is_finished,
-    read_stored,
+    search_left,
     store_what_may_change,
     with_what_may_change,
+    write_stored,
 )
-from emtnas_hpc.search.session import (
-    RunSession,
-    RunSpec,
-    open_session,
-    search_left,
-)
-from emtnas_hpc.search.stage import SearchStage
-from emtnas_hpc.search.verify import Comparison
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.settings.names import (
-    StoredExperiment,
-    dump_stored,
-    rename,
-)
+from emtnas_hpc.settings.names import StoredExperiment, read_stored
 from emtnas_hpc.space.architecture import Architecture, decode
+
+# What runs, repeats or reads a search is imported where it is needed: `launch` does none of it.
+if TYPE_CHECKING:
+    from emtnas_hpc.search.history import History
+    from emtnas_hpc.search.session import RunSession
+    from emtnas_hpc.search.verify import CommitComparison
 
 log = logging.getLogger(__name__)
 
 
-def find_finished(runs: Path, plan: SearchPlan) -> RunPaths | None:
-    """The run directory, of whatever experiment, in which this very search is finished.
-
-    Names count for nothing, signatures do; each is computed anew from what a directory says of
-    itself. Of several the first by name; what cannot be read is no such directory.
-
-    Args:
-        runs: where run directories are.
-        plan: one seed with its data.
-    """
-    signature = plan.identity.signature
-    candidates = runs_below(runs, plan.seed)
-    return next((paths for paths in candidates if _is_it(paths, plan, signature)), None)
-
-
-def _is_it(paths: RunPaths, plan: SearchPlan, signature: str) -> bool:
-    experiment = plan.experiment
-    try:
-        # Few directories come to the last question, which reads all of a commit.
-        if paths.stage(SearchStage.name).steps()[-1:] != [experiment.search.generations]:
-            return False
-        # It goes on under the name of its folder, which may be none for an experiment.
-        rename(experiment, paths.directory.parent.name)
-        stored = read_stored(paths)
-        return (
-            stored is not None
-            and stored.identity.signature == signature
-            and is_finished(paths, experiment, plan.seed)
-        )
-    except EmtnasError:
-        return False
-
-
 def retrain_specs(paths: RunPaths, experiment: Experiment) -> list[RetrainSpec]:
-    """Every retraining that an experiment asks for, of what its finished search found.
+    """Every retraining that an experiment asks for, of the incumbents of its finished search.
 
     Raises:
         InputError: the search is not finished.
@@ -93,21 +49,33 @@ def retrain_specs(paths: RunPaths, experiment: Experiment) -> list[RetrainSpec]:
     if not normal_cells:
         return []
     history = finished_history(paths)
-    return [
-        RetrainSpec(experiment, history.header.seed, *incumbent(history, found_on), task, n_normal)
-        for found_on, task in experiment.retrained
-        for n_normal in normal_cells
-    ]
+    specs = []
+    for found_on, task in experiment.retrained:
+        architecture, origin = incumbent(history, found_on)
+        specs += [
+            RetrainSpec(
+                experiment,
+                history.header.seed,
+                architecture,
+                origin,
+                task=task,
+                n_normal=n_normal,
+            )
+            for n_normal in normal_cells
+        ]
+    return specs
 
 
-def finished_history(paths: RunPaths) -> History:
+def finished_history(paths: RunPaths) -> "History":
     """The history of a finished search.
 
     Raises:
         InputError: it is not finished: its incumbents may still change.
         DamagedError: no commit has it good.
     """
-    history = read_committed(paths.stage(SearchStage.name), FILE_NAME, read_history)
+    from emtnas_hpc.search.history_file import read_history
+
+    history = read_committed(paths.search, HISTORY, read_history)
     reached = history.generation if history else 0
     if history is None or reached < history.header.n_generations:
         wanted = f" of {history.header.n_generations}" if history else ""
@@ -118,8 +86,8 @@ def finished_history(paths: RunPaths) -> History:
     return history
 
 
-def incumbent(history: History, task: str) -> tuple[Architecture, Origin]:
-    """What a search found for a task, and where that comes from.
+def incumbent(history: "History", task: str) -> tuple[Architecture, Origin]:
+    """The architecture that a search found for a task, and its origin.
 
     Raises:
         InputError: the search has no such task.
@@ -134,10 +102,10 @@ def incumbent(history: History, task: str) -> tuple[Architecture, Origin]:
 
 
 def pending_stages(paths: RunPaths, experiment: Experiment, seed: int) -> tuple[str, ...]:
-    """The stages that are not finished with all files good; empty: all is done.
+    """The stages that are not finished with all files good; empty if all is done.
 
     Raises:
-        InputError: a folder belongs to other settings in a way that cannot be read.
+        InputError: a folder cannot be read as that of a retraining.
         DamagedError: the history of a finished search cannot be read.
     """
     if not is_finished(paths, experiment, seed):
@@ -147,7 +115,7 @@ def pending_stages(paths: RunPaths, experiment: Experiment, seed: int) -> tuple[
 
 
 def open_transfers(spec: RunSpec) -> None:
-    """Opens the data that only retrainings read; before the search, lest it be in vain.
+    """Opens the data that only retrainings read, before days of search are spent.
 
     Raises:
         DataError: data is not there, or has no test set.
@@ -158,13 +126,8 @@ def open_transfers(spec: RunSpec) -> None:
     for name in experiment.data_sets:
         if name not in experiment.tasks:
             images = experiment.task[name]
-            data = open_for_retraining(
-                name,
-                images,
-                spec.data_dir,
-                begun=images_retrained_on(spec.paths, name, images),
-            )
-            data.check_test_set()
+            begun = images_retrained_on(spec.paths, name, images)
+            open_for_retraining(name, images, spec.data_dir, begun=begun).check_test_set()
 
 
 def run_stages(
@@ -177,10 +140,10 @@ def run_stages(
     """Begins or continues a run; one that is finished needs neither its data nor torch.
 
     Args:
-        spec: what and where; its experiment says which retrainings follow the search.
+        spec: its experiment says which retrainings follow the search.
         context: of this process.
-        retrainings: only these, one after the other; the search may be long finished, or there may
-            be none. Which retrainings the run itself asks for stays as it is.
+        retrainings: only these, one after the other, and no search. The retrainings that the run
+            itself asks for stay as they are.
         other_images: whether those train on the images of now where the search saw others.
 
     Raises:
@@ -188,6 +151,8 @@ def run_stages(
         OwnedError: another process owns the run.
         EmtnasError: of the store; what was committed stands.
     """
+    from emtnas_hpc.search.session import open_session
+
     context = _warning_of_divergence(context)
     if retrainings is None and (search := search_left(spec)) is not None:
         open_transfers(spec)
@@ -200,18 +165,20 @@ def run_stages(
     plans = _plan_retrainings(spec, asked, other_images=other_images)
     if not plans:
         if retrainings is None:
-            _store_what_is_asked(spec, context)
+            _store_of_finished(spec, context)
         return Outcome.DONE
     with open_session(spec, context) as session:
+        lease = session.opened.lease
         if retrainings is None:
-            store_what_may_change(spec.paths, spec.experiment, session.opened.lease)
-        else:
-            _store_missing_experiment(session)
+            store_what_may_change(spec.paths, spec.experiment, lease)
+        elif read_stored(spec.paths) is None:
+            # The folder of an architecture from elsewhere: nothing is searched there.
+            write_stored(spec.paths, StoredExperiment(spec.experiment, spec.seed, {}, {}), lease)
         return _run_retrainings(session, plans, has_worked=False)
 
 
 def _warning_of_divergence(context: RunContext) -> RunContext:
-    """It warns once for each search of a task and each retraining whose loss diverged."""
+    """A context that warns once for each task and each retraining whose loss diverged."""
     told: set[str] = set()
 
     def on_progress(progress: Progress) -> None:
@@ -225,7 +192,7 @@ def _warning_of_divergence(context: RunContext) -> RunContext:
 
 
 def _divergences(readings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Names of what diverged, and a warning for each."""
+    """The name of each search of a task and each retraining that diverged, with a warning."""
     for task, generation in readings.get("diverged_in", {}).items():
         yield (
             task,
@@ -243,18 +210,18 @@ def _divergences(readings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _plan_retrainings(
-    run: RunSpec, specs: Iterable[RetrainSpec], *, other_images: bool = False
+    run: RunSpec, specs: Sequence[RetrainSpec], *, other_images: bool = False
 ) -> list[RetrainingPlan]:
-    # Retrainings of several depths have the same images, of which all is to be said once.
+    # Retrainings of several depths have the same images, which are described once.
     with log_once():
         plans = [plan_retraining(run, spec, other_images=other_images) for spec in specs]
     return [plan for plan in plans if plan is not None]
 
 
-def _store_what_is_asked(spec: RunSpec, context: RunContext) -> None:
-    """In the experiment.toml of a finished run, which may ask for more: a job would go on.
+def _store_of_finished(spec: RunSpec, context: RunContext) -> None:
+    """Brings the experiment.toml of a finished run up to the settings that are asked for now.
 
-    One that asks for just that is only read.
+    It may ask for more retrainings, with which a job would go on.
     """
     stored, asked = read_stored(spec.paths), spec.experiment
     if stored is None or with_what_may_change(stored.experiment, asked) == stored.experiment:
@@ -269,9 +236,9 @@ def _store_what_is_asked(spec: RunSpec, context: RunContext) -> None:
 
 
 def _run_retrainings(
-    session: RunSession, plans: Sequence[RetrainingPlan], *, has_worked: bool
+    session: "RunSession", plans: Sequence[RetrainingPlan], *, has_worked: bool
 ) -> Outcome:
-    """One after the other; `has_worked` says whether this attempt has made a step."""
+    """Runs one after the other; `has_worked` says whether this attempt has made a step."""
     for plan in plans:
         if session.context.stop.requested or _is_to_stop(session, has_worked):
             return Outcome.MORE
@@ -283,11 +250,12 @@ def _run_retrainings(
     return Outcome.DONE
 
 
-def _is_to_stop(session: RunSession, has_worked: bool) -> bool:
-    """Whether it was cancelled, or no commit fits any more; how long a step takes is not known yet.
+def _is_to_stop(session: "RunSession", has_worked: bool) -> bool:
+    """Whether the run was cancelled, or no time is left for a commit.
 
     An attempt without a step is never out of time: the next one would not get any further.
     """
+    # How long a step takes is not known yet.
     reason = session.context.reason_to_stop(0.0)
     if reason is None or (reason is Reason.DEADLINE and not has_worked):
         return False
@@ -295,37 +263,20 @@ def _is_to_stop(session: RunSession, has_worked: bool) -> bool:
     return True
 
 
-def _store_missing_experiment(session: RunSession) -> None:
-    """In the folder of an architecture from elsewhere; it has no signature of a search.
-
-    One that is there stays: the spec may have been made from an older one.
-    """
-    spec, lease = session.spec, session.opened.lease
-    if read_stored(spec.paths) is not None:
-        return
-    stored = StoredExperiment(spec.experiment, spec.seed, {}, {})
-    lease.check()
-    write_file(spec.paths.experiment, dump_stored(stored), lease.token)
-
-
 def common_retrainings(a: RunPaths, b: RunPaths) -> list[str]:
-    """The stages that both runs have a commit of the same step of."""
-    names = [f"retraining/{s.directory.name}" for s in a.stages() if s != a.stage("search")]
+    """The names of the retrainings of which both runs have a commit of the same step."""
+    names = [stage.name for stage in a.retrainings()]
     return [name for name in names if set(a.stage(name).steps()) & set(b.stage(name).steps())]
 
 
-def compare_retrainings(a: RunPaths, b: RunPaths) -> Iterator[tuple[str, Comparison]]:
+def compare_retrainings(a: RunPaths, b: RunPaths) -> Iterator[tuple[str, "CommitComparison"]]:
     """Compares the newest step of every retraining that both runs have committed.
 
     Raises:
         DamagedError: one of the commits is damaged.
     """
-    for name in common_retrainings(a, b):
-        with folder_for_copies() as folder:
-            owned = (is_owned(a), is_owned(b))
-            copies = copy_newest_common(a.stage(name), b.stage(name), folder, owned=owned)
-            prepare_environment()
-            from emtnas_hpc.retraining.stage import retraining_differences
+    from emtnas_hpc.retraining.stage import retraining_differences
+    from emtnas_hpc.search.verify import compare_newest
 
-            difference = next(retraining_differences(*(c.directory for c in copies)), None)
-        yield name, Comparison(copies[0].step, difference)
+    for name in common_retrainings(a, b):
+        yield name, compare_newest(a, b, name, retraining_differences)

@@ -20,14 +20,15 @@ LAYERS = {
     "errors": set(),
     "space": set(),
     "checkpoint": set(),
-    "settings": set(),
+    # One file of a run directory: experiment.toml.
+    "settings": {"checkpoint/os_errors", "checkpoint/paths"},
     "evolution": {"space"},
     "supernet": {"space"},
     "plain": set(),
     "runner": {"checkpoint"},
     "data": {"settings", "space", "checkpoint"},
     "report": {
-        *("search/history", "search/history_file", "retraining/record"),
+        *("search/history", "search/history_file", "search/history_arrays", "retraining/record"),
         *("progress", "runner", "evolution", "space", "checkpoint", "settings"),
     },
     # How far a stage is: from its manifest, and of old ones from its record.
@@ -69,14 +70,17 @@ HOMES = {
         *("plain.py", "supernet", "data/batches.py", "search", "export/networks.py", "api.py"),
         *("retraining/spec.py", "retraining/trainer.py", "retraining/loaders.py"),
     },
-    "PIL": {"data/pictures.py"},
+    "PIL": {"data/pictures.py", "report/figures.py"},
     "torchvision": {"data/sources.py"},
     "medmnist": {"data/sources.py", "retraining/trainer.py"},
     "sklearn": {"data/sources.py"},
     "mlxtend": {"data/sources.py"},
-    "h5py": {"search/history.py", "search/history_file.py"},
+    "h5py": {"search/history_file.py"},
     "matplotlib": {"report/figures.py"},
-    "pandas": {"report/measurements.py", "report/tables.py"},
+    "pandas": {
+        *("report/measurements.py", "report/tables.py", "report/search_frames.py"),
+        "report/figures.py",
+    },
     "jinja2": {"report/page.py"},
     "typer": {"cli"},
     "rich": {"cli"},
@@ -178,7 +182,7 @@ WITHOUT_TORCH = (
 )
 #: Homes of torch, within one of these.
 WITH_TORCH = {
-    *("data/batches.py", "search/device.py", "search/trainer.py", "export/networks.py"),
+    *("data/batches.py", "search/trainer.py", "export/networks.py"),
     *("retraining/loaders.py", "retraining/trainer.py"),
 }
 

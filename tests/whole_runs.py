@@ -12,7 +12,7 @@ from emtnas_hpc.pipeline import run_stages
 from emtnas_hpc.runner.context import Callbacks, Progress, RunContext, log_to
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.loading import build_experiment
 
 TINY: dict[str, Any] = {

@@ -15,12 +15,9 @@ from emtnas_hpc.errors import OwnedError, shown
 
 
 def write_file(path: Path, text: str, token: str) -> None:
-    """Replaces a file atomically and durably.
+    """Replaces a file atomically and durably: readers see the old text or the new one.
 
-    Args:
-        path: the file; readers see the old text or the new one, never a part.
-        text: its whole content.
-        token: of the writing process; the temporary file beside `path` carries it.
+    The temporary file beside it carries the token of the writing process.
 
     Raises:
         StorageError: the disk refused; the old file is intact.
@@ -55,7 +52,7 @@ def make_directory(path: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Waits until the content of a file, whoever wrote it, is on the disk."""
+    """Waits until the content of a file that is there is on the disk."""
     _sync(path, os.O_RDONLY)
 
 
@@ -93,12 +90,12 @@ def exclusive(
 
     Args:
         path: the lock's file; it and its directory are created where missing, and stay.
-        waiting: called once if somebody else is inside.
+        waiting: is called once if another process is inside.
         patience_s: seconds to wait at most.
         clock: seconds.
 
     Yields:
-        Whether we are surely alone: False where the file system has no locks.
+        Whether no other process can be inside: False where the file system has no locks.
 
     Raises:
         OwnedError: patience ran out.
@@ -123,21 +120,17 @@ def hold(
     waiting: Callable[[], None],
     is_over: Callable[[], bool] = lambda: False,
 ) -> bool | None:
-    """Locks an open file until it is closed.
-
-    Args:
-        descriptor: of the file.
-        waiting: called once if somebody else has it.
-        is_over: asked whether to wait no longer.
+    """Locks an open file until it is closed; calls `waiting` once if another process holds it.
 
     Returns:
-        True; False where the file system has no locks; None where the waiting was over.
+        True; False where the file system has no locks; None where `is_over` ended the waiting.
     """
     told = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            # Any other refusal means that the file system has no locks.
             if error.errno not in _TAKEN:
                 return False
             if is_over():

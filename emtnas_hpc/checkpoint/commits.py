@@ -74,16 +74,16 @@ class RunStore:
             commit = self._examine(step)
             if isinstance(commit, Commit):
                 for bad, damage in damaged.items():
-                    on_damage(self._give_up(bad, damage, commit))
+                    on_damage(self._set_damaged_aside(bad, damage, commit))
                 return commit
             damaged[step] = commit
         if damaged:
-            raise DamagedError(self._all_damaged(damaged))
+            each = "; ".join(f"{step:06d}: {_listed(found)}" for step, found in damaged.items())
+            raise DamagedError(
+                f"every commit in {shown(self._paths.directory)} is damaged ({each}); "
+                "restore one from a backup, or move the directory away to begin anew"
+            )
         return None
-
-    def verify(self, commit: Commit) -> list[Damage]:
-        """Compares every file of a commit with its manifest; empty means good."""
-        return find_damage(commit.directory, commit.manifest, commit.manifest.files)
 
     def commit(
         self, step: int, write: Callable[[Path], None], summary: Summary | None = None
@@ -108,13 +108,14 @@ class RunStore:
             temporary.mkdir()
             write(temporary)
             manifest = self._seal(temporary, step, summary)
+            # Asked again: writing may have taken minutes.
             self._lease.check()
             self._publish(temporary, step, manifest)
         except BaseException as error:
             shutil.rmtree(temporary, ignore_errors=True)
             if not isinstance(error, OSError):
                 raise
-            # A new owner may have cleaned up under us: that is no fault of the disk.
+            # A new owner may have deleted the directory: that is no fault of the disk.
             self._lease.check()
             raise storage_error(target, error, intact=bool(self._paths.steps())) from error
         return Commit(step, target, manifest)
@@ -133,7 +134,7 @@ class RunStore:
         for step in ours[: -self._keep]:
             self._lease.check()
             outgoing = self._paths.outgoing(step, self._lease.token)
-            # Renamed first: no reader, and no resume after a kill, sees half a commit.
+            # Renamed first: no reader, and no resume after a kill, finds half a commit.
             with storage_errors(self._paths.commit(step), "delete"):
                 self._paths.commit(step).rename(outgoing)
             shutil.rmtree(outgoing, ignore_errors=True)
@@ -154,10 +155,10 @@ class RunStore:
                 f"{short(manifest.signature)}, expected {short(self._signature)}; choose another "
                 "--name"
             )
-        commit = Commit(step, directory, manifest)
-        return self.verify(commit) or commit
+        damage = find_damage(directory, manifest, manifest.files)
+        return damage or Commit(step, directory, manifest)
 
-    def _give_up(self, step: int, damage: list[Damage], instead: Commit) -> str:
+    def _set_damaged_aside(self, step: int, damage: list[Damage], instead: Commit) -> str:
         self._lease.check()
         with storage_errors(self._paths.commit(step), "set aside"):
             aside = self._set_aside(step, "damaged")
@@ -166,15 +167,8 @@ class RunStore:
             f"kept as {aside.name}, going on from {instead.directory.name}"
         )
 
-    def _all_damaged(self, damaged: dict[int, list[Damage]]) -> str:
-        each = "; ".join(f"{step:06d}: {_listed(damage)}" for step, damage in damaged.items())
-        return (
-            f"every commit in {shown(self._paths.directory)} is damaged ({each}); "
-            "restore one from a backup, or move the directory away to begin anew"
-        )
-
     def _seal(self, temporary: Path, step: int, summary: Summary | None) -> Manifest:
-        """Makes what was written durable and describes it in the manifest, which comes last."""
+        """Makes the files of a commit durable, and writes the manifest last."""
         files = {}
         for folder, _, names in os.walk(temporary, topdown=False):
             for path in (Path(folder, name) for name in sorted(names)):
@@ -218,21 +212,19 @@ def _listed(damage: list[Damage]) -> str:
     return ", ".join(str(each) for each in damage)
 
 
-# Commits for those who own nothing: report, status, inspect. They rename and delete nothing.
-#
-# The owner may delete any commit at any moment, so a reader that loses one takes the next newest.
-
+# Reading without the lease: report, status, inspect. They rename and delete nothing. The owner may
+# delete any commit at any moment, so a reader that loses one takes the next newest.
 
 T = TypeVar("T")
 
-#: What is wrong with one file of a commit.
+#: Finds the damage of one file of a commit.
 FindDamage = Callable[[Path, Manifest, str], list[Damage]]
 
 
 def read_newest(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T | None:
-    """Reads ONE file from the newest commit that still has it good; None if none has.
+    """Reads one file from the newest commit that has it good; None if none has.
 
-    What became of the commit's other files does not matter.
+    The other files of the commit may be damaged.
 
     Args:
         stage: where the commits are.
@@ -254,10 +246,10 @@ def read_newest(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T | 
 
 
 def read_committed(stage: StagePaths, file: str, read: Callable[[Path], T]) -> T | None:
-    """The same, but None means only that nothing has been committed yet.
+    """As `read_newest`, but None means that nothing has been committed yet.
 
     Raises:
-        DamagedError: there are commits, and none has the file good; it tells of the newest.
+        DamagedError: there are commits, and none has the file good.
         StorageError: as of `read_newest`.
     """
     return _or_damaged(stage, file, lambda: read_newest(stage, file, read))
@@ -277,21 +269,15 @@ def _or_damaged(stage: StagePaths, file: str, find: Callable[[], T | None]) -> T
     if found is not None or not (steps := stage.steps()):
         return found
     newest = stage.commit(steps[-1])
-    if not (why := _why_not(newest, file)):
-        # The first one came while we looked.
+    manifest = read_manifest(newest)
+    damage = [manifest] if isinstance(manifest, Damage) else _find_damage(newest, manifest, file)
+    if not damage:
+        # The first commit was made meanwhile.
         return find()
     raise DamagedError(
-        f"no commit has a good {file}; the newest, {shown(newest)}: {why}; "
+        f"no commit has a good {file}; the newest, {shown(newest)}: {'; '.join(map(str, damage))}; "
         f"restore a commit from a backup, or move {shown(stage.directory)} away to begin anew"
     )
-
-
-def _why_not(directory: Path, file: str) -> str:
-    """What is wrong with a file of a commit; empty if nothing is."""
-    manifest = read_manifest(directory)
-    if isinstance(manifest, Damage):
-        return str(manifest)
-    return "; ".join(map(str, _find_damage(directory, manifest, file)))
 
 
 def _find_damage(directory: Path, manifest: Manifest, file: str) -> list[Damage]:
@@ -299,59 +285,48 @@ def _find_damage(directory: Path, manifest: Manifest, file: str) -> list[Damage]
 
 
 def _readable(stage: StagePaths, file: str, find: FindDamage) -> Iterator[Commit]:
-    """Newest first; when the owner has committed meanwhile, the new ones follow."""
+    """The commits with a good file, newest first; those that are made meanwhile follow."""
     seen: set[int] = set()
     while new := [step for step in stage.steps() if step not in seen]:
         seen.update(new)
         for step in reversed(new):
+            directory = stage.commit(step)
             try:
-                commit = _commit_with(stage.commit(step), step, file, find)
+                manifest = read_manifest(directory)
+                if isinstance(manifest, Damage) or find(directory, manifest, file):
+                    continue
             except StorageError as error:
                 _unless_gone(stage, step, error)
                 continue
-            if commit:
-                yield commit
+            yield Commit(step, directory, manifest)
 
 
 def _unless_gone(stage: StagePaths, step: int, error: StorageError) -> None:
-    """Lets an error pass if the owner has deleted the commit under its reader meanwhile."""
+    """Lets an error pass if the owner has deleted the commit meanwhile."""
     if step in stage.steps():
         raise error
-
-
-def _commit_with(directory: Path, step: int, file: str, find: FindDamage) -> Commit | None:
-    manifest = read_manifest(directory)
-    if isinstance(manifest, Damage) or find(directory, manifest, file):
-        return None
-    return Commit(step, directory, manifest)
 
 
 def remove_stale(paths: RunPaths, lease: Lease, superseded: Collection[str]) -> None:
     """Deletes the temporary files and directories of superseded attempts, and of no others.
 
-    What cannot be deleted is left for the next owner.
+    Files that cannot be deleted are left for the next owner.
 
-    Args:
-        paths: of the run.
-        lease: of the new owner.
-        superseded: tokens of the attempts that it has superseded, read while it owned the run.
+    `superseded` are the tokens of those attempts, read while the new owner owned the run.
 
     Raises:
         SupersededError: the run is not ours any more.
     """
     for directory in (paths.directory, *(stage.directory for stage in paths.stages())):
         for token, path in find_temporaries(directory):
-            if token in superseded:
-                lease.check()
-                _delete(path, lease.token)
-
-
-def _delete(path: Path, token: str) -> None:
-    # Renamed first: its process, if it lives after all, then cannot publish a half-deleted commit.
-    doomed = path.with_name(f".old-{path.name.lstrip('.')}-{token}")
-    with suppress(OSError):
-        path.rename(doomed)
-        if doomed.is_dir():
-            shutil.rmtree(doomed, ignore_errors=True)
-        else:
-            doomed.unlink()
+            if token not in superseded:
+                continue
+            lease.check()
+            # Renamed first: if its process lives after all, it cannot publish half a commit.
+            doomed = path.with_name(f".old-{path.name.lstrip('.')}-{lease.token}")
+            with suppress(OSError):
+                path.rename(doomed)
+                if doomed.is_dir():
+                    shutil.rmtree(doomed, ignore_errors=True)
+                else:
+                    doomed.unlink()

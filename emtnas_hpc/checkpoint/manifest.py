@@ -1,4 +1,4 @@
-"""manifest.json: what a commit is, and what its files must be.
+"""manifest.json: what a commit is, and the sizes and digests of its files.
 
 It is written last, so a directory with a manifest is a whole commit; it carries a digest of itself,
 so a flipped bit in it is damage and never another signature.
@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from emtnas_hpc.checkpoint.os_errors import is_there, read_if_there, storage_errors
 from emtnas_hpc.errors import InputError, shown
@@ -46,11 +45,11 @@ class Damage:
 
 @dataclass(frozen=True)
 class TaskSummary:
-    """What a stage has come to on one data set.
+    """The state of a stage on one data set.
 
     Attributes:
         accuracy: in [0, 1]: the best true fitness so far, or the test accuracy of a retraining that
-            has ended; None where there is none, or where it means nothing as the loss diverged.
+            has ended; None where there is none, or where the loss diverged.
         diverged: where the training loss was first no finite number, such as `generation 3`; empty
             if nowhere.
     """
@@ -91,10 +90,10 @@ class Manifest:
 
     Attributes:
         stage: name of the stage.
-        step: the state is the one after this step.
+        step: number of steps that the state has behind it.
         signature: of the settings and data that the stage's result depends on.
         files: by path relative to the commit.
-        summary: of the state; None in a commit from before there were any.
+        summary: None in a commit of a version that wrote none.
     """
 
     stage: str
@@ -140,13 +139,11 @@ def read_manifest(directory: Path) -> Manifest | Damage:
             "use the version of emtnas-hpc that made it"
         )
     files = {name: FileRecord(**record) for name, record in body["files"].items()}
-    summary = _summary(body["summary"]) if "summary" in body else None
-    return Manifest(body["stage"], body["step"], body["signature"], files, summary)
-
-
-def _summary(values: dict[str, Any]) -> Summary:
-    tasks = {name: TaskSummary(**task) for name, task in values["tasks"].items()}
-    return Summary(**{**values, "tasks": tasks})
+    summary = None
+    if values := body.get("summary"):
+        tasks = {name: TaskSummary(**task) for name, task in values["tasks"].items()}
+        summary = Summary(**{**values, "tasks": tasks})
+    return Manifest(body["stage"], body["step"], body["signature"], files, summary=summary)
 
 
 def find_all_damage(directory: Path) -> list[Damage]:
@@ -193,21 +190,21 @@ def find_missing(directory: Path, manifest: Manifest, file: str) -> list[Damage]
         return [Damage(file, "to be in the manifest", "no entry")]
     found = "no file"
     if is_there(directory / file):
-        # Opened, so that a file that may not be read is told now and not by a job.
+        # Opened, so that a file that may not be read is refused now and not in a job.
         with storage_errors(directory / file, "read"), (directory / file).open("rb") as opened:
             found = f"{os.fstat(opened.fileno()).st_size} bytes"
     return [] if found == f"{expected.size} bytes" else [Damage(file, str(expected), found)]
 
 
 def record_of(path: Path) -> FileRecord:
-    """Measures a file."""
+    """The size and digest of a file."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return FileRecord(file.tell(), digest)
 
 
 def short(digest: str) -> str:
-    """A digest in a message: as many digits as tell two apart."""
+    """A digest for a message: enough digits to tell two apart."""
     return digest[:_SHOWN_DIGITS]
 
 

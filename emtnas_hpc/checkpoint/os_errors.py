@@ -1,20 +1,23 @@
-"""Sentences for an operating system that refuses, and readers that take no refusal for an answer.
+"""Refusals of the operating system as errors of ours, and readers that tell them from absence.
 
-What may not be read is neither missing nor damaged: whoever looks for a file or a folder of a run
-asks here, and gets an error where there is one that cannot be looked at.
+A file or folder that may not be read is neither missing nor damaged: code that looks for one asks
+here, and gets an error.
 """
 
 import errno
 import os
 import pwd
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from emtnas_hpc.errors import DataError, StorageError, shown
 
-#: What to do about the refusals that say what is wrong.
+T = TypeVar("T")
+
+#: What to do about a refusal, by its number.
 _ADVICE = {
     errno.ENOSPC: "the disk is full: make room and start again",
     errno.EDQUOT: "the quota is used up: make room and start again",
@@ -37,18 +40,13 @@ def storage_error(
     *,
     intact: bool = False,
 ) -> StorageError:
-    """The refusal of an operating system as our error.
+    """A refusal of the operating system as our error.
 
-    Args:
-        path: what was written or read.
-        error: what the system said.
-        verb: what was done with it.
-        advice: what to do about it; by default, that which fits a run directory.
-        intact: whether there are earlier commits, which a refused one leaves as they are.
+    `intact`: there are earlier commits, which a refused one leaves as they are.
     """
     if error.errno in _FORBIDDEN:
-        advice = _whose(path)
-    elif error.errno == errno.ENOENT and (link := lost_link(path)) is not None:
+        advice = _owner_advice(path)
+    elif error.errno == errno.ENOENT and (link := _lost_link(path)) is not None:
         advice = f"{shown(link)} is a link to {shown(link.readlink())}, which is not there"
     elif advice is None:
         advice = _ADVICE.get(error.errno or 0, "check the disk and start again")
@@ -88,13 +86,7 @@ def read_if_there(path: Path) -> bytes | None:
     Raises:
         StorageError: it cannot be read, or is a link that leads nowhere.
     """
-    with storage_errors(path, "read"):
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            if lost_link(path) is not None:
-                raise
-            return None
+    return _unless_missing(path, path.read_bytes)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -103,72 +95,53 @@ def names_in(folder: Path) -> list[str]:
     Raises:
         StorageError: it cannot be listed, or is a file, or a link that leads nowhere.
     """
-    with storage_errors(folder, "read"):
-        try:
-            # To build a Path for every name takes longer than the listing itself.
-            return os.listdir(folder)  # noqa: PTH208
-        except FileNotFoundError:
-            if lost_link(folder) is not None:
-                raise
-            return []
-
-
-def enter(folder: Path) -> None:
-    """Refuses a folder that may be listed, but not entered.
-
-    Raises:
-        StorageError: naming it.
-    """
-    with storage_errors(folder, "read"):
-        os.stat(os.path.join(folder, "."))  # noqa: PTH116, PTH118 - a Path drops the dot
+    # To build a Path for every name takes longer than the listing itself.
+    return _unless_missing(folder, lambda: os.listdir(folder)) or []  # noqa: PTH208
 
 
 def is_there(path: Path) -> bool:
     """Whether there is a file or folder; of a link, what it leads to.
 
     Raises:
-        StorageError: nobody can tell, or it is a link that leads nowhere.
+        StorageError: that cannot be told, or it is a link that leads nowhere.
     """
-    return _mode(path) is not None
+    return _unless_missing(path, path.stat) is not None
 
 
 def is_folder(path: Path) -> bool:
     """Whether there is a folder; errors as of `is_there`."""
-    mode = _mode(path)
-    return mode is not None and stat.S_ISDIR(mode)
+    found = _unless_missing(path, path.stat)
+    return found is not None and stat.S_ISDIR(found.st_mode)
 
 
-def lost_link(path: Path) -> Path | None:
-    """The link that leads nowhere, for which there is nothing at a path; None if there is none."""
-    # The last of the parents is the root or the current directory.
-    nearest = next(each for each in (path, *path.parents) if os.path.lexists(each))
-    return None if nearest.exists() else nearest
-
-
-def _mode(path: Path) -> int | None:
+def _unless_missing(path: Path, read: Callable[[], T]) -> T | None:
     with storage_errors(path, "read"):
         try:
-            return path.stat().st_mode
+            return read()
         except FileNotFoundError:
-            if lost_link(path) is not None:
+            if _lost_link(path) is not None:
                 raise
             return None
 
 
-def _whose(path: Path) -> str:
-    """To whom it belongs, or else the innermost folder on the way that can be seen."""
+def _lost_link(path: Path) -> Path | None:
+    """The link on the way to a path that leads nowhere; None if there is none."""
+    # The last of the parents is the root or the current directory, which exist.
+    nearest = next(each for each in (path, *path.parents) if os.path.lexists(each))
+    return None if nearest.exists() else nearest
+
+
+def _owner_advice(path: Path) -> str:
+    """The user to ask: the owner of the path, or of the innermost folder that can be seen."""
     for each in (path, *path.parents):
         try:
             owner = each.stat().st_uid
         except OSError:
             continue
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"user {owner}"
         what = "it" if each == path else shown(each)
-        return f"{what} belongs to {_user_name(owner)}, who can permit it"
+        return f"{what} belongs to {name}, who can permit it"
     return "ask whom it belongs to"
-
-
-def _user_name(number: int) -> str:
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return f"user {number}"

@@ -1,4 +1,4 @@
-"""Taking a run directory, and noticing that somebody else has taken it."""
+"""The lease of a run directory: one process takes it, and notices when another takes it over."""
 
 import json
 import logging
@@ -23,25 +23,23 @@ log = logging.getLogger(__name__)
 _PROC = Path("/proc")
 _MACHINE_ID = Path("/etc/machine-id")
 
-#: The start time of a process that lives but hides when it began (no /proc, or hidepid).
+#: The start time of a living process for which it cannot be read (no /proc, or hidepid).
 UNKNOWN_START = 0
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A process that takes, or took, a run directory.
+    """The record of a process that takes, or took, a run directory.
 
     Attributes:
         token: random, unique to this start of the program.
-        host: name of the machine.
-        boot_id: changes whenever that machine boots.
+        boot_id: changes whenever the machine boots.
         pid_namespace: pids are comparable within one only.
-        pid: number of the process.
-        started: clock ticks after boot at which it began, `UNKNOWN_START` where it is hidden.
+        started: clock ticks after boot, or `UNKNOWN_START`.
         since: local time of the takeover, to show; ages are never computed from it.
-        job_id: the SLURM job it ran in, or None.
+        job_id: of its SLURM job, or None.
         restart_count: how often SLURM had requeued that job.
-        machine_id: unlike its name, no other machine has it; empty where there is none.
+        machine_id: unlike the host's name unique; empty where there is none.
     """
 
     token: str
@@ -82,10 +80,10 @@ def this_process(*, job_id: str | None = None, restart_count: int = 0) -> Owner:
 
 
 def read_owner(path: Path) -> Owner | None:
-    """Reads an owner record; None where nobody owns the run.
+    """Reads an owner record; None where no process owns the run.
 
     Raises:
-        OwnedError: there is a record but it cannot be understood.
+        OwnedError: it cannot be understood.
         StorageError: the file system refused.
     """
     text = read_if_there(path)
@@ -93,8 +91,9 @@ def read_owner(path: Path) -> Owner | None:
         return None
     try:
         table = json.loads(text)
-        # A later version may know more of a process.
-        return Owner(**{name: table[name] for name in _FIELDS if name in table})
+        # A later version may record more of a process.
+        known = (field.name for field in fields(Owner))
+        return Owner(**{name: table[name] for name in known if name in table})
     except (ValueError, TypeError) as error:
         raise OwnedError(
             f"{shown(path)} is not an owner record; if no process uses the run, "
@@ -105,7 +104,7 @@ def read_owner(path: Path) -> Owner | None:
 def process_start(pid: int) -> int | None:
     """When a process of this machine began, in clock ticks after boot; None if there is none.
 
-    A stopped process lives; a zombie, which can write nothing any more, does not.
+    A stopped process is alive; a zombie, which cannot write any more, is not.
     """
     try:
         stat = (_PROC / str(pid) / "stat").read_text()
@@ -122,7 +121,7 @@ def _answers(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # somebody else's, but alive
+        pass  # another user's, but alive
     return True
 
 
@@ -140,15 +139,12 @@ def _pid_namespace() -> str:
         return ""
 
 
-_FIELDS = tuple(field.name for field in fields(Owner))
-
-
-#: Answers for a job id: True = the queue knows it no longer, False = it does, None = cannot say.
+#: Answers for a job id: True = it has left the queue, False = it has not, None = cannot say.
 JobIsGone = Callable[[str], bool | None]
 
 
 class Verdict(Enum):
-    """What a starting process is to do about the owner that it finds."""
+    """The answer of `judge_takeover` to a starting process that finds an owner."""
 
     TAKE = "take the run over"
     WATCH = "watch whether the owner shows a sign of life"
@@ -157,11 +153,11 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class OwnerFacts:
-    """What can be observed about an owner at one moment.
+    """The observable facts about an owner at one moment.
 
     Attributes:
         process_start: of the process that has the owner's pid on THIS machine, None if none has.
-        job_is_gone: what the queue says of the owner's job, None where it cannot be asked.
+        job_is_gone: whether its job has left the queue, None where that cannot be asked.
     """
 
     process_start: int | None = None
@@ -177,11 +173,11 @@ def observe_owner(owner: Owner, job_is_gone: JobIsGone | None = None) -> OwnerFa
 def judge_takeover(owner: Owner, me: Owner, facts: OwnerFacts) -> Verdict:
     """Decides from the two records and the facts, by the first rule that applies.
 
-    1. The same job, requeued: the later incarnation has it.
-    2. The queue knows the old job no longer: dead.
+    1. The same job, requeued: the later start of it owns the run.
+    2. The old job has left the queue: dead.
     3. The same machine, rebooted since: dead. Names are not enough: many a machine is `localhost`.
     4. The same machine and boot, pids comparable: alive if a process has that pid and start time.
-    5. The queue still knows the old job, be it suspended: alive.
+    5. The old job is in the queue, be it suspended: alive.
     6. Otherwise only its heartbeat can tell.
     """
     if owner.job_id and owner.job_id == me.job_id and owner.restart_count != me.restart_count:
@@ -208,7 +204,7 @@ class Lease:
     """The right of one process to write to a run directory, as long as its record stands.
 
     Attributes:
-        superseded: the owner that it was taken from, None if there was none.
+        superseded: the owner before, None if there was none.
     """
 
     paths: RunPaths
@@ -217,7 +213,7 @@ class Lease:
 
     @property
     def token(self) -> str:
-        """The token of this process."""
+        """Of this process."""
         return self.me.token
 
     def check(self) -> None:
@@ -226,24 +222,24 @@ class Lease:
         Raises:
             SupersededError: the record is not ours any more; leave without writing.
         """
-        standing = _understood(self.paths.owner)
+        standing = _read_or_none(self.paths.owner)
         if standing is None or standing.token != self.token:
             raise SupersededError(
                 f"{shown(self.paths.directory)} was taken over by "
-                f"{standing or 'somebody who left no record'}; leaving without writing"
+                f"{standing or 'a process that left no record'}; leaving without writing"
             )
 
     def release(self) -> None:
         """Removes the record if it is still ours.
 
-        A disk that refuses is no reason to fail: the record of a dead process stops nobody.
+        A refusal of the disk is no error here: the record of a dead process stops no other.
         """
         with suppress(EmtnasError, OSError):
             self.check()
-            # Somebody may take the run right now: what was moved tells whose record it was.
+            # Another process may take the run right now: the moved record tells whose it was.
             aside = self.paths.outgoing_owner(self.token)
             self.paths.owner.rename(aside)
-            moved = _understood(aside)
+            moved = _read_or_none(aside)
             if moved and moved.token == self.token:
                 aside.unlink()
             else:
@@ -267,7 +263,7 @@ def acquire(
     Args:
         paths: of the run.
         me: the record to leave.
-        take_over: take the run from its owner, whether it lives or not.
+        take_over: take the run from its owner, alive or not.
         job_is_gone: asks the queue about the owner's job.
         clock: seconds, to watch by.
         sleep: waits for seconds.
@@ -278,22 +274,26 @@ def acquire(
         StorageError: the disk refused.
     """
     make_directory(paths.directory)
+    # A record that cannot be understood is refused, unless the run is taken in any case.
+    read = _read_or_none if take_over else read_owner
     while True:
-        owner = _standing(paths, take_over)
+        owner = read(paths.owner)
         if owner is not None and not take_over:
             verdict = judge_takeover(owner, me, observe_owner(owner, job_is_gone))
             if verdict is Verdict.WATCH:
                 verdict = _watch(paths, owner, clock, sleep)
             if verdict is Verdict.REFUSE:
-                raise _owned(paths, owner)
+                raise OwnedError(
+                    f"{shown(paths.directory)} is owned by {owner}; "
+                    "wait for it, stop it, or, if it is dead, pass --take-over to `run` or "
+                    "`retrain`"
+                )
         # The judgement may have taken minutes: it holds only for the record it was made about.
-        if _standing(paths, take_over) == owner:
-            return _stake(Lease(paths, me, owner))
-
-
-def _stake(lease: Lease) -> Lease:
+        if read(paths.owner) == owner:
+            break
+    lease = Lease(paths, me, owner)
     try:
-        write_file(lease.paths.owner, lease.me.to_text(), lease.token)
+        write_file(paths.owner, me.to_text(), me.token)
         lease.check()
     except EmtnasError:
         lease.release()
@@ -301,22 +301,11 @@ def _stake(lease: Lease) -> Lease:
     return lease
 
 
-def _understood(record: Path) -> Owner | None:
+def _read_or_none(record: Path) -> Owner | None:
     try:
         return read_owner(record)
     except OwnedError:
         return None
-
-
-def _standing(paths: RunPaths, take_over: bool) -> Owner | None:
-    return _understood(paths.owner) if take_over else read_owner(paths.owner)
-
-
-def _owned(paths: RunPaths, owner: Owner) -> OwnedError:
-    return OwnedError(
-        f"{shown(paths.directory)} is owned by {owner}; "
-        "wait for it, stop it, or, if it is dead, pass --take-over to `run` or `retrain`"
-    )
 
 
 def _watch(
@@ -339,9 +328,10 @@ def _watch(
 
 
 def _heartbeat(paths: RunPaths, owner: Owner) -> tuple[int, int] | None:
-    """(mtime, size) of the owner's attempt, from an open file: NFS looks at the server for that."""
+    """(mtime, size) of the owner's attempt."""
     for attempt in paths.find_attempts():
         if attempt.token == owner.token:
+            # From an open file: NFS asks the server then, and not its cache.
             with suppress(FileNotFoundError), attempt.path.open("rb") as file:
                 stat = os.fstat(file.fileno())
                 return stat.st_mtime_ns, stat.st_size

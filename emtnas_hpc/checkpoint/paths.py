@@ -1,21 +1,21 @@
-"""Where everything of a run lies. No other module builds a path of a run directory.
+"""The paths of a run directory. No other module builds one.
 
     <run>/experiment.toml                resolved settings and the signature of every stage
     <run>/owner                          the process that may write
     <run>/attempts/0007-<token>.jsonl    one file a start
-    <run>/cancelled, <run>/failed        marks, with the reason
+    <run>/cancelled, <run>/failed        flag files, with the reason
     <run>/retraining/<what>/retraining.toml    what the retraining depends on, and its signature
     <run>/<stage>/000042/                a commit: the state after step 42
     <run>/<stage>/000042.damaged-1/      a commit that failed verification, set aside
     <run>/<stage>/000042.stranger-1/     a commit of a superseded process, set aside
     <run>/<stage>/.tmp-000042-<token>/   a commit that is being written
     <run>/<stage>/.old-000040-<token>/   a commit that is being deleted
-    <run>/../jobs/lock                   held while somebody submits or cancels
-    <run>/../jobs/seed-0/request.toml    what the jobs of this run are told besides its directory
+    <run>/../jobs/lock                   held while a process submits or cancels
+    <run>/../jobs/seed-0/request.toml    the specification of this run's jobs
     <run>/../jobs/seed-0/<id>.json       one file a job, older than the job itself
     <run>/../jobs/seed-0/<job>/          a job's log and submitit's files
 
-What was set aside is never read again and never deleted: it is the user's to look at.
+A commit that was set aside is never read again and never deleted: the user may look at it.
 """
 
 import os
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from emtnas_hpc.checkpoint.os_errors import enter, is_folder, names_in
+from emtnas_hpc.checkpoint.os_errors import is_folder, names_in, storage_errors
 from emtnas_hpc.errors import StorageError
 
 AsideReason = Literal["damaged", "stranger"]
@@ -51,7 +51,7 @@ class StagePaths:
 
     @property
     def name(self) -> str:
-        """What attempts, and all who speak of it, call the stage."""
+        """Of the stage, as attempts and manifests have it."""
         name = self.directory.name
         return name if name == SEARCH else retraining_stage(name)
 
@@ -62,7 +62,7 @@ class StagePaths:
 
     @property
     def identity(self) -> Path:
-        """What a retraining is for; a search says that in the run's own settings."""
+        """The identity of a retraining; that of a search is in experiment.toml."""
         return self.directory / "retraining.toml"
 
     def commit(self, step: int) -> Path:
@@ -95,7 +95,7 @@ class StagePaths:
 
 @dataclass(frozen=True)
 class JobsPaths:
-    """What SLURM is told of one run; it lies beside the run, so that jobs outlive its deletion."""
+    """The records of one run's jobs; they lie beside the run, and outlive its deletion."""
 
     directory: Path
 
@@ -106,12 +106,12 @@ class JobsPaths:
 
     @property
     def request(self) -> Path:
-        """What every job of the run is told besides its directory."""
+        """The specification of all jobs of the run."""
         return self.directory / "request.toml"
 
-    def record(self, intent: str) -> Path:
+    def record(self, record_id: str) -> Path:
         """The file of one job."""
-        return self.directory / f"{intent}.json"
+        return self.directory / f"{record_id}.json"
 
     def records(self) -> list[Path]:
         """The files of all jobs, in no order."""
@@ -125,7 +125,7 @@ class JobsPaths:
 
 @dataclass(frozen=True)
 class AttemptPath:
-    """An attempt as its file's name tells it."""
+    """The file of an attempt, with the parts of its name."""
 
     number: int
     token: str
@@ -139,13 +139,15 @@ class RunPaths:
     directory: Path
 
     def refuse_shut(self) -> None:
-        """Refuses a directory that cannot be looked into; one that is missing may still be made.
+        """Refuses a directory that cannot be listed or entered; it may be missing.
 
         Raises:
             StorageError: naming the reason.
         """
         if names_in(self.directory):
-            enter(self.directory)
+            with storage_errors(self.directory, "read"):
+                # A Path drops the dot, without which a folder can be looked at but not entered.
+                os.stat(os.path.join(self.directory, "."))  # noqa: PTH116, PTH118
 
     @property
     def seed(self) -> str:
@@ -168,12 +170,12 @@ class RunPaths:
 
     @property
     def cancelled(self) -> Path:
-        """The mark of a run that the user called off."""
+        """The flag file of a run that the user cancelled."""
         return self.directory / "cancelled"
 
     @property
     def failed(self) -> Path:
-        """The mark of a run that will not succeed by itself."""
+        """The flag file of a run that was given up."""
         return self.directory / "failed"
 
     @property
@@ -195,7 +197,7 @@ class RunPaths:
 
     @property
     def jobs(self) -> "JobsPaths":
-        """What SLURM is told of this run."""
+        """The records of this run's jobs."""
         return JobsPaths(self.directory.parent / "jobs" / self.directory.name)
 
     def stage(self, name: str) -> StagePaths:
@@ -231,7 +233,7 @@ def seed_run(runs: Path, name: str, seed: int) -> RunPaths:
 def runs_of(experiment: Path) -> list[RunPaths]:
     """The run directories in an experiment's folder, by name.
 
-    A folder that cannot be listed counts as a run: whoever reads that one says why it cannot.
+    A folder that cannot be listed counts as a run: reading it says why it cannot.
     """
     try:
         names = sorted(names_in(experiment))
@@ -243,19 +245,19 @@ def runs_of(experiment: Path) -> list[RunPaths]:
 
 
 def runs_below(runs: Path, seed: int | None = None) -> list[RunPaths]:
-    """Those of all experiments in a directory of runs, or of one seed of each."""
+    """The run directories of all experiments, or of one seed of each."""
     found = [run for name in sorted(names_in(runs)) for run in runs_of(runs / name)]
     return [run for run in found if seed is None or run.directory.name == f"{_SEED}{seed}"]
 
 
 def launched_runs(experiment: Path) -> list[RunPaths]:
-    """The runs of an experiment that SLURM was told of, be they deleted or not."""
+    """The runs of an experiment that were launched, also those that were deleted since."""
     names = sorted(names_in(jobs_lock(experiment).parent))
     return [RunPaths(experiment / name) for name in names if name.startswith(_SEED)]
 
 
 def jobs_lock(experiment: Path) -> Path:
-    """Held while somebody submits or cancels jobs of an experiment."""
+    """Held while a process submits or cancels jobs of an experiment."""
     return experiment / "jobs" / "lock"
 
 
@@ -265,7 +267,7 @@ def temporary_name(path: Path, token: str) -> Path:
 
 
 def find_temporaries(directory: Path) -> Iterator[tuple[str, Path]]:
-    """Every (token, path) in the directory that is being written or deleted, or once was."""
+    """The (token, path) of everything in a directory whose writing or deletion has not ended."""
     for name in names_in(directory):
         if match := _TEMPORARY.fullmatch(name):
             yield match[1], directory / name

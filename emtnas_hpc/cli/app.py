@@ -121,7 +121,7 @@ def run_command_line(arguments: list[str]) -> int:
         StartOverError: the same command is to be run by a new process.
     """
     debug = "--debug" in arguments
-    # Wherever it stands: whoever adds it to a command that failed adds it at the end.
+    # Wherever it stands: it is added to a command that failed, mostly at its end.
     command = [argument for argument in arguments if argument != "--debug"] or ["--help"]
     arguments = [*["--debug"] * debug, *command]
     try:

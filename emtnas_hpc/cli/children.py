@@ -113,7 +113,7 @@ def run_or_say(carry_on: Callable[[], int], say: Callable[[str], None], *, debug
         The exit code.
 
     Raises:
-        StartOverError: this process can carry on no run any more.
+        StartOverError: this process can continue no run any more.
     """
     try:
         return carry_on()

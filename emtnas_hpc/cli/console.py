@@ -43,7 +43,7 @@ _SPELLED = str.maketrans({"±": "~", "†": "+", "…": ".", "─": "-"})
 
 
 class ReaderLeft(Exception):
-    """Whoever read stdout has seen enough: `report | head`."""
+    """The reader of stdout has left: `report | head`."""
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def delivered() -> Iterator[None]:
     """What the block prints has been handed over when it ends.
 
     Raises:
-        ReaderLeft: nobody reads it.
+        ReaderLeft: its reader has left.
         EmtnasError: it has no place to go.
     """
     if sys.stdout is None:
@@ -128,7 +128,7 @@ FAILED = EmtnasError.exit_code
 STOPPED = 4
 DIFFERENCE = 5
 INTERRUPTED = 130
-#: What a shell makes of SIGPIPE. Not 0: `verify | head` has told nobody that two runs are equal.
+#: What a shell makes of SIGPIPE. Not 0: `verify | head` has not told that two runs are equal.
 UNHEARD = 141
 
 #: For the help page.
@@ -147,7 +147,7 @@ MEANINGS = {
 def combine(codes: Sequence[int]) -> int:
     """Of several seeds: the code of the first that failed, else that of stopped ones, else 0.
 
-    Bad input changes no run, so it is not the code where another one was carried on.
+    Bad input changes no run, so another run that went on decides the code.
     """
     failures = [code for code in codes if code not in (DONE, STOPPED)]
     if not failures:

@@ -22,7 +22,7 @@ class TaskProgress(TypedDict):
 
 @dataclass(frozen=True, order=True)
 class Who:
-    """One seed among all that are carried on.
+    """One seed among all that this command continues.
 
     Attributes:
         seed: which.
@@ -65,7 +65,7 @@ class Event:
 
     @property
     def who(self) -> Who:
-        """The seed among all that are carried on."""
+        """The seed among all that this command continues."""
         return Who(self.seed, self.experiment)
 
     def to_json(self) -> str:

@@ -25,7 +25,7 @@ from emtnas_hpc.export.spec import (
 )
 from emtnas_hpc.report.load import newest_history
 from emtnas_hpc.search.history import History
-from emtnas_hpc.search.run_dir import read_stored
+from emtnas_hpc.settings.names import read_stored
 from emtnas_hpc.space.architecture import NetworkShape, parse_genotype
 
 

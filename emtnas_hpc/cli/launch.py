@@ -30,7 +30,7 @@ from emtnas_hpc.cli.seeds import PlacedSeed, Placement, load_named
 from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.errors import EmtnasError, shown
 from emtnas_hpc.search.environment import check_device_name
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
 from emtnas_hpc.slurm.fit import resolve
 from emtnas_hpc.slurm.jobs import JobSpec
@@ -80,7 +80,9 @@ def launch(
             wanted = [
                 PlacedSeed(
                     named,
-                    RunSpec(named.experiment, seed, seed_run(runs, folder, seed), data, device),
+                    RunSpec(
+                        named.experiment, seed, seed_run(runs, folder, seed), data, device=device
+                    ),
                     Who(seed, folder),
                 )
                 for seed in numbers

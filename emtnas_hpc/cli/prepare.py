@@ -10,7 +10,7 @@ from emtnas_hpc.cli.options import (
     JsonOption,
     SetOption,
 )
-from emtnas_hpc.cli.runs import load_named
+from emtnas_hpc.cli.seeds import load_named
 from emtnas_hpc.data.prepare import prepare as prepare_task
 from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
 

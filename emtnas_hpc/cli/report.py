@@ -17,7 +17,6 @@ from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption, typed_p
 from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.report.experiments import experiments_of
 from emtnas_hpc.report.load import Run, read_runs
-from emtnas_hpc.report.paper import NUMBERS
 from emtnas_hpc.report.render import (
     as_csv,
     as_json,
@@ -36,6 +35,7 @@ from emtnas_hpc.report.searches import (
     search_table,
     search_values,
 )
+from emtnas_hpc.report.specs import NUMBERS
 from emtnas_hpc.report.table import Row, Table
 from emtnas_hpc.report.tables import build_tables
 
@@ -59,6 +59,8 @@ _SUFFIXES = {
     ReportFormat.JSON: "json",
 }
 _FILES = (*_SUFFIXES, ReportFormat.HTML)
+#: These say what every seed found, however far it is.
+_SEED_BY_SEED = (ReportFormat.CSV, ReportFormat.JSON)
 
 
 def report(
@@ -100,7 +102,9 @@ def report(
         raise InputError(
             f"--output takes files, --format screen is none; expected {_listed(_FILES)}"
         )
-    made = Report(find_runs(run, runs), table)
+    writes_all = output is not None and chosen is None
+    every_seed = writes_all or chosen in _SEED_BY_SEED
+    made = Report(find_runs(run, runs), table, every_seed=every_seed)
     if output is not None:
         for path in _written(made, chosen, output):
             print(path)
@@ -116,7 +120,8 @@ def print_report(directories: Sequence[Path], *, as_json: bool) -> None:
     Raises:
         EmtnasError: none of them has a readable commit.
     """
-    _print(Report(directories), ReportFormat.JSON if as_json else ReportFormat.SCREEN)
+    chosen = ReportFormat.JSON if as_json else ReportFormat.SCREEN
+    _print(Report(directories, every_seed=as_json), chosen)
 
 
 class Report:
@@ -128,8 +133,10 @@ class Report:
         experiments: whose searches are told of; none where certain tables are asked for.
     """
 
-    def __init__(self, directories: Sequence[Path], numbers: Sequence[int] = ()) -> None:
-        self.found = read_runs(directories)
+    def __init__(
+        self, directories: Sequence[Path], numbers: Sequence[int] = (), *, every_seed: bool
+    ) -> None:
+        self.found = read_runs(directories, every_seed=every_seed)
         for problem in self.found.problems:
             print(f"skipped {problem}", file=sys.stderr)
         if not self.found.runs:
@@ -165,7 +172,7 @@ class Report:
         return {
             "tables": list(map(table_values, self.tables)),
             "experiments": list(map(search_values, experiments_of(runs))),
-            "seeds": [asdict(run.search) for run in runs if run.search is not None],
+            "seeds": [run.search.values() for run in runs if run.search is not None],
             "retrainings": [values for run in runs for values in _retraining_values(run)],
             "problems": self.found.problems,
         }

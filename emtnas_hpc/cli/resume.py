@@ -25,10 +25,9 @@ from emtnas_hpc.cli.runs import find_runs
 from emtnas_hpc.cli.seeds import Named, PlacedSeed, Placement
 from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.errors import EmtnasError, InputError
-from emtnas_hpc.search.run_dir import read_stored
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.loading import Typed
-from emtnas_hpc.settings.names import StoredExperiment
+from emtnas_hpc.settings.names import StoredExperiment, read_stored
 from emtnas_hpc.slurm.fit import STANDING, JobOptions, resolve
 from emtnas_hpc.slurm.jobs import JobSpec, read_job_spec
 from emtnas_hpc.slurm.launch import read_seeds
@@ -121,7 +120,7 @@ def _plan(
     wanted = [
         PlacedSeed(
             named,
-            RunSpec(experiment, each.seed, run, spec.data_dir, spec.device),
+            RunSpec(experiment, each.seed, run, spec.data_dir, device=spec.device),
             Who(each.seed, experiment.name),
         )
         for run, each, _spec in group

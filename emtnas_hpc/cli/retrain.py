@@ -40,8 +40,7 @@ from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.environment import check_device_name
 from emtnas_hpc.search.history import History
-from emtnas_hpc.search.run_dir import read_stored
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import (
     prepare_hint_for_data_sets,
@@ -50,7 +49,7 @@ from emtnas_hpc.settings.hints import (
 )
 from emtnas_hpc.settings.loading import load_experiment, retraining_experiment
 from emtnas_hpc.settings.messages import read_text
-from emtnas_hpc.settings.names import StoredExperiment, rename
+from emtnas_hpc.settings.names import StoredExperiment, read_stored, rename
 from emtnas_hpc.space.architecture import (
     Architecture,
     decode,
@@ -176,7 +175,9 @@ class RetrainOptions:
 
     def spec(self, experiment: Experiment, seed: int, paths: RunPaths) -> RunSpec:
         """What is done in one run directory."""
-        return RunSpec(experiment, seed, paths, self.data, self.device, self.take_over)
+        return RunSpec(
+            experiment, seed, paths, self.data, device=self.device, take_over=self.take_over
+        )
 
     def work(self) -> list[Work | Refused]:
         """For every run directory, what is to be trained there.
@@ -242,7 +243,7 @@ def _of_run(
     ]
     own = experiment.data_sets
     hint = prepare_hint_for_retraining(
-        paths.experiment, own, wanted.tasks, options.overrides, options.data
+        paths.experiment, own, wanted.tasks, overrides=options.overrides, data=options.data
     )
     return options.spec(experiment, stored.seed, paths), specs, hint
 
@@ -300,7 +301,7 @@ def _specs(
     origin: Origin | None,
 ) -> Iterator[RetrainSpec]:
     for n_normal in _normal_cells(options, experiment):
-        yield RetrainSpec(experiment, seed, architecture, origin, task, n_normal)
+        yield RetrainSpec(experiment, seed, architecture, origin, task=task, n_normal=n_normal)
 
 
 def _normal_cells(options: RetrainOptions, experiment: Experiment) -> Sequence[int]:

@@ -41,7 +41,7 @@ from emtnas_hpc.runner.context import RunContext
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.environment import check_device_name
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
 from emtnas_hpc.slurm.jobs import read_flag
@@ -67,7 +67,7 @@ def run(
 
     Ctrl-C stops in good order; the same command goes on, with the images that the run began with.
     """
-    order = RunOrder(
+    options = RunOptions(
         experiment,
         tuple(set_),
         name,
@@ -79,11 +79,11 @@ def run(
         take_over,
         debug=bool(context.obj),
     )
-    return run_seeds(order, as_json=json_, as_events=events)
+    return run_seeds(options, as_json=json_, as_events=events)
 
 
 @dataclass(frozen=True)
-class RunOrder:
+class RunOptions:
     """The arguments of `run`, as the user gave them."""
 
     experiment: str
@@ -113,8 +113,8 @@ class RunOrder:
                     seed,
                     seed_run(self.runs, name, seed),
                     self.data,
-                    self.device,
-                    self.take_over,
+                    device=self.device,
+                    take_over=self.take_over,
                 ),
                 Who(seed, name if one_of_several else ""),
             )
@@ -132,15 +132,15 @@ class RunOrder:
 
 
 def place_all(
-    by_experiment: Sequence[Sequence[PlacedSeed]], order: RunOrder, listener: Listener
+    by_experiment: Sequence[Sequence[PlacedSeed]], options: RunOptions, listener: Listener
 ) -> list[PlacedSeed]:
     """The seeds of all experiments, no run directory twice."""
-    placement = Placement(order.experiment, order.runs, other_names=not order.name)
+    placement = Placement(options.experiment, options.runs, other_names=not options.name)
     placed = []
     for seeds in by_experiment:
         first = seeds[0].who
         tell = of_experiment(first.experiment, listener)
-        with log_to_listener(first.seed, tell), prepare_hints(order.prepare_hint):
+        with log_to_listener(first.seed, tell), prepare_hints(options.prepare_hint):
             ready = placement.place(seeds, needs_data=bool(first.experiment))
         for seed in ready:
             if seed.moved:
@@ -149,9 +149,9 @@ def place_all(
     return placed
 
 
-def refuse_unwritable(requests: Sequence[RunSpec], runs: Path) -> None:
+def refuse_unwritable(specs: Sequence[RunSpec], runs: Path) -> None:
     """Run directories that cannot be made; one that is there may be finished, and only read."""
-    for directory in (request.paths.directory for request in requests):
+    for directory in (spec.paths.directory for spec in specs):
         try:
             existing = next(p for p in (directory, *directory.parents) if is_there(p))
         except StorageError:
@@ -167,31 +167,31 @@ def refuse_unwritable(requests: Sequence[RunSpec], runs: Path) -> None:
             ) from None
 
 
-def run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
-    """Carries out an order and, when all of it is done, prints the report.
+def run_seeds(options: RunOptions, *, as_json: bool, as_events: bool) -> int:
+    """Runs all seeds and, when all of it is done, prints the report.
 
     Returns:
         The exit code.
     """
     with opened_once():
-        return _run_seeds(order, as_json=as_json, as_events=as_events)
+        return _run_seeds(options, as_json=as_json, as_events=as_events)
 
 
-def _run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
-    all_named = load_named(order.experiment, order.overrides, order.name)
-    by_experiment = [order.jobs(named, one_of_several=len(all_named) > 1) for named in all_named]
+def _run_seeds(options: RunOptions, *, as_json: bool, as_events: bool) -> int:
+    all_named = load_named(options.experiment, options.overrides, options.name)
+    by_experiment = [options.jobs(named, one_of_several=len(all_named) > 1) for named in all_named]
     jobs = [job for some in by_experiment for job in some]
     if as_events:
-        return _run_one_by_one(jobs, order, _tell)
+        return _run_one_by_one(jobs, options, _tell)
     steps = {job.who: job.named.experiment.search.generations for job in jobs}
     with open_display(steps) as listener:
-        jobs = place_all(by_experiment, order, listener)
-        refuse_unwritable([job.spec for job in jobs], order.runs)
-        if order.parallel > 1 and len(jobs) > 1:
-            commands = {job.who: order.child_command(job) for job in jobs}
-            code = run_in_children(commands, order.parallel, listener)
+        jobs = place_all(by_experiment, options, listener)
+        refuse_unwritable([job.spec for job in jobs], options.runs)
+        if options.parallel > 1 and len(jobs) > 1:
+            commands = {job.who: options.child_command(job) for job in jobs}
+            code = run_in_children(commands, options.parallel, listener)
         else:
-            code = _run_one_by_one(jobs, order, listener)
+            code = _run_one_by_one(jobs, options, listener)
     if code == console.STOPPED:
         print("stopped with work left; the same command goes on from there", file=sys.stderr)
     if code == console.DONE:
@@ -205,11 +205,11 @@ def _run_seeds(order: RunOrder, *, as_json: bool, as_events: bool) -> int:
 _RunSeed: TypeAlias = Callable[[RunSpec, Listener, StopRequest], int]
 
 
-def _run_one_by_one(jobs: Sequence[PlacedSeed], order: RunOrder, listener: Listener) -> int:
+def _run_one_by_one(jobs: Sequence[PlacedSeed], options: RunOptions, listener: Listener) -> int:
     """A seed that fails does not keep the others from their search; a stop ends all."""
-    run_seed: _RunSeed = prepare_hints(order.prepare_hint)(_run_seed)
+    run_seed: _RunSeed = prepare_hints(options.prepare_hint)(_run_seed)
     if len(jobs) > 1:
-        run_seed = partial(_run_or_say, run_seed, debug=order.debug)
+        run_seed = partial(_run_or_say, run_seed, debug=options.debug)
     codes = []
     with StopRequest() as stop:
         for job in jobs:
@@ -220,33 +220,33 @@ def _run_one_by_one(jobs: Sequence[PlacedSeed], order: RunOrder, listener: Liste
 
 
 def _run_or_say(
-    run_seed: _RunSeed, request: RunSpec, listener: Listener, stop: StopRequest, *, debug: bool
+    run_seed: _RunSeed, spec: RunSpec, listener: Listener, stop: StopRequest, *, debug: bool
 ) -> int:
     return run_or_say(
-        lambda: run_seed(request, listener, stop),
-        lambda line: listener(Event(request.seed, "message", text=f"error: {line}")),
+        lambda: run_seed(spec, listener, stop),
+        lambda line: listener(Event(spec.seed, "message", text=f"error: {line}")),
         debug=debug,
     )
 
 
-def _run_seed(request: RunSpec, listener: Listener, stop: StopRequest) -> int:
-    for text in _marks(request):
-        listener(Event(request.seed, "message", text=text))
-    with log_to_listener(request.seed, listener):
-        outcome = run_stages(request, RunContext(stop, callbacks_of(request.seed, listener)))
+def _run_seed(spec: RunSpec, listener: Listener, stop: StopRequest) -> int:
+    for text in _flags(spec):
+        listener(Event(spec.seed, "message", text=text))
+    with log_to_listener(spec.seed, listener):
+        outcome = run_stages(spec, RunContext(stop, callbacks_of(spec.seed, listener)))
     if outcome is Outcome.MORE:
         return console.STOPPED
-    listener(Event(request.seed, "message", text=_finished(request.experiment)))
+    listener(Event(spec.seed, "message", text=_finished(spec.experiment)))
     return console.DONE
 
 
-def _marks(request: RunSpec) -> Iterator[str]:
-    """What keeps jobs from a run, but not whoever asks for it here."""
-    paths = request.paths
-    for mark in (paths.cancelled, paths.failed):
-        reason = read_flag(mark)
-        if reason is not None and pending_stages(paths, request.experiment, request.seed):
-            yield f"no job goes on with it, since it is marked as {mark.name} ({reason}); this does"
+def _flags(spec: RunSpec) -> Iterator[str]:
+    """The flags that keep jobs from a run, but not this command."""
+    paths = spec.paths
+    for flag in (paths.cancelled, paths.failed):
+        reason = read_flag(flag)
+        if reason is not None and pending_stages(paths, spec.experiment, spec.seed):
+            yield f"marked {flag.name} ({reason}): jobs skip it, this command continues it"
 
 
 def _finished(experiment: Experiment) -> str:
@@ -260,5 +260,5 @@ def _tell(event: Event) -> None:
     try:
         print(event.to_json(), flush=True)
     except ReaderLeft:
-        # Whoever started us is gone. Nobody will look after us: stop in good order.
+        # The process that started this one is gone: stop in good order.
         os.kill(os.getpid(), signal.SIGTERM)

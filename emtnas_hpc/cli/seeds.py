@@ -17,10 +17,9 @@ from emtnas_hpc.errors import (
     StorageError,
     StoredError,
 )
-from emtnas_hpc.pipeline import find_finished, open_transfers, pending_stages
-from emtnas_hpc.search.assembly import SearchPlan
-from emtnas_hpc.search.run_dir import read_stored, refuse_other_settings
-from emtnas_hpc.search.session import RunSpec, plan_seeds
+from emtnas_hpc.pipeline import open_transfers, pending_stages
+from emtnas_hpc.search.run_dir import find_finished, plan_seeds, refuse_other_settings
+from emtnas_hpc.search.spec import RunSpec, SearchPlan
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.loading import (
     Typed,
@@ -29,7 +28,7 @@ from emtnas_hpc.settings.loading import (
     named_with,
     read_study,
 )
-from emtnas_hpc.settings.names import rename, run_name
+from emtnas_hpc.settings.names import read_stored, rename, run_name
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ _LEGEND = (
     "sign of life."
 )
 _TEST = "test: of the best network that was trained from scratch, once it is; "
-_PARTLY = "+ more: retraining of which no epoch has been measured; "
+_PARTLY = "+ more: retraining without a measured epoch yet; "
 _STYLES = {
     State.RUNNING: "green",
     State.DONE: "bold green",
@@ -181,7 +181,7 @@ def _true_fitness(seed: SeedStatus) -> Mapping[str, float | None]:
 
 
 def _tests(seed: SeedStatus) -> dict[str, float]:
-    """The best test accuracy of every task of which a network was trained to its end, in [0, 1].
+    """The best test accuracy of every task that has a fully trained network, in [0, 1].
 
     It is nan where all of them diverged.
     """

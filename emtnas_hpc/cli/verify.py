@@ -10,7 +10,7 @@ from emtnas_hpc.cli import console
 from emtnas_hpc.cli.options import DataOption, DeviceOption, RunArgument, RunsOption
 from emtnas_hpc.pipeline import common_retrainings, compare_retrainings
 from emtnas_hpc.search.environment import check_device_name
-from emtnas_hpc.search.verify import Comparison, compare_newest, repeat_newest
+from emtnas_hpc.search.verify import CommitComparison, compare_newest, repeat_newest
 from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
 
 
@@ -58,7 +58,7 @@ def repeat_run(directory: Path, data_dir: Path, device: str) -> int:
     return _say(comparison, f"{directory} and its repetition")
 
 
-def _say(comparison: Comparison, what: str, unit: str = "generation") -> int:
+def _say(comparison: CommitComparison, what: str, unit: str = "generation") -> int:
     if comparison.difference is None:
         print(f"{what} are equal bit for bit at {unit} {comparison.step}")
         return console.DONE

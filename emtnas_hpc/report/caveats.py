@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from emtnas_hpc.checkpoint.paths import SEARCH, retraining_stage
-from emtnas_hpc.report.experiments import Experiment, Family, seed_of
+from emtnas_hpc.report.experiments import Experiment, Family
 from emtnas_hpc.report.load import Run, is_impostor
-from emtnas_hpc.report.measurements import incumbents_retrainings
-from emtnas_hpc.report.paper import TableSpec, paper_images, paper_settings
+from emtnas_hpc.report.specs import TableSpec, paper_images, paper_settings
 from emtnas_hpc.retraining.record import Retraining
 from emtnas_hpc.runner.attempts import condition_changes
 from emtnas_hpc.settings.names import retraining_name
@@ -22,6 +21,8 @@ _CONDITIONS = {
     "emtnas_hpc": "emtnas-hpc",
     "threads": "threads",
 }
+#: Values, each with those that it holds for.
+_Holders = Mapping[str, Iterable[str]]
 
 
 def caveats(spec: TableSpec, family: Family, used: Collection[str]) -> Iterator[str]:
@@ -29,8 +30,8 @@ def caveats(spec: TableSpec, family: Family, used: Collection[str]) -> Iterator[
 
     Args:
         spec: of the table.
-        family: whose experiments fill it.
-        used: signatures of the retrainings that fill it.
+        family: of the experiments that fill it.
+        used: signatures of the retrainings that do.
     """
     experiments = family.find(spec.kinds)
     runs = [(experiment, run) for experiment in experiments for run in experiment.runs]
@@ -48,21 +49,19 @@ def caveats(spec: TableSpec, family: Family, used: Collection[str]) -> Iterator[
     yield from _unlike_tasks(experiments)
     yield from _unfinished(runs)
     yield from _outdated(finished)
-    for name, word in _CONDITIONS.items():
-        yield from _mixed(name, word, experiments)
+    yield from _mixed(experiments)
     for experiment, run in finished:
         if run.search is not None and run.search.condition_changes:
             yield (
-                f"Equal bits are not promised: {experiment.name}, seed {seed_of(run)}, went on "
+                f"Equal bits are not promised: {experiment.name}, seed {run.seed}, went on "
                 f"with {'; '.join(run.search.condition_changes)}."
             )
-    for name, word in _CONDITIONS.items():
-        yield from _mixed_retrainings(name, word, retrained)
+    yield from _mixed_retrainings(retrained)
     for experiment, run, retraining in retrained:
         if changes := condition_changes(run.attempts, stage_of(retraining)):
             yield (
-                f"Equal bits are not promised: {experiment.name}, seed {seed_of(run)}, retraining "
-                f"of {_network(retraining)} went on with {'; '.join(changes)}."
+                f"Equal bits are not promised: {experiment.name}, seed {run.seed}, retraining of "
+                f"{_network(retraining)} went on with {'; '.join(changes)}."
             )
     yield from _diverged(finished, used)
     others = [e.name for e in family.others if e.kind in spec.kinds]
@@ -78,19 +77,6 @@ def stage_of(retraining: Retraining) -> str:
     header = retraining.header
     name = retraining_name(header.task, header.found_on, header.shape.n_normal, header.recipe)
     return retraining_stage(name)
-
-
-def _network(retraining: Retraining) -> str:
-    return f"{retraining.header.task} (N = {retraining.header.shape.n_normal})"
-
-
-def _listed(names: Mapping[str, Iterable[str]]) -> str:
-    """Each value with those that it holds for."""
-    return "; ".join(f"{value} ({', '.join(members)})" for value, members in sorted(names.items()))
-
-
-def _values_of(name: str, run: Run, stage: str) -> list[str]:
-    return sorted({str(c[name]) for c in run.conditions(stage) if name in c})
 
 
 def _other_settings(spec: TableSpec, family: Family) -> Iterator[str]:
@@ -119,14 +105,10 @@ def _other_images(experiments: Sequence[Experiment]) -> Iterator[str]:
 
 
 def _impostors(runs: Iterable[Run]) -> Iterator[str]:
-    strangers = {
-        (result.task, source)
-        for run in runs
-        for result, source in zip(run.search.tasks if run.search else (), run.sources, strict=False)
-        if is_impostor(result.task, source)
-    }
-    for task, source in sorted(strangers, key=str):
-        yield f"Not the paper's data: {task} was read from {source.kind}:{source.name}."
+    read = {pair for run in runs for pair in zip(run.own_tasks, run.sources, strict=False)}
+    for task, source in sorted(read):
+        if is_impostor(task, source):
+            yield f"Not the paper's data: {task} was read from {source}."
 
 
 def _unlike_tasks(experiments: Sequence[Experiment]) -> Iterator[str]:
@@ -136,23 +118,22 @@ def _unlike_tasks(experiments: Sequence[Experiment]) -> Iterator[str]:
         for name, value in experiment.settings.items():
             if name.startswith(("task.", "data.")):
                 values[name][_show(value)].append(experiment.name)
-    for name, by_value in sorted(values.items()):
-        if len(by_value) > 1:
-            what = f"the images of {name[5:]}" if name.startswith("data.") else name
-            yield f"Between rows, {what} differ: {_listed(by_value)}."
+    for name, holders in sorted(values.items()):
+        what = f"the images of {name[5:]}" if name.startswith("data.") else name
+        yield from _if_mixed(f"Between rows, {what} differ", holders)
 
 
 def _unfinished(runs: Sequence[tuple[Experiment, Run]]) -> Iterator[str]:
     parts = []
     for experiment, run in runs:
-        who = f"{experiment.name} seed {seed_of(run)}"
+        who = f"{experiment.name} seed {run.seed}"
         if run.search is not None and not run.finished:
-            progress = f"{run.search.generation} of {run.search.n_generations}"
+            progress = f"{run.search.generation} of {run.search.header.n_generations}"
             parts.append(f"{who} (search, generation {progress})")
         parts += [
             f"{who} ({r.header.task}, N = {r.header.shape.n_normal}, epoch {len(r.epochs)} of "
             f"{r.header.n_epochs})"
-            for r in incumbents_retrainings(run)
+            for r in run.incumbents_retrained
             if run.finished and not r.finished
         ]
     if parts:
@@ -161,45 +142,55 @@ def _unfinished(runs: Sequence[tuple[Experiment, Run]]) -> Iterator[str]:
 
 def _outdated(finished: Sequence[tuple[Experiment, Run]]) -> Iterator[str]:
     parts = [
-        f"{experiment.name} seed {seed_of(run)} ({retraining.header.task})"
+        f"{experiment.name} seed {run.seed} ({retraining.header.task})"
         for experiment, run in finished
         for retraining in run.retrainings
-        if retraining.header.found_on is not None and retraining not in incumbents_retrainings(run)
+        if retraining.header.found_on is not None and retraining not in run.incumbents_retrained
     ]
     if parts:
         yield f"Left out, because the search went on after it: retraining of {', '.join(parts)}."
 
 
-def _mixed(name: str, word: str, experiments: Sequence[Experiment]) -> Iterator[str]:
-    values: dict[str, list[str]] = defaultdict(list)
-    for experiment in experiments:
-        seeds: dict[str, list[str]] = defaultdict(list)
-        for run in experiment.finished:
-            for value in _values_of(name, run, SEARCH):
-                seeds[value].append(str(seed_of(run)))
-        for value, members in seeds.items():
-            is_all = len(members) == len(experiment.finished)
-            which = "" if is_all else f" seed {', '.join(members)}"
-            values[value].append(experiment.name + which)
-    if len(values) > 1:
+def _mixed(experiments: Sequence[Experiment]) -> Iterator[str]:
+    for name, word in _CONDITIONS.items():
+        holders: dict[str, list[str]] = defaultdict(list)
+        for experiment in experiments:
+            seeds: dict[str, list[str]] = defaultdict(list)
+            for run in experiment.finished:
+                for value in _values_of(name, run, SEARCH):
+                    seeds[value].append(str(run.seed))
+            for value, members in seeds.items():
+                is_all = len(members) == len(experiment.finished)
+                which = "" if is_all else f" seed {', '.join(members)}"
+                holders[value].append(experiment.name + which)
         times = "; times do not compare" if name in ("device_model", "threads") else ""
-        yield f"Mixed {word}{times}: {_listed(values)}."
+        yield from _if_mixed(f"Mixed {word}{times}", holders)
 
 
 def _mixed_retrainings(
-    name: str, word: str, retrained: Sequence[tuple[Experiment, Run, Retraining]]
+    retrained: Sequence[tuple[Experiment, Run, Retraining]],
 ) -> Iterator[str]:
-    values: dict[str, dict[str, None]] = defaultdict(dict)
-    for experiment, run, retraining in retrained:
-        for value in _values_of(name, run, stage_of(retraining)):
-            values[value][f"{experiment.name} seed {seed_of(run)}"] = None
-    if len(values) > 1:
-        yield f"Retrainings, mixed {word}: {_listed(values)}."
+    for name, word in _CONDITIONS.items():
+        holders: dict[str, dict[str, None]] = defaultdict(dict)
+        for experiment, run, retraining in retrained:
+            for value in _values_of(name, run, stage_of(retraining)):
+                holders[value][f"{experiment.name} seed {run.seed}"] = None
+        yield from _if_mixed(f"Retrainings, mixed {word}", holders)
+
+
+def _values_of(name: str, run: Run, stage: str) -> list[str]:
+    return sorted({str(c[name]) for c in run.conditions(stage) if name in c})
+
+
+def _if_mixed(what: str, holders: _Holders) -> Iterator[str]:
+    if len(holders) > 1:
+        each = (f"{value} ({', '.join(of)})" for value, of in sorted(holders.items()))
+        yield f"{what}: {'; '.join(each)}."
 
 
 def _diverged(finished: Sequence[tuple[Experiment, Run]], used: Collection[str]) -> Iterator[str]:
     for experiment, run in finished:
-        who = f"{experiment.name}, seed {seed_of(run)}"
+        who = f"{experiment.name}, seed {run.seed}"
         for where in run.search.diverged if run.search is not None else ():
             yield f"The training loss diverged: {who}, {where}."
         for retraining in run.retrainings:
@@ -208,6 +199,11 @@ def _diverged(finished: Sequence[tuple[Experiment, Run]], used: Collection[str])
                 yield f"The retraining diverged: {who}, {where}."
 
 
+def _network(retraining: Retraining) -> str:
+    return f"{retraining.header.task} (N = {retraining.header.shape.n_normal})"
+
+
 def _show(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
+    # Of a digest enough to tell it from another one.
     return text[:12] if len(text) == 64 else text

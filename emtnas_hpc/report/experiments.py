@@ -4,16 +4,17 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from emtnas_hpc.report.load import Run
-from emtnas_hpc.report.search_arrays import Trace
+from emtnas_hpc.report.load import Run, SeedResult
 from emtnas_hpc.report.table import list_seeds
 from emtnas_hpc.retraining.record import Retraining
 
-#: Of the paper's searches.
-PAPER_RMP = 0.3
+#: What experiments of one family may differ in. Threads change last bits only; a task's own
+#: settings and its data are compared where experiments share the task.
+_FREE = ("seed", "tasks", "threads", "search.reevaluate", "search.rmp", "search.strategy")
+_FREE_SECTIONS = ("task.", "data.")
 
 
 @dataclass(frozen=True)
@@ -34,73 +35,9 @@ class Kind:
     random: bool = False
 
 
-@dataclass(frozen=True)
-class RowSpec:
-    """What a row asks for.
-
-    Attributes:
-        tasks: data sets of its columns.
-        joint: whether they are searched for together, or each by a search of its own.
-        reevaluate: whether fitness is re-evaluated.
-        rmp: random mating probability of a joint search.
-        n_normal: N, normal cells between two reductions in the retrained network.
-        found_on: task whose architectures are retrained; None for the column's own.
-        random: whether its searches are random ones.
-    """
-
-    tasks: tuple[str, ...]
-    joint: bool
-    reevaluate: bool
-    rmp: float = PAPER_RMP
-    n_normal: int = 2
-    found_on: str | None = None
-    random: bool = False
-
-    @property
-    def kinds(self) -> tuple[Kind, ...]:
-        """The experiments that fill the row: a joint one, or one a task."""
-        if self.joint:
-            rmp = None if self.random else self.rmp
-            return (Kind(frozenset(self.tasks), self.reevaluate, rmp, self.random),)
-        return tuple(Kind(frozenset({task}), self.reevaluate, None) for task in self.tasks)
-
-    @property
-    def baseline(self) -> "RowSpec":
-        """Single-tasking without re-evaluation on the same tasks, stacked as often."""
-        return replace(self, joint=False, reevaluate=False, rmp=PAPER_RMP, random=False)
-
-    @property
-    def is_baseline(self) -> bool:
-        """Whether it is its own baseline."""
-        return not self.joint and not self.reevaluate
-
-    @property
-    def key(self) -> str:
-        """A name for it in files that programs read."""
-        name = "+".join(self.tasks) + (" joint" if self.joint else " single")
-        if self.joint:
-            name += " random" if self.random else f" rmp={self.rmp:g}"
-        name += " reevaluated" if self.reevaluate else ""
-        name += f" found-on={self.found_on}" if self.found_on else ""
-        return f"{name} n{self.n_normal}"
-
-
-#: What experiments of one family may differ in. Threads change last bits only; a task's own
-#: settings and its data are compared where experiments share the task.
-_FREE = ("seed", "tasks", "threads", "search.reevaluate", "search.rmp", "search.strategy")
-_FREE_SECTIONS = ("task.", "data.")
-
-
 @dataclass(frozen=True, order=True)
 class Recipe:
-    """How architectures were retrained.
-
-    Attributes:
-        label: of the settings.
-        origin: who proposed them.
-        n_epochs: of it.
-        channels: C of the retrained network.
-    """
+    """How architectures were retrained: `label` names the settings, `origin` who proposed them."""
 
     label: str
     origin: str = field(compare=False)
@@ -116,11 +53,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Experiment:
-    """All seeds of one search.
+    """All seeds of one search, which share a signature.
 
     Attributes:
-        name: of it; of several, that its seeds were given, all.
-        signature: the same for all its seeds, and for no other.
+        name: of several, that its seeds were given, all.
         runs: by seed, each with a search.
         title: its name; with a part of its signature where another one is called so too.
         key: the title as a part of file names and addresses; no other experiment's.
@@ -143,9 +79,36 @@ class Experiment:
         return self.finished or self.runs
 
     @property
+    def results(self) -> tuple[SeedResult, ...]:
+        """What the averaged runs found."""
+        return tuple(run.search for run in self.averaged if run.search is not None)
+
+    @property
     def unfinished(self) -> tuple[int, ...]:
         """Seeds whose search has not come to its end; left out as soon as another one has."""
-        return tuple(seed_of(run) for run in self.runs if not run.finished)
+        return tuple(run.seed for run in self.runs if not run.finished)
+
+    @property
+    def diverged(self) -> tuple[int, ...]:
+        """Averaged seeds whose training loss diverged."""
+        return tuple(run.seed for run in self.averaged if run.diverged())
+
+    @property
+    def drawn(self) -> tuple[SeedResult, ...]:
+        """What figures show: the averaged runs without those that diverged, unless all did."""
+        good = tuple(r for r in self.results if r.header.seed not in self.diverged)
+        return good or self.results
+
+    @property
+    def drawn_seeds(self) -> str:
+        """Which seeds figures show, and how many: `seeds 0, 1 (n = 2)`."""
+        return f"{list_seeds(r.header.seed for r in self.drawn)} (n = {len(self.drawn)})"
+
+    @property
+    def drawn_until(self) -> int | None:
+        """The newest generation that all of them have reached; None at the end of the search."""
+        newest = min(result.generation for result in self.drawn)
+        return newest if newest < self.drawn[0].header.n_generations else None
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -155,8 +118,7 @@ class Experiment:
     @property
     def own_tasks(self) -> tuple[str, ...]:
         """The same by their own names."""
-        search = self.runs[0].search
-        return () if search is None else tuple(result.task for result in search.tasks)
+        return self.runs[0].own_tasks
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -175,16 +137,13 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Family:
-    """Experiments with the same settings but for what tells the rows of a table apart.
+    """Experiments that share all settings but what tells the rows of a table apart.
 
-    Attributes:
-        settings: that they share, by dotted name.
-        experiments: one for every kind: of several, the one with the most finished seeds.
-        others: those that had to stand back.
+    Of several of one kind `experiments` has that with the most finished seeds, `others` the rest.
     """
 
-    settings: Mapping[str, Any]
-    experiments: Mapping[Kind, Experiment]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    experiments: Mapping[Kind, Experiment] = field(default_factory=dict)
     others: tuple[Experiment, ...] = ()
 
     def find(self, kinds: Collection[Kind]) -> list[Experiment]:
@@ -194,67 +153,21 @@ class Family:
 
 def families_of(runs: Sequence[Run]) -> tuple[Family, ...]:
     """Families of the experiments whose settings are known; those with the most seeds first."""
-    families: dict[str, list[Experiment]] = defaultdict(list)
-    for experiment in experiments_of(runs):
-        if experiment.kind is not None:
-            shared = _shared(experiment.settings)
-            families[json.dumps(shared, sort_keys=True)].append(experiment)
-    found = [_family(members) for _key, members in sorted(families.items())]
+    members: dict[str, dict[Kind, Experiment]] = defaultdict(dict)
+    others: dict[str, list[Experiment]] = defaultdict(list)
+    shared: dict[str, dict[str, Any]] = {}
+    by_seeds = sorted(experiments_of(runs), key=lambda e: (-len(e.finished), -len(e.runs), e.name))
+    for experiment in by_seeds:
+        if experiment.kind is None:
+            continue
+        settings = _shared(experiment.settings)
+        key = json.dumps(settings, sort_keys=True)
+        shared[key] = settings
+        if members[key].setdefault(experiment.kind, experiment) is not experiment:
+            others[key].append(experiment)
+    found = [Family(shared[key], members[key], tuple(others[key])) for key in sorted(members)]
     found.sort(key=lambda family: -sum(len(e.runs) for e in family.experiments.values()))
     return tuple(found)
-
-
-def experiments_of(runs: Sequence[Run]) -> tuple[Experiment, ...]:
-    """The experiments of all runs that have a search, by name.
-
-    Seeds belong together if their signatures say so, whatever they were called.
-    """
-    seeds: dict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        if run.search is not None:
-            seeds[run.search.experiment_signature].append(run)
-    found = sorted((_name(members), signature) for signature, members in seeds.items())
-    names = Counter(name for name, _signature in found)
-    titles = [
-        f"{name} (settings {signature[:8]})" if names[name] > 1 else name
-        for name, signature in found
-    ]
-    keys = Counter(map(_key, titles))
-    return tuple(
-        Experiment(
-            name,
-            signature,
-            tuple(sorted(seeds[signature], key=seed_of)),
-            title,
-            _key(title) if keys[_key(title)] == 1 else f"{_key(title)}-{signature[:8]}",
-        )
-        for (name, signature), title in zip(found, titles, strict=True)
-    )
-
-
-def _name(runs: Sequence[Run]) -> str:
-    return " / ".join(sorted({run.search.name for run in runs if run.search is not None}))
-
-
-def _key(title: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", title).strip("-")
-
-
-def seed_of(run: Run) -> int:
-    """The seed of a run's search, or of its retrainings."""
-    return run.search.seed if run.search is not None else run.retrainings[0].header.seed
-
-
-def _family(members: Sequence[Experiment]) -> Family:
-    kinds: dict[Kind, Experiment] = {}
-    others = []
-    for experiment in sorted(members, key=lambda e: (-len(e.finished), -len(e.runs), e.name)):
-        kind = experiment.kind
-        assert kind is not None
-        if kind in kinds:
-            others.append(experiment)
-        kinds.setdefault(kind, experiment)
-    return Family(_shared(members[0].settings), kinds, tuple(others))
 
 
 def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -265,54 +178,32 @@ def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Searches:
-    """What figures show of an experiment: searches that differ in nothing but their seed.
+def experiments_of(runs: Sequence[Run]) -> tuple[Experiment, ...]:
+    """The experiments of all runs that have a search, by name.
 
-    Attributes:
-        title: of the experiment.
-        key: of it, a part of file names and addresses.
-        traces: its searches, by seed: the finished ones, or all while none is finished.
-        left_out: seeds that are not finished while others are.
-        diverged: seeds whose training loss did: left out as well, unless all of them did.
+    Seeds belong together if their signatures say so, whatever they were called.
     """
-
-    title: str
-    key: str
-    traces: tuple[Trace, ...]
-    left_out: tuple[int, ...]
-    diverged: tuple[int, ...] = ()
-
-    @classmethod
-    def of(cls, experiment: Experiment) -> "Searches":
-        """The searches of an experiment."""
-        diverged = tuple(seed_of(run) for run in experiment.averaged if run.diverged())
-        runs = [run for run in experiment.averaged if not run.diverged()] or experiment.averaged
-        traces = tuple(run.trace for run in runs if run.trace is not None)
-        left_out = experiment.unfinished if experiment.finished else ()
-        return cls(experiment.title, experiment.key, traces, left_out, diverged)
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """Of its traces."""
-        return tuple(trace.header.seed for trace in self.traces)
-
-    @property
-    def seed_text(self) -> str:
-        """Which, and how many: `seeds 0, 1 (n = 2)`."""
-        return f"{list_seeds(self.seeds)} (n = {len(self.seeds)})"
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """Names of the data sets, by skill factor."""
-        return tuple(task.name for task in self.traces[0].header.tasks)
-
-    @property
-    def finished(self) -> bool:
-        """Whether its searches have reached their last generation."""
-        return all(trace.finished for trace in self.traces)
-
-    @property
-    def generation(self) -> int:
-        """The newest generation that all of its searches have reached."""
-        return min(trace.generation for trace in self.traces)
+    seeds: dict[str, list[Run]] = defaultdict(list)
+    called: dict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        if run.search is not None:
+            header = run.search.header
+            seeds[header.experiment_signature].append(run)
+            called[header.experiment_signature].add(header.name)
+    found = sorted((" / ".join(sorted(names)), signature) for signature, names in called.items())
+    n_called = Counter(name for name, _signature in found)
+    titles = [
+        f"{name} (settings {signature[:8]})" if n_called[name] > 1 else name
+        for name, signature in found
+    ]
+    keys = [re.sub(r"[^A-Za-z0-9_-]+", "-", title).strip("-") for title in titles]
+    return tuple(
+        Experiment(
+            name,
+            signature,
+            tuple(sorted(seeds[signature], key=lambda run: run.seed)),
+            title=title,
+            key=key if keys.count(key) == 1 else f"{key}-{signature[:8]}",
+        )
+        for (name, signature), title, key in zip(found, titles, keys, strict=True)
+    )

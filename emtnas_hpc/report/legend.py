@@ -6,8 +6,8 @@ from typing import Any
 from emtnas_hpc.report.experiments import Experiment, Family, Recipe
 from emtnas_hpc.report.load import heading
 from emtnas_hpc.report.measurements import Measured
-from emtnas_hpc.report.paper import PAPER, RERUN, SOURCE, TableSpec, quantities
-from emtnas_hpc.report.search_arrays import macs_of, parameters_of
+from emtnas_hpc.report.search_frames import macs_of, parameters_of
+from emtnas_hpc.report.specs import PAPER, RERUN, SOURCE, TableSpec, quantities
 from emtnas_hpc.report.stats import LEVEL, seeds_needed, smallest_p
 from emtnas_hpc.report.table import Cell, Table
 
@@ -35,17 +35,10 @@ def legend(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
         yield _RANDOM
     yield from meanings(table)
     quantity_names = {column.quantity for column in table.columns}
-    if "parameters" in quantity_names:
-        yield from _beside(
-            table, spec, measured, "parameters_in_use", "parameters", "Params, slices in use only"
-        )
-    if "auc" not in quantity_names:
-        yield from _beside(
-            table, spec, measured, "auc", "accuracy", "AUC by medmnist's evaluator, mean over seeds"
-        )
+    yield from _beside(table, spec, measured)
     if "validation" in quantity_names:
         experiments = measured.family.find(spec.kinds)
-        modes = {run.search.batch_norm for e in experiments for run in e.finished if run.search}
+        modes = {r.header.batch_norm for e in experiments if e.finished for r in e.results}
         if modes:
             yield f"Validated with batch norm {' / '.join(sorted(modes))}."
     if "mean_parameters" in quantity_names:
@@ -108,21 +101,19 @@ def _limits(tested: Sequence[Cell]) -> str:
     """What the numbers of seeds of one column rule out."""
     if not tested:
         return ""
-    smallest, cell = min(
-        ((smallest_p(len(cell.values), cell.n_baseline), cell) for cell in tested),
-        key=lambda pair: pair[0],
-    )
-    sizes = f"{len(cell.values)} against {cell.n_baseline} seeds"
+    sizes = [(len(cell.values), cell.n_baseline) for cell in tested]
+    n_own, n_baseline = min(sizes, key=lambda pair: smallest_p(*pair))
+    smallest, seeds = smallest_p(n_own, n_baseline), f"{n_own} against {n_baseline} seeds"
     if smallest >= LEVEL:
         n = seeds_needed()
         return (
-            f"No star is possible with {sizes} (p is at least {smallest:.3f}); "
+            f"No star is possible with {seeds} (p is at least {smallest:.3f}); "
             f"{n} against {n} would do for one."
         )
     if len(tested) * smallest >= LEVEL:
         n = seeds_needed(len(tested))
         return (
-            f"No two stars are possible with {sizes} and {len(tested)} comparisons in a column (q "
+            f"No two stars are possible with {seeds} and {len(tested)} comparisons in a column (q "
             f"is at least {len(tested) * smallest:.3f}); {n} against {n} would do."
         )
     return ""
@@ -155,31 +146,31 @@ def _searches(spec: TableSpec, family: Family) -> Iterator[str]:
 
 def _images(experiment: Experiment) -> Iterator[tuple[str, str]]:
     """How many of each data set; of a test set as soon as one was read."""
-    for run in experiment.averaged:
+    for run, result in zip(experiment.averaged, experiment.results, strict=True):
         tested = {r.header.task: f"{r.header.n_test:,}" for r in run.retrainings}
-        headers = () if run.trace is None else run.trace.header.tasks
-        for header, name in zip(headers, run.tasks, strict=True):
+        for header, name in zip(result.header.tasks, run.tasks, strict=True):
             test = tested.get(header.name, "not read")
             yield name, f"{header.n_training:,}, {header.n_validation:,}, {test}"
 
 
-def _beside(
-    table: Table, spec: TableSpec, measured: Measured, quantity: str, of: str, what: str
-) -> Iterator[str]:
-    """A quantity that has no column, in place of the columns of another one, row by row."""
-    columns = [column for column in table.columns if column.quantity == of]
-    decimals = max([quantities()[quantity].decimals, *(c.decimals for c in columns)])
-    said = []
-    for row in spec.rows:
-        means = [
-            f"{heading(column.task or '')} {cell.estimate.mean:.{decimals}f}"
-            for column in columns
-            if row.spec and (cell := measured.cell(row.spec, f"{column.task}.{quantity}")).estimate
-        ]
-        if means:
-            said.append(f"{table.short_name_of(row.labels)} {', '.join(means)}")
-    if said:
-        yield f"{what}: {'; '.join(said)}."
+def _beside(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
+    """Quantities without a column, row by row, in place of the columns that they stand beside."""
+    for name, known in quantities().items():
+        columns = [column for column in table.columns if column.quantity == known.beside]
+        if not columns or name in {column.quantity for column in table.columns}:
+            continue
+        decimals = max([known.decimals, *(column.decimals for column in columns)])
+        said = []
+        for row in spec.rows:
+            means = [
+                f"{heading(column.task or '')} {cell.estimate.mean:.{decimals}f}"
+                for column in columns
+                if row.spec and (cell := measured.cell(row.spec, f"{column.task}.{name}")).estimate
+            ]
+            if means:
+                said.append(f"{table.short_name_of(row.labels)} {', '.join(means)}")
+        if said:
+            yield f"{known.below}: {'; '.join(said)}."
 
 
 def _networks(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:

@@ -1,42 +1,81 @@
 """What one seed of an experiment says: its settings, its search, its retrainings.
 
-Only small files are opened: experiment.toml, attempts, and of the newest commits state.h5 and
-record.json.
+Only small files are opened: experiment.toml, attempts, manifests, and of the newest commits
+state.h5 and record.json.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from emtnas_hpc.checkpoint.commits import read_committed
-from emtnas_hpc.checkpoint.os_errors import read_if_there
-from emtnas_hpc.checkpoint.paths import RunPaths, StagePaths
-from emtnas_hpc.errors import DamagedError, EmtnasError, InputError, StorageError
-from emtnas_hpc.report.search_arrays import Trace, trace_of
+from emtnas_hpc.checkpoint.commits import newest_commit, read_committed
+from emtnas_hpc.checkpoint.manifest import Summary
+from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths
+from emtnas_hpc.errors import EmtnasError, InputError, StorageError
 from emtnas_hpc.retraining.record import RECORD_NAME, Retraining, read_retraining
 from emtnas_hpc.runner.attempts import AttemptRecord, committed, condition_changes, read_attempts
-from emtnas_hpc.search.history import History
+from emtnas_hpc.search.history import Header, History
+from emtnas_hpc.search.history_arrays import SearchHistory, arrays_of
 from emtnas_hpc.search.history_file import FILE_NAME, read_history
-from emtnas_hpc.settings.names import StoredExperiment, parse_stored
+from emtnas_hpc.settings.names import StoredExperiment, read_stored
 from emtnas_hpc.space.architecture import decode, format_genotype
 from emtnas_hpc.space.counts import count_macs, count_parameters
+
+#: As the paper's column headings have them.
+_HEADINGS = {
+    "cifar10": "C-10",
+    "cifar100": "C-100",
+    "pathmnist": "Path",
+    "organamnist": "Organ_A",
+    "organcmnist": "Organ_C",
+    "organsmnist": "Organ_S",
+    "imagenet": "ImageNet",
+}
+#: MedMNIST's others, as the paper shortens its own.
+_OTHER_MEDICAL = ("Blood", "Breast", "Chest", "Derma", "OCT", "Pneumonia", "Retina", "Tissue")
+_MEDICAL = {f"{name.lower()}mnist": name for name in _OTHER_MEDICAL}
+_TORCHVISION = {"CIFAR10": "cifar10", "CIFAR100": "cifar100"}
+
+
+def heading(name: str) -> str:
+    """A data set's name in a heading."""
+    return (_HEADINGS | _MEDICAL).get(name, name)
+
+
+def data_set(task: str, source: str) -> str:
+    """The data set behind a task: a known one by its source, else what the task is called."""
+    return _official(source) or task
+
+
+def is_impostor(task: str, source: str) -> bool:
+    """Whether a task has the name of a data set of the paper, but other images."""
+    return task in _HEADINGS and task != "imagenet" and _official(source) != task
+
+
+def is_medical(name: str, source: str) -> bool:
+    """Whether it is one of MedMNIST's."""
+    return source.startswith("medmnist:") or (name in _HEADINGS and name.endswith("mnist"))
+
+
+def _official(source: str) -> str | None:
+    """The known data set that a source is; None for anybody's own images."""
+    kind, _, name = source.partition(":")
+    if kind == "medmnist":
+        return name.lower()
+    return _TORCHVISION.get(name) if kind == "torchvision" else None
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What one seed found for one task.
+    """What one seed found for one task: its incumbent, and the seconds of all generations.
 
-    Attributes:
-        incumbent: id of the individual with the best true fitness.
-        true_fitness: of the incumbent when it was measured, on the whole validation set, [0, 1].
-        first_true_fitness: of the fittest of generation 1.
-        sampled_accuracy: of the incumbent, on one mini-batch, in [0, 1].
-        parameters: of the incumbent in the search's network, output slices in use.
-        macs: of the incumbent, convolutions and classifier, for one image.
-        seconds_training: sum over generations; likewise the other two.
-        diverged_in: the first generation whose training loss is no finite number, None if all are.
+    Accuracies are in [0, 1]: the true ones on the whole validation set, that of generation 1's
+    fittest among them, the sampled one on a mini-batch. Parameters are those of the search's
+    network, output slices in use. `diverged_in` is the first generation whose training loss is no
+    finite number, None if all are.
     """
 
     task: str
@@ -58,23 +97,17 @@ class SeedResult:
     """What one seed found, up to its newest commit.
 
     Attributes:
-        name: of the experiment.
-        generation: of the newest commit.
-        batch_norm: mode in which accuracies were measured.
         condition_changes: under which it was carried on, so that equal bits are not promised.
-        tasks: in order of skill factor.
+        tasks: in order of skill factor; none where only the manifest was read.
+        arrays: all individuals and generations; None likewise.
     """
 
     directory: Path
-    name: str
-    seed: int
-    signature: str
-    experiment_signature: str
+    header: Header
     generation: int
-    n_generations: int
-    batch_norm: str
     condition_changes: tuple[str, ...]
-    tasks: tuple[TaskResult, ...]
+    tasks: tuple[TaskResult, ...] = ()
+    arrays: SearchHistory | None = field(default=None, compare=False, repr=False)
 
     @property
     def diverged(self) -> tuple[str, ...]:
@@ -84,6 +117,195 @@ class SeedResult:
             for result in self.tasks
             if result.diverged_in is not None
         )
+
+    def values(self) -> dict[str, Any]:
+        """All of it but the arrays, as plain values."""
+        header = self.header
+        return {
+            "directory": self.directory,
+            "name": header.name,
+            "seed": header.seed,
+            "signature": header.signature,
+            "experiment_signature": header.experiment_signature,
+            "generation": self.generation,
+            "n_generations": header.n_generations,
+            "batch_norm": header.batch_norm,
+            "condition_changes": self.condition_changes,
+            "tasks": list(map(asdict, self.tasks)),
+        }
+
+
+@dataclass(frozen=True)
+class Run:
+    """One seed of one experiment.
+
+    Attributes:
+        search: what it found so far; None where there is none, only retrainings.
+        own_tasks: of the search, by skill factor, as the experiment calls them.
+        settings: by dotted name, those that can change the search's result; empty if unknown.
+        sources: where each task's images come from: kind and name; empty if unknown.
+        retrainings: in order of their directories.
+        attempts: the starts that committed something.
+    """
+
+    directory: Path
+    search: SeedResult | None = None
+    own_tasks: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    retrainings: tuple[Retraining, ...] = ()
+    attempts: tuple[AttemptRecord, ...] = ()
+
+    @property
+    def seed(self) -> int:
+        """The seed of its search, or of its retrainings."""
+        return (self.retrainings[0] if self.search is None else self.search).header.seed
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The data sets that were searched on, by the names that the tables know."""
+        return tuple(map(data_set, self.own_tasks, self.sources)) or self.own_tasks
+
+    @property
+    def finished(self) -> bool:
+        """Whether the search has come to its end."""
+        return (
+            self.search is not None and self.search.generation == self.search.header.n_generations
+        )
+
+    @property
+    def incumbents_retrained(self) -> tuple[Retraining, ...]:
+        """The retrainings of what its own search found, in the end."""
+        if self.search is None:
+            return ()
+        signature = self.search.header.signature
+        found = {(signature, task.task, task.incumbent) for task in self.search.tasks}
+        return tuple(
+            retraining
+            for retraining in self.retrainings
+            for header in [retraining.header]
+            if (header.search_signature, header.found_on, header.individual) in found
+        )
+
+    def known_task(self, task: str) -> str:
+        """One of its tasks by the name that the tables know; another data set as it is called."""
+        return dict(zip(self.own_tasks, self.tasks, strict=True)).get(task, task)
+
+    def conditions(self, stage: str | None = None) -> tuple[Mapping[str, Any], ...]:
+        """Hardware and versions of every start that committed something (of a stage)."""
+        return tuple(attempt.provenance for attempt in committed(self.attempts, stage))
+
+    def diverged(self, task: str | None = None) -> bool:
+        """Whether the training loss of the search did, for a task by its own name or for any."""
+        results = () if self.search is None else self.search.tasks
+        return any(r.diverged_in is not None for r in results if task in (None, r.task))
+
+    def counts(self, retraining: Retraining) -> bool:
+        """Whether a retraining is a result: neither it nor the search of its architecture diverged.
+
+        A network of a search that diverged is trained as well as any other, but its architecture is
+        not what that search would have found.
+        """
+        found_on = retraining.header.found_on
+        return not (retraining.diverged or (found_on is not None and self.diverged(found_on)))
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The readable runs, and why each of the others is not among them."""
+
+    runs: tuple[Run, ...]
+    problems: tuple[str, ...]
+
+
+def read_runs(directories: Sequence[Path], *, every_seed: bool = True) -> Runs:
+    """Reads run directories; of one search in two places, the one that came further counts.
+
+    Args:
+        directories: of the runs.
+        every_seed: whether a seed that is not finished is wanted with all that it found; without
+            it, one beside a finished seed of its experiment is known by its manifest alone.
+    """
+    unfinished = {} if every_seed else _unfinished(directories)
+    problems: dict[Path, list[str]] = {directory: [] for directory in directories}
+    read: dict[Path, Run] = {}
+    finished: set[str] = set()
+    # The finished ones first: only beside one of them is the manifest of another enough.
+    for directory in sorted(directories, key=unfinished.__contains__):
+        progress = unfinished.get(directory)
+        if progress is not None and progress.experiment_signature not in finished:
+            progress = None
+        try:
+            run = read[directory] = read_run(directory, problems[directory], progress)
+        except EmtnasError as error:
+            # Of a run that cannot be read at all, this says all.
+            problems[directory] = [f"{directory}: {error}"]
+        else:
+            if run.search is not None and run.finished:
+                finished.add(run.search.header.experiment_signature)
+    found: dict[object, Run] = {}
+    for directory in filter(read.__contains__, problems):
+        run = read[directory]
+        key = directory if run.search is None else run.search.header.signature
+        if (known := found.setdefault(key, run)) is not run:
+            further, other = sorted((known, run), key=_progress, reverse=True)
+            found[key] = further
+            problems[directory].append(f"{other.directory}: the same search as {further.directory}")
+    return Runs(tuple(found.values()), tuple(chain.from_iterable(problems.values())))
+
+
+def read_run(directory: Path, problems: list[str], progress: Summary | None = None) -> Run:
+    """Reads one run directory; what is wrong with a part of it is added to the problems.
+
+    Where the progress of its search is given, nothing more is read of that.
+
+    Raises:
+        InputError: nothing has been committed yet.
+        DamagedError: the search has commits, and none that can be read.
+        StorageError: the search cannot be read, and there is no retraining that can.
+    """
+    paths = RunPaths(directory)
+    paths.refuse_shut()
+    retrainings = _retrainings(paths, problems)
+    history = stored = search = None
+    try:
+        if progress is None and (not retrainings or paths.search.steps()):
+            history = newest_history(directory)
+    except StorageError as error:
+        if not retrainings:
+            raise
+        problems.append(f"search of {directory}: {error}")
+    with _noting(problems, f"settings of {directory}"):
+        stored = _stored(paths, is_needed=history is not None or progress is not None)
+    attempts: list[AttemptRecord] = []
+    with _noting(problems, f"attempts of {directory}"):
+        attempts = read_attempts(paths)
+    if progress is not None and stored is None:
+        history = newest_history(directory)
+    changes = condition_changes(attempts)
+    own_tasks: Sequence[str] = ()
+    if history is not None:
+        own_tasks = [task.name for task in history.header.tasks]
+        search = SeedResult(
+            directory,
+            history.header,
+            history.generation,
+            changes,
+            tasks=tuple(task_result(history, task) for task in range(len(own_tasks))),
+            arrays=arrays_of(history),
+        )
+    elif progress is not None and stored is not None:
+        own_tasks = stored.experiment.tasks
+        search = SeedResult(directory, _header(stored, progress), progress.step, changes)
+    return Run(
+        directory,
+        search=search,
+        own_tasks=tuple(own_tasks),
+        settings={} if stored is None else dict(stored.identity.values),
+        sources=() if stored is None else _sources(stored),
+        retrainings=tuple(retrainings),
+        attempts=committed(attempts),
+    )
 
 
 def newest_history(directory: Path) -> History:
@@ -121,209 +343,44 @@ def task_result(history: History, task: int) -> TaskResult:
     )
 
 
-#: As the paper's column headings have them.
-_HEADINGS = {
-    "cifar10": "C-10",
-    "cifar100": "C-100",
-    "pathmnist": "Path",
-    "organamnist": "Organ_A",
-    "organcmnist": "Organ_C",
-    "organsmnist": "Organ_S",
-    "imagenet": "ImageNet",
-}
-#: MedMNIST's others, as the paper shortens its own.
-_OTHER_MEDICAL = ("Blood", "Breast", "Chest", "Derma", "OCT", "Pneumonia", "Retina", "Tissue")
-_MEDICAL = {f"{name.lower()}mnist": name for name in _OTHER_MEDICAL}
-_TORCHVISION = {"CIFAR10": "cifar10", "CIFAR100": "cifar100"}
+def _unfinished(directories: Iterable[Path]) -> dict[Path, Summary]:
+    """How far each search is that is not finished, by its newest manifest.
 
-
-@dataclass(frozen=True)
-class Source:
-    """Where images come from: `torchvision:CIFAR10` is kind and name."""
-
-    kind: str
-    name: str
-
-    @classmethod
-    def parse(cls, text: str) -> "Source":
-        """Reads a task's source; of a path only the last part is kept."""
-        kind, _, name = text.partition(":")
-        return cls(kind, name.rstrip("/").rpartition("/")[2])
-
-    @property
-    def official(self) -> str | None:
-        """The known data set that this is; None for anybody's own images."""
-        if self.kind == "medmnist":
-            return self.name.lower()
-        return _TORCHVISION.get(self.name) if self.kind == "torchvision" else None
-
-
-def data_set(task: str, source: Source) -> str:
-    """The data set behind a task: a known one by its source, else what the task is called."""
-    return source.official or task
-
-
-def heading(name: str) -> str:
-    """A data set's name in a heading."""
-    return (_HEADINGS | _MEDICAL).get(name, name)
-
-
-def is_impostor(task: str, source: Source) -> bool:
-    """Whether a task has the name of a data set of the paper, but other images."""
-    return task in _HEADINGS and task != "imagenet" and source.official != task
-
-
-def is_medical(name: str, source: Source) -> bool:
-    """Whether it is one of MedMNIST's."""
-    return source.kind == "medmnist" or (name in _HEADINGS and name.endswith("mnist"))
-
-
-@dataclass(frozen=True)
-class Run:
-    """One seed of one experiment.
-
-    Attributes:
-        search: what it found so far; None where there is none, only retrainings.
-        settings: by dotted name, those that can change the search's result; empty if unknown.
-        sources: where each task's images come from, by skill factor; empty if unknown.
-        retrainings: in order of their directories.
-        attempts: the starts that committed something.
-        trace: of the search, for the figures; None where there is none.
+    Not among them, and so read as a whole: one that diverged, as networks retrained from it count
+    no more, and one from before manifests had a summary.
     """
-
-    directory: Path
-    search: SeedResult | None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    sources: tuple[Source, ...] = ()
-    retrainings: tuple[Retraining, ...] = ()
-    attempts: tuple[AttemptRecord, ...] = ()
-    trace: Trace | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """The data sets that were searched on, by the names that the tables know."""
-        if self.search is None:
-            return ()
-        names = tuple(task.task for task in self.search.tasks)
-        if not self.sources:
-            return names
-        return tuple(map(data_set, names, self.sources))
-
-    def conditions(self, stage: str | None = None) -> tuple[Mapping[str, Any], ...]:
-        """Hardware and versions of every start that committed something (of a stage)."""
-        return tuple(attempt.provenance for attempt in committed(self.attempts, stage))
-
-    @property
-    def finished(self) -> bool:
-        """Whether the search has come to its end."""
-        return self.search is not None and self.search.generation == self.search.n_generations
-
-    def diverged(self, task: str | None = None) -> bool:
-        """Whether the training loss of the search did, for a task by its own name or for any."""
-        results = () if self.search is None else self.search.tasks
-        return any(r.diverged_in is not None for r in results if task in (None, r.task))
-
-    def counts(self, retraining: Retraining) -> bool:
-        """Whether a retraining is a result: neither it nor the search of its architecture diverged.
-
-        A network of a search that diverged is trained as well as any other, but its architecture is
-        not what that search would have found.
-        """
-        found_on = retraining.header.found_on
-        return not (retraining.diverged or (found_on is not None and self.diverged(found_on)))
-
-
-@dataclass(frozen=True)
-class Runs:
-    """The readable runs, and why each of the others is not among them."""
-
-    runs: tuple[Run, ...]
-    problems: tuple[str, ...]
-
-
-def read_runs(directories: Sequence[Path]) -> Runs:
-    """Reads run directories; of one search in two places, the one that came further counts."""
-    found: dict[object, Run] = {}
-    problems: list[str] = []
+    found = {}
     for directory in directories:
-        about: list[str] = []
-        try:
-            run = read_run(directory, about)
-        except EmtnasError as error:
-            # Of a run that cannot be read at all, this says all.
-            problems.append(f"{directory}: {error}")
-            continue
-        problems += about
-        key = directory if run.search is None else run.search.signature
-        known = found.setdefault(key, run)
-        if known is not run:
-            further, other = sorted((known, run), key=_progress, reverse=True)
-            found[key] = further
-            problems.append(f"{other.directory}: the same search as {further.directory}")
-    return Runs(tuple(found.values()), tuple(problems))
-
-
-def read_run(directory: Path, problems: list[str]) -> Run:
-    """Reads one run directory; what is wrong with a part of it is added to the problems.
-
-    Raises:
-        InputError: nothing has been committed yet.
-        DamagedError: the search has commits, and none that can be read.
-        StorageError: the search cannot be read, and there is no retraining that can.
-    """
-    paths = RunPaths(directory)
-    paths.refuse_shut()
-    retrainings = tuple(_retrainings(paths, problems))
-    history = None
-    if not retrainings:
-        history = newest_history(directory)
-    else:
-        with _noting(problems, f"search of {directory}", StorageError):
-            if paths.search.steps():
-                history = newest_history(directory)
-    stored = None
-    with _noting(problems, f"settings of {directory}"):
-        stored = _stored(paths, is_needed=history is not None)
-    attempts: list[AttemptRecord] = []
-    with _noting(problems, f"attempts of {directory}"):
-        attempts = read_attempts(paths)
-    return Run(
-        directory,
-        search=None if history is None else _seed_result(history, directory, attempts),
-        settings={} if stored is None else dict(stored.identity.values),
-        sources=() if stored is None else _sources(stored),
-        retrainings=retrainings,
-        attempts=committed(attempts),
-        trace=None if history is None else trace_of(history),
-    )
+        # What cannot be read says so when it is.
+        with suppress(EmtnasError):
+            commit = newest_commit(RunPaths(directory).search)
+            summary = None if commit is None else commit.manifest.summary
+            if summary is None or summary.finished:
+                continue
+            if not any(task.diverged for task in summary.tasks.values()):
+                found[directory] = summary
+    return found
 
 
 @contextmanager
-def _noting(
-    problems: list[str], what: str, kind: type[EmtnasError] = EmtnasError
-) -> Iterator[None]:
+def _noting(problems: list[str], what: str) -> Iterator[None]:
     """A part of a run that cannot be read is named; the others are read without it."""
     try:
         yield
-    except kind as error:
+    except EmtnasError as error:
         problems.append(f"{what}: {error}")
 
 
-def _seed_result(
-    history: History, directory: Path, attempts: Iterable[AttemptRecord]
-) -> SeedResult:
-    header = history.header
-    return SeedResult(
-        directory=directory,
-        name=header.name,
-        seed=header.seed,
-        signature=header.signature,
-        experiment_signature=header.experiment_signature,
-        generation=history.generation,
-        n_generations=header.n_generations,
-        batch_norm=header.batch_norm,
-        condition_changes=condition_changes(attempts),
-        tasks=tuple(task_result(history, task) for task in range(len(header.tasks))),
+def _header(stored: StoredExperiment, progress: Summary) -> Header:
+    """What holds for a whole search, without what only its history says of its tasks."""
+    return Header(
+        name=stored.experiment.name,
+        seed=stored.seed,
+        n_generations=progress.n_steps,
+        batch_norm=stored.experiment.evaluation.batch_norm,
+        signature=stored.signatures[SEARCH],
+        experiment_signature=progress.experiment_signature,
+        tasks=(),
     )
 
 
@@ -333,31 +390,33 @@ def _progress(run: Run) -> tuple[int, int]:
 
 
 def _stored(paths: RunPaths, *, is_needed: bool) -> StoredExperiment | None:
-    content = read_if_there(paths.experiment)
-    if content is None:
-        if is_needed:
-            raise InputError(
-                "no experiment.toml, so it fits no table of the paper's; the command that made it "
-                "writes it anew"
-            )
-        return None
-    try:
-        return parse_stored(content.decode(), str(paths.experiment))
-    except UnicodeDecodeError as error:
-        raise DamagedError(f"cannot be read: {error}") from error
+    stored = read_stored(paths)
+    if stored is None and is_needed:
+        raise InputError(
+            "no experiment.toml, so it fits no table of the paper's; the command that made it "
+            "writes it anew"
+        )
+    return stored
 
 
-def _sources(stored: StoredExperiment) -> tuple[Source, ...]:
-    tasks = stored.experiment.task
-    return tuple(Source.parse(tasks[name].source) for name in stored.experiment.tasks)
+def _sources(stored: StoredExperiment) -> tuple[str, ...]:
+    """Kind and name of every task's source; of a path only the last part is kept."""
+    parts = (stored.experiment.task[name].source.partition(":") for name in stored.experiment.tasks)
+    return tuple(f"{kind}:{name.rstrip('/').rpartition('/')[2]}" for kind, _, name in parts)
 
 
-def _retrainings(paths: RunPaths, problems: list[str]) -> Iterator[Retraining]:
-    stages: Sequence[StagePaths] = ()
+def _retrainings(paths: RunPaths, problems: list[str]) -> list[Retraining]:
+    """The newest record of every retraining; of one in two folders, the one that came further."""
+    found: dict[Path, Retraining] = {}
     with _noting(problems, f"retrainings of {paths.directory}"):
-        stages = paths.retrainings()
-    for stage in stages:
-        with _noting(problems, str(stage.directory)):
-            record = read_committed(stage, RECORD_NAME, read_retraining)
-            if record is not None:
-                yield record
+        for stage in paths.retrainings():
+            with _noting(problems, str(stage.directory)):
+                record = read_committed(stage, RECORD_NAME, read_retraining)
+                if record is not None:
+                    found[stage.directory] = record
+    once: dict[str, Path] = {}
+    for folder in sorted(found, key=lambda folder: -len(found[folder].epochs)):
+        known = once.setdefault(found[folder].header.signature, folder)
+        if known is not folder:
+            problems.append(f"{folder}: the same retraining as {known}")
+    return [record for folder, record in found.items() if folder in once.values()]

@@ -1,32 +1,33 @@
-"""What finished runs measured, as one tidy frame, and the values of a table's rows in it."""
+"""What finished runs measured, as one tidy frame, and the values of a table's cells in it.
+
+What is measured of a retrained network has a line in `_of_test`, of a search in `_of_search`.
+"""
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from emtnas_hpc.report.experiments import Family, Recipe, RowSpec, seed_of
-from emtnas_hpc.report.load import Run
-from emtnas_hpc.report.search_arrays import Counts, Trace, macs_of, parameters_of
+from emtnas_hpc.report.experiments import Family, Recipe
+from emtnas_hpc.report.load import Run, SeedResult
+from emtnas_hpc.report.search_frames import Counts, macs_of, mean_per_step, parameters_of
+from emtnas_hpc.report.specs import RowSpec
 from emtnas_hpc.report.table import Cell, Column
 from emtnas_hpc.retraining.record import Retraining
 
-#: Of the frame. A line is one value of one seed: of a task's search, of a whole search (no task),
-#: or of a retrained network (with its recipe). Where `counts` is False, the training diverged.
+#: What tells the values of a family's cells apart; a search has no recipe, its times no task.
+_KEY = ["kind", "task", "found_on", "n_normal", "recipe", "quantity"]
+#: Of the frame. A line is one value of one seed. Where `counts` is False, the training diverged.
 #: `fits` says that a table of the paper may hold it: the search is finished, and the network is
 #: what that search found in the end. `group` and `signature` are those of a retraining.
 COLUMNS = (
     *("experiment", "seed", "task", "found_on", "n_normal", "recipe", "quantity"),
     *("value", "counts", "fits", "group", "signature"),
 )
-#: What tells the values of a family's cells apart.
-_KEY = ["kind", "task", "found_on", "n_normal", "recipe", "quantity"]
-
-Parts = Mapping[tuple[Any, ...], "Part"]
 
 #: C of the retrained networks, where nothing was retrained: the paper's.
 _CHANNELS = 48
@@ -52,36 +53,46 @@ def measurements(runs: Iterable[Run]) -> pd.DataFrame:
     return frame.astype({"value": float, "counts": bool, "fits": bool})
 
 
-def _of_search(run: Run) -> Iterator[tuple[Any, ...]]:
-    if run.search is None:
+def _of_search(run: Run) -> Iterator[dict[str, Any]]:
+    if run.search is None or not run.finished:
         return
-    about = (run.search.experiment_signature, seed_of(run))
+    line = {
+        "experiment": run.search.header.experiment_signature,
+        "seed": run.seed,
+        "fits": True,
+        **dict.fromkeys(("task", "found_on", "recipe", "group", "signature"), ""),
+        "n_normal": 0,
+    }
     for result, task in zip(run.search.tasks, run.tasks, strict=True):
-        value, counts = 100 * result.true_fitness, result.diverged_in is None
-        yield (*about, task, "", 0, "", "validation", value, counts, run.finished, "", "")
+        counts = {"counts": result.diverged_in is None}
+        value = 100 * result.true_fitness
+        yield {**line, **counts, "task": task, "quantity": "validation", "value": value}
     for quantity, parts in TIMES.items():
         value = sum(getattr(result, part) for result in run.search.tasks for part in parts)
-        yield (*about, "", "", 0, "", quantity, value, not run.diverged(), run.finished, "", "")
+        yield {**line, "counts": not run.diverged(), "quantity": quantity, "value": value}
 
 
-def _of_networks(run: Run) -> Iterator[tuple[Any, ...]]:
-    experiment = "" if run.search is None else run.search.experiment_signature
-    fitting = incumbents_retrainings(run) if run.finished else []
-    for retraining in run.retrainings:
-        if not retraining.finished:
-            continue
-        header = retraining.header
-        about = (
-            *(experiment, seed_of(run), _known(run, header.task)),
-            *(_known(run, header.found_on), header.shape.n_normal, Recipe.of(retraining)),
-        )
-        counts, fits = run.counts(retraining), retraining in fitting
-        of_it = (counts, fits, header.experiment_signature, header.signature)
-        for quantity, value in _values(retraining, counts):
-            yield (*about, quantity, value, *of_it)
+def _of_networks(run: Run) -> Iterator[dict[str, Any]]:
+    fitting = run.incumbents_retrained if run.finished else ()
+    for retraining in filter(lambda r: r.finished, run.retrainings):
+        header, counts = retraining.header, run.counts(retraining)
+        line = {
+            "experiment": "" if run.search is None else run.search.header.experiment_signature,
+            "seed": run.seed,
+            "task": run.known_task(header.task),
+            "found_on": run.known_task(header.found_on or ""),
+            "n_normal": header.shape.n_normal,
+            "recipe": Recipe.of(retraining),
+            "counts": counts,
+            "fits": retraining in fitting,
+            "group": header.experiment_signature,
+            "signature": header.signature,
+        }
+        for quantity, value in _of_test(retraining, counts):
+            yield {**line, "quantity": quantity, "value": value}
 
 
-def _values(retraining: Retraining, counts: bool) -> Iterator[tuple[str, float]]:
+def _of_test(retraining: Retraining, counts: bool) -> Iterator[tuple[str, float]]:
     test = retraining.test
     assert test is not None
     yield "accuracy", 100 * test.accuracy
@@ -102,6 +113,9 @@ class Part:
     values: dict[int, float] = field(default_factory=dict)
     diverged: set[int] = field(default_factory=set)
     signatures: set[str] = field(default_factory=set)
+
+
+Parts = Mapping[tuple[Any, ...], Part]
 
 
 def parts_of(frame: pd.DataFrame, family: Family) -> Parts:
@@ -135,12 +149,11 @@ class Measured:
     """The values of one family, with networks that were retrained with one recipe.
 
     Attributes:
-        family: of experiments.
-        recipe: of the networks; None where nothing was retrained.
+        recipe: None where nothing was retrained.
         used: signatures of the retrainings that cells were filled with.
     """
 
-    def __init__(self, parts: Parts, family: Family, recipe: Recipe | None) -> None:
+    def __init__(self, parts: Parts, family: Family, recipe: Recipe | None = None) -> None:
         self._parts, self.family, self.recipe = parts, family, recipe
         self.used: set[str] = set()
 
@@ -156,13 +169,13 @@ class Measured:
             return self.per_step(spec, _PER_STEP[quantity], self.channels, spec.n_normal)
         cell = self._summed(spec, task, quantity)
         if quantity == "device_days":
-            return _scaled(cell, lambda seconds: seconds / _SECONDS_A_DAY)
-        if quantity in TIMES:
-            base = self._summed(spec.baseline, task, quantity).estimate
-            if base is None or not base.mean:
-                return Cell()
-            return _scaled(cell, lambda seconds: 100 * (seconds / base.mean - 1))
-        return cell
+            return cell.scaled(lambda seconds: seconds / _SECONDS_A_DAY)
+        if quantity not in TIMES:
+            return cell
+        base = self._summed(spec.baseline, task, quantity).estimate
+        if base is None or not base.mean:
+            return Cell()
+        return cell.scaled(lambda seconds: 100 * (seconds / base.mean - 1))
 
     def missing(self, spec: RowSpec, column: Column) -> str:
         """What to say where there is no value."""
@@ -179,105 +192,45 @@ class Measured:
     ) -> Cell:
         """Mean over the training steps of all searches of a row, by seed, in millions.
 
-        Args:
-            spec: of the row.
-            count: counts something in networks.
-            channels: of the networks; None for the search's own.
-            n_normal: normal cells between their reductions; likewise.
+        The networks that are counted are the search's own, or have these channels and normal cells.
         """
-        runs: dict[int, list[Run]] = defaultdict(list)
-        for experiment in self.family.find(spec.kinds):
-            for run in experiment.finished:
-                runs[seed_of(run)].append(run)
-        whole = {seed: each for seed, each in runs.items() if len(each) == len(spec.kinds)}
-        diverged = [seed for seed, each in whole.items() if any(run.diverged() for run in each)]
-        return Cell.of(
-            {
-                seed: mean_per_step([r.trace for r in each if r.trace], count, channels, n_normal)
-                / 1e6
-                for seed, each in whole.items()
-                if seed not in diverged
-            },
-            diverged,
-        )
+        searches: dict[int, list[SeedResult]] = defaultdict(list)
+        for experiment in filter(lambda e: e.finished, self.family.find(spec.kinds)):
+            for search in experiment.results:
+                searches[search.header.seed].append(search)
+        whole = {seed: each for seed, each in searches.items() if len(each) == len(spec.kinds)}
+        diverged = [seed for seed, each in whole.items() if any(one.diverged for one in each)]
+        means = {
+            seed: mean_per_step(each, count, channels, n_normal) / 1e6
+            for seed, each in whole.items()
+            if seed not in diverged
+        }
+        return Cell.of(means, diverged)
 
     def _summed(self, spec: RowSpec, task: str, quantity: str) -> Cell:
         """The sum of all lines that a cell needs, for seeds that have each of them."""
-        parts = [self._parts.get(key) for key in self._keys(spec, task, quantity)]
-        found = [part for part in parts if part is not None]
-        if not parts or len(found) < len(parts):
+        keys = self._keys(spec, task, _SHOWS.get(quantity, quantity), quantity == "transfer")
+        found = [self._parts[key] for key in keys if key in self._parts]
+        if not keys or len(found) < len(keys):
             return Cell()
         self.used.update(*(part.signatures for part in found))
         seeds = set.intersection(*(set(part.values) for part in found))
         values = {seed: sum(part.values[seed] for part in found) for seed in seeds}
         return Cell.of(values, set.union(*(part.diverged for part in found)) & seeds)
 
-    def _keys(self, spec: RowSpec, task: str, quantity: str) -> list[tuple[Any, ...]]:
-        shown = _SHOWS.get(quantity, quantity)
+    def _keys(
+        self, spec: RowSpec, task: str, quantity: str, transferred: bool
+    ) -> list[tuple[Any, ...]]:
+        """Of each line that a cell needs: one of each of its row's experiments that has any."""
+        found_on: str | None
+        key: tuple[Any, ...]
         if not task:
-            kinds = [k for k in spec.kinds if spec.found_on is None or spec.found_on in k.tasks]
-            return [(kind, "", "", 0, "", shown) for kind in kinds]
-        if quantity == "validation":
-            return [(kind, task, "", 0, "", shown) for kind in spec.kinds if task in kind.tasks]
-        found_on = spec.found_on or task
-        if quantity == "transfer":
-            (found_on,) = (other for other in spec.tasks if other != task)
-        return [
-            (kind, task, found_on, spec.n_normal, self.recipe, shown)
-            for kind in spec.kinds
-            if found_on in kind.tasks
-        ]
-
-
-def mean_per_step(
-    traces: Sequence[Trace], count: Counts, channels: int | None = None, n_normal: int | None = None
-) -> float:
-    """Each time that an architecture was trained on a mini-batch it counts once, whatever the task.
-
-    Args:
-        traces: of searches with at least one training step.
-        count: counts something in networks.
-        channels: of the networks; None for the search's own.
-        n_normal: normal cells between their reductions; likewise.
-    """
-    total = steps = 0
-    for trace in traces:
-        trained = trace.n_steps > 0
-        for task, header in enumerate(trace.header.tasks):
-            chosen = trained & (trace.tasks == task)
-            shape = replace(
-                header.shape,
-                channels=channels or header.shape.channels,
-                n_normal=n_normal or header.shape.n_normal,
-            )
-            n_steps = trace.n_steps[chosen]
-            total += int(n_steps @ count(trace.chromosomes[chosen], shape))
-            steps += int(n_steps.sum())
-    return total / steps
-
-
-def incumbents_retrainings(run: Run) -> list[Retraining]:
-    """A run's retrainings of what its own search found, in the end."""
-    if run.search is None:
-        return []
-    incumbents = {task.task: task.incumbent for task in run.search.tasks}
-    return [
-        retraining
-        for retraining in run.retrainings
-        if retraining.header.search_signature == run.search.signature
-        and retraining.header.found_on is not None
-        and incumbents.get(retraining.header.found_on) == retraining.header.individual
-    ]
-
-
-def _known(run: Run, task: str | None) -> str:
-    """A task of a run by the name that the tables know; another data set as it is called."""
-    if task is None or run.search is None:
-        return task or ""
-    own = {result.task: name for result, name in zip(run.search.tasks, run.tasks, strict=True)}
-    return own.get(task, task)
-
-
-def _scaled(cell: Cell, scale: Callable[[float], float]) -> Cell:
-    values = zip(cell.seeds, cell.values, strict=True)
-    return Cell.of({seed: scale(value) for seed, value in values}, cell.diverged)
+            found_on, key = spec.found_on, ("", "", 0, "", quantity)
+        elif quantity == "validation":
+            found_on, key = task, (task, "", 0, "", quantity)
+        else:
+            found_on = spec.found_on or task
+            if transferred:
+                (found_on,) = (other for other in spec.tasks if other != task)
+            key = (task, found_on, spec.n_normal, self.recipe, quantity)
+        return [(kind, *key) for kind in spec.kinds if found_on is None or found_on in kind.tasks]

@@ -1,26 +1,38 @@
-"""The report as one HTML page that needs nothing but itself."""
+"""The report as one HTML page that needs nothing but itself, and its figures as files."""
 
-from base64 import b64encode
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from itertools import groupby
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 
 import emtnas_hpc
 from emtnas_hpc.checkpoint.atomic import make_directory
 from emtnas_hpc.checkpoint.os_errors import storage_errors
-from emtnas_hpc.report.experiments import Experiment, Searches, experiments_of
-from emtnas_hpc.report.gallery import Gallery, draw_gallery, write_gallery
+from emtnas_hpc.report.experiments import Experiment, experiments_of
+from emtnas_hpc.report.figures import (
+    Plot,
+    as_svg,
+    plot_diversity,
+    plot_fittest,
+    plot_sizes,
+    plot_times,
+    plot_transfers,
+    styled,
+)
 from emtnas_hpc.report.load import Runs
 from emtnas_hpc.report.render import parts
+from emtnas_hpc.report.search_frames import generation_frame, individual_frame, time_frame
 from emtnas_hpc.report.searches import search_notes, search_table
 from emtnas_hpc.report.table import Table, list_seeds
+from emtnas_hpc.space.architecture import CELL_NAMES, parse_genotype
+from emtnas_hpc.space.drawing import draw_cell_svg
 
-_PAGE_NAME, _FIGURES_NAME = "report.html", "figures"
+_PAGE_NAME, _FIGURES_NAME, _CAPTIONS = "report.html", "figures", "captions.md"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 #: What is said of a start, and how a page calls it.
@@ -41,20 +53,47 @@ _FACTS = {
 _DATE = len("2026-11-24")
 #: Characters that fit on a sheet of paper, where printed numbers are in smaller letters.
 _WIDTH = 150
+#: Of an SVG document, what means nothing in an address within quotation marks.
+_PLAIN = " !$'()*+,-./:;<=>?@[]^_`{|}~"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished figure, an SVG document: its `name` is that of its file, and no other figure's."""
+
+    name: str
+    title: str
+    text: str
+    alt: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """The figures of one experiment; `cells` by seed, then by what they are of."""
+
+    experiment: Experiment
+    figures: tuple[Drawing, ...]
+    cells: Mapping[int, Mapping[str, Sequence[Drawing]]]
+
+    @property
+    def drawings(self) -> Iterator[Drawing]:
+        """All of them, in the order of a page."""
+        yield from self.figures
+        for found in self.cells.values():
+            yield from chain.from_iterable(found.values())
 
 
 def make_page(runs: Runs, tables: Sequence[Table]) -> str:
     """The page alone, as text; the same text for the same runs."""
-    return _render(runs, tables, _draw(runs))
+    experiments = experiments_of(runs.runs)
+    return _render(runs, tables, draw_overview(experiments), list(map(draw_chapter, experiments)))
 
 
 def publish(runs: Runs, tables: Sequence[Table], output: Path) -> list[Path]:
-    """Writes `report.html`, and in `figures/` an SVG of every figure.
+    """Writes `report.html`, and in `figures/` an SVG of every figure and their captions.
 
-    Args:
-        runs: that are reported.
-        tables: made of them.
-        output: a folder; files of an earlier report are replaced.
+    What an earlier report drew of other experiments stays: the folder may hold the user's files.
 
     Returns:
         What was written, the page first.
@@ -62,20 +101,62 @@ def publish(runs: Runs, tables: Sequence[Table], output: Path) -> list[Path]:
     Raises:
         StorageError: the disk refused.
     """
-    gallery = _draw(runs)
-    make_directory(output)
-    page = output / _PAGE_NAME
-    with storage_errors(page):
-        page.write_bytes(_render(runs, tables, gallery).encode(errors="replace"))
-    return [page, *write_gallery(gallery, output / _FIGURES_NAME)]
+    experiments = experiments_of(runs.runs)
+    overview, chapters = draw_overview(experiments), list(map(draw_chapter, experiments))
+    drawings = [*overview, *chain.from_iterable(chapter.drawings for chapter in chapters)]
+    figures = output / _FIGURES_NAME
+    captions = "\n".join(f"**{drawing.name}** {drawing.text}\n" for drawing in drawings)
+    contents = {
+        output / _PAGE_NAME: _render(runs, tables, overview, chapters),
+        **{figures / f"{drawing.name}.svg": drawing.svg for drawing in drawings},
+        figures / _CAPTIONS: captions,
+    }
+    make_directory(figures)
+    for file, content in contents.items():
+        with storage_errors(file):
+            # A name of a folder may hold bytes that are no text.
+            file.write_bytes(content.encode(errors="replace"))
+    return list(contents)
+
+
+def draw_overview(experiments: Sequence[Experiment]) -> list[Drawing]:
+    """The figures of all experiments together; none at all if there is no experiment."""
+    with styled():
+        return [_finished("times", plot_times(time_frame(experiments)))] if experiments else []
+
+
+def draw_chapter(experiment: Experiment) -> Chapter:
+    """All figures of one experiment."""
+    generations, individuals = generation_frame(experiment), individual_frame(experiment)
+    with styled():
+        plots = {"fittest": plot_fittest(generations)}
+        if len(experiment.own_tasks) > 1:
+            plots["transfers"] = plot_transfers(individuals)
+        plots |= {"diversity": plot_diversity(generations), "sizes": plot_sizes(individuals)}
+        figures = tuple(_finished(f"{experiment.key}-{name}", p) for name, p in plots.items())
+    cells: dict[int, dict[str, list[Drawing]]] = defaultdict(dict)
+    for search in experiment.drawn:
+        for found in search.tasks:
+            seed, architecture = search.header.seed, parse_genotype(found.genotype)
+            drawn = cells[seed][f"{found.task}: individual {found.incumbent}"] = []
+            for kind in CELL_NAMES:
+                title = f"{kind.capitalize()} cell"
+                what = f"{found.task}, seed {seed}: individual {found.incumbent}"
+                alt = f"{title} of {what}"
+                name = f"{experiment.key}-seed-{seed}-{found.task}-{kind}"
+                svg = draw_cell_svg(getattr(architecture, kind), alt)
+                drawn.append(
+                    Drawing(name, title, f"{title} of the incumbent of {what}.", alt, svg=svg)
+                )
+    return Chapter(experiment, figures, cells)
+
+
+def _finished(name: str, plot: Plot) -> Drawing:
+    return Drawing(name, plot.title, plot.text, plot.alt, svg=as_svg(plot.figure))
 
 
 def provenance_rows(conditions: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Facts with their values; of several values, how many starts had each.
-
-    Args:
-        conditions: of each start that committed something, as its attempt tells them.
-    """
+    """Facts of the starts that committed something; of several values, how many starts had each."""
     starts = list(conditions)
     rows = [(label, _values(starts, name)) for name, label in _FACTS.items()]
     days = sorted({str(start["time"])[:_DATE] for start in starts if "time" in start})
@@ -90,11 +171,9 @@ def _values(starts: Sequence[Mapping[str, Any]], name: str) -> str:
     return "; ".join(f"{value} ({_plural(n, 'start')})" for value, n in sorted(counts.items()))
 
 
-def _draw(runs: Runs) -> Gallery:
-    return draw_gallery(tuple(map(Searches.of, experiments_of(runs.runs))))
-
-
-def _render(runs: Runs, tables: Sequence[Table], gallery: Gallery) -> str:
+def _render(
+    runs: Runs, tables: Sequence[Table], overview: Sequence[Drawing], chapters: Sequence[Chapter]
+) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -103,17 +182,21 @@ def _render(runs: Runs, tables: Sequence[Table], gallery: Gallery) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.globals.update(parts=lambda table: parts(table, _WIDTH, stacked=True))
-    environment.filters.update(data_uri=_data_uri, by_seed=_by_seed)
-    found = experiments_of(runs.runs)
+    environment.filters.update(data_uri=_data_uri)
     n_retrained = sum(retraining.finished for run in runs.runs for retraining in run.retrainings)
-    counts = {"run": len(runs.runs), "experiment": len(found), "finished retraining": n_retrained}
+    counts = {
+        "run": len(runs.runs),
+        "experiment": len(chapters),
+        "finished retraining": n_retrained,
+    }
+    title = f"{chapters[0].experiment.name}: the report" if len(chapters) == 1 else None
     return environment.get_template("page.html.j2").render(
-        title="Architecture searches" if len(found) != 1 else f"{found[0].name}: the report",
+        title=title or "Architecture searches",
         lead=", ".join(_plural(n, what) for what, n in counts.items()) + ".",
         problems=runs.problems,
         tables=tables,
-        overview=gallery.overview,
-        chapters=list(zip(found, map(_summary, found), gallery.chapters, strict=True)),
+        overview=overview,
+        chapters=[(chapter, _summary(chapter.experiment)) for chapter in chapters],
         provenance=provenance_rows(c for run in runs.runs for c in run.conditions()),
         version=emtnas_hpc.__version__,
     )
@@ -122,28 +205,27 @@ def _render(runs: Runs, tables: Sequence[Table], gallery: Gallery) -> str:
 def _summary(experiment: Experiment) -> Table:
     """What an experiment's searches found; the title says n."""
     table = search_table(experiment)
-    results = [run.search for run in experiment.averaged if run.search is not None]
-    left_out = " and left out" if experiment.finished else ""
     meaning, *others = search_notes([experiment])
     notes = [
         *table.diverged_notes(),
-        f"Batch-norm mode {results[0].batch_norm}. {meaning}",
+        f"Batch-norm mode {experiment.results[0].header.batch_norm}. {meaning}",
         *others,
     ]
     if experiment.unfinished:
+        left_out = " and left out" if experiment.finished else ""
         notes.append(f"Not finished{left_out}: {list_seeds(experiment.unfinished)}.")
-    title = f"What the searches found: mean ± sample standard deviation, n = {len(results)}"
+    n = len(experiment.results)
+    title = f"What the searches found: mean ± sample standard deviation, n = {n}"
     return replace(table, title=title, notes=tuple(notes))
 
 
 def _data_uri(svg: str) -> str:
-    """A picture of its own: what it refers to and how it looks stays within it."""
-    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
+    """A picture of its own: what it refers to and how it looks stays within it.
 
-
-def _by_seed(incumbents: Iterable[Any]) -> list[tuple[int, list[Any]]]:
-    """Incumbents of one seed after the other; jinja's own grouping would sort them anew."""
-    return [(seed, list(of)) for seed, of in groupby(incumbents, lambda found: found.seed)]
+    What would end the address or its attribute is escaped; as base64 it would take a fifth more.
+    """
+    one_line = svg.replace(">\n<", "><")
+    return f"data:image/svg+xml,{quote(one_line, safe=_PLAIN)}"
 
 
 def _plural(n: int, what: str) -> str:

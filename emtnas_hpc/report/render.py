@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from emtnas_hpc.report.table import ORIGINS, Cell, Column, Row, Table
+from emtnas_hpc.report.table import Cell, Column, Row, Table
 
 
 def plain(value: Any) -> Any:
@@ -32,18 +32,22 @@ def as_json(values: Any) -> str:
 
 def table_values(table: Table) -> dict[str, Any]:
     """A table as plain values; of a row, only cells that something is said of."""
-    rows = [
-        {
-            "key": row.key,
-            "labels": row.labels,
-            "ours": row.ours,
-            "cells": {column.key: values for column, values in _said(table, row)},
-        }
-        for row in table.rows
-    ]
-    columns = [asdict(column) for column in table.columns]
-    about = {"key": table.key, "title": table.title, "labels": table.labels}
-    return {**about, "columns": columns, "rows": rows, "notes": table.notes}
+    return {
+        "key": table.key,
+        "title": table.title,
+        "labels": table.labels,
+        "columns": [asdict(column) for column in table.columns],
+        "rows": [
+            {
+                "key": row.key,
+                "labels": row.labels,
+                "ours": row.ours,
+                "cells": {column.key: values for column, values in _said(table, row)},
+            }
+            for row in table.rows
+        ],
+        "notes": table.notes,
+    }
 
 
 def _said(table: Table, row: Row) -> Iterator[tuple[Column, dict[str, Any]]]:
@@ -107,12 +111,8 @@ def lines_as_csv(lines: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> 
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     for line in lines:
-        writer.writerow(
-            {
-                name: " ".join(map(str, value)) if isinstance(value, list) else value
-                for name, value in plain(line).items()
-            }
-        )
+        cells = {k: " ".join(map(str, v)) if isinstance(v, list) else v for k, v in line.items()}
+        writer.writerow(plain(cells))
     return text.getvalue()
 
 
@@ -128,12 +128,8 @@ def parts(table: Table, width: int, *, stacked: bool = False) -> Iterator[Table]
     """Tables with all rows and some of the columns each, at most so many characters wide.
 
     Columns of one data set stay together, and those of one kind, unless they alone are too wide.
-
-    Args:
-        table: of any width.
-        width: in characters.
-        stacked: whether ours, the paper's and the re-run's numbers stand below each other, and not
-            beside; there a heading breaks between words.
+    Stacked, numbers of several origins stand below each other, not beside, and a heading breaks
+    between words.
     """
     labels = sum(label_width(table, i, stacked) + _GAP for i in range(len(table.labels)))
     widths = [column_width(table, i, stacked) + _GAP for i in range(len(table.columns))]
@@ -168,18 +164,10 @@ def column_width(table: Table, index: int, stacked: bool = True) -> int:
         lines = [line for row in table.rows for line in table.lines(row, index)]
         return max(map(len, [*lines, *column.heading.split()]), default=0)
     widths = [
-        max((len(_text(cell, column, origin)) for cell in table.cells(index)), default=0) + _GAP
+        max((len(column.full(cell, origin)) for cell in table.cells(index)), default=0) + _GAP
         for origin in table.origins(index)
     ]
     return max(sum(widths) - _GAP, len(column.heading))
-
-
-def _text(cell: Cell, column: Column, origin: str) -> str:
-    """A number with n, or what was printed."""
-    if origin == "ours":
-        return column.full(cell)
-    quoted = cell.quoted.get(ORIGINS[origin])
-    return "" if quoted is None else quoted.text
 
 
 # Markdown.
@@ -223,7 +211,7 @@ def _escape_markdown(text: str) -> str:
 
 
 def _markdown_cell(cell: Cell, column: Column, origin: str) -> str:
-    text = _escape_markdown(_text(cell, column, origin))
+    text = _escape_markdown(column.full(cell, origin))
     if origin != "ours":
         return text
     return (f"**{text}**" if cell.best else text) + r"\*" * cell.stars
@@ -306,15 +294,14 @@ def _latex_headings(table: Table) -> Iterator[str]:
     second = [""] * len(table.labels)
     rules = []
     for index, column in enumerate(table.columns):
-        below, heading = table.origins(index), _escape_latex(column.heading)
-        if len(below) == 1:
+        origins, heading = table.origins(index), _escape_latex(column.heading)
+        if len(origins) == 1:
             first.append(heading)
             second.append("")
         else:
-            at = len(second) + 1
-            first.append(rf"\multicolumn{{{len(below)}}}{{c}}{{{heading}}}")
-            second += below
-            rules.append(rf"\cmidrule(lr){{{at}-{len(second)}}}")
+            first.append(rf"\multicolumn{{{len(origins)}}}{{c}}{{{heading}}}")
+            rules.append(rf"\cmidrule(lr){{{len(second) + 1}-{len(second) + len(origins)}}}")
+            second += origins
     yield _latex_line(first)
     if rules:
         yield " ".join(rules)
@@ -323,7 +310,7 @@ def _latex_headings(table: Table) -> Iterator[str]:
 
 def _latex_cell(cell: Cell, column: Column, origin: str) -> str:
     if origin != "ours":
-        return _latex_number(_text(cell, column, origin))
+        return _latex_number(column.full(cell, origin))
     text = _latex_number(column.text(cell))
     if cell.best:
         text = rf"\textbf{{{text}}}"
@@ -338,12 +325,11 @@ def _latex_number(text: str) -> str:
 
 def _escape_latex(text: str) -> str:
     """Text that means nothing but itself; where LaTeX has no glyph, a question mark."""
-    return "".join(_ESCAPES.get(c, c if _has_glyph(c) else "?") for c in " ".join(text.split()))
-
-
-def _has_glyph(character: str) -> bool:
-    """ASCII, and the accented letters of Latin-1."""
-    return character.isascii() or (character.isalpha() and ord(character) < 0x100)
+    # Glyphs are there for ASCII and the accented letters of Latin-1.
+    return "".join(
+        _ESCAPES.get(c, c if c.isascii() or (c.isalpha() and ord(c) < 0x100) else "?")
+        for c in " ".join(text.split())
+    )
 
 
 def _latex_line(cells: Iterable[str]) -> str:

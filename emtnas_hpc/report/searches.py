@@ -1,27 +1,18 @@
 """How searches went: a table, plain values and tidy lines of every experiment."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 from emtnas_hpc.report.experiments import Experiment, experiments_of
-from emtnas_hpc.report.load import Run, SeedResult, TaskResult
+from emtnas_hpc.report.load import Run, TaskResult
 from emtnas_hpc.report.table import Cell, Column, Row, Table, list_seeds
 
 
 @dataclass(frozen=True)
 class SearchColumn:
-    """What is said of a task's searches.
-
-    Attributes:
-        key: of a `TaskResult`.
-        name: the heading without the unit.
-        unit: that is shown.
-        scale: from the stored unit to the shown one.
-        decimals: that are shown.
-    """
+    """What is said of a task's searches: `key` is of a `TaskResult`, `scale` makes it `unit`."""
 
     key: str
     name: str
@@ -35,14 +26,14 @@ class SearchColumn:
 
 
 SEARCH_COLUMNS = (
-    SearchColumn("true_fitness", "true", "%", 100.0, 2),
-    SearchColumn("first_true_fitness", "first", "%", 100.0, 2),
-    SearchColumn("sampled_accuracy", "sampled", "%", 100.0, 2),
-    SearchColumn("parameters", "params", "M", 1e-6, 3),
-    SearchColumn("macs", "MACs", "M", 1e-6, 2),
-    SearchColumn("seconds_training", "train", "s", 1.0, 1),
-    SearchColumn("seconds_evaluation", "eval.", "s", 1.0, 1),
-    SearchColumn("seconds_search", "search", "s", 1.0, 2),
+    SearchColumn("true_fitness", "true", "%", scale=100.0, decimals=2),
+    SearchColumn("first_true_fitness", "first", "%", scale=100.0, decimals=2),
+    SearchColumn("sampled_accuracy", "sampled", "%", scale=100.0, decimals=2),
+    SearchColumn("parameters", "params", "M", scale=1e-6, decimals=3),
+    SearchColumn("macs", "MACs", "M", scale=1e-6, decimals=2),
+    SearchColumn("seconds_training", "train", "s", scale=1.0, decimals=1),
+    SearchColumn("seconds_evaluation", "eval.", "s", scale=1.0, decimals=1),
+    SearchColumn("seconds_search", "search", "s", scale=1.0, decimals=2),
 )
 #: Of `search_lines`.
 CSV_COLUMNS = (
@@ -61,33 +52,30 @@ _NOTES = (
 
 def search_table(experiment: Experiment) -> Table:
     """A row a task: mean and deviation over the seeds that did not diverge."""
-    results = _averaged(experiment)
+    results = experiment.results
     unfinished = (
         f", {list_seeds(experiment.unfinished)} not finished" if experiment.unfinished else ""
     )
     if unfinished and experiment.finished:
         unfinished += " and left out"
     rows = []
-    for task, by_seed in _by_task(results):
-        diverged = [seed for seed, result in by_seed.items() if result.diverged_in is not None]
-        cells = (
-            Cell.of({seed: column.value(result) for seed, result in by_seed.items()}, diverged)
-            for column in SEARCH_COLUMNS
-        )
-        rows.append(Row(task, (task,), tuple(cells)))
+    for task, by_seed in _by_task(experiment):
+        values = [{s: column.value(r) for s, r in by_seed.items()} for column in SEARCH_COLUMNS]
+        diverged = _diverged(by_seed)
+        rows.append(Row(task, (task,), tuple(Cell.of(each, diverged) for each in values)))
     return Table(
         f"searches-{experiment.key}",
-        f"{experiment.title}: {list_seeds(result.seed for result in results)} (n = {len(results)})"
-        f"{unfinished}; supernet, batch norm {results[0].batch_norm}",
+        f"{experiment.title}: {list_seeds(r.header.seed for r in results)} (n = {len(results)})"
+        f"{unfinished}; supernet, batch norm {results[0].header.batch_norm}",
         ("task",),
-        tuple(Column(c.key, f"{c.name} {c.unit}", c.decimals) for c in SEARCH_COLUMNS),
-        tuple(rows),
+        columns=tuple(Column(c.key, f"{c.name} {c.unit}", c.decimals) for c in SEARCH_COLUMNS),
+        rows=tuple(rows),
     )
 
 
 def search_notes(experiments: Sequence[Experiment]) -> list[str]:
     """What the columns are, and what speaks against a seed."""
-    results = [(f"{e.name}, seed {r.seed}", r) for e in experiments for r in _averaged(e)]
+    results = [(f"{e.name}, seed {r.header.seed}", r) for e in experiments for r in e.results]
     changed = [
         f"Equal bits are not promised: {who}, went on with {'; '.join(r.condition_changes)}."
         for who, r in results
@@ -103,22 +91,23 @@ def search_notes(experiments: Sequence[Experiment]) -> list[str]:
 
 def search_values(experiment: Experiment) -> dict[str, Any]:
     """The same as plain values in stored units; who diverged is named with its generation."""
-    results = _averaged(experiment)
+    results = {result.header.seed: result for result in experiment.results}
+    changes = {seed: r.condition_changes for seed, r in results.items() if r.condition_changes}
     return {
         "name": experiment.name,
         "experiment_signature": experiment.signature,
-        "seeds": [result.seed for result in results],
+        "seeds": list(results),
         "unfinished": experiment.unfinished,
-        "batch_norm": results[0].batch_norm,
-        "condition_changes": {r.seed: r.condition_changes for r in results if r.condition_changes},
-        "diverged": {r.seed: r.diverged for r in results if r.diverged},
+        "batch_norm": experiment.results[0].header.batch_norm,
+        "condition_changes": changes,
+        "diverged": {seed: r.diverged for seed, r in results.items() if r.diverged},
         "tasks": [
             {
                 "task": task,
                 "quantities": {c.key: _statistic(c.key, by_seed) for c in SEARCH_COLUMNS},
-                "diverged": [s for s, result in by_seed.items() if result.diverged_in is not None],
+                "diverged": _diverged(by_seed),
             }
-            for task, by_seed in _by_task(results)
+            for task, by_seed in _by_task(experiment)
         ],
     }
 
@@ -131,36 +120,36 @@ def search_lines(runs: Sequence[Run]) -> Iterator[dict[str, Any]]:
     """
     for experiment in experiments_of(runs):
         results = [run.search for run in experiment.runs if run.search is not None]
-        found = ((search, task) for search in results for task in search.tasks)
-        for (search, task), column in product(found, SEARCH_COLUMNS):
-            value = column.value(task)
-            yield {
-                "experiment": experiment.title,
-                "seed": search.seed,
-                "task": task.task,
-                "quantity": column.key,
-                # As it was before it was scaled: 45.23, not 45.230000000000004.
-                "value": None if math.isnan(value) else f"{value:.12g}",
-                "unit": column.unit,
-                "generation": search.generation,
-                "n_generations": search.n_generations,
-                "diverged": task.diverged_in,
-                "batch_norm": search.batch_norm,
-                "experiment_signature": experiment.signature,
-                "directory": search.directory,
-            }
+        for search, task in ((result, task) for result in results for task in result.tasks):
+            for column in SEARCH_COLUMNS:
+                value = column.value(task)
+                yield {
+                    "experiment": experiment.title,
+                    "seed": search.header.seed,
+                    "task": task.task,
+                    "quantity": column.key,
+                    # As it was before it was scaled: 45.23, not 45.230000000000004.
+                    "value": None if math.isnan(value) else f"{value:.12g}",
+                    "unit": column.unit,
+                    "generation": search.generation,
+                    "n_generations": search.header.n_generations,
+                    "diverged": task.diverged_in,
+                    "batch_norm": search.header.batch_norm,
+                    "experiment_signature": experiment.signature,
+                    "directory": search.directory,
+                }
 
 
-def _averaged(experiment: Experiment) -> list[SeedResult]:
-    return [run.search for run in experiment.averaged if run.search is not None]
+def _by_task(experiment: Experiment) -> Iterator[tuple[str, dict[int, TaskResult]]]:
+    for index, task in enumerate(experiment.own_tasks):
+        yield task, {result.header.seed: result.tasks[index] for result in experiment.results}
 
 
-def _by_task(results: Sequence[SeedResult]) -> Iterator[tuple[str, dict[int, TaskResult]]]:
-    for index, task in enumerate(results[0].tasks):
-        yield task.task, {result.seed: result.tasks[index] for result in results}
+def _diverged(by_seed: Mapping[int, TaskResult]) -> list[int]:
+    return [seed for seed, result in by_seed.items() if result.diverged_in is not None]
 
 
-def _statistic(key: str, by_seed: dict[int, TaskResult]) -> dict[str, float]:
+def _statistic(key: str, by_seed: Mapping[int, TaskResult]) -> dict[str, float]:
     values = {s: float(getattr(r, key)) for s, r in by_seed.items() if r.diverged_in is None}
     found = Cell.of(values).estimate
     return {

@@ -23,13 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """What seeds say together.
-
-    Attributes:
-        mean: of the values.
-        std: sample standard deviation (ddof = 1); nan for a single value.
-        n: number of seeds.
-    """
+    """What n seeds say together; `std` is the sample deviation, nan for a single value."""
 
     mean: float
     std: float
@@ -62,21 +56,18 @@ def compare(a: Sequence[float], b: Sequence[float]) -> Comparison:
     """Tests whether the means of two independent groups differ, two-sided.
 
     All splits of the pooled values into groups of these sizes are looked at, up to 200,000; beyond
-    that 99,999 are drawn, and the observed one counts as one more.
-
-    Args:
-        a: one group, of at least one value.
-        b: the other.
+    that 99,999 are drawn, and the observed one counts as one more. Neither group may be empty.
     """
     pooled = np.asarray([*a, *b], np.float64)
     observed = abs(float(np.mean(a)) - float(np.mean(b)))
     threshold = observed - _TOLERANCE * max(1.0, float(np.abs(pooled).max()))
     n_splits = math.comb(len(pooled), len(a))
-    if n_splits <= MOST_SPLITS:
-        hits = sum(_hits(pooled, chosen, threshold) for chosen in _all_splits(len(pooled), len(a)))
-        return Comparison(hits / n_splits, n_splits, exact=True)
-    hits = sum(_hits(pooled, chosen, threshold) for chosen in _drawn_splits(len(pooled), len(a)))
-    return Comparison((hits + 1) / (_N_DRAWN + 1), _N_DRAWN, exact=False)
+    exact = n_splits <= MOST_SPLITS
+    splits = (_all_splits if exact else _drawn_splits)(len(pooled), len(a))
+    hits = sum(_hits(pooled, chosen, threshold) for chosen in splits)
+    if exact:
+        return Comparison(hits / n_splits, n_splits, exact)
+    return Comparison((hits + 1) / (_N_DRAWN + 1), _N_DRAWN, exact)
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

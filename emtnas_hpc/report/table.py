@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from emtnas_hpc.report.load import heading
@@ -21,13 +21,7 @@ _NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)(?:\+-(\d+(?:\.\d+)?))?")
 
 @dataclass(frozen=True)
 class Quoted:
-    """A number as it was printed.
-
-    Attributes:
-        text: with `±` between mean and deviation.
-        mean: None where the text is no single number (`*`, `-`, `27/36`).
-        std: standard deviation, None where none was printed.
-    """
+    """A number as it was printed; `mean` is None where it is no single number (`*`, `27/36`)."""
 
     text: str
     mean: float | None
@@ -50,12 +44,11 @@ class Cell:
     Attributes:
         seeds: that are averaged; `values` are theirs, in the column's unit.
         diverged: seeds whose training diverged; they are not averaged.
-        estimate: mean, deviation and n; None where nothing was measured.
+        estimate: None where nothing was measured.
         missing: what is said then; empty where nothing could be expected.
         quoted: printed values by origin: "paper", "rerun".
         test: against the baseline, where there is one; `n_baseline` seeds of it.
         q: the test's p after Holm's adjustment within the column.
-        best: whether its mean is the best of the column.
     """
 
     seeds: tuple[int, ...] = ()
@@ -81,6 +74,11 @@ class Cell:
         found = tuple(kept.values())
         return cls(tuple(kept), found, diverged, estimate(found) if found else None)
 
+    def scaled(self, scale: Callable[[float], float]) -> "Cell":
+        """The same values in another unit."""
+        values = zip(self.seeds, map(scale, self.values), strict=True)
+        return Cell.of(dict(values), self.diverged)
+
     @property
     def n(self) -> int | None:
         """Seeds behind the text: of all that diverged, where nothing else is there."""
@@ -101,7 +99,6 @@ class Column:
     Attributes:
         key: its name in files that programs read: `<task>.<quantity>`, or `<quantity>`.
         heading: with the unit.
-        decimals: that are shown.
         signed: whether a plus is shown too.
         tested: whether its means are compared with the baseline's, and the best is set in bold.
     """
@@ -134,21 +131,17 @@ class Column:
             text += f" ±{cell.estimate.std:.{self.decimals}f}"
         return text
 
-    def full(self, cell: Cell) -> str:
-        """With n in brackets: `96.73 ±0.15 (5)`."""
+    def full(self, cell: Cell, origin: str = "ours") -> str:
+        """With n in brackets: `96.73 ±0.15 (5)`; of another origin, what was printed."""
+        if origin != "ours":
+            quoted = cell.quoted.get(ORIGINS[origin])
+            return "" if quoted is None else quoted.text
         return self.text(cell) + ("" if cell.n is None else f" ({cell.n})")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row.
-
-    Attributes:
-        key: its name in files that programs read.
-        labels: its words, one for every label heading.
-        cells: one a column.
-        ours: whether runs can fill it; the others are quoted.
-    """
+    """One row: words, then a cell a column. Runs can fill `ours`; the others are quoted."""
 
     key: str
     labels: tuple[str, ...]
@@ -162,10 +155,7 @@ class Table:
 
     Attributes:
         key: `table2` to `table6`, or `other`, with `-2` and so on for further ones of a kind.
-        title: one line.
-        labels: headings of the words.
-        columns: of the values.
-        rows: top to bottom.
+        labels: headings of the words that a row begins with.
         notes: what stands below it.
     """
 

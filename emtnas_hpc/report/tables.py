@@ -3,23 +3,24 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pandas as pd
 
 from emtnas_hpc.report.caveats import caveats
-from emtnas_hpc.report.experiments import Family, Recipe, families_of, seed_of
-from emtnas_hpc.report.layouts import own_spec, specs_of
+from emtnas_hpc.report.experiments import Family, Recipe, families_of
 from emtnas_hpc.report.legend import describe_recipe, legend, meanings
 from emtnas_hpc.report.load import Run
-from emtnas_hpc.report.measurements import (
-    Measured,
-    Parts,
-    incumbents_retrainings,
-    measurements,
-    parts_of,
+from emtnas_hpc.report.measurements import Measured, measurements, parts_of
+from emtnas_hpc.report.specs import (
+    RowLayout,
+    TableSpec,
+    layout_columns,
+    own_spec,
+    paper_table,
+    quantities,
+    specs_of,
 )
-from emtnas_hpc.report.paper import TableRow, TableSpec, make_column, paper_table, quantities
 from emtnas_hpc.report.stats import compare, holm
 from emtnas_hpc.report.table import Cell, Column, Row, Table
 
@@ -27,39 +28,26 @@ _SIGNIFICANT_DIGITS = 2
 _SIGNATURE_DIGITS = 6
 
 
-@dataclass(frozen=True)
-class _Instance:
-    """One table of several that may have one number: other settings, another recipe."""
-
-    spec: TableSpec
-    family: Family
-    parts: Parts
-    recipe: Recipe | None = None
-
-
 def build_tables(runs: Sequence[Run], numbers: Collection[int] | None = None) -> tuple[Table, ...]:
     """The tables of the paper that these runs can fill, and one of all that fits none of them.
 
-    Args:
-        runs: of any experiments.
-        numbers: only these tables of the paper, empty ones included; None means all that have a
-            value, and what else was retrained.
+    With numbers only those tables of the paper, empty ones included.
     """
-    frame = measurements(sorted(runs, key=seed_of))
+    frame = measurements(sorted(runs, key=lambda run: run.seed))
     used: set[str] = set()
     tables = []
-    for instance in sorted(_instances(runs, frame, numbers), key=lambda i: i.spec.number):
-        measured = Measured(instance.parts, instance.family, instance.recipe)
-        table = fill(instance.spec, measured)
-        says_something = _says_something(table, instance)
-        if says_something or numbers is not None:
+    found = sorted(_specs(runs, frame, numbers), key=lambda pair: pair[0].number)
+    for spec, measured in found:
+        table = fill(spec, measured)
+        has_value = _has_value(table, spec, measured)
+        if has_value or numbers is not None:
             notes = (
-                *legend(table, instance.spec, measured),
+                *legend(table, spec, measured),
                 *table.diverged_notes(),
-                *caveats(instance.spec, instance.family, measured.used),
+                *caveats(spec, measured.family, measured.used),
             )
             tables.append(replace(table, notes=notes))
-        if says_something:
+        if has_value:
             used |= measured.used
     if numbers is None:
         tables += _other_tables(runs, frame, used)
@@ -76,10 +64,11 @@ def fill(spec: TableSpec, measured: Measured) -> Table:
         by_column.append(cells)
     title = f"Table {spec.number} of the paper. {spec.title}" if spec.is_paper else spec.title
     rows = [
-        Row(_key(row), row.labels, cells, ours=row.spec is not None)
+        Row(row.key, row.labels, cells, ours=row.spec is not None)
         for row, cells in zip(spec.rows, zip(*by_column, strict=True), strict=True)
     ]
-    return _fitted(Table(f"table{spec.number}", title, spec.labels, spec.columns, tuple(rows)))
+    key = f"table{spec.number}"
+    return _fitted(Table(key, title, spec.labels, columns=spec.columns, rows=tuple(rows)))
 
 
 def _fitted(table: Table) -> Table:
@@ -119,7 +108,7 @@ def judged(cells: Sequence[Cell], baselines: Sequence[Cell]) -> list[Cell]:
     ]
 
 
-def _cell(row: TableRow, column: Column, measured: Measured) -> Cell:
+def _cell(row: RowLayout, column: Column, measured: Measured) -> Cell:
     quoted = row.quoted.get(column.key, {})
     if row.spec is None:
         return Cell(quoted=quoted)
@@ -128,7 +117,7 @@ def _cell(row: TableRow, column: Column, measured: Measured) -> Cell:
     return replace(cell, missing=missing, quoted=quoted)
 
 
-def _baseline(row: TableRow, column: Column, measured: Measured) -> Cell:
+def _baseline(row: RowLayout, column: Column, measured: Measured) -> Cell:
     """Single-tasking on the same images; none where a row is that itself."""
     is_transfer = column.quantity == "transfer"
     if row.spec is None or (row.spec.is_baseline and not is_transfer):
@@ -137,13 +126,10 @@ def _baseline(row: TableRow, column: Column, measured: Measured) -> Cell:
     return measured.cell(row.spec.baseline, key)
 
 
-def _key(row: TableRow) -> str:
-    return f"quoted: {row.labels[0] or row.labels[-1]}" if row.spec is None else row.spec.key
-
-
-def _instances(
+def _specs(
     runs: Sequence[Run], frame: pd.DataFrame, numbers: Collection[int] | None
-) -> Iterator[_Instance]:
+) -> Iterator[tuple[TableSpec, Measured]]:
+    """Several may have one number: of other settings, or another recipe."""
     found = set()
     for family in families_of(runs):
         parts = parts_of(frame, family)
@@ -155,35 +141,34 @@ def _instances(
             specs += [spec for spec in more if spec.kinds & set(family.experiments)]
         for spec in specs:
             found.add(spec.number)
-            yield from _by_recipe(_Instance(spec, family, parts))
+            for recipe, stacked in _by_recipe(spec, family):
+                yield stacked, Measured(parts, family, recipe)
     for number in sorted(set(numbers or ()) - found):
-        yield _Instance(paper_table(number), Family({}, {}), {})
+        yield paper_table(number), Measured({}, Family())
 
 
-def _by_recipe(instance: _Instance) -> Iterator[_Instance]:
+def _by_recipe(spec: TableSpec, family: Family) -> Iterator[tuple[Recipe | None, TableSpec]]:
     """One table for every recipe: what was retrained otherwise is never averaged, nor ranked."""
-    spec, family = instance.spec, instance.family
     tasks = {column.task for column in spec.columns}
     depths: dict[Recipe, set[int]] = defaultdict(set)
     for experiment in family.find(spec.kinds):
         for run in experiment.finished:
-            for retraining in filter(lambda r: r.finished, incumbents_retrainings(run)):
+            for retraining in filter(lambda r: r.finished, run.incumbents_retrained):
                 if spec.number != 4 or retraining.header.task in tasks:
                     depths[Recipe.of(retraining)].add(retraining.header.shape.n_normal)
     if not depths:
-        yield instance
+        yield None, spec
     for recipe, there in sorted(depths.items()):
         stacked = spec
         if spec.number in (2, 5, 6) and 2 not in there:
             # The paper's numbers are of networks with N = 2 only.
             stacked = (own_spec(spec, family) if spec.is_paper else spec).stacked(min(there))
-        yield replace(instance, spec=stacked, recipe=recipe)
+        yield recipe, stacked
 
 
-def _says_something(table: Table, instance: _Instance) -> bool:
+def _has_value(table: Table, spec: TableSpec, measured: Measured) -> bool:
     """Whether a value of it is ours; of Table 4, and of Table 3 once there are any, a network's."""
-    number = instance.spec.number
-    of_networks = number == 4 or (number == 3 and instance.recipe is not None)
+    of_networks = spec.number == 4 or (spec.number == 3 and measured.recipe is not None)
     columns = [i for i, column in enumerate(table.columns) if column.task or not of_networks]
     return any(cell.n for i in columns for cell in table.cells(i))
 
@@ -197,10 +182,7 @@ def _other_tables(
     headers = {signature: retrained[signature].header for signature in lines.signature}
     if not headers:
         return
-    columns = [
-        make_column("accuracy", headings={"accuracy": "Test (%)"}),
-        *map(make_column, ("top5", "auc", "parameters", "macs")),
-    ]
+    columns = layout_columns("other")
     lines = lines.assign(name=[headers[signature].experiment for signature in lines.signature])
     cells = {
         key: Cell.of(dict(zip(of.seed, of.value, strict=True)), of.seed[~of.counts])
@@ -216,11 +198,10 @@ def _other_tables(
     for key, words in labels.items():
         if alike[words] > 1:
             words = (*words[:-1], f"{words[-1]} [{key[1][:_SIGNATURE_DIGITS]}]")
-        own = tuple(cells.get((*key, shown.quantity), Cell()) for shown in columns)
+        own = tuple(cells.get((*key, column.quantity), Cell()) for column in columns)
         rows.append(Row(" ".join(words), words, own))
     names = ("Experiment", "Found on", "Data set", "N", "Recipe")
-    table = Table("other", "Other experiments", names, tuple(columns), tuple(rows))
-    table = _fitted(table)
+    table = _fitted(Table("other", "Other experiments", names, columns=columns, rows=tuple(rows)))
     notes = (
         "Mean ± sample standard deviation over seeds (n in brackets).",
         *map(describe_recipe, sorted({Recipe.of(retrained[s]) for s in headers})),

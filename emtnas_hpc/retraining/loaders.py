@@ -1,8 +1,8 @@
-"""Where a retraining's mini-batches come from: images on the device, or pictures read meanwhile."""
+"""Loads the mini-batches of a retraining: from the device, or from pictures read meanwhile."""
 
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -23,16 +23,16 @@ Indices: TypeAlias = NDArray[np.int64]
 #: Labels of a mini-batch, and the middles of what is blanked in its images.
 _Marked: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64] | None]
 
-#: Test images that are looked at together; the running statistics make each its own affair.
+#: Test images that are measured together; with running statistics no result depends on it.
 _CHUNK = 250
 #: Likewise of pictures, which are larger.
 _PICTURES = 100
 
 
-class TaskImages(Protocol):
-    """Images of a task as mini-batches on a device.
+class ImageLoader(Protocol):
+    """Loads the images of a task as mini-batches on a device.
 
-    Whoever stops in the middle of an iteration closes it.
+    A caller that stops in the middle of an iteration closes it.
     """
 
     def training(
@@ -47,8 +47,8 @@ class TaskImages(Protocol):
         """Opens the test set: all of it, in order."""
 
 
-def open_images(data: TaskData, settings: RetrainingSettings, device: torch.device) -> TaskImages:
-    """The images of a task; those that are trained on are read here, unless they are streamed.
+def open_images(data: TaskData, settings: RetrainingSettings, device: torch.device) -> ImageLoader:
+    """The loader of a task; it reads training images at once, unless they are streamed.
 
     Raises:
         DataError: what is read is missing or damaged.
@@ -60,19 +60,15 @@ def open_images(data: TaskData, settings: RetrainingSettings, device: torch.devi
 
 
 class ResidentImages:
-    """Training and validation images together, on the device.
-
-    Args:
-        data: of the task.
-        cutout: edge of the square that is blanked, 0 for none.
-        device: where all of it lives.
-    """
+    """Training and validation images together, on the device; `cutout` is the blanked edge."""
 
     def __init__(self, data: Prepared, cutout: int, device: torch.device) -> None:
         self._data = data
         self._device = device
-        together = _joined(*(data.load(split) for split in SEEN_BY_A_SEARCH))
-        self._images = _on_device(together, data, device, cutout)
+        parts = [data.load(split) for split in SEEN_BY_A_SEARCH]
+        images = np.concatenate([part.images for part in parts])
+        labels = np.concatenate([part.labels for part in parts])
+        self._images = self._on_device(Images(images, labels), cutout)
 
     def training(
         self, batches: Sequence[Indices], rng: np.random.Generator
@@ -82,20 +78,27 @@ class ResidentImages:
 
     def test(self) -> Generator[Batch, None, None]:
         """Loads the test set."""
-        images = _on_device(self._data.load("test"), self._data, self._device)
+        images = self._on_device(self._data.load("test"))
         for chunk in _chunks(len(images), _CHUNK):
             yield images.plain(chunk)
+
+    def _on_device(self, images: Images, cutout: int = 0) -> DeviceImages:
+        data = self._data
+        return DeviceImages(
+            images,
+            data.mean,
+            data.std,
+            self._device,
+            padding=data.task.padding,
+            flip=data.task.flip,
+            cutout=cutout,
+        )
 
 
 class StreamedImages:
     """Pictures that other processes read and scale; the device normalises and blanks.
 
-    The processes last as long as an iteration: nothing of them is left between two steps.
-
-    Args:
-        data: of the task.
-        settings: of the retraining.
-        device: where mini-batches go.
+    The processes last as long as an iteration: none is left between two steps.
     """
 
     def __init__(self, data: Streamed, settings: RetrainingSettings, device: torch.device) -> None:
@@ -109,7 +112,7 @@ class StreamedImages:
     def training(
         self, batches: Sequence[Indices], rng: np.random.Generator
     ) -> Generator[MiniBatch, None, None]:
-        """Random resized crops; drawn here, so that no reader can make a difference."""
+        """Random resized crops; drawn here, so that the number of readers changes no bit."""
         cutout, size = self._settings.cutout, self._data.image_size
 
         def drawn() -> Iterator[tuple[_Marked, list[PictureFile]]]:
@@ -142,48 +145,23 @@ class StreamedImages:
     def _read(
         self, batches: Iterator[tuple[_Marked, list[PictureFile]]]
     ) -> Generator[tuple[_Marked, Tensor], None, None]:
-        """Normalised images, (b, h, w, c), beside what their batches are marked with."""
+        """Normalised images, (b, h, w, c), with their labels and holes."""
         size, n_readers = self._data.image_size, self._settings.data_workers
-        with _restored(), closing(read_batches(batches, size, n_readers)) as read:
-            for mark, images in read:
-                rows = np.frombuffer(images, np.uint8).reshape(-1, size, size * IMAGE_CHANNELS)
-                yield mark, self._normalised(self._move(rows))
+        try:
+            with closing(read_batches(batches, size, n_readers)) as read:
+                for mark, images in read:
+                    rows = np.frombuffer(images, np.uint8).reshape(-1, size, size * IMAGE_CHANNELS)
+                    yield mark, self._normalised(self._move(rows))
+        except DataError as error:
+            # A new list would be another data set.
+            raise DataError(
+                f"{error}; put the picture back as it was, and the same command goes on (`prepare` "
+                "lists anew, but what has begun is held to the list that it began with)"
+            ) from None
 
     def _move(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array.copy()).to(self._device, non_blocking=True)
 
 
-@contextmanager
-def _restored() -> Iterator[None]:
-    """Adds what helps where a picture is not what was listed; a new list is another data set."""
-    try:
-        yield
-    except DataError as error:
-        raise DataError(
-            f"{error}; put the picture back as it was, and the same command goes on (`prepare` "
-            "lists anew, but what has begun is held to the list that it began with)"
-        ) from None
-
-
 def _chunks(n: int, size: int) -> list[Indices]:
     return [np.arange(first, min(first + size, n)) for first in range(0, n, size)]
-
-
-def _joined(first: Images, second: Images) -> Images:
-    return Images(
-        np.concatenate([first.images, second.images]), np.concatenate([first.labels, second.labels])
-    )
-
-
-def _on_device(
-    images: Images, data: Prepared, device: torch.device, cutout: int = 0
-) -> DeviceImages:
-    return DeviceImages(
-        images,
-        data.mean,
-        data.std,
-        device,
-        padding=data.task.padding,
-        flip=data.task.flip,
-        cutout=cutout,
-    )

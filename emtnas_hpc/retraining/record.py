@@ -1,11 +1,10 @@
-"""What a retraining remembers: its curve and, once it is over, the test set's verdict, as JSON."""
+"""The record of a retraining as JSON: its curve and, in the end, the result on the test set."""
 
 import json
 import math
 import statistics
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from emtnas_hpc.checkpoint.manifest import Summary, TaskSummary
 from emtnas_hpc.checkpoint.paths import RECORD
@@ -16,29 +15,25 @@ from emtnas_hpc.space.architecture import NetworkShape
 RECORD_NAME = RECORD
 #: Of the file's layout.
 _SCHEMA = 1
-#: Newest epochs that the time of the next one is judged by.
+#: The summary takes the median time of so many epochs, the newest ones.
 _N_RECENT = 10
 
 
 @dataclass(frozen=True)
 class RetrainingHeader:
-    """What holds for the whole retraining.
+    """The constants of a retraining.
 
     Attributes:
         experiment: name of the run's experiment.
-        seed: of the run.
         task: data set that it trains on.
         found_on: task whose incumbent it is; None for an architecture from elsewhere.
         individual: id of that incumbent in its search, None likewise.
         genotype: the architecture as text.
-        shape: of the network.
         recipe: label of its settings.
-        origin: who proposed them.
-        n_epochs: that it is to reach.
+        origin: who proposed the recipe.
         n_training: images trained on, the validation images among them.
-        n_test: images that it is tested on.
-        signature: of this retraining.
-        experiment_signature: what seeds must share to be averaged; neither seed nor architecture.
+        experiment_signature: seeds must share it to be averaged; neither the seed nor what they
+            found is in it.
         search_signature: of the search that found the architecture, None likewise.
     """
 
@@ -68,12 +63,7 @@ class RetrainingHeader:
 class Epoch:
     """One epoch; training readings are means over its images.
 
-    Attributes:
-        learning_rate: of the epoch.
-        drop_path: probability with which a branch was dropped.
-        train_loss: None where it is no number any more.
-        train_accuracy: in [0, 1].
-        seconds_training: wall clock.
+    The loss is None where it is no number any more.
     """
 
     learning_rate: float
@@ -85,19 +75,25 @@ class Epoch:
 
 @dataclass(frozen=True)
 class PartOfEpoch:
-    """What of an epoch is behind it where a step is a part of one.
+    """Sums over the images of an epoch that have been trained on so far.
 
-    Attributes:
-        n_images: trained on so far.
-        loss: sum over them; None where it is no number any more.
-        hits: of them classified right while training.
-        seconds_training: wall clock.
+    The loss is None where it is no number any more; `hits` were classified right.
     """
 
     n_images: int = 0
     loss: float | None = 0.0
     hits: float = 0.0
     seconds_training: float = 0.0
+
+    @property
+    def mean_loss(self) -> float | None:
+        """None where it is no number any more."""
+        return None if self.loss is None else self.loss / self.n_images
+
+    @property
+    def accuracy(self) -> float:
+        """In [0, 1]."""
+        return self.hits / self.n_images
 
 
 @dataclass(frozen=True)
@@ -109,7 +105,6 @@ class TestResult:
         top5: in [0, 1], None for fewer than six classes.
         auc: area under the ROC curve by medmnist's evaluator, None for other data sets.
         loss: mean over the images, None where it or a weight of the network is no finite number.
-        seconds_test: wall clock.
     """
 
     __test__ = False  # pytest takes the name for one of its own
@@ -126,11 +121,9 @@ class Retraining:
     """A retraining up to its newest epoch.
 
     Attributes:
-        header: what holds for all of it.
         parameters: of the network, every slice of its 1x1 convolutions counted.
         parameters_in_use: of the network, output slices in use only.
         macs: multiply-adds of convolutions and the classifier for one image.
-        epochs: all so far.
         test: None until the last epoch is over.
         part: of the epoch that is under way; None at an epoch's end.
     """
@@ -152,10 +145,8 @@ class Retraining:
     def diverged(self) -> str:
         """Where the loss was no finite number first: `epoch 3`; empty if nowhere.
 
-        It is `its last steps` where the test alone shows it.
-
-        One such epoch is enough, even if the loss came back: its weights have seen a step that was
-        none.
+        It is `its last steps` where the test alone shows it. One such epoch is enough, even if the
+        loss came back: the weights have been through a step without meaning.
         """
         losses = [epoch.train_loss for epoch in self.epochs]
         if self.part is not None:
@@ -166,7 +157,7 @@ class Retraining:
 
     @property
     def verdict(self) -> TestResult | None:
-        """What the test set says; of a training that diverged, no accuracy: nan instead."""
+        """The result on the test set; its accuracy is nan if the training diverged."""
         if self.test is None or not self.diverged:
             return self.test
         return replace(self.test, accuracy=math.nan, top5=None, auc=None)
@@ -197,7 +188,7 @@ def write_retraining(retraining: Retraining, file: Path) -> None:
 
 
 def read_retraining(file: Path) -> Retraining:
-    """Reads what `write_retraining` wrote.
+    """The reverse of `write_retraining`.
 
     Raises:
         DamagedError: it is something else, or of another schema.
@@ -207,20 +198,16 @@ def read_retraining(file: Path) -> Retraining:
         values = json.loads(file.read_text(encoding="utf-8"))
         if values.pop("schema") != _SCHEMA:
             raise DamagedError(f"{file} was written by another version, expected schema {_SCHEMA}")
-        return _retraining(values)
+        header = values.pop("header")
+        header["shape"] = NetworkShape(**header["shape"])
+        epochs = tuple(Epoch(**epoch) for epoch in values.pop("epochs"))
+        test, part = values.pop("test"), values.pop("part", None)
+        return Retraining(
+            RetrainingHeader(**header),
+            epochs=epochs,
+            test=None if test is None else TestResult(**test),
+            part=None if part is None else PartOfEpoch(**part),
+            **values,
+        )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DamagedError(f"{file} is not the record of a retraining: {error}") from error
-
-
-def _retraining(values: dict[str, Any]) -> Retraining:
-    header = values.pop("header")
-    header["shape"] = NetworkShape(**header["shape"])
-    epochs = tuple(Epoch(**epoch) for epoch in values.pop("epochs"))
-    test, part = values.pop("test"), values.pop("part", None)
-    return Retraining(
-        RetrainingHeader(**header),
-        epochs=epochs,
-        test=None if test is None else TestResult(**test),
-        part=None if part is None else PartOfEpoch(**part),
-        **values,
-    )

@@ -1,4 +1,4 @@
-"""`retraining.toml` of a retraining's folder: what it is for, and whether that is what is asked."""
+"""The folder of a retraining: its retraining.toml, its images, and whether work is left."""
 
 import logging
 import tomllib
@@ -23,7 +23,7 @@ from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError,
 from emtnas_hpc.retraining.record import RECORD_NAME, read_retraining
 from emtnas_hpc.retraining.spec import RetrainingPlan, RetrainSpec
 from emtnas_hpc.search.run_dir import images_searched
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.experiment import RetrainingSettings, TaskSettings, difference
 from emtnas_hpc.settings.presets import RECIPE_SETTINGS
 
@@ -34,11 +34,11 @@ _HEADER = "# Written by emtnas-hpc when the retraining began; another one gets i
 
 @dataclass(frozen=True)
 class StoredIdentity:
-    """What a retraining's folder says of itself.
+    """The content of a retraining.toml.
 
     Attributes:
-        signature: that its commits carry.
-        values: what it depends on; what an earlier version did not know has its default.
+        signature: of the commits.
+        values: of the identity; settings that an earlier version did not know have their defaults.
     """
 
     signature: str
@@ -50,19 +50,15 @@ def plan_retraining(
 ) -> RetrainingPlan | None:
     """The plan of a retraining that has work left; None for a finished one, whose data may be gone.
 
-    Args:
-        run: in which it is trained.
-        spec: what to train.
-        other_images: whether to train on the images of now where the search saw others.
+    `other_images` trains on the images of now where the search saw others.
 
     Raises:
         InputError: data is not there, or the folder belongs to another retraining.
     """
-    searched = images_searched(run.paths)
-    own = read_identity(run.paths, spec)
-    seen = _images_searched(spec, searched)
+    searched, stage = images_searched(run.paths), run.paths.stage(spec.stage_name)
+    own, seen = read_identity(stage), _images_searched(spec, searched)
     if own is not None:
-        begun: Begun | None = _images_begun(run.paths, spec, own, searched)
+        begun: Begun | None = _images_begun(stage, spec, own, searched)
     elif other_images or spec.task in searched:
         begun = None if other_images else seen
     else:
@@ -81,8 +77,8 @@ def plan_retraining(
             log.warning(f"warning: {warning}")
     elif other_images and data.note and seen and seen.fits(data):
         raise InputError(
-            f"{shown(run.paths.stage(spec.stage_name).directory)} was made with the images that "
-            "the search saw; move it away to train on those of now"
+            f"{shown(stage.directory)} was made with the images that the search saw; move it away "
+            "to train on those of now"
         )
     plan = RetrainingPlan(spec, data)
     stored = refuse_other_retraining(run.paths, plan)
@@ -90,13 +86,7 @@ def plan_retraining(
 
 
 def images_retrained_on(paths: RunPaths, task: str, images: TaskSettings) -> Begun | None:
-    """The images that retrainings of a run, or of its other seeds, have begun with.
-
-    Args:
-        paths: of the run.
-        task: data set that is trained on.
-        images: its settings.
-    """
+    """The images of a data set that retrainings of a run, or of its other seeds, began with."""
     for run in (paths, *runs_of(paths.directory.parent)):
         for stage, stored in _readable_retrainings(run):
             if stored.values.get("task") == task:
@@ -112,20 +102,20 @@ def images_retrained_on(paths: RunPaths, task: str, images: TaskSettings) -> Beg
 
 
 def _readable_retrainings(run: RunPaths) -> Iterator[tuple[StagePaths, StoredIdentity]]:
-    """What cannot be read of a run is said by who carries that on."""
+    # One that cannot be read is refused by the process that continues it.
     with suppress(StorageError):
         for stage in run.retrainings():
             with suppress(InputError):
-                if stored := _read_identity(stage.identity):
+                if stored := read_identity(stage):
                     yield stage, stored
 
 
 def _images_begun(
-    paths: RunPaths, spec: RetrainSpec, own: StoredIdentity, searched: Mapping[str, Begun]
+    stage: StagePaths, spec: RetrainSpec, own: StoredIdentity, searched: Mapping[str, Begun]
 ) -> Begun:
-    """Those that this very retraining has begun with."""
+    """The images that this very retraining has begun with."""
     anew = " and add --other-images" if spec.task in searched else ""
-    remedy = f"to train on the images of now, move {shown(paths.stage(spec.stage_name).directory)}"
+    remedy = f"to train on the images of now, move {shown(stage.directory)}"
     return Begun(
         own.values.get("data", ""),
         searched[spec.task].task if spec.task in searched else spec.images,
@@ -136,19 +126,18 @@ def _images_begun(
 
 
 def _images_searched(spec: RetrainSpec, searched: Mapping[str, Begun]) -> Begun | None:
-    """Those that the search saw of the data set that is trained on, unless another is given."""
+    """The images that the search saw of the data set to train on, if its source is the same."""
     seen = searched.get(spec.task)
-    if seen is None or parse_source(seen.task).key != parse_source(spec.images).key:
-        return None
-    return seen
+    same = seen is not None and parse_source(seen.task).key == parse_source(spec.images).key
+    return seen if same else None
 
 
 def _tests_on_what_was_seen(
     spec: RetrainSpec, data: TaskData, data_dir: Path, searched: Mapping[str, Begun]
 ) -> Iterator[str]:
-    """Says which test images the search has trained or validated on, where they may be others.
+    """Warns of test images that the search has trained or validated on.
 
-    Data sets that nobody changes are not looked through.
+    Only the user's own data sets are looked through: the others never change.
     """
     found_on = spec.origin.task if spec.origin else spec.task
     seen = searched.get(found_on)
@@ -177,48 +166,47 @@ def refuse_other_retraining(paths: RunPaths, plan: RetrainingPlan) -> StoredIden
     """Refuses a folder that was made for another architecture, with other settings or data.
 
     Returns:
-        What the folder says of itself, None if it says nothing yet.
+        The content of its retraining.toml, None if there is none yet.
 
     Raises:
         InputError: naming the difference.
     """
-    stored = read_identity(paths, plan.spec)
-    asked = plan.identity.values
+    stage, asked = paths.stage(plan.spec.stage_name), plan.identity.values
+    stored = read_identity(stage)
     if stored is not None and stored.values != asked:
         raise InputError(
-            f"{paths.stage(plan.spec.stage_name).directory} was made with other settings: "
+            f"{stage.directory} was made with other settings: "
             f"{difference(stored.values, asked)}; use those, or move the folder away"
         )
     return stored
 
 
-def read_identity(paths: RunPaths, spec: RetrainSpec) -> StoredIdentity | None:
-    """What a retraining's folder says of itself; None if it says nothing yet.
+def read_identity(stage: StagePaths) -> StoredIdentity | None:
+    """Reads the retraining.toml of a folder; None if there is none yet.
 
     Raises:
-        InputError: the file is there but cannot be understood.
+        InputError: it cannot be understood.
     """
-    return _read_identity(paths.stage(spec.stage_name).identity)
-
-
-def _read_identity(path: Path) -> StoredIdentity | None:
-    text = read_if_there(path)
+    text = read_if_there(stage.identity)
     if text is None:
         return None
     try:
         file = tomllib.loads(text.decode())
-        return StoredIdentity(file["signature"], {**_defaults(), **file["identity"]})
+        settings = RetrainingSettings().model_dump(mode="json")
+        defaults = {f"retraining.{name}": settings[name] for name in RECIPE_SETTINGS}
+        return StoredIdentity(file["signature"], {**defaults, **file["identity"]})
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not the retraining.toml of a retraining: {error}") from None
+        raise InputError(
+            f"{stage.identity} is not the retraining.toml of a retraining: {error}"
+        ) from None
 
 
 def store_identity(paths: RunPaths, plan: RetrainingPlan, lease: Lease) -> str:
-    """Says what the folder is for, once; returns the signature that its commits carry."""
-    # Again, now that nobody else may be writing it.
+    """Writes retraining.toml, once; returns the signature that the commits carry."""
+    # Asked again, now that no other process may be writing it.
     stored = refuse_other_retraining(paths, plan)
     if stored is None:
-        identity = plan.identity
-        stored = StoredIdentity(identity.signature, identity.values)
+        stored = StoredIdentity(plan.identity.signature, plan.identity.values)
         table = {"signature": stored.signature, "identity": dict(stored.values)}
         stage = paths.stage(plan.spec.stage_name)
         lease.check()
@@ -229,10 +217,10 @@ def store_identity(paths: RunPaths, plan: RetrainingPlan, lease: Lease) -> str:
 
 def is_finished(paths: RunPaths, spec: RetrainSpec) -> bool:
     """Whether this very retraining is over and its last commit good; its data may be gone."""
-    stored = read_identity(paths, spec)
+    stage = paths.stage(spec.stage_name)
+    stored = read_identity(stage)
     if stored is None or stored.values != spec.identity(stored.values.get("data", "")).values:
         return False
-    stage = paths.stage(spec.stage_name)
     steps = stage.steps()
     if not steps or find_all_damage(stage.commit(steps[-1])):
         return False
@@ -242,8 +230,3 @@ def is_finished(paths: RunPaths, spec: RetrainSpec) -> bool:
             return read_retraining(record).finished
     except DamagedError:
         return False
-
-
-def _defaults() -> dict[str, Any]:
-    settings = RetrainingSettings().model_dump(mode="json")
-    return {f"retraining.{name}": settings[name] for name in RECIPE_SETTINGS}

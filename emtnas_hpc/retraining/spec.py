@@ -1,20 +1,20 @@
-"""What is to be trained from scratch: whose architecture, on which data, by which recipe."""
+"""One network to train from scratch: its architecture, data, recipe and steps."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from emtnas_hpc.checkpoint.paths import retraining_stage
 from emtnas_hpc.data.dataset import TaskData
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.retraining.record import Retraining, RetrainingHeader
-from emtnas_hpc.retraining.stage import NetworkTrainer, PhaseListener, RetrainingStage, Schedule
 from emtnas_hpc.settings.experiment import (
     LEFT_OUT,
     Experiment,
-    Identity,
     RetrainingSettings,
+    StageIdentity,
     TaskSettings,
+    cosine_rate,
 )
 from emtnas_hpc.settings.names import recipe_label, retraining_name
 from emtnas_hpc.settings.presets import RECIPE_SETTINGS
@@ -24,24 +24,19 @@ from emtnas_hpc.space.counts import count_macs, count_parameters
 if TYPE_CHECKING:
     import torch
 
+    from emtnas_hpc.retraining.stage import NetworkTrainer, RetrainingStage
+    from emtnas_hpc.runner.context import PhaseListener
     from emtnas_hpc.supernet.graphs import Recorder
 
 
-#: Of a task's settings, those that decide which images a network sees beside the files themselves.
-#: A stem that is plain is left out. Where images are streamed, their size is not in their digest.
+#: The settings of a task that decide which images a network sees beside the files themselves. A
+#: stem that is plain is left out. The digest of streamed images does not hold their size.
 _IMAGE_SETTINGS = ("pool", "padding", "flip", "mean", "std", "stem")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Which search found an architecture.
-
-    Attributes:
-        task: that it was found on.
-        individual: its id there.
-        signature: of the search.
-        experiment_signature: the same for all seeds of that search.
-    """
+    """Which search found an architecture."""
 
     task: str
     individual: int
@@ -54,10 +49,8 @@ class RetrainSpec:
     """One network to train from scratch; its data has not been opened.
 
     Attributes:
-        experiment: whose retraining and task settings hold.
-        seed: of the run.
-        architecture: of the network.
-        origin: the search that found it; None for an architecture from elsewhere.
+        experiment: whose settings of retraining and of the task hold.
+        origin: None for an architecture from elsewhere.
         task: data set that it is trained on.
         n_normal: N.
     """
@@ -95,21 +88,13 @@ class RetrainSpec:
         """Of its stage."""
         return retraining_stage(self.name)
 
-    @property
-    def _image_settings(self) -> tuple[str, ...]:
-        streamed = parse_source(self.images).is_streamed
-        return (*_IMAGE_SETTINGS, "image_size") if streamed else _IMAGE_SETTINGS
-
-    def identity(self, data: str) -> Identity:
-        """What two retrainings must share to be the same one.
-
-        Args:
-            data: digest of all images.
-        """
+    def identity(self, data: str) -> StageIdentity:
+        """That of the retraining; `data` is the digest of all images."""
         settings = self.settings.model_dump(mode="json")
         images, precision = self.images.model_dump(mode="json"), self.experiment.precision
-        of_images = [name for name in self._image_settings if name in images]
-        return Identity(
+        streamed = parse_source(self.images).is_streamed
+        of_images = (*_IMAGE_SETTINGS, "image_size") if streamed else _IMAGE_SETTINGS
+        return StageIdentity(
             {
                 "task": self.task,
                 "normal_cells": self.n_normal,
@@ -118,40 +103,91 @@ class RetrainSpec:
                 "threads": self.experiment.threads,
                 **({} if precision == LEFT_OUT["precision"] else {"precision": precision}),
                 "data": data,
-                **{f"task.{self.task}.{name}": images[name] for name in of_images},
+                **{f"task.{self.task}.{n}": images[n] for n in of_images if n in images},
                 **{f"retraining.{name}": settings[name] for name in RECIPE_SETTINGS},
             }
         )
 
     def experiment_signature(self, data: str) -> str:
-        """What seeds must share to be averaged: not the seed, but where the architecture is from.
+        """Seeds must share it to be averaged: it has the search, but not the seed.
 
-        Seeds of a search find different ones; one from elsewhere is the same for all its seeds.
+        Seeds of a search find different architectures; one from elsewhere is the same for all.
         """
-        own = dict(self.identity(data).values)
-        del own["seed"]
-        if self.origin is not None:
-            del own["genotype"]
-        search: Mapping[str, Any] = asdict(self.origin) if self.origin else {}
-        shared = {name: search.get(name) for name in ("task", "experiment_signature")}
-        return Identity({**own, **{f"search.{name}": shared[name] for name in shared}}).signature
+        origin, values = self.origin, dict(self.identity(data).values)
+        del values["seed"]
+        if origin is not None:
+            del values["genotype"]
+        values["search.task"] = origin and origin.task
+        values["search.experiment_signature"] = origin and origin.experiment_signature
+        return StageIdentity(values).signature
+
+
+@dataclass(frozen=True)
+class Step:
+    """An epoch, or a part of one.
+
+    Attributes:
+        number: from 1.
+        epoch: from 1.
+        first: position of its first image in the order of the epoch.
+        last: position behind its last image.
+    """
+
+    number: int
+    epoch: int
+    first: int
+    last: int
+    ends_epoch: bool
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The steps of a retraining whose epochs train on `n_images`."""
+
+    n_images: int
+    settings: RetrainingSettings
+
+    @property
+    def part_images(self) -> int:
+        """Images of a step; the last one of an epoch may have fewer."""
+        return self.settings.part_batches * self.settings.batch_size
+
+    @property
+    def n_parts(self) -> int:
+        """Steps of an epoch."""
+        return -(-self.n_images // self.part_images)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of all epochs."""
+        return self.n_parts * self.settings.epochs
+
+    def step(self, number: int) -> Step:
+        """The step of a number, 1 to `n_steps`."""
+        epoch, part = divmod(number - 1, self.n_parts)
+        first = part * self.part_images
+        last = min(first + self.part_images, self.n_images)
+        return Step(number, epoch + 1, first, last, ends_epoch=last == self.n_images)
+
+    def learning_rate(self, epoch: int) -> float:
+        """Of an epoch, from 1."""
+        return cosine_rate(self.settings.learning_rate, epoch, self.settings.epochs)
+
+    def drop_path(self, epoch: int) -> float:
+        """The probability that a branch is dropped: 0 in the first epoch, rising linearly."""
+        return self.settings.drop_path * (epoch - 1) / max(1, self.settings.epochs - 1)
 
 
 @dataclass(frozen=True)
 class RetrainingPlan:
-    """A retraining with the data that it will read.
-
-    Attributes:
-        spec: what to train.
-        data: of its task.
-    """
+    """A retraining with the data of its task."""
 
     spec: RetrainSpec
     data: TaskData
 
     @property
-    def identity(self) -> Identity:
-        """What this retraining must share with a directory to go on in it."""
+    def identity(self) -> StageIdentity:
+        """A folder must have the same for this retraining to continue it."""
         return self.spec.identity(self.data.digest_with_test)
 
     @property
@@ -183,14 +219,16 @@ class RetrainingPlan:
         )
 
     def stage(
-        self, device: "torch.device", on_phase: PhaseListener, recorder: "Recorder | None" = None
-    ) -> RetrainingStage:
-        """The retraining as a stage."""
+        self, device: "torch.device", on_phase: "PhaseListener", recorder: "Recorder | None" = None
+    ) -> "RetrainingStage":
+        """The retraining as a stage, which is imported here: `launch` plans, and runs nothing."""
+        from emtnas_hpc.retraining.stage import RetrainingStage
+
         return RetrainingStage(
             self.spec.stage_name,
             self.beginning(),
             self.schedule,
-            self._trainer(device, recorder),
+            partial(self._trainer, device, recorder),
             on_phase=on_phase,
         )
 
@@ -214,20 +252,15 @@ class RetrainingPlan:
             search_signature=origin.signature if origin else None,
         )
 
-    def _trainer(
-        self, device: "torch.device", recorder: "Recorder | None"
-    ) -> Callable[[], NetworkTrainer]:
-        def make() -> NetworkTrainer:
-            from emtnas_hpc.retraining.trainer import StandAloneTrainer
+    def _trainer(self, device: "torch.device", recorder: "Recorder | None") -> "NetworkTrainer":
+        from emtnas_hpc.retraining.trainer import StandAloneTrainer
 
-            return StandAloneTrainer(
-                self.spec.architecture,
-                self.shape,
-                self.schedule,
-                self.data,
-                self.spec.seed,
-                device,
-                recorder,
-            )
-
-        return make
+        return StandAloneTrainer(
+            self.spec.architecture,
+            self.data,
+            self.schedule,
+            shape=self.shape,
+            seed=self.spec.seed,
+            device=device,
+            recorder=recorder,
+        )

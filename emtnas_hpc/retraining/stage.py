@@ -18,90 +18,18 @@ from emtnas_hpc.retraining.record import (
     read_retraining,
     write_retraining,
 )
+from emtnas_hpc.retraining.spec import Schedule, Step
+from emtnas_hpc.runner.context import PhaseListener
 from emtnas_hpc.runner.loop import Interrupted
-from emtnas_hpc.search.history import WALL_CLOCK_PREFIX
-from emtnas_hpc.settings.experiment import RetrainingSettings
-
-
-@dataclass(frozen=True)
-class Step:
-    """An epoch, or a part of one.
-
-    Attributes:
-        number: of the step, from 1.
-        epoch: that it belongs to, from 1.
-        first: position of its first image in the order of the epoch.
-        last: position behind its last one.
-        ends_epoch: whether nothing of the epoch is left after it.
-    """
-
-    number: int
-    epoch: int
-    first: int
-    last: int
-    ends_epoch: bool
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The steps of a retraining.
-
-    Attributes:
-        n_images: that an epoch trains on.
-        settings: of the retraining.
-    """
-
-    n_images: int
-    settings: RetrainingSettings
-
-    @property
-    def part_images(self) -> int:
-        """Images of a step; the last one of an epoch may have fewer."""
-        return self.settings.part_batches * self.settings.batch_size
-
-    @property
-    def n_parts(self) -> int:
-        """Steps of an epoch."""
-        return -(-self.n_images // self.part_images)
-
-    @property
-    def n_steps(self) -> int:
-        """Steps of all epochs."""
-        return self.n_parts * self.settings.epochs
-
-    def step(self, number: int) -> Step:
-        """The step of a number, 1 to `n_steps`."""
-        epoch, part = divmod(number - 1, self.n_parts)
-        first = part * self.part_images
-        last = min(first + self.part_images, self.n_images)
-        return Step(number, epoch + 1, first, last, ends_epoch=last == self.n_images)
-
-    def learning_rate(self, epoch: int) -> float:
-        """A cosine from the first epoch's toward 0 behind the last one."""
-        turn = math.cos(math.pi * (epoch - 1) / self.settings.epochs)
-        return self.settings.learning_rate / 2 * (1 + turn)
-
-    def drop_path(self, epoch: int) -> float:
-        """The probability that a branch is dropped: 0 in the first epoch, rising linearly."""
-        return self.settings.drop_path * (epoch - 1) / max(1, self.settings.epochs - 1)
-
+from emtnas_hpc.search.history import WALL_CLOCK_PREFIX, finite_or_none
 
 #: Within a commit, beside the record.
 WEIGHTS_NAME = "weights.pt"
 
-#: Told what begins: a phase, and the retraining that it concerns ("" for a commit).
-PhaseListener = Callable[[str, str], None]
-
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step came to.
-
-    Attributes:
-        n_images: trained on.
-        loss: mean over them.
-        accuracy: likewise, in [0, 1].
-    """
+    """The images that a step trained on, and means over them; the accuracy is in [0, 1]."""
 
     n_images: int
     loss: float
@@ -111,8 +39,8 @@ class StepResult:
 class NetworkTrainer(Protocol):
     """The network with its data. All that it draws depends on the seed and the step alone.
 
-    `train` and `test` raise `Abandoned` as soon as `interrupted()` says so; the trainer must be
-    loaded anew after that.
+    `train` and `test` raise `StepInterrupted` as soon as `interrupted()` says so; the trainer must
+    be loaded anew after that.
     """
 
     def train(self, step: Step, interrupted: Interrupted) -> StepResult:
@@ -133,13 +61,7 @@ class RetrainingStage:
 
     The state between two steps is the record so far.
 
-    Args:
-        name: of the stage.
-        beginning: the record before the first step.
-        schedule: of its steps.
-        make_trainer: called by `start` and `load` only.
-        on_phase: told what begins.
-        clock: seconds, for the accounting of time.
+    `make_trainer` is called by `start` and `load` only.
     """
 
     def __init__(
@@ -170,16 +92,22 @@ class RetrainingStage:
         """One epoch or part of one, and after the very last one the test.
 
         Raises:
-            Abandoned: `interrupted` said so; the trainer must be loaded anew.
+            StepInterrupted: `interrupted` said so; the trainer must be loaded anew.
         """
-        step = self._schedule.step(self._steps_behind(record) + 1)
-        part = self._train(step, record.part or PartOfEpoch(), interrupted)
+        before = record.part or PartOfEpoch()
+        n_done = len(record.epochs) * self._schedule.n_parts
+        n_done += before.n_images // self._schedule.part_images
+        step = self._schedule.step(n_done + 1)
+        part = self._train(step, before, interrupted)
         if not step.ends_epoch:
             return replace(record, part=part)
         record = record.after(self._epoch(step.epoch, part))
         if step.number < self.n_steps:
             return record
-        return replace(record, test=self._test(interrupted))
+        self._on_phase("test", self.name)
+        began = self._clock()
+        result = self._running.test(interrupted)
+        return replace(record, test=replace(result, seconds_test=self._clock() - began))
 
     def save(self, record: Retraining, directory: Path) -> None:
         """Writes the record, and weights with momentum and statistics."""
@@ -194,8 +122,11 @@ class RetrainingStage:
         return read_retraining(directory / RECORD_NAME)
 
     def readings(self, record: Retraining) -> Mapping[str, object]:
-        """What a progress display shows of the newest step."""
-        loss, accuracy = _newest_reading(record)
+        """The newest step in a few numbers."""
+        if record.part is None:
+            loss, accuracy = record.epochs[-1].train_loss, record.epochs[-1].train_accuracy
+        else:
+            loss, accuracy = record.part.mean_loss, record.part.accuracy
         return {
             "retraining": self.name.partition("/")[2],
             "epoch": len(record.epochs) + (record.part is not None),
@@ -215,11 +146,6 @@ class RetrainingStage:
         assert self._trainer is not None, "start or load comes first"
         return self._trainer
 
-    def _steps_behind(self, record: Retraining) -> int:
-        n_images = record.part.n_images if record.part else 0
-        whole = len(record.epochs) * self._schedule.n_parts
-        return whole + n_images // self._schedule.part_images
-
     def _train(self, step: Step, before: PartOfEpoch, interrupted: Interrupted) -> PartOfEpoch:
         self._on_phase("training", self.name)
         began = self._clock()
@@ -228,7 +154,7 @@ class RetrainingStage:
         loss = math.nan if before.loss is None else before.loss + result.loss * result.n_images
         return PartOfEpoch(
             n_images=before.n_images + result.n_images,
-            loss=_known(loss),
+            loss=finite_or_none(loss),
             hits=before.hits + result.accuracy * result.n_images,
             seconds_training=before.seconds_training + seconds,
         )
@@ -237,43 +163,21 @@ class RetrainingStage:
         return Epoch(
             learning_rate=self._schedule.learning_rate(number),
             drop_path=self._schedule.drop_path(number),
-            train_loss=None if whole.loss is None else whole.loss / whole.n_images,
-            train_accuracy=whole.hits / whole.n_images,
+            train_loss=whole.mean_loss,
+            train_accuracy=whole.accuracy,
             seconds_training=whole.seconds_training,
         )
 
-    def _test(self, interrupted: Interrupted) -> TestResult:
-        self._on_phase("test", self.name)
-        began = self._clock()
-        result = self._running.test(interrupted)
-        return replace(result, seconds_test=self._clock() - began)
-
-
-def _newest_reading(record: Retraining) -> tuple[float | None, float]:
-    if record.part is None:
-        return record.epochs[-1].train_loss, record.epochs[-1].train_accuracy
-    n_images, loss = record.part.n_images, record.part.loss
-    return None if loss is None else loss / n_images, record.part.hits / n_images
-
-
-def _known(value: float) -> float | None:
-    """JSON has neither nan nor infinity."""
-    return value if math.isfinite(value) else None
-
-
-#: What a run is called makes no retraining another one.
-_NAMES = ("header.experiment",)
-
 
 def retraining_differences(a: Path, b: Path) -> Iterator[str]:
-    """Names the readings and tensors in which two commits differ, what they are for first.
+    """Names the readings and tensors in which two commits differ, those of the header first.
 
     Wall-clock readings may differ.
 
     Raises:
         DamagedError: a record or weights cannot be read.
     """
-    from emtnas_hpc.supernet.weights import weights_differences  # takes torch
+    from emtnas_hpc.supernet.weights import weights_differences  # imports torch
 
     facts_a, facts_b = (_facts(directory / RECORD_NAME) for directory in (a, b))
     for name in dict.fromkeys([*facts_a, *facts_b]):
@@ -284,12 +188,14 @@ def retraining_differences(a: Path, b: Path) -> Iterator[str]:
 
 def _facts(record: Path) -> dict[str, Any]:
     """Every reading by its dotted name, without those that may differ."""
+    # It refuses a file that is no record.
     read_retraining(record)
     found = dict(_flatten(json.loads(record.read_text(encoding="utf-8")), ""))
     return {
         name: value
         for name, value in found.items()
-        if not name.rpartition(".")[2].startswith(WALL_CLOCK_PREFIX) and name not in _NAMES
+        # Two runs of one retraining may have two names.
+        if name != "header.experiment" and not name.rpartition(".")[2].startswith(WALL_CLOCK_PREFIX)
     }
 
 

@@ -1,17 +1,15 @@
-"""The trainer of a real network, and its one measurement on the test set."""
+"""Trains one network, and measures it once on the test set."""
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from emtnas_hpc.data.batches import Batch
 from emtnas_hpc.data.dataset import TaskData
@@ -19,7 +17,8 @@ from emtnas_hpc.data.sources import medmnist_task, parse_source
 from emtnas_hpc.evolution.random_streams import Purpose, stream, torch_seed
 from emtnas_hpc.retraining.loaders import open_images
 from emtnas_hpc.retraining.record import TestResult
-from emtnas_hpc.retraining.stage import Schedule, Step, StepResult
+from emtnas_hpc.retraining.spec import Schedule, Step
+from emtnas_hpc.retraining.stage import StepResult
 from emtnas_hpc.runner.loop import Interrupted, StepInterrupted
 from emtnas_hpc.space.architecture import Architecture, NetworkShape
 from emtnas_hpc.supernet import operations, training
@@ -41,11 +40,11 @@ def area_under_curve(class_name: str, labels: NDArray[Any], scores: NDArray[Any]
     Returns:
         In [0, 1]; None where a class has no image in the test set, or the scores are no numbers.
     """
-    # Its package imports pandas, scikit-learn and torch.
+    # It imports pandas, scikit-learn and torch.
     from medmnist.evaluator import getAUC
 
     with warnings.catch_warnings():
-        # What scikit-learn warns of is answered with None.
+        # scikit-learn warns of exactly the cases in which the answer is None.
         warnings.simplefilter("ignore")
         try:
             area = float(getAUC(labels, scores, medmnist_task(class_name)))
@@ -63,104 +62,64 @@ def measure(
 ) -> TestResult:
     """Accuracy, top-5 accuracy, AUC and loss of a stand-alone network.
 
-    Batch norm uses the running statistics: one path has moved them, at a learning rate that has
-    come down to nothing, so they are its own.
+    Batch norm uses the running statistics: one path alone has moved them, in the end at a learning
+    rate near 0.
 
-    Outputs that are no numbers still hit the first class; a loss of None says that there are such.
-    A weight or a statistic that is none says the same, though batch norm may hide it: what is
-    divided by an infinite variance is 0.
-
-    Args:
-        network: that has been trained.
-        batches: the test set, as many images at once as memory likes.
-        data: that it belongs to; of MedMNIST sets the AUC is measured too.
-        interrupted: asked between mini-batches.
+    The AUC is measured for MedMNIST sets only.
 
     Raises:
-        Abandoned: `interrupted` said so.
+        StepInterrupted: `interrupted` said so.
     """
-    sums = _Sums()
-    medmnist = _medmnist_name(data)
+    assert network.architecture is not None, "paths share the statistics of a supernet"
+    path, source = network.path(network.architecture), parse_source(data.task)
+    has_auc = source.kind == "medmnist"
+    has_top = not data.multi_label and data.n_classes > _TOP
+    n_images, hits, top_hits, loss = 0, 0.0, 0.0, 0.0
     scores, labels = [], []
-    for logits, targets in _classified(network, batches, interrupted):
-        sums.add(logits, targets)
-        if medmnist:
-            scores.append(logits.sigmoid() if targets.dim() == 2 else logits.softmax(dim=1))
-            labels.append(targets)
-    loss = sums.loss / sums.n_images
-    return TestResult(
-        accuracy=sums.hits / sums.n_images,
-        top5=None if data.multi_label or data.n_classes <= _TOP else sums.top_hits / sums.n_images,
-        auc=_auc(medmnist, labels, scores) if medmnist else None,
-        loss=loss if np.isfinite(loss) and _is_finite(network) else None,
-        seconds_test=0.0,
-    )
-
-
-@dataclass
-class _Sums:
-    """Over all images so far: no image's logits are kept."""
-
-    n_images: int = 0
-    hits: float = 0.0
-    top_hits: float = 0.0
-    loss: float = 0.0
-
-    def add(self, logits: Tensor, targets: Tensor) -> None:
-        self.n_images += len(logits)
-        self.hits += float(training.count_hits(logits, targets))
-        self.loss += float(training.mean_loss(logits, targets)) * len(logits)
-        if targets.dim() == 1 and logits.shape[1] > _TOP:
-            best = logits.topk(_TOP, dim=1).indices
-            self.top_hits += float((best == targets[:, None]).sum())
-
-
-def _classified(
-    network: Network, batches: Iterable[Batch], interrupted: Interrupted
-) -> Iterator[Batch]:
-    assert network.architecture is not None, "a supernet's statistics are nobody's own"
-    path = network.path(network.architecture)
     for images, targets in batches:
         if interrupted():
             raise StepInterrupted
-        yield network(images, path, operations.running), targets
-
-
-def _is_finite(network: Network) -> bool:
-    return all(bool(block.isfinite().all()) for block in (network.weights, network.statistics))
-
-
-def _medmnist_name(data: TaskData) -> str:
-    """The name of the class of a MedMNIST set; empty for other data."""
-    source = parse_source(data.task)
-    return source.argument if source.kind == "medmnist" else ""
-
-
-def _auc(class_name: str, labels: list[Tensor], scores: list[Tensor]) -> float | None:
-    return area_under_curve(
-        class_name, torch.cat(labels).cpu().numpy(), torch.cat(scores).cpu().numpy()
+        logits = network(images, path, operations.running)
+        n_images += len(logits)
+        hits += float(training.count_hits(logits, targets))
+        loss += float(training.mean_loss(logits, targets)) * len(logits)
+        if has_top:
+            best = logits.topk(_TOP, dim=1).indices
+            top_hits += float((best == targets[:, None]).sum())
+        if has_auc:
+            scores.append((logits.sigmoid() if data.multi_label else logits.softmax(dim=1)).cpu())
+            labels.append(targets.cpu())
+    auc = None
+    if has_auc:
+        auc = area_under_curve(
+            source.argument, torch.cat(labels).numpy(), torch.cat(scores).numpy()
+        )
+    # Outputs that are no numbers still hit the first class. Batch norm may hide a weight that is no
+    # number: divided by an infinite variance it is 0.
+    blocks = (network.weights, network.statistics)
+    is_finite = math.isfinite(loss) and all(bool(block.isfinite().all()) for block in blocks)
+    return TestResult(
+        accuracy=hits / n_images,
+        top5=top_hits / n_images if has_top else None,
+        auc=auc,
+        loss=loss / n_images if is_finite else None,
+        seconds_test=0.0,
     )
 
 
 class StandAloneTrainer:
     """Trains one network on all images but those of the test set; a `NetworkTrainer`.
 
-    Args:
-        architecture: of the network.
-        shape: of the network.
-        schedule: of the steps.
-        data: of the task; its test set stays closed until `test`.
-        seed: of the run.
-        device: where the network lives.
-        recorder: of training steps, where they are to be CUDA graphs.
+    The test set stays closed until `test`.
     """
 
     def __init__(
         self,
         architecture: Architecture,
-        shape: NetworkShape,
-        schedule: Schedule,
         data: TaskData,
+        schedule: Schedule,
+        *,
+        shape: NetworkShape,
         seed: int,
         device: torch.device,
         recorder: Recorder | None = None,
@@ -170,15 +129,12 @@ class StandAloneTrainer:
         self._seed = seed
         settings = schedule.settings
         # Initial weights are drawn on the CPU, so that they are the same on every device.
-        weights = torch.Generator().manual_seed(
-            torch_seed(seed, 0, None, Purpose.RETRAINING_WEIGHTS)
-        )
+        first = torch_seed(seed, 0, None, Purpose.RETRAINING_WEIGHTS)
+        weights = torch.Generator().manual_seed(first)
         self._network = Network(shape, architecture, weights, device=device)
         self._path = self._network.path(architecture)
-        self._training = Training(
-            self._network,
-            SgdSettings(settings.momentum, settings.nesterov, settings.weight_decay),
-        )
+        sgd = SgdSettings(settings.momentum, settings.nesterov, settings.weight_decay)
+        self._training = Training(self._network, sgd)
         self._steps = Steps(self._training, recorder)
         self._images = open_images(data, settings, device)
 
@@ -188,7 +144,8 @@ class StandAloneTrainer:
         order = stream(self._seed, step.epoch, None, Purpose.RETRAINING_IMAGES)
         chosen = order.permutation(schedule.n_images)[step.first : step.last]
         augmentation = stream(self._seed, step.number, None, Purpose.RETRAINING_AUGMENTATION)
-        masks = self._mask_generator(step.number)
+        mask_seed = torch_seed(self._seed, step.number, None, Purpose.RETRAINING_MASKS)
+        masks = torch.Generator(self._network.device).manual_seed(mask_seed)
         rate, drop_path = schedule.learning_rate(step.epoch), schedule.drop_path(step.epoch)
         batches = np.split(chosen, range(settings.batch_size, len(chosen), settings.batch_size))
         with (
@@ -224,7 +181,3 @@ class StandAloneTrainer:
     def load(self, file: Path) -> None:
         """Reads them back, bit for bit."""
         self._training.load_state(load_weights(file))
-
-    def _mask_generator(self, step: int) -> torch.Generator:
-        seed = torch_seed(self._seed, step, None, Purpose.RETRAINING_MASKS)
-        return torch.Generator(self._network.device).manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Attempts: one file a start, in which one process says what it is and what happened to it."""
+"""Attempts: one file a start of the program on a run, with its provenance and its events."""
 
 import json
 import os
@@ -13,18 +13,17 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from emtnas_hpc.checkpoint.atomic import make_directory
 from emtnas_hpc.checkpoint.os_errors import storage_errors
-from emtnas_hpc.checkpoint.paths import SEARCH, AttemptPath, RunPaths
+from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths
 
 HEARTBEAT_S = 30.0
 
 
 class Event(StrEnum):
-    """What may happen to a start. Files hold these words: they may be added to, not changed."""
+    """The kinds of events. Files hold these words: they may be added to, not changed."""
 
     STARTED = "started"
     RESUMED = "resumed"
@@ -44,7 +43,7 @@ class Event(StrEnum):
     LEFT = "left"
 
 
-#: Those that end a start; what may come after them tells of the way out only.
+#: The events that end an attempt; those that may come after them tell of the way out only.
 ENDS = frozenset(
     {
         *(Event.FINISHED, Event.STOPPED, Event.ABANDONED),
@@ -56,14 +55,10 @@ ENDS = frozenset(
 class Attempt:
     """The file of this start: JSON lines, provenance in the first one, the others mostly events.
 
-    Its modification time is the heartbeat. Only this process writes it, so a line is never mixed
-    with another's; a process that is killed may leave the last one torn.
+    Its modification time is the heartbeat. Only this process writes it; if it is killed, the last
+    line may be torn.
 
-    Args:
-        paths: of the run.
-        token: of this process.
-        provenance: plain values (JSON) about what runs here, added to what the runner knows.
-        clock: seconds, to pace the heartbeat by.
+    `provenance` are plain values (JSON), added to those that the runner knows.
 
     Raises:
         StorageError: the disk refused the file or its first line.
@@ -91,16 +86,11 @@ class Attempt:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def describe(self, provenance: Mapping[str, object]) -> None:
-        """Adds to the provenance what was not known at first; refusals as in `event`."""
+        """Adds to the provenance; refusals as in `event`."""
         with suppress(OSError):
             self._write(provenance)
 
@@ -121,6 +111,7 @@ class Attempt:
         os.close(self._descriptor)
 
     def _write(self, values: Mapping[str, object]) -> None:
+        # After a torn line, this one begins on a new line.
         line = b"\n" * self._torn + json.dumps(values).encode() + b"\n"
         self._torn = True
         self._torn = os.write(self._descriptor, line) < len(line)
@@ -128,15 +119,9 @@ class Attempt:
 
 @dataclass(frozen=True)
 class AttemptRecord:
-    """An attempt as others read it.
+    """An attempt as it is read; torn lines are missing.
 
-    Attributes:
-        number: 1 for the first start of the run.
-        token: of its process.
-        path: of its file.
-        provenance: what it says of itself; what was torn is missing.
-        events: what happened to it.
-        heartbeat: modification time in seconds, by the clock of the file's server.
+    The heartbeat is the modification time in seconds, by the clock of the file's server.
     """
 
     number: int
@@ -148,7 +133,7 @@ class AttemptRecord:
 
     @property
     def has_owned(self) -> bool:
-        """Whether it ever owned the run; an attempt that does not say was begun as the owner."""
+        """Whether it ever owned the run; attempts of the foreground are begun by the owner."""
         return bool(self.provenance.get("owned", True))
 
 
@@ -158,23 +143,30 @@ def read_attempts(paths: RunPaths) -> list[AttemptRecord]:
     Raises:
         StorageError: the disk refused.
     """
-    return [_read(found) for found in paths.find_attempts()]
-
-
-def _read(found: AttemptPath) -> AttemptRecord:
-    with storage_errors(found.path, "read"):
-        heartbeat = found.path.stat().st_mtime
-        lines = [parse_line(line) for line in found.path.read_bytes().splitlines()]
-    provenance: dict[str, Any] = {}
-    for line in lines:
-        if "event" not in line:
-            provenance |= line
-    events = [line for line in lines if "event" in line]
-    return AttemptRecord(found.number, found.token, found.path, provenance, events, heartbeat)
+    attempts = []
+    for found in paths.find_attempts():
+        with storage_errors(found.path, "read"):
+            heartbeat = found.path.stat().st_mtime
+            lines = [parse_line(line) for line in found.path.read_bytes().splitlines()]
+        provenance: dict[str, Any] = {}
+        for line in lines:
+            if "event" not in line:
+                provenance |= line
+        attempts.append(
+            AttemptRecord(
+                found.number,
+                found.token,
+                found.path,
+                provenance,
+                events=[line for line in lines if "event" in line],
+                heartbeat=heartbeat,
+            )
+        )
+    return attempts
 
 
 def parse_line(line: bytes) -> dict[str, Any]:
-    """What a line of an attempt says; empty for one that was torn."""
+    """The values of a line of an attempt; empty for one that was torn."""
     try:
         values = json.loads(line)
     except ValueError:
@@ -202,7 +194,7 @@ CONDITIONS = (
     *("device_model", "cpu_capability", "torch", "numpy", "threads"),
     *("precision", "depthwise", "pointwise", "evaluation_chunks"),
 )
-#: What a start on CUDA had that does not say so: it is of a version that knew nothing else.
+#: The conditions of an attempt on CUDA that does not record them: its version had no others.
 _CUDA_UNSAID = {
     "precision": "tf32 in convolutions only",
     "depthwise": "cudnn",
@@ -213,26 +205,30 @@ _CUDA_UNSAID = {
 def committed(
     attempts: Iterable[AttemptRecord], stage: str | None = None
 ) -> tuple[AttemptRecord, ...]:
-    """The starts that committed something of a stage; of any, where none is named."""
-    return tuple(attempt for attempt in attempts if _has_committed(attempt, stage))
+    """The attempts that committed something of a stage; of any, where none is named."""
+
+    def commits(event: Mapping[str, Any]) -> bool:
+        return event["event"] == Event.COMMITTED and stage in (None, event.get("stage"))
+
+    return tuple(attempt for attempt in attempts if any(map(commits, attempt.events)))
 
 
 def condition_changes(attempts: Iterable[AttemptRecord], stage: str = SEARCH) -> tuple[str, ...]:
-    """What changed from one start that carried a stage on to the next, each as `torch 2 -> 3`."""
+    """The changes between attempts that committed something of a stage, each as `torch 2 -> 3`."""
     provenances = [attempt.provenance for attempt in committed(attempts, stage)]
-    return tuple(change for pair in pairwise(provenances) for change in changes_between(*pair))
+    return tuple(change for pair in pairwise(provenances) for change in _changes(*pair))
 
 
 def changes_since(
     attempts: Iterable[AttemptRecord], provenance: Mapping[str, Any], stage: str = SEARCH
 ) -> tuple[str, ...]:
-    """What is different now from the last start that committed something of a stage."""
+    """The changes since the last attempt that committed something of a stage."""
     before = committed(attempts, stage)
-    return changes_between(before[-1].provenance, provenance) if before else ()
+    return _changes(before[-1].provenance, provenance) if before else ()
 
 
-def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
-    """The conditions that differ; what an older version did not record is not held against it."""
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """The conditions that differ; one that an older version did not record is passed over."""
     before, after = (_with_unsaid(provenance) for provenance in (before, after))
     return tuple(
         f"{name} {before[name]} -> {after[name]}"
@@ -244,8 +240,3 @@ def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> tupl
 def _with_unsaid(provenance: Mapping[str, Any]) -> Mapping[str, Any]:
     on_cuda = str(provenance.get("device", "")).startswith("cuda")
     return {**_CUDA_UNSAID, **provenance} if on_cuda else provenance
-
-
-def _has_committed(attempt: AttemptRecord, stage: str | None) -> bool:
-    stages = [event.get("stage") for event in attempt.events if event["event"] == "committed"]
-    return bool(stages) if stage is None else stage in stages

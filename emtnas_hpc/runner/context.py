@@ -1,4 +1,4 @@
-"""What a process brings to a run, how it opens one, and what is recorded of its end."""
+"""The process side of a run: its context, opening the run directory, recording its end, logging."""
 
 import logging
 import traceback
@@ -16,30 +16,25 @@ from emtnas_hpc.runner.signals import StopRequest
 
 
 class Reason(StrEnum):
-    """Why an attempt stops that got no signal. Attempts hold these words."""
+    """Why an attempt stops without a signal. Attempts hold these words."""
 
     DEADLINE = "deadline"
     CANCELLED = "cancelled"
 
 
-#: Told how many seconds the next step and its commit will take; says why to stop before it, if so.
+#: Is called when a phase begins, with its name and the task that it concerns ("" for all).
+PhaseListener = Callable[[str, str], None]
+#: Gets the seconds that the next step and its commit will take; the reason to stop before it.
 ReasonToStop = Callable[[float], Reason | None]
 
 
 def no_reason(_next_s: float) -> None:
-    """There is no time limit, and the run is not cancelled from outside."""
+    """No time limit, and no flag that cancels the run."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """A step that has just ended.
-
-    Attributes:
-        step: its number, from 1.
-        n_steps: how many there are.
-        seconds: how long it took.
-        readings: what the stage says about it.
-    """
+    """A step that has just ended, with its number from 1, and the readings of its stage."""
 
     step: int
     n_steps: int
@@ -49,31 +44,23 @@ class Progress:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What is called while a stage runs.
-
-    Attributes:
-        progress: after every step.
-        phase: when a phase of a step begins, with its name and the task that it concerns ("" for
-            all of them).
-    """
+    """What a stage calls while it runs: after every step, and when a phase of a step begins."""
 
     progress: Callable[[Progress], None] = lambda _progress: None
-    phase: Callable[[str, str], None] = lambda _phase, _task: None
+    phase: PhaseListener = lambda _phase, _task: None
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What the process that carries a run on brings with it; the defaults are the foreground's.
+    """The process that continues a run; the defaults are those of the foreground.
 
     Attributes:
-        stop: looked at between batches and between steps.
-        callbacks: told how it goes.
+        stop: is looked at between batches and between steps.
         me: the record that this process leaves as the owner.
-        attempt: begun already, and ended by its owner; None begins one with the ownership.
-        job_is_gone: asks the queue about the job of the owner that is found.
-        grace_s: seconds that a step may go on after a stop request; None takes them from the
-            settings.
-        reason_to_stop: asked between two steps.
+        attempt: one that has begun, and that the caller ends; None begins one with the ownership.
+        job_is_gone: asks the queue about the job of an owner.
+        grace_s: seconds that a step may go on after a stop request; None: those of the settings.
+        reason_to_stop: is asked between two steps.
     """
 
     stop: StopRequest = field(default_factory=StopRequest)
@@ -104,15 +91,11 @@ def open_run(
 ) -> Iterator[OpenRun]:
     """Owns a run directory for the duration of a `with` block.
 
-    Begins an attempt, unless there is one, deletes what the attempts that it supersedes left
-    half-written, records an exception that ends the block (it goes on upwards), and gives the
-    ownership back.
+    Begins an attempt, unless there is one, deletes half-written files of the attempts that it
+    supersedes, records an exception that ends the block (it goes on upwards), and releases the
+    ownership.
 
-    Args:
-        paths: of the run; its directory is created where it is missing.
-        context: of this process.
-        provenance: plain values (JSON) for the attempt.
-        take_over: take the run from its owner, whether it lives or not.
+    `provenance` are plain values (JSON); `take_over` takes the run from a living owner.
 
     Raises:
         OwnedError: another living process owns the run.
@@ -149,13 +132,9 @@ def end_recorded(attempt: Attempt) -> Iterator[None]:
         attempt.event(Event.STOPPED, signal="SIGINT", at_once=True)
         raise
     except Exception as error:
-        attempt.event(Event.FAILED, error=last_line(error))
+        last_line = traceback.format_exception_only(error)[-1].strip()
+        attempt.event(Event.FAILED, error=last_line)
         raise
-
-
-def last_line(error: Exception) -> str:
-    """What a traceback ends in."""
-    return traceback.format_exception_only(error)[-1].strip()
 
 
 @contextmanager
@@ -176,15 +155,15 @@ class _LineHandler(logging.Handler):
         self._write = write
 
     def emit(self, record: logging.LogRecord) -> None:
-        # What `write` raises goes upwards: a reader who left ends a command.
+        # An error of `write` goes upwards: a reader that left ends a command.
         self._write(record.getMessage())
 
 
 @contextmanager
 def log_to(write: Callable[[str], None]) -> Iterator[None]:
-    """Within the block `write` gets every line that this package logs, and nothing else gets it.
+    """Within the block all that this package logs goes to `write`, line by line.
 
-    Without it Python prints warnings on stderr and drops the rest, as a notebook wants it.
+    Without it Python prints warnings on stderr and drops the rest, which suits a notebook.
     """
     logger = logging.getLogger("emtnas_hpc")
     before = logger.handlers, logger.level

@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from emtnas_hpc.checkpoint.commits import Commit, RunStore
+from emtnas_hpc.checkpoint.commits import RunStore
 from emtnas_hpc.checkpoint.manifest import Summary
 from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.runner.attempts import Attempt, Event
@@ -29,7 +29,7 @@ class Stage(Protocol[S]):
     """A computation made of resumable steps over a state S.
 
     A step is a function of the state before it and of nothing else, so repeating it gives the same
-    bits. `advance` may work in place; a state that it abandoned is not used again. No method but
+    bits. `advance` may work in place; after `StepInterrupted` the state is not used again. None but
     `save` and `load` does I/O, none reads a clock for a decision, none handles a signal.
     """
 
@@ -47,9 +47,7 @@ class Stage(Protocol[S]):
     def advance(self, state: S, interrupted: Interrupted) -> S:
         """Does one step.
 
-        Args:
-            state: after the step before.
-            interrupted: to be asked between batches; True means: raise `StepInterrupted`.
+        `interrupted` is asked between batches.
 
         Raises:
             StepInterrupted: `interrupted()` said True.
@@ -94,7 +92,7 @@ def run(
     Args:
         stage: what to do.
         store: of that stage.
-        attempt: told what happens.
+        attempt: gets the events.
         context: of this process. Its `reason_to_stop` is asked between two steps; the first step is
             done in any case.
         commit_interval_s: seconds between commits; 0 commits every step.
@@ -113,8 +111,12 @@ def run(
     commit = store.newest(record_damage)
     if commit is not None and commit.step >= stage.n_steps:
         return Outcome.DONE
-    # Only read so far, however long it took; from here on nothing may be cut.
-    state = _load(stage, commit)
+    if commit is None:
+        state = stage.start()
+    else:
+        with storage_errors(commit.directory, "read"):
+            state = stage.load(commit.directory)
+    # So far the run was only read, and a signal could end that; from here on nothing may be cut.
     with context.stop.deferred():
         step = commit.step if commit else 0
         attempt.event(Event.RESUMED if commit else Event.STARTED, stage=stage.name, step=step)
@@ -125,15 +127,8 @@ def run(
         return execution.run(context, commit_interval_s)
 
 
-def _load(stage: Stage[S], commit: Commit | None) -> S:
-    if commit is None:
-        return stage.start()
-    with storage_errors(commit.directory, "read"):
-        return stage.load(commit.directory)
-
-
 class _Execution(Generic[S]):
-    """Where a stage is, and how much of that is committed."""
+    """The state of a stage, and how much of it is committed."""
 
     def __init__(
         self,
@@ -158,7 +153,7 @@ class _Execution(Generic[S]):
         self._longest_commit_s = 0.0
 
     def run(self, context: RunContext, commit_interval_s: float) -> Outcome:
-        """Step after step, with commits in between and one at the end."""
+        """Does step after step, with commits in between and one at the end."""
         stop, n_steps, reason = context.stop, self._stage.n_steps, None
         while self._step < n_steps and not (stop.requested or reason):
             age_s = self._clock() - self._committed_at
@@ -189,7 +184,7 @@ class _Execution(Generic[S]):
         return Progress(self._step, self._stage.n_steps, self._grace.end_step(), readings)
 
     def _commit(self) -> None:
-        """Commits the state, unless it has been."""
+        """Commits the state, unless it is committed."""
         if self._step == self._committed:
             return
         began = self._clock()
@@ -203,6 +198,7 @@ class _Execution(Generic[S]):
         seconds = self._committed_at - began
         self._longest_commit_s = max(self._longest_commit_s, seconds)
         self._record(Event.COMMITTED, seconds=seconds, **self._stage.readings(self._state))
+        # Only now: an older commit is needed until a newer one is durable.
         self._store.prune(self._step)
 
     def _record(self, kind: str, **values: object) -> None:

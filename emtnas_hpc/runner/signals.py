@@ -1,4 +1,4 @@
-"""Signals as an exception between batches, and the grace that a step gets."""
+"""Signals that ask a run to stop, and the grace time of a step."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Protocol, Self
 
 from emtnas_hpc.errors import StoppedError
@@ -16,12 +16,7 @@ from emtnas_hpc.runner.attempts import Attempt
 
 @dataclass(frozen=True)
 class ReceivedSignal:
-    """A signal that came.
-
-    Attributes:
-        number: of the signal.
-        at: when, on the monotonic clock.
-    """
+    """A signal, and when it came by the monotonic clock."""
 
     number: signal.Signals
     at: float = field(default_factory=time.monotonic)
@@ -33,18 +28,18 @@ class ReceivedSignal:
 
 
 class SignalPolicy(Protocol):
-    """Which signals are heard, and what each of them means."""
+    """The signals that are handled, and what each of them means."""
 
     @property
     def signals(self) -> tuple[signal.Signals, ...]:
-        """Those that are heard; what others do is left as it is."""
+        """The signals that are handled; the handlers of others stay as they are."""
 
     def stops(self, heard: ReceivedSignal) -> bool:
         """Whether this signal asks the run to stop; asked once a signal, in the order they came."""
 
 
 class EverySignalStops:
-    """The rule of the foreground."""
+    """The policy of the foreground."""
 
     signals = (signal.SIGUSR2, signal.SIGTERM, signal.SIGINT)
 
@@ -54,20 +49,19 @@ class EverySignalStops:
 
 
 class StopRequest:
-    """While entered, signals ask the run to stop, as a rule has it; the old handlers come back.
+    """Handles signals within a `with` block: by its policy, they ask the run to stop.
 
     The first one that stops raises StoppedError wherever the program is, be it asleep or waiting
     for a lock; within `deferred()` a signal sets a flag and nothing more. Later ones change
     nothing, so that the way out is not cut; but a second SIGINT raises KeyboardInterrupt at once.
-    Children that inherited the handlers by a fork ignore all signals that are heard: one to the
-    whole process group is the parent's business.
+    Children that inherited the handlers by a fork ignore these signals: the parent answers one that
+    was sent to the whole process group.
 
-    Args:
-        rule: by default SIGUSR2, SIGTERM and SIGINT stop.
+    By default SIGUSR2, SIGTERM and SIGINT stop.
     """
 
-    def __init__(self, rule: SignalPolicy | None = None) -> None:
-        self._rule = rule or EverySignalStops()
+    def __init__(self, policy: SignalPolicy | None = None) -> None:
+        self._policy = policy or EverySignalStops()
         self._signal: str | None = None
         self._interrupted = False
         self._deferring = False
@@ -78,26 +72,21 @@ class StopRequest:
     def __enter__(self) -> Self:
         """Installs the handlers; only the main thread may."""
         self._pid = os.getpid()
-        for number in self._rule.signals:
+        for number in self._policy.signals:
             self._previous[number] = signal.signal(number, self._handle)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Puts the old handlers back."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
     @property
     def signal(self) -> str | None:
-        """Name of the first signal that asked to stop, None while nobody asked."""
+        """Name of the first signal that asked to stop, None if there was none."""
         while self._unjudged:
             heard = self._unjudged.popleft()
-            if self._rule.stops(heard) and self._signal is None:
+            if self._policy.stops(heard) and self._signal is None:
                 self._signal = heard.name
         return self._signal
 
@@ -107,7 +96,7 @@ class StopRequest:
         return self.signal is not None
 
     def leave_if_requested(self) -> None:
-        """Makes up for what a signal could not do while it was deferred.
+        """Raises the error of a signal that came while signals were deferred.
 
         Raises:
             StoppedError: the run is asked to stop.
@@ -117,7 +106,7 @@ class StopRequest:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """While entered, signals wait: whoever enters looks at `requested` when it suits him."""
+        """Within the block signals only set a flag; the caller looks at `requested`."""
         before, self._deferring = self._deferring, True
         try:
             yield
@@ -126,7 +115,7 @@ class StopRequest:
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if os.getpid() != self._pid:
-            return
+            return  # a child by a fork
         if number == signal.SIGINT:
             if self._interrupted:
                 raise KeyboardInterrupt
@@ -141,17 +130,13 @@ _N_RECENT = 20
 
 
 class GracePeriod:
-    """Times the steps, and answers `interrupted()` in the middle of them.
+    """Times the steps, and says in the middle of a step whether to abandon it.
 
     A step that is expected to end within the grace time, judged by the longest of the recent ones,
     goes on until that time is over; a longer one is interrupted at once. Before the first step has
     ended nothing is expected, and the whole grace time is granted.
 
-    Args:
-        stop: the flag.
-        attempt: its heartbeat is kept.
-        grace_s: seconds from the moment at which the flag is first seen.
-        clock: seconds.
+    The grace time begins when the request is first seen.
     """
 
     def __init__(

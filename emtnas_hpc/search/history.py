@@ -1,15 +1,12 @@
-"""What a search remembers: every individual, and what was measured in every generation."""
+"""The history of a search: every individual, and the measurements of every generation."""
 
-import json
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import starmap
-from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -20,14 +17,7 @@ from emtnas_hpc.space.architecture import N_GENES, NetworkShape
 
 @dataclass(frozen=True)
 class TaskHeader:
-    """A task as a reader needs it who has neither the data nor torch.
-
-    Attributes:
-        name: of the data set.
-        shape: of the task's supernet.
-        n_training: training images.
-        n_validation: validation images; the unit in which true fitness is quantised.
-    """
+    """A task for readers that have neither its data nor torch."""
 
     name: str
     shape: NetworkShape
@@ -37,14 +27,12 @@ class TaskHeader:
 
 @dataclass(frozen=True)
 class Header:
-    """What holds for the whole search.
+    """The constants of a search.
 
     Attributes:
         name: of the experiment.
-        seed: of the search.
-        n_generations: T, that it is to reach.
-        batch_norm: mode in which every accuracy was measured; numbers of two modes do not compare.
-        signature: of the search.
+        n_generations: T.
+        batch_norm: mode in which accuracies are measured; those of two modes do not compare.
         experiment_signature: the same for all seeds of an experiment, and for no other.
         tasks: in order of skill factor.
     """
@@ -100,9 +88,9 @@ class Generation:
     Attributes:
         generation: its number, from 1.
         population: ids of the survivors.
-        fitness: theirs, in the same order.
+        fitness: of the survivors, in the same order.
         n_pairs: pairs of parents drawn.
-        n_transfers: those that were crossed although their tasks differ.
+        n_transfers: pairs that were crossed although their tasks differ.
         tasks: by skill factor.
     """
 
@@ -114,9 +102,10 @@ class Generation:
     tasks: tuple[TaskGeneration, ...]
 
 
-#: Newest generations that the time of the next one is judged by.
+#: Columns of wall-clock readings begin so; two identical runs differ in nothing else.
+WALL_CLOCK_PREFIX = "seconds_"
+#: The summary takes the median time of so many generations, the newest ones.
 _N_RECENT = 10
-_SECONDS = ("seconds_training", "seconds_evaluation", "seconds_search", "seconds_true_fitness")
 
 
 @dataclass
@@ -124,10 +113,8 @@ class History:
     """The whole history of a search up to its newest generation; it only ever grows.
 
     Attributes:
-        header: what holds for the whole search.
         individuals: all ever created; an individual's id is its index.
-        n_steps: mini-batches trained on by each of them; equal chromosomes count for the eldest.
-        generations: all so far.
+        n_steps: by individual, mini-batches trained on; equal chromosomes count for the eldest.
     """
 
     header: Header
@@ -153,17 +140,18 @@ class History:
         self.generations.append(generation)
 
     def incumbent(self, task: int) -> Individual:
-        """A task's incumbent; before its first true fitness, the fittest of now."""
+        """A task's incumbent; before its first true fitness, the fittest of the population."""
         newest = self.generations[-1].tasks[task]
         return self.individuals[newest.fittest if newest.incumbent == NOBODY else newest.incumbent]
 
     def diverged_in(self, task: int) -> int | None:
         """The first generation in which a task's training loss is no finite number, if any.
 
-        From then on the weights of its supernet are none either: what was found before may be
-        good, what follows is noise.
+        From then on the weights of its supernet are none either: architectures found before may be
+        good, later ones are noise.
         """
-        return first_diverged(generation.tasks[task].train_loss for generation in self.generations)
+        losses = (generation.tasks[task].train_loss for generation in self.generations)
+        return next((n for n, loss in enumerate(losses, start=1) if not math.isfinite(loss)), None)
 
     def best_true_fitness(self, task: int) -> float:
         """The true fitness of a task's incumbent; nan before the first measurement."""
@@ -173,21 +161,19 @@ class History:
     @property
     def summary(self) -> Summary:
         """How far the search is."""
+        header = self.header
         return Summary(
             step=self.generation,
-            n_steps=self.header.n_generations,
+            n_steps=header.n_generations,
             seconds=self._recent_seconds(),
-            tasks={
-                task.name: self._task_summary(index) for index, task in enumerate(self.header.tasks)
-            },
-            experiment_signature=self.header.experiment_signature,
+            tasks={task.name: self._task_summary(k) for k, task in enumerate(header.tasks)},
+            experiment_signature=header.experiment_signature,
         )
 
     def _task_summary(self, task: int) -> TaskSummary:
-        best, generation = self.best_true_fitness(task), self.diverged_in(task)
-        if generation is not None:
+        if (generation := self.diverged_in(task)) is not None:
             return TaskSummary(None, f"generation {generation}")
-        return TaskSummary(None if math.isnan(best) else best)
+        return TaskSummary(finite_or_none(self.best_true_fitness(task)))
 
     def _recent_seconds(self) -> float | None:
         recent = [
@@ -197,9 +183,9 @@ class History:
         return statistics.median(recent) if recent else None
 
 
-def first_diverged(losses: Iterable[float]) -> int | None:
-    """The generation, from 1, of the first loss that is no finite number; None if all are."""
-    return next((n for n, loss in enumerate(losses, start=1) if not math.isfinite(loss)), None)
+def finite_or_none(value: float) -> float | None:
+    """A number for JSON, which has neither nan nor infinity."""
+    return value if math.isfinite(value) else None
 
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -218,10 +204,11 @@ INDIVIDUAL_COLUMNS: dict[str, type[np.generic]] = {
     "fitness": np.float64,
     "clone_of": np.int32,
 }
-#: By its number, which takes half the time of asking the enumeration.
+#: By number: a look-up takes half the time of a call of the enumeration.
 _OPERATORS = {int(operator): operator for operator in Operator}
 _OF_GENERATION = ("generation", "n_pairs", "n_transfers")
 _OF_TASK = tuple(column.name for column in fields(TaskGeneration))
+_SECONDS = tuple(name for name in _OF_TASK if name.startswith(WALL_CLOCK_PREFIX))
 
 
 def individual_columns(history: History) -> Columns:
@@ -232,7 +219,7 @@ def individual_columns(history: History) -> Columns:
 
 
 def population_columns(history: History) -> Columns:
-    """The survivors now."""
+    """One row for every survivor of the newest generation."""
     columns = _rows(history.population)
     return {name: columns[name] for name in ("id", "skill_factor", "fitness")}
 
@@ -255,24 +242,26 @@ def generation_columns(history: History) -> Columns:
 
 
 def history_of(header: Header, individuals: Columns, generations: Columns) -> History:
-    """The records that the columns were made of."""
-    return History(
-        header,
-        list(_individuals(individuals)),
-        individuals["n_steps"].tolist(),
-        list(_generations(generations)),
-    )
+    """The history that the columns were made of."""
+    # Column by column: a long search has thousands of rows, and a report many searches.
+    lists = {name: individuals[name].tolist() for name in INDIVIDUAL_COLUMNS}
+    lists["chromosome"] = map(tuple, lists["chromosome"])
+    lists["operator"] = map(_OPERATORS.__getitem__, lists["operator"])
+    # The columns are in the order of the fields.
+    rows = starmap(Individual, zip(*lists.values(), strict=True))
+    n_steps = individuals["n_steps"].tolist()
+    return History(header, list(rows), n_steps, list(_generations(generations)))
 
 
 def header_values(header: Header) -> dict[str, Any]:
-    """A header as plain values, for JSON; without its name, which makes no search another one."""
+    """A header as plain values, for JSON; without its name: one search may have two."""
     values = asdict(header)
     del values["name"]
     return values
 
 
 def header_of(name: str, values: dict[str, Any]) -> Header:
-    """The header of that name that the plain values were made of."""
+    """The header that the plain values were made of, under this name."""
     tasks = tuple(
         TaskHeader(**(task | {"shape": NetworkShape(**task["shape"])})) for task in values["tasks"]
     )
@@ -288,76 +277,13 @@ def _rows(individuals: Sequence[Individual]) -> Columns:
     return columns
 
 
-def _individuals(columns: Columns) -> Iterable[Individual]:
-    """Column by column: a long search has thousands of rows, and a report many searches."""
-    lists = {name: columns[name].tolist() for name in INDIVIDUAL_COLUMNS}
-    lists["chromosome"] = map(tuple, lists["chromosome"])
-    lists["operator"] = map(_OPERATORS.__getitem__, lists["operator"])
-    # The columns are in the order of the fields.
-    return starmap(Individual, zip(*lists.values(), strict=True))
-
-
-def _generations(columns: Columns) -> Iterable[Generation]:
+def _generations(columns: Columns) -> Iterator[Generation]:
     lists = {name: column.tolist() for name, column in columns.items()}
     for i in range(len(lists["generation"])):
-        n_tasks = len(lists[_OF_TASK[0]][i])
+        tasks = zip(*(lists[name][i] for name in _OF_TASK), strict=True)
         yield Generation(
             population=tuple(lists["population"][i]),
             fitness=tuple(lists["fitness"][i]),
-            tasks=tuple(
-                TaskGeneration(**{name: lists[name][i][task] for name in _OF_TASK})
-                for task in range(n_tasks)
-            ),
+            tasks=tuple(starmap(TaskGeneration, tasks)),
             **{name: lists[name][i] for name in _OF_GENERATION},
         )
-
-
-#: Columns of wall-clock readings begin so; two identical runs differ in nothing else.
-WALL_CLOCK_PREFIX = "seconds_"
-#: What a run is called makes it no other search.
-_NAME = "name"
-
-
-def history_differences(a: Path, b: Path) -> Iterator[str]:
-    """Names every attribute and data set in which two state.h5 differ, in alphabetical order."""
-    with h5py.File(a, "r") as file_a, h5py.File(b, "r") as file_b:
-        facts_a, facts_b = _facts(file_a), _facts(file_b)
-        for name in sorted({*facts_a, *facts_b} - {_NAME}):
-            if facts_a.get(name) != facts_b.get(name):
-                yield f"{a.name}: {name} is {facts_a.get(name)} against {facts_b.get(name)}"
-        sets_a, sets_b = _data_sets(file_a), _data_sets(file_b)
-        for name in sorted({*sets_a, *sets_b}):
-            if name.rpartition("/")[2].startswith(WALL_CLOCK_PREFIX):
-                continue
-            if name not in sets_a or name not in sets_b:
-                yield f"{a.name}: {name} is in one of them only"
-            elif difference := _first_difference(sets_a[name][()], sets_b[name][()]):
-                yield f"{a.name}: {name}{difference}"
-
-
-def _facts(file: h5py.File) -> dict[str, Any]:
-    """The attributes, those of the header one by one."""
-    attributes = {name: value for name, value in file.attrs.items() if name != "header"}
-    return {**attributes, **json.loads(file.attrs["header"])}
-
-
-def _data_sets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    return {
-        f"{table}/{column}": dataset
-        for table, group in file.items()
-        for column, dataset in group.items()
-    }
-
-
-def _first_difference(a: np.ndarray, b: np.ndarray) -> str:
-    if a.dtype != b.dtype or a.shape != b.shape:
-        return f" is {a.dtype}{list(a.shape)} against {b.dtype}{list(b.shape)}"
-    if a.tobytes() == b.tobytes():
-        return ""
-    flat_a, flat_b = np.atleast_1d(a).ravel(), np.atleast_1d(b).ravel()
-    size = a.dtype.itemsize
-    bytes_a = np.frombuffer(flat_a.tobytes(), np.uint8).reshape(-1, size)
-    bytes_b = np.frombuffer(flat_b.tobytes(), np.uint8).reshape(-1, size)
-    first = int(np.flatnonzero((bytes_a != bytes_b).any(axis=1))[0])
-    index = ", ".join(str(i) for i in np.unravel_index(first, a.shape))
-    return f"[{index}] is {flat_a[first]} against {flat_b[first]}"

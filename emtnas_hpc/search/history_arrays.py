@@ -1,4 +1,4 @@
-"""The history of a search as arrays, under the names of state.h5."""
+"""The history of a search as arrays, named as the columns of state.h5."""
 
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -17,20 +17,9 @@ T = TypeVar("T")
 class Individuals:
     """Every individual ever created, `(n_individuals,)`; an individual's id is its row.
 
-    Attributes:
-        id: 0 upwards.
-        generation: that it was born in.
-        skill_factor: its task, as an index into the run's tasks.
-        chromosome: its genes, `(n_individuals, 40)`.
-        operator: what made it, by the number of `evolution.individual.Operator`.
-        parent_a: id, -1 for none.
-        parent_b: id, -1 for none.
-        parent_of_record: id of the parent whose fitness damps its own, -1 for none.
-        sampled_accuracy: measured on one mini-batch, in [0, 1].
-        parent_fitness: of the parent of record, nan for none.
-        fitness: that selection sees, in [0, 1].
-        clone_of: id of an elder individual with the same genes, -1 for none.
-        n_steps: mini-batches that its architecture was trained on.
+    The arrays are named as the fields of `evolution.population.Individual`, which says what they
+    hold. Ids are -1 for none, `operator` holds the numbers of `Operator`, and `chromosome` is
+    `(n_individuals, 40)`; `n_steps` counts the mini-batches that an architecture was trained on.
     """
 
     id: Integers
@@ -52,25 +41,9 @@ class Individuals:
 class Generations:
     """Every generation, `(n_generations,)`, and every task in it, `(n_generations, n_tasks)`.
 
-    Attributes:
-        generation: its number, from 1.
-        n_pairs: pairs of parents drawn.
-        n_transfers: those that were crossed although their tasks differ.
-        population: ids of the survivors, `(n_generations, population)`.
-        fitness: of the survivors, in the same order.
-        fittest: by task: id of the individual with the highest fitness.
-        true_fitness: by task: its accuracy on the whole validation set; nan where not measured.
-        incumbent: by task: id of the individual with the best true fitness so far.
-        train_loss: by task: mean over the images trained on.
-        train_accuracy: by task: likewise, in [0, 1].
-        learning_rate: by task.
-        n_steps: by task: mini-batches trained on.
-        mean_parameters: by task: of the sampled architectures.
-        mean_macs: by task: likewise.
-        seconds_training: by task: wall clock, as the other three.
-        seconds_evaluation: of sampled evaluation.
-        seconds_search: of breeding, re-evaluation and selection, in even parts.
-        seconds_true_fitness: of the true fitness.
+    The arrays are named as the fields of `search.history.Generation` and, by task, of
+    `search.history.TaskGeneration`, which say what they hold; `population` and `fitness` are
+    `(n_generations, population)`.
     """
 
     generation: Integers

@@ -1,34 +1,28 @@
-"""One seed's search in its run directory, from wherever it was to its end or to a stop."""
+"""A run directory that this process owns, with the device that its stages run on."""
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emtnas_hpc.checkpoint.commits import RunStore
-from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths
-from emtnas_hpc.data.copies import Begun
-from emtnas_hpc.data.opening import open_task
-from emtnas_hpc.errors import DataError, StartOverError, StorageError, StoredError
+from emtnas_hpc.checkpoint.paths import SEARCH
+from emtnas_hpc.errors import StartOverError
 from emtnas_hpc.runner.attempts import Attempt, AttemptRecord, Event, changes_since, read_attempts
 from emtnas_hpc.runner.context import OpenRun, RunContext, open_run
 from emtnas_hpc.runner.loop import Outcome, S, Stage, run
-from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.environment import (
     NO_GRAPHS,
+    choose_device,
     describe_choice,
+    describe_conditions,
     missing_gpu,
     prepare_environment,
 )
-from emtnas_hpc.search.run_dir import (
-    images_begun_with,
-    is_finished,
-    refuse_other_settings,
-    store_experiment,
-)
+from emtnas_hpc.search.run_dir import store_experiment
+from emtnas_hpc.search.spec import RunSpec, SearchPlan
 from emtnas_hpc.settings.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -38,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Whether steps can be recorded is asked anew where one of these is another.
+#: If one of these has changed, whether steps can be recorded is tried again.
 _DECIDE_GRAPHS = ("device_model", "torch")
 
 #: What takes less memory in a retraining, and in a search.
@@ -49,57 +43,13 @@ _LESS_MEMORY = (
 
 
 @dataclass(frozen=True)
-class RunSpec:
-    """What to search, and where.
-
-    Attributes:
-        experiment: all settings.
-        seed: of the search.
-        paths: its run directory.
-        data_dir: where prepared data sets are.
-        device: auto, cpu, cuda or cuda:N.
-        take_over: take the run directory from its owner, whether it lives or not.
-    """
-
-    experiment: Experiment
-    seed: int
-    paths: RunPaths
-    data_dir: Path
-    device: str
-    take_over: bool = False
-
-
-def search_left(spec: RunSpec) -> SearchPlan | None:
-    """The plan of a search that has work left; None for a finished one, whose data may be gone.
-
-    Raises:
-        InputError: data is not there, or the run directory belongs to other settings.
-    """
-    try:
-        plan = plan_search(spec)
-    except DataError:
-        if is_finished(spec.paths, spec.experiment, spec.seed):
-            return None
-        raise
-    for note in plan.notes:
-        log.info(note)
-    stored = refuse_other_settings(spec.paths, plan)
-    if stored and is_finished(spec.paths, spec.experiment, spec.seed):
-        return None
-    return plan
-
-
-@dataclass(frozen=True)
 class RunSession:
-    """A run directory that this process owns, with the device that it computes on.
+    """A run directory that this process owns, and a device that is ready.
 
     Attributes:
-        spec: what is done there; stages read its run settings only.
-        context: of this process.
-        opened: the run directory.
-        device: ready, torch made deterministic on it.
+        spec: stages read its run settings only.
         conditions: what equal bits depend on here.
-        recorder: of training steps; None where each runs as it comes.
+        recorder: records training steps as CUDA graphs; None for none.
     """
 
     spec: RunSpec
@@ -113,6 +63,7 @@ class RunSession:
         """Runs a search to its end or to a stop."""
         signature = store_experiment(self.opened.paths, plan, self.opened.lease)
         stage = plan.stage(self.device, self.context.callbacks.phase, self.recorder)
+        # `auto` depends on the device's memory, and in mode batch the bits depend on it.
         chunks = {"evaluation_chunks": plan.evaluation_chunks(self.device)}
         self.opened.attempt.describe(chunks)
         return self.run(stage, signature, chunks)
@@ -122,10 +73,7 @@ class RunSession:
     ) -> Outcome:
         """Runs a stage of this run to its end or to a stop.
 
-        Args:
-            stage: which.
-            signature: of its commits.
-            conditions: what its bits depend on besides those of the session.
+        `conditions` are those that its bits depend on besides the session's.
         """
         settings, grace_s = self.spec.experiment.run, self.context.grace_s
         now = {**self.conditions, **(conditions or {})}
@@ -138,7 +86,7 @@ class RunSession:
             lease=self.opened.lease,
             keep=settings.keep_commits,
         )
-        # Imports torch, which a session has done already.
+        # It imports torch, which this session has done already.
         from emtnas_hpc.supernet.device import out_of_memory_as_error
 
         with (
@@ -163,6 +111,7 @@ def open_session(spec: RunSpec, context: RunContext) -> Iterator[RunSession]:
         InputError: the device is not there.
         OwnedError: another process owns the run.
     """
+    # Before the run directory is touched: the device may not be there.
     device, conditions = prepare_device(spec.device, spec.experiment)
     no_gpu = missing_gpu(spec.device, conditions, os.environ)
     with open_run(spec.paths, context, provenance=conditions, take_over=spec.take_over) as opened:
@@ -171,12 +120,39 @@ def open_session(spec: RunSpec, context: RunContext) -> Iterator[RunSession]:
         if no_gpu:
             log.warning(f"warning: {no_gpu}")
             opened.attempt.event(Event.NO_GPU, message=no_gpu)
-        recorder = _make_recorder(spec.experiment, opened, device, conditions)
-        yield RunSession(spec, context, opened, device, conditions, recorder)
+        yield RunSession(
+            spec,
+            context,
+            opened,
+            device=device,
+            conditions=conditions,
+            recorder=_make_recorder(spec.experiment, opened, device, conditions),
+        )
+
+
+def prepare_device(name: str, experiment: Experiment) -> tuple["torch.device", dict[str, object]]:
+    """Chooses a device and makes torch deterministic on it, with an experiment's threads.
+
+    Imports torch, which takes seconds: call it after every check that needs no torch.
+
+    Returns:
+        The device, and what bits depend on there.
+
+    Raises:
+        InputError: the device is not there.
+    """
+    prepare_environment()
+    from emtnas_hpc.supernet.device import prepare_torch
+
+    device = choose_device(name)
+    if remark := prepare_torch(experiment.threads, device, experiment.precision):
+        log.warning(f"warning: {remark}")
+    asked = {"threads": experiment.threads, "precision": experiment.precision}
+    return device, {**describe_conditions(device), **asked}
 
 
 def _log_at_first_phase(context: RunContext, line: str) -> RunContext:
-    """Nothing begins, and nothing is logged, where nothing is left to do."""
+    """A run without work left begins no phase, and logs nothing about its device."""
     unsaid = [line]
 
     def phase(name: str, task: str) -> None:
@@ -193,7 +169,7 @@ def _make_recorder(
     device: "torch.device",
     conditions: Mapping[str, object],
 ) -> "Recorder | None":
-    """What records training steps as CUDA graphs, if that is wanted and was never in vain here."""
+    """Makes a recorder of CUDA graphs, if that is wanted and has never failed here."""
     if device.type != "cuda" or experiment.run.graphs == "off" or os.environ.get(NO_GRAPHS):
         return None
     if any(_had_no_graphs(attempt, conditions) for attempt in read_attempts(opened.paths)):
@@ -215,7 +191,7 @@ def _make_recorder(
 
 @contextmanager
 def _start_over_without_graphs(attempt: Attempt) -> Iterator[None]:
-    """A step that cannot be recorded ends this process; what it has noted keeps others from trying.
+    """Ends this process if a step cannot be recorded; the event keeps others from trying.
 
     Raises:
         StartOverError: in place of torch's error.
@@ -238,71 +214,6 @@ def _warn_no_graphs(reason: str, attempt: Attempt) -> None:
 
 
 def _had_no_graphs(attempt: AttemptRecord, provenance: Mapping[str, object]) -> bool:
-    """Whether a start found that steps cannot be recorded, on such a card with this torch."""
+    """Whether an attempt could not record steps on such a card with this torch."""
     alike = all(attempt.provenance.get(each) == provenance[each] for each in _DECIDE_GRAPHS)
     return alike and any(event["event"] == Event.NO_GRAPHS for event in attempt.events)
-
-
-def prepare_device(name: str, experiment: Experiment) -> tuple["torch.device", dict[str, object]]:
-    """Chooses a device, makes torch deterministic on it, and says what bits depend on there.
-
-    Imports torch, which takes seconds: after everything that can be refused without it.
-
-    Args:
-        name: auto, cpu, cuda or cuda:N.
-        experiment: how many threads and how exactly to compute.
-
-    Raises:
-        InputError: the device is not there.
-    """
-    prepare_environment()
-    from emtnas_hpc.search.device import choose_device, describe_conditions
-    from emtnas_hpc.supernet.device import prepare_torch
-
-    device = choose_device(name)
-    if remark := prepare_torch(experiment.threads, device, experiment.precision):
-        log.warning(f"warning: {remark}")
-    asked = {"threads": experiment.threads, "precision": experiment.precision}
-    return device, {**describe_conditions(device), **asked}
-
-
-def plan_seeds(specs: Sequence[RunSpec]) -> dict[int, SearchPlan]:
-    """As `plan_search`, for seeds of one experiment; what they have in common is opened once."""
-    plans: dict[int, SearchPlan] = {}
-    opened: dict[tuple[tuple[str, Begun], ...], SearchPlan] = {}
-    for spec in specs:
-        begun: dict[str, Begun] = {}
-        with suppress(StorageError, StoredError):
-            # A run that cannot be read is refused by its own start, and keeps no other from its.
-            begun = images_begun_with(spec.paths, spec.experiment)
-        key = tuple(begun.items())
-        if key not in opened:
-            opened[key] = _open_plan(spec, begun)
-        plans[spec.seed] = replace(opened[key], seed=spec.seed)
-    return plans
-
-
-def plan_search(spec: RunSpec) -> SearchPlan:
-    """Opens the data of every task; what needs no download is prepared if need be.
-
-    Of a run that has begun it is what the run began with, whatever the user's files are now.
-
-    Raises:
-        DataError: data is missing, damaged or does not fit.
-        InputError: the images that the run has begun with are gone.
-    """
-    return _open_plan(spec, images_begun_with(spec.paths, spec.experiment))
-
-
-def _open_plan(spec: RunSpec, begun: Mapping[str, Begun]) -> SearchPlan:
-    experiment = spec.experiment
-    data = {
-        name: open_task(
-            name,
-            experiment.task[name],
-            spec.data_dir,
-            begun=begun.get(name),
-        )
-        for name in experiment.tasks
-    }
-    return SearchPlan(experiment, spec.seed, data)

@@ -31,8 +31,15 @@ from emtnas_hpc.evolution.selection import (
     running_mean,
     select,
 )
+from emtnas_hpc.runner.context import PhaseListener
 from emtnas_hpc.runner.loop import Interrupted
-from emtnas_hpc.search.history import Generation, Header, History, TaskGeneration
+from emtnas_hpc.search.history import (
+    Generation,
+    Header,
+    History,
+    TaskGeneration,
+    finite_or_none,
+)
 from emtnas_hpc.search.history_file import FILE_NAME, read_history, write_history
 from emtnas_hpc.settings.experiment import SearchSettings
 from emtnas_hpc.space.architecture import Chromosome, NetworkShape, decode
@@ -42,12 +49,16 @@ Phase = Literal["search", "training", "evaluation", "true_fitness"]
 
 
 class Stopwatch:
-    """Adds up seconds by phase and task; whatever concerns all tasks is divided evenly."""
+    """Adds up seconds by phase and task; time that concerns all tasks is divided evenly."""
 
     def __init__(self, clock: Callable[[], float], n_tasks: int) -> None:
         self._clock = clock
         self._n_tasks = n_tasks
         self._seconds: dict[tuple[Phase, int], float] = defaultdict(float)
+
+    def reset(self) -> None:
+        """Begins at 0 again."""
+        self._seconds.clear()
 
     @contextmanager
     def measure(self, phase: Phase, task: int | None = None) -> Iterator[None]:
@@ -70,8 +81,7 @@ class TrainingRecord:
 
     Attributes:
         loss: mean over the images.
-        accuracy: likewise, in [0, 1].
-        learning_rate: that it was made with.
+        accuracy: mean over the images, in [0, 1].
         n_steps: for every chromosome given, the mini-batches that it was drawn for.
     """
 
@@ -84,8 +94,8 @@ class TrainingRecord:
 class TaskTrainer(Protocol):
     """The supernet of one task with its data. All that it draws depends on the generation alone.
 
-    Each method raises `Abandoned` as soon as `interrupted()` says so; the trainer must be loaded
-    anew after that.
+    Each method raises `StepInterrupted` as soon as `interrupted()` says so; the trainer must be
+    loaded anew after that.
     """
 
     def train(
@@ -112,11 +122,10 @@ class TaskTrainer(Protocol):
 
 @dataclass(frozen=True)
 class TaskOutcome:
-    """What a trainer reported in a generation.
+    """One generation of one trainer.
 
     Attributes:
         candidates: the chromosomes that training drew from.
-        training: what it recorded.
         accuracies: of the offspring, in order of birth.
         true_fitness: of the fittest after selection; nan where it was not measured.
     """
@@ -127,122 +136,10 @@ class TaskOutcome:
     true_fitness: float = math.nan
 
 
-def record_generation(
-    history: History,
-    selection: Selection,
-    brood: Brood,
-    outcomes: Sequence[TaskOutcome],
-    watch: Stopwatch,
-) -> None:
-    """Appends a generation to the history."""
-    population = selection.population
-    entry = Generation(
-        generation=history.generation + 1,
-        population=tuple(individual.id for individual in population),
-        fitness=tuple(individual.fitness for individual in population),
-        n_pairs=brood.n_pairs,
-        n_transfers=brood.n_transfers,
-        tasks=tuple(
-            _task_entry(history, selection, task, outcome, watch)
-            for task, outcome in enumerate(outcomes)
-        ),
-    )
-    parents = history.population
-    history.add(selection.offspring, entry)
-    for task, outcome in enumerate(outcomes):
-        eldest: dict[Chromosome, int] = {}
-        for individual in subpopulation((*parents, *selection.offspring), task):
-            first = eldest.setdefault(individual.chromosome, individual.id)
-            eldest[individual.chromosome] = min(first, individual.id)
-        for chromosome, n in zip(outcome.candidates, outcome.training.n_steps, strict=True):
-            history.n_steps[eldest[chromosome]] += n
-
-
-def readings_of(history: History) -> Mapping[str, object]:
-    """The newest generation in a few plain numbers for every task, and what diverged."""
-    if not history.generations:
-        return {"tasks": {}}
-    newest = history.generations[-1]
-    return {
-        "tasks": {
-            header.name: {
-                "fitness": _known(history.individuals[entry.fittest].fitness),
-                "true_fitness": _known(entry.true_fitness),
-                "loss": _known(entry.train_loss),
-            }
-            for header, entry in zip(history.header.tasks, newest.tasks, strict=True)
-        },
-        "diverged_in": {
-            header.name: generation
-            for task, header in enumerate(history.header.tasks)
-            if (generation := history.diverged_in(task)) is not None
-        },
-    }
-
-
-def _known(value: float) -> float | None:
-    """JSON has neither nan nor infinity: a loss that has diverged, an accuracy not measured."""
-    return value if math.isfinite(value) else None
-
-
-def _task_entry(
-    history: History, selection: Selection, task: int, outcome: TaskOutcome, watch: Stopwatch
-) -> TaskGeneration:
-    best = fittest(subpopulation(selection.population, task))
-    shape = history.header.tasks[task].shape
-    training = outcome.training
-    return TaskGeneration(
-        fittest=best.id,
-        true_fitness=outcome.true_fitness,
-        incumbent=_incumbent(history, task, best.id, outcome.true_fitness),
-        train_loss=training.loss,
-        train_accuracy=training.accuracy,
-        learning_rate=training.learning_rate,
-        n_steps=sum(training.n_steps),
-        mean_parameters=_mean_over_steps(outcome, lambda c: _counts(c, shape)[0]),
-        mean_macs=_mean_over_steps(outcome, lambda c: _counts(c, shape)[1]),
-        seconds_training=watch.seconds("training", task),
-        seconds_evaluation=watch.seconds("evaluation", task),
-        seconds_search=watch.seconds("search", task),
-        seconds_true_fitness=watch.seconds("true_fitness", task),
-    )
-
-
-def _incumbent(history: History, task: int, fittest_id: int, true_fitness: float) -> int:
-    """The best true fitness so far names the incumbent; of equals the later one."""
-    standing = history.generations[-1].tasks[task].incumbent if history.generations else NOBODY
-    # Every comparison with nan is false: the first measurement always wins, a missing one never.
-    beaten = not math.isnan(true_fitness) and not true_fitness < history.best_true_fitness(task)
-    return fittest_id if beaten else standing
-
-
-# Survivors are counted again in every generation, and counting costs more than breeding.
-@lru_cache(maxsize=1024)
-def _counts(chromosome: Chromosome, shape: NetworkShape) -> tuple[int, int]:
-    architecture = decode(chromosome)
-    return count_parameters(architecture, shape), count_macs(architecture, shape)
-
-
-def _mean_over_steps(outcome: TaskOutcome, count: Callable[[Chromosome], int]) -> float:
-    n_steps = outcome.training.n_steps
-    total = sum(n * count(c) for c, n in zip(outcome.candidates, n_steps, strict=True))
-    return total / sum(n_steps)
-
-
-#: Told what begins: a phase, and the task that it concerns ("" for all).
-PhaseListener = Callable[[str, str], None]
-
-
 class SearchStage:
     """Evolution, plus one trainer a task. The state between two steps is the history so far.
 
-    Args:
-        header: what the history will say of the whole search.
-        settings: of the evolutionary search.
-        make_trainers: one a task; called by `start` and `load` only, because a finished search that
-            is opened again needs none.
-        on_phase: told what begins.
-        clock: seconds, for the accounting of time.
+    `make_trainers` is called by `start` and `load` only: a finished search needs no trainers.
     """
 
     name = SEARCH
@@ -263,7 +160,7 @@ class SearchStage:
         self._trainers: Sequence[TaskTrainer] = ()
         self._shares = divide(settings.population, len(header.tasks))
         self._on_phase = on_phase
-        self._clock = clock
+        self._watch = Stopwatch(clock, len(header.tasks))
 
     def start(self) -> History:
         """The state before generation 1, with fresh trainers."""
@@ -274,28 +171,30 @@ class SearchStage:
         """One generation: offspring, sampled training and evaluation, re-evaluation, selection.
 
         Raises:
-            Abandoned: `interrupted` said so; the trainers must be loaded anew.
+            StepInterrupted: `interrupted` said so; the trainers must be loaded anew.
         """
         generation = history.generation + 1
-        watch = Stopwatch(self._clock, len(self._trainers))
-        parents = history.population
-        with watch.measure("search"):
+        self._watch.reset()
+        with self._watch.measure("search"):
             brood = self._breed(history, generation)
         outcomes = [
-            self._train_and_evaluate(task, parents, brood.offspring, generation, watch, interrupted)
+            self._train_and_evaluate(task, history, brood.offspring, interrupted)
             for task in range(len(self._trainers))
         ]
-        with watch.measure("search"):
+        with self._watch.measure("search"):
             measured = self._with_fitness(brood.offspring, outcomes, generation)
-            selection = self._select(parents, measured)
-        truths = [
-            self._true_fitness(task, selection.population, generation, watch, interrupted)
-            for task in range(len(self._trainers))
-        ]
+            selection = self._select(history.population, measured)
+        # The fittest is known only now, and its weights are those of the whole generation.
         outcomes = [
-            replace(o, true_fitness=truth) for o, truth in zip(outcomes, truths, strict=True)
+            replace(
+                outcome,
+                true_fitness=self._true_fitness(
+                    task, generation, selection.population, interrupted
+                ),
+            )
+            for task, outcome in enumerate(outcomes)
         ]
-        record_generation(history, selection, brood, outcomes, watch)
+        self._record(history, selection, brood, outcomes)
         return history
 
     def save(self, history: History, directory: Path) -> None:
@@ -313,8 +212,22 @@ class SearchStage:
         return read_history(directory / FILE_NAME)
 
     def readings(self, history: History) -> Mapping[str, object]:
-        """What a progress display shows of the newest generation."""
-        return readings_of(history)
+        """The newest generation in a few numbers for every task, and what diverged."""
+        if not history.generations:
+            return {"tasks": {}}
+        tasks, entries = history.header.tasks, history.generations[-1].tasks
+        diverged = {task.name: history.diverged_in(k) for k, task in enumerate(tasks)}
+        return {
+            "tasks": {
+                task.name: {
+                    "fitness": finite_or_none(history.individuals[entry.fittest].fitness),
+                    "true_fitness": finite_or_none(entry.true_fitness),
+                    "loss": finite_or_none(entry.train_loss),
+                }
+                for task, entry in zip(tasks, entries, strict=True)
+            },
+            "diverged_in": {name: n for name, n in diverged.items() if n is not None},
+        }
 
     def summary(self, history: History) -> Summary:
         """How far the search is."""
@@ -336,22 +249,17 @@ class SearchStage:
         )
 
     def _train_and_evaluate(
-        self,
-        task: int,
-        parents: Population,
-        offspring: Population,
-        generation: int,
-        watch: Stopwatch,
-        interrupted: Interrupted,
+        self, task: int, history: History, offspring: Population, interrupted: Interrupted
     ) -> TaskOutcome:
         name, trainer = self._header.tasks[task].name, self._trainers[task]
+        generation = history.generation + 1
         children = subpopulation(offspring, task)
-        candidates = different_chromosomes((*subpopulation(parents, task), *children))
+        candidates = different_chromosomes((*subpopulation(history.population, task), *children))
         self._on_phase("training", name)
-        with watch.measure("training", task):
+        with self._watch.measure("training", task):
             training = trainer.train(candidates, generation, interrupted)
         self._on_phase("evaluation", name)
-        with watch.measure("evaluation", task):
+        with self._watch.measure("evaluation", task):
             chromosomes = [child.chromosome for child in children]
             accuracies = trainer.evaluate(chromosomes, generation, interrupted)
         return TaskOutcome(candidates, training, accuracies)
@@ -381,28 +289,83 @@ class SearchStage:
         return select(parents, offspring, self._shares)
 
     def _true_fitness(
-        self,
-        task: int,
-        population: Population,
-        generation: int,
-        watch: Stopwatch,
-        interrupted: Interrupted,
+        self, task: int, generation: int, population: Population, interrupted: Interrupted
     ) -> float:
         due = generation % self._settings.true_fitness_every == 0
         if not due and generation != self._settings.generations:
-            return float("nan")
+            return math.nan
         self._on_phase("true fitness", self._header.tasks[task].name)
         best = fittest(subpopulation(population, task))
-        with watch.measure("true_fitness", task):
+        with self._watch.measure("true_fitness", task):
             return self._trainers[task].true_fitness(best.chromosome, generation, interrupted)
 
+    def _record(
+        self,
+        history: History,
+        selection: Selection,
+        brood: Brood,
+        outcomes: Sequence[TaskOutcome],
+    ) -> None:
+        """Appends a generation to the history."""
+        parents, population = history.population, selection.population
+        entry = Generation(
+            generation=history.generation + 1,
+            population=tuple(individual.id for individual in population),
+            fitness=tuple(individual.fitness for individual in population),
+            n_pairs=brood.n_pairs,
+            n_transfers=brood.n_transfers,
+            tasks=tuple(
+                self._task_entry(task, history, population, outcome)
+                for task, outcome in enumerate(outcomes)
+            ),
+        )
+        history.add(selection.offspring, entry)
+        for task, outcome in enumerate(outcomes):
+            eldest: dict[Chromosome, int] = {}
+            for individual in subpopulation((*parents, *selection.offspring), task):
+                first = eldest.setdefault(individual.chromosome, individual.id)
+                eldest[individual.chromosome] = min(first, individual.id)
+            for chromosome, n in zip(outcome.candidates, outcome.training.n_steps, strict=True):
+                history.n_steps[eldest[chromosome]] += n
 
-def learning_rate(first: float, generation: int, generations: int) -> float:
-    """lr(t) = lr(1) / 2 * (1 + cos(pi (t - 1) / T)): never exactly 0 (Table 1, cosine).
+    def _task_entry(
+        self, task: int, history: History, population: Population, outcome: TaskOutcome
+    ) -> TaskGeneration:
+        best = fittest(subpopulation(population, task))
+        training, shape = outcome.training, self._header.tasks[task].shape
+        return TaskGeneration(
+            fittest=best.id,
+            true_fitness=outcome.true_fitness,
+            incumbent=_incumbent(history, task, best.id, outcome.true_fitness),
+            train_loss=training.loss,
+            train_accuracy=training.accuracy,
+            learning_rate=training.learning_rate,
+            n_steps=sum(training.n_steps),
+            mean_parameters=_mean_over_steps(outcome, lambda c: _counts(c, shape)[0]),
+            mean_macs=_mean_over_steps(outcome, lambda c: _counts(c, shape)[1]),
+            seconds_training=self._watch.seconds("training", task),
+            seconds_evaluation=self._watch.seconds("evaluation", task),
+            seconds_search=self._watch.seconds("search", task),
+            seconds_true_fitness=self._watch.seconds("true_fitness", task),
+        )
 
-    Args:
-        first: the learning rate of generation 1.
-        generation: t, 1..T.
-        generations: T.
-    """
-    return first / 2 * (1 + math.cos(math.pi * (generation - 1) / generations))
+
+def _incumbent(history: History, task: int, fittest_id: int, true_fitness: float) -> int:
+    """The best true fitness so far names the incumbent; of equals the later one."""
+    standing = history.generations[-1].tasks[task].incumbent if history.generations else NOBODY
+    # Every comparison with nan is false: the first measurement always wins, a missing one never.
+    beaten = not math.isnan(true_fitness) and not true_fitness < history.best_true_fitness(task)
+    return fittest_id if beaten else standing
+
+
+# Survivors are counted again in every generation, and counting takes longer than breeding.
+@lru_cache(maxsize=1024)
+def _counts(chromosome: Chromosome, shape: NetworkShape) -> tuple[int, int]:
+    architecture = decode(chromosome)
+    return count_parameters(architecture, shape), count_macs(architecture, shape)
+
+
+def _mean_over_steps(outcome: TaskOutcome, count: Callable[[Chromosome], int]) -> float:
+    n_steps = outcome.training.n_steps
+    total = sum(n * count(c) for c, n in zip(outcome.candidates, n_steps, strict=True))
+    return total / sum(n_steps)

@@ -1,4 +1,4 @@
-"""The trainer of a real task: a supernet on a data set that lives on the device."""
+"""Trains and evaluates a supernet on a data set that lives on the device."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,13 @@ from emtnas_hpc.data.dataset import Prepared
 from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
 from emtnas_hpc.evolution.random_streams import Purpose, stream, torch_seed
 from emtnas_hpc.runner.loop import Interrupted, StepInterrupted
-from emtnas_hpc.search.stage import TrainingRecord, learning_rate
-from emtnas_hpc.settings.experiment import EvaluationSettings, Experiment, TrainingSettings
+from emtnas_hpc.search.stage import TrainingRecord
+from emtnas_hpc.settings.experiment import (
+    EvaluationSettings,
+    Experiment,
+    TrainingSettings,
+    cosine_rate,
+)
 from emtnas_hpc.space.architecture import Chromosome, NetworkShape, decode
 from emtnas_hpc.supernet import operations
 from emtnas_hpc.supernet.evaluation import chunk_sizes, count_hits, fitting_chunk, recalibrate
@@ -45,69 +50,55 @@ def training_batches(
 
 @dataclass(frozen=True)
 class TaskImages:
-    """A task's images on the device; the test set is not among them."""
+    """A task's images on a device; the test set is not among them."""
 
     training: DeviceImages
     validation: DeviceImages
+    device: torch.device
 
 
 class SupernetTrainer:
-    """Trains and evaluates the individuals of one task; a `TaskTrainer`.
-
-    Args:
-        task: its index, part of every random stream.
-        shape: of the supernet.
-        images: of the task.
-        experiment: all settings.
-        seed: of the search.
-        device: where everything lives.
-        recorder: of training steps, where they are to be CUDA graphs.
-    """
+    """A `TaskTrainer` on the device of its images; `task` is part of every random stream."""
 
     def __init__(
         self,
-        task: int,
-        shape: NetworkShape,
-        images: TaskImages,
         experiment: Experiment,
+        images: TaskImages,
+        *,
+        shape: NetworkShape,
         seed: int,
-        device: torch.device,
+        task: int,
         recorder: Recorder | None = None,
     ) -> None:
-        self._task = task
-        self._images = images
         self._experiment = experiment
+        self._images = images
         self._seed = seed
+        self._task = task
         # Initial weights are drawn on the CPU, so that they are the same on every device.
         weights = torch.Generator().manual_seed(torch_seed(seed, 0, task, Purpose.WEIGHTS))
-        self._network = Network(shape, None, weights, device=device)
+        self._network = Network(shape, None, weights, device=images.device)
+        self._chunk = evaluation_chunk(shape, experiment.evaluation, images.device)
         settings = experiment.training
-        self._chunk = evaluation_chunk(shape, experiment.evaluation, device)
-        self._training = Training(
-            self._network,
-            SgdSettings(settings.momentum, settings.nesterov, settings.weight_decay),
-        )
+        sgd = SgdSettings(settings.momentum, settings.nesterov, settings.weight_decay)
+        self._training = Training(self._network, sgd)
         self._steps = Steps(self._training, recorder)
 
     def train(
         self, chromosomes: Sequence[Chromosome], generation: int, interrupted: Interrupted
     ) -> TrainingRecord:
         """One epoch; every mini-batch trains one chromosome, drawn uniformly."""
-        rate = learning_rate(
-            self._experiment.training.learning_rate,
-            generation,
-            self._experiment.search.generations,
-        )
-        batches = training_batches(
-            len(self._images.training),
-            self._experiment.training,
-            self._stream(generation, Purpose.TRAINING_IMAGES),
-        )
+        settings, supernet = self._experiment.training, self._experiment.supernet
+        n_generations = self._experiment.search.generations
+        rate = cosine_rate(settings.learning_rate, generation, n_generations)
+        order = self._stream(generation, Purpose.TRAINING_IMAGES)
+        batches = training_batches(len(self._images.training), settings, order)
         draws = self._stream(generation, Purpose.TRAINING_PATHS)
         chosen = draws.integers(len(chromosomes), size=len(batches))
         augmentation = self._stream(generation, Purpose.AUGMENTATION)
-        masks = self._mask_generator(generation)
-        drop_path = self._drop_path(generation)
+        mask_seed = torch_seed(self._seed, generation, self._task, Purpose.MASKS)
+        masks = torch.Generator(self._network.device).manual_seed(mask_seed)
+        drop_path = supernet.drop_path if generation >= supernet.drop_path_from else 0.0
+        # Graphs of architectures that died out would fill the device's memory.
         self._steps.keep({decode(chromosome) for chromosome in chromosomes})
         with self._steps.phase(rate):
             queues = self._images.training.queues(batches, augmentation)
@@ -120,7 +111,7 @@ class SupernetTrainer:
                         self._network.shape,
                         len(indices),
                         masks,
-                        dropout=self._experiment.supernet.dropout,
+                        dropout=supernet.dropout,
                         drop_path=drop_path,
                     ),
                 )
@@ -139,13 +130,14 @@ class SupernetTrainer:
         if settings.mini_batch == "common":
             common = list(self._mini_batch(draws, augmentation))
         calibration = self._calibration_images(generation)
-        hits, n_images = [], min(settings.batch_size, len(self._images.validation))
+        hits = []
         for chromosome in chromosomes:
             _leave_if(interrupted)
             path = self._path(chromosome)
             chunks = common or self._mini_batch(draws, augmentation)
             hits.append(count_hits(self._network, path, chunks, self._normalise(path, calibration)))
         # Read together: waiting for each would leave the device idle in between.
+        n_images = min(settings.batch_size, len(self._images.validation))
         return tuple((torch.stack(hits) / n_images).tolist())
 
     def true_fitness(
@@ -156,8 +148,8 @@ class SupernetTrainer:
         normalise = self._normalise(path, self._calibration_images(generation))
         validation = self._images.validation
         augmentation = self._stream(generation, Purpose.TRUE_FITNESS)
-        # Files are often sorted by class, and in mode batch a chunk is normalised by itself. Always
-        # the same order, so that only the weights make a difference between generations.
+        # Files are often sorted by class, and in mode batch a chunk is normalised by itself. The
+        # order is always the same, so that only the weights differ between generations.
         order = self._stream(0, Purpose.TRUE_FITNESS).permutation(len(validation))
 
         def chunks() -> Iterator[tuple[Tensor, Tensor]]:
@@ -181,14 +173,6 @@ class SupernetTrainer:
 
     def _stream(self, generation: int, purpose: Purpose) -> np.random.Generator:
         return stream(self._seed, generation, self._task, purpose)
-
-    def _mask_generator(self, generation: int) -> torch.Generator:
-        seed = torch_seed(self._seed, generation, self._task, Purpose.MASKS)
-        return torch.Generator(self._network.device).manual_seed(seed)
-
-    def _drop_path(self, generation: int) -> float:
-        settings = self._experiment.supernet
-        return settings.drop_path if generation >= settings.drop_path_from else 0.0
 
     def _mini_batch(
         self, draws: np.random.Generator, augmentation: np.random.Generator
@@ -246,7 +230,7 @@ def _leave_if(interrupted: Interrupted) -> None:
 
 
 def load_images(data: Prepared, device: torch.device) -> TaskImages:
-    """Reads a task's training and validation images onto the device."""
+    """Reads a task's training and validation images onto a device."""
     training, validation = (
         DeviceImages(
             data.load(split),
@@ -258,4 +242,4 @@ def load_images(data: Prepared, device: torch.device) -> TaskImages:
         )
         for split in SEEN_BY_A_SEARCH
     )
-    return TaskImages(training, validation)
+    return TaskImages(training, validation, device)

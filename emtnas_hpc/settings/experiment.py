@@ -1,22 +1,18 @@
 """The settings of an experiment: typed, bounded, frozen; and the identity that they give.
 
-Defaults are the paper's (Table 1, CIFAR).
+A section is a table in TOML and a prefix on the command line (`--set search.rmp=0.1`). Defaults are
+the paper's (Table 1, CIFAR); choices on which the paper is silent say so.
 """
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
-
-# The settings of an experiment: typed, bounded, frozen. Defaults are the paper's (Table 1, CIFAR).
-#
-# A section is a table in TOML and a prefix on the command line (`--set search.rmp=0.1`). Choices on
-# which the paper is silent say so.
-
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -28,11 +24,6 @@ Strategy = Literal["evolution", "random"]
 FitnessRule = Literal["own", "running_mean"]
 SkillRule = Literal["parent", "coin"]
 MutationRule = Literal["redraw", "step"]
-MiniBatch = Literal["own", "common"]
-BatchNormMode = Literal["recalibrated", "batch", "running"]
-ValidationImages = Literal["plain", "augmented"]
-StemKind = Literal["plain", "strided"]
-Precision = Literal["tf32", "fp32"]
 
 #: Settings that came later, with the value that all runs before them had; it is not written, so
 #: that their signatures stay.
@@ -47,8 +38,8 @@ class Section(BaseModel):
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         values: dict[str, Any] = serialize(self)
-        left_out = LEFT_OUT.items()
-        return {name: value for name, value in values.items() if (name, value) not in left_out}
+        later = LEFT_OUT.items()
+        return {name: value for name, value in values.items() if (name, value) not in later}
 
 
 class SearchSettings(Section):
@@ -119,11 +110,11 @@ class EvaluationSettings(Section):
     """Sampled evaluation, and the measurement of true fitness."""
 
     batch_size: Count = Field(1000, description="validation images an individual is measured on")
-    mini_batch: MiniBatch = Field(
+    mini_batch: Literal["own", "common"] = Field(
         "own",
         description="each individual draws its own images, or all share one draw",
     )
-    batch_norm: BatchNormMode = Field(
+    batch_norm: Literal["recalibrated", "batch", "running"] = Field(
         "recalibrated",
         description="statistics of batch norm: recomputed for each individual, of the images "
         "evaluated at once, or the running ones, as the authors do (the paper is silent)",
@@ -131,7 +122,7 @@ class EvaluationSettings(Section):
     recalibration_images: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
         250, description="training images that batch statistics are recomputed from"
     )
-    validation_images: ValidationImages = Field(
+    validation_images: Literal["plain", "augmented"] = Field(
         "plain",
         description="as they are, or augmented like training images, as the authors do",
     )
@@ -160,7 +151,7 @@ class TaskSettings(Section):
     image_size: Annotated[int, Field(ge=8, le=4096)] = Field(
         32, description="edge that pictures of images:DIR and imagenet:DIR are scaled to"
     )
-    stem: StemKind = Field(
+    stem: Literal["plain", "strided"] = Field(
         "plain",
         description="what a network begins with: one convolution, or for images of 224x224 three "
         "of stride 2",
@@ -231,7 +222,7 @@ class RunSettings(Section):
 
 
 class Experiment(Section):
-    """Everything that a search is told, all tasks resolved."""
+    """All settings of a run, all tasks resolved."""
 
     name: NameText = Field(description="of the run's folder, before what overrides add to it")
     tasks: Annotated[tuple[NameText, ...], Field(min_length=1)] = Field(
@@ -240,7 +231,7 @@ class Experiment(Section):
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(
         1, description="CPU threads; a result's last bits depend on them"
     )
-    precision: Precision = Field(
+    precision: Literal["tf32", "fp32"] = Field(
         "tf32",
         description="of convolutions and matrix products on a GPU: TF32 where the card has it "
         "(10 bits of mantissa), or full float32",
@@ -260,18 +251,23 @@ class Experiment(Section):
 
     @property
     def retrained(self) -> tuple[tuple[str, str], ...]:
-        """What is retrained: the task that found it, and the data set; first all on their own."""
-        transfers = (
-            (task, other)
-            for task in self.tasks
-            for other in self.retraining.transfer
-            if other != task
-        )
-        return (*((task, task) for task in self.tasks), *transfers)
+        """Pairs of the task that found an architecture and the data set it is retrained on."""
+        own = [(task, task) for task in self.tasks]
+        transfers = [(task, other) for task in self.tasks for other in self.retraining.transfer]
+        # Those on their own data come first.
+        return (*own, *(pair for pair in transfers if pair not in own))
+
+
+def cosine_rate(first: float, step: int, n_steps: int) -> float:
+    """The learning rate of a generation or epoch t of T: first / 2 * (1 + cos(pi (t - 1) / T)).
+
+    It is never exactly 0 (Table 1, cosine).
+    """
+    return first / 2 * (1 + math.cos(math.pi * (step - 1) / n_steps))
 
 
 #: Settings outside these cannot change what a search finds. A data set's `source` is left out too:
-#: what counts is the digest of its images, wherever they came from.
+#: the digest of its images counts, wherever they came from.
 _SEARCH_SETTINGS = (
     *("tasks", "threads", "precision"),
     *("search", "supernet", "training", "evaluation", "task"),
@@ -284,11 +280,10 @@ _MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
-class Identity:
-    """What two searches must share to be the same one.
+class StageIdentity:
+    """What two searches, or two retrainings, must share to be the same one.
 
-    Attributes:
-        values: every setting that can change the result, the seed, and the data's digests.
+    It holds every setting that can change the result, the seed, and the digests of the data.
     """
 
     values: Mapping[str, Any]
@@ -300,30 +295,22 @@ class Identity:
 
     @property
     def experiment_signature(self) -> str:
-        """The same without the seed: what seeds must share to be averaged."""
+        """The same without the seed: seeds must share it to be averaged."""
         return _digest({name: value for name, value in self.values.items() if name != "seed"})
 
 
-def identify(experiment: Experiment, seed: int, data: Mapping[str, str]) -> Identity:
-    """The identity of one seed's search.
-
-    Args:
-        experiment: all its settings.
-        seed: of the search.
-        data: for every task the digest of the data that a search reads.
-    """
-    settings = {
-        name: value
-        for name, value in search_settings(experiment).items()
-        if not name.endswith(".source")
-    }
-    return Identity({**settings, "seed": seed, **{f"data.{name}": data[name] for name in data}})
+def identify(experiment: Experiment, seed: int, data: Mapping[str, str]) -> StageIdentity:
+    """The identity of one seed's search; `data` has by task the digest of the images it reads."""
+    settings = search_settings(experiment)
+    settings = {name: settings[name] for name in settings if not name.endswith(".source")}
+    digests = {f"data.{name}": data[name] for name in data}
+    return StageIdentity({**settings, "seed": seed, **digests})
 
 
 def search_settings(experiment: Experiment) -> dict[str, Any]:
-    """Those settings that can change what a search finds, by dotted name, with plain values.
+    """The settings that can change what a search finds, by dotted name, with plain values.
 
-    Images that nothing is searched for on are not among them: those of transfers.
+    Images of transfers are not among them: no search reads them.
     """
     own = {name: experiment.task[name] for name in experiment.tasks}
     settings = canonical(flatten(experiment.model_copy(update={"task": own})))
@@ -335,17 +322,16 @@ def search_settings(experiment: Experiment) -> dict[str, Any]:
 
 
 def canonical(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by dotted name in which what changes no more than last bits has one value."""
+    """Settings by dotted name; one that changes no more than last bits has one value for all."""
     chunk, mode = settings["evaluation.chunk_size"], settings["evaluation.batch_norm"]
     own = chunk if mode == "batch" and chunk != "auto" else _CHUNK
     return {**settings, "evaluation.chunk_size": own}
 
 
 def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    """Says in one line in what two identities differ, at most five values by name.
+    """Says in one line how two identities differ, at most five values by name.
 
-    Where the tasks themselves differ, the settings of those that only one of the two has are left
-    out.
+    Where the tasks differ, the settings of a task that only one of the two has are left out.
     """
     shared = set(there.get("tasks", ())) & set(here.get("tasks", ()))
     names = sorted(
@@ -354,7 +340,7 @@ def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     )
     if "tasks" in names:
         names = [name for name in names if _of_task(name) in {None, *shared}]
-    # That images of another size are others says nothing that their settings do not.
+    # Of images of another size the digests differ as well: the setting says it all.
     sized = {f"data.{_of_task(name)}" for name in names if name.endswith((".pool", ".image_size"))}
     names = [name for name in names if name not in sized]
     parts = [_difference(name, there, here) for name in names[:_MOST_NAMED]]
@@ -385,7 +371,7 @@ def show(value: Any) -> str:
 
 
 def _value(settings: Mapping[str, Any], name: str) -> Any:
-    """The value of a setting, also of one that is left out where it has its default."""
+    """The value of a setting; one that was left out has its default."""
     return settings.get(name, LEFT_OUT.get(name.rpartition(".")[2]))
 
 

@@ -1,4 +1,4 @@
-"""What to type when data is missing, and where that is added to what went wrong."""
+"""The command that prepares data which is missing."""
 
 import json
 import shlex
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from emtnas_hpc.errors import DataError, UnpreparedError
 
-#: Any preset does where its tasks are replaced.
+#: Any preset will do: its tasks are replaced.
 _PRESET = "cifar"
 
 
 @contextmanager
 def prepare_hints(command: str) -> Iterator[None]:
-    """Adds to errors of what is prepared the command that makes it anew."""
+    """Adds the command to errors about prepared data."""
     try:
         yield
     except UnpreparedError as error:
@@ -23,7 +23,7 @@ def prepare_hints(command: str) -> Iterator[None]:
 
 
 def prepare_hint(experiment: str, overrides: Sequence[str], data: Path) -> str:
-    """What to type to prepare an experiment's data."""
+    """The command that prepares an experiment's data."""
     settings = [word for override in overrides for word in ("--set", override)]
     return shlex.join(["emtnas-hpc", "prepare", experiment, *settings, "--data", str(data)])
 
@@ -32,17 +32,13 @@ def prepare_hint_for_retraining(
     experiment: Path,
     own: Sequence[str],
     targets: Sequence[str],
+    *,
     overrides: Sequence[str],
     data: Path,
 ) -> str:
-    """What to type to prepare the data of a run's retrainings.
+    """The command that prepares the data of a run's retrainings.
 
-    Args:
-        experiment: the experiment.toml of the run, which knows its own data sets.
-        own: all of those.
-        targets: data sets that are trained on.
-        overrides: of the retrainings; those of images make other data.
-        data: where prepared data is.
+    `experiment` is the run's experiment.toml, which knows the data sets of `own`.
     """
     if set(targets) <= set(own):
         return prepare_hint(str(experiment), _of_images(overrides), data)
@@ -50,7 +46,7 @@ def prepare_hint_for_retraining(
 
 
 def prepare_hint_for_data_sets(names: Sequence[str], overrides: Sequence[str], data: Path) -> str:
-    """What to type to prepare data sets that are in no experiment; arguments as above."""
+    """The command that prepares data sets which are in no experiment; arguments as above."""
     tasks = f"tasks={json.dumps(list(names))}"
     return prepare_hint(_PRESET, [tasks, *_of_images(overrides)], data)
 

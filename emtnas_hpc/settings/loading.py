@@ -3,18 +3,16 @@
 import os
 import shlex
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, time
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.settings.experiment import Experiment, TaskSettings
-from emtnas_hpc.settings.messages import at_home, explain, read_toml
+from emtnas_hpc.settings.messages import at_home, read_toml, validate
 from emtnas_hpc.settings.presets import (
     RECIPE_SETTINGS,
     Table,
@@ -40,14 +38,17 @@ def load_experiment(
     Args:
         experiment: a preset's name or the path of a TOML file.
         overrides: values as TOML writes them; a bare word counts as text.
-        registry: what is known of each data set; an experiment's own `[task.NAME]` goes over it.
+        registry: the settings of known data sets; an experiment's own `[task.NAME]` goes over them.
 
     Raises:
         InputError: anything unknown, of the wrong type, or out of range; the message names the
             setting, what was found and what is expected.
     """
-    over = parse_overrides(overrides)
-    return build_experiment(overlay(read_preset(experiment), over), registry)
+    return build_experiment(_table(experiment, overrides), registry)
+
+
+def _table(experiment: str, overrides: Sequence[str]) -> Table:
+    return overlay(read_preset(experiment), parse_overrides(overrides))
 
 
 def parse_overrides(overrides: Sequence[str]) -> Table:
@@ -62,15 +63,6 @@ def parse_overrides(overrides: Sequence[str]) -> Table:
     return over
 
 
-def data_sets_named(experiment: str, overrides: Sequence[str]) -> tuple[str, ...]:
-    """The data sets that an experiment names, those of transfers too, before it is validated.
-
-    Raises:
-        InputError: there is no such experiment, or an override has no form.
-    """
-    return data_sets_of(overlay(read_preset(experiment), parse_overrides(overrides)))
-
-
 def retraining_experiment(
     experiment: Experiment,
     overrides: Sequence[str] = (),
@@ -79,14 +71,14 @@ def retraining_experiment(
     targets: Sequence[str],
     registry: Mapping[str, TaskSettings],
 ) -> Experiment:
-    """What a retraining is told: the settings of a run's experiment with others put over them.
+    """The experiment of a retraining: that of its run with other settings put over it.
 
     Args:
         experiment: of the run.
         overrides: as in `load_experiment`, of `retraining` and of the targets' images only.
-        recipe: in place of the run's, with none of the values that the run had put over that.
+        recipe: in place of the run's, without the values that the run had put over that.
         targets: the data sets to train on, whether the run has searched for them or not.
-        registry: what is known of each data set.
+        registry: as in `load_experiment`.
 
     Raises:
         InputError: as `load_experiment`; or an override belongs to the search.
@@ -107,16 +99,12 @@ def retraining_experiment(
         raise InputError(
             "--set has retraining.transfer, which is for a run; --on names a data set to train on"
         )
-    # What to train on is said by the targets.
+    # The targets say what to train on.
     table["retraining"]["transfer"] = []
     if isinstance(given, dict) and "recipe" in given:
-        of_recipe = {"recipe", "origin", *RECIPE_SETTINGS}
-        table["retraining"] = {
-            setting: value
-            for setting, value in table["retraining"].items()
-            if setting not in of_recipe
-        }
-    # It is no search: its population is whatever is allowed.
+        for setting in ("recipe", "origin", *RECIPE_SETTINGS):
+            del table["retraining"][setting]
+    # Nothing is searched: any population that validation allows will do.
     table |= {"tasks": list(targets), "search": {"population": max(20, len(targets))}}
     return build_experiment(merge(table, over), {**registry, **experiment.task})
 
@@ -131,18 +119,9 @@ def build_experiment(table: Table, registry: Mapping[str, TaskSettings]) -> Expe
         raise InputError(f"task is {given!r}, expected tables such as [task.cifar10]")
     data_sets = data_sets_of(table)
     task = {name: _task_table(name, given.get(name, {}), registry) for name in data_sets}
-    _refuse_unknown_tasks(set(given) - set(data_sets), data_sets)
+    if unknown := set(given) - set(data_sets):
+        raise InputError(f"task.{min(unknown)} is set, but the tasks are {', '.join(data_sets)}")
     return validate(with_recipe(table) | {"task": task})
-
-
-def validate(table: Table) -> Experiment:
-    """Validates a table that is complete."""
-    try:
-        experiment = Experiment.model_validate(_with_tuples(table))
-    except ValidationError as error:
-        raise InputError(explain(error)) from None
-    _check_together(experiment)
-    return experiment
 
 
 def _parse_override(override: str) -> Table:
@@ -175,81 +154,34 @@ def _task_table(name: str, given: Any, registry: Mapping[str, TaskSettings]) -> 
     )
 
 
-def _refuse_unknown_tasks(strangers: set[str], tasks: Sequence[str]) -> None:
-    if strangers:
-        stranger = min(strangers)
-        raise InputError(f"task.{stranger} is set, but the tasks are {', '.join(tasks)}")
-
-
-def _check_together(experiment: Experiment) -> None:
-    n_tasks, population = len(experiment.tasks), experiment.search.population
-    if len(set(experiment.tasks)) < n_tasks:
-        raise InputError(f"tasks is {list(experiment.tasks)}, expected every data set once")
-    if population < n_tasks:
-        raise InputError(
-            f"search.population is {population}, expected at least one individual for each of the "
-            f"{n_tasks} tasks"
-        )
-    if experiment.search.strategy == "random" and experiment.search.reevaluate:
-        raise InputError(
-            "search.reevaluate is true, expected false where search.strategy is 'random': there is "
-            "no parent whose fitness a child's could be damped toward"
-        )
-    missing = [name for name in experiment.data_sets if name not in experiment.task]
-    if missing:
-        raise InputError(f"task.{missing[0]} is missing, expected the settings of its images")
-    transfer = experiment.retraining.transfer
-    if len(set(transfer)) < len(transfer):
-        raise InputError(f"retraining.transfer is {list(transfer)}, expected every data set once")
-    normal_cells = experiment.retraining.normal_cells
-    if len(set(normal_cells)) < len(normal_cells):
-        raise InputError(
-            f"retraining.normal_cells is {list(normal_cells)}, expected every number once"
-        )
-
-
-def _with_tuples(value: Any) -> Any:
-    """TOML has lists where the frozen settings hold tuples."""
-    if isinstance(value, dict):
-        return {key: _with_tuples(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return tuple(_with_tuples(item) for item in value)
-    return value
-
-
 @dataclass(frozen=True)
 class Typed:
-    """An experiment as one types it.
-
-    Attributes:
-        experiment: a preset's name or the path of a TOML file.
-        overrides: of its settings.
-    """
+    """An experiment as a user types it: a preset's name or a TOML file, and overrides."""
 
     experiment: str
     overrides: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """What one types, words quoted for a shell."""
+        """Its words, quoted for a shell."""
         return shlex.join(self.words)
 
     @property
     def words(self) -> list[str]:
-        """What one types, word by word."""
+        """Of the command line."""
         return [self.experiment, *(word for o in self.overrides for word in ("--set", o))]
 
 
 def read_study(name: str) -> tuple[Typed, ...] | None:
-    """The experiments of a study; None for whatever else has this name.
+    """The experiments of a study; None where the name is that of a preset or an experiment.
 
-    Args:
-        name: of a study that is shipped, or the path of a TOML file with `[[experiments]]`.
+    The name is that of a shipped study, or the path of a TOML file with `[[experiments]]`.
 
     Raises:
         InputError: it is a study, and not a good one.
     """
-    path = _find_study(name)
-    if path is None:
+    path = study_path(name) if name in study_names() else at_home(name)
+    if name in preset_names() or path.suffix != ".toml" or not os.path.isfile(path):  # noqa: PTH113
+        # A file that may not be read is refused when it is read as an experiment.
         return None
     table = read_toml(path)
     if "experiments" not in table:
@@ -264,7 +196,7 @@ def read_study(name: str) -> tuple[Typed, ...] | None:
 
 
 def experiments_of(name: str, overrides: Sequence[str]) -> tuple[Typed, ...]:
-    """What a name and overrides mean: the experiments of a study, or that one experiment.
+    """The experiments that a name and overrides stand for: those of a study, or that one.
 
     Overrides go over every experiment of a study; those of a task only over those that have it.
 
@@ -274,56 +206,37 @@ def experiments_of(name: str, overrides: Sequence[str]) -> tuple[Typed, ...]:
     study = read_study(name)
     if study is None:
         return (Typed(name, tuple(overrides)),)
-    everywhere = [override for override in overrides if not _tasks_of(override)]
-    plain = [Typed(each.experiment, (*each.overrides, *everywhere)) for each in study]
-    tasks = [_data_sets_named(name, each) for each in plain]
-    _refuse_strangers(overrides, list(dict.fromkeys(task for some in tasks for task in some)))
-    return tuple(
-        Typed(each.experiment, (*each.overrides, *_about(overrides, own)))
-        for each, own in zip(plain, tasks, strict=True)
-    )
+    of_tasks = {override: tasks for override in overrides if (tasks := _tasks_of(override))}
+    everywhere = [override for override in overrides if override not in of_tasks]
+    found = []
+    known: dict[str, None] = {}
+    for each in study:
+        typed = Typed(each.experiment, (*each.overrides, *everywhere))
+        with named_with(name, typed):
+            data_sets = data_sets_of(_table(typed.experiment, typed.overrides))
+        known |= dict.fromkeys(data_sets)
+        own = [each for each in overrides if of_tasks.get(each, set()) & set(data_sets)]
+        found.append(Typed(typed.experiment, (*typed.overrides, *own)))
+    for tasks in of_tasks.values():
+        if not tasks & set(known):
+            raise InputError(
+                f"task.{min(tasks)} is set, but the tasks of the study are {', '.join(known)}"
+            )
+    return tuple(found)
 
 
 @contextmanager
 def named_with(study: str, typed: Typed) -> Iterator[None]:
-    """What is refused of one experiment of a study is told with the names of both."""
+    """Puts the names of a study and of one of its experiments before what is refused of it."""
     try:
         yield
     except InputError as error:
         raise InputError(f"{study}, {typed}: {error}") from error
 
 
-def _data_sets_named(study: str, typed: Typed) -> tuple[str, ...]:
-    with named_with(study, typed):
-        return data_sets_named(typed.experiment, typed.overrides)
-
-
-def _about(overrides: Iterable[str], tasks: Sequence[str]) -> list[str]:
-    """Those overrides that are of one of these tasks."""
-    return [override for override in overrides if _tasks_of(override) & set(tasks)]
-
-
-def _refuse_strangers(overrides: Iterable[str], tasks: Sequence[str]) -> None:
-    for override in overrides:
-        if (of := _tasks_of(override)) and not of & set(tasks):
-            raise InputError(
-                f"task.{min(of)} is set, but the tasks of the study are {', '.join(tasks)}"
-            )
-
-
 def _tasks_of(override: str) -> set[str]:
-    """The tasks that an override is of; none for one of other settings."""
     tasks = parse_overrides([override]).get("task")
     return set(tasks) if isinstance(tasks, dict) else set()
-
-
-def _find_study(name: str) -> Path | None:
-    if name in study_names():
-        return study_path(name)
-    path = at_home(name)
-    # One that may not be read is refused by whoever reads it as an experiment.
-    is_file = name not in preset_names() and path.suffix == ".toml" and os.path.isfile(path)  # noqa: PTH113
-    return path if is_file else None
 
 
 def _entry(path: Path, number: int, entry: Any) -> Typed:

@@ -1,4 +1,4 @@
-"""What is wrong with a setting or a file of settings, in one line."""
+"""Validates settings and reads their files; says in one line what is wrong with them."""
 
 import codecs
 import difflib
@@ -26,7 +26,53 @@ _TYPES = {
 }
 
 
-def explain(error: ValidationError) -> str:
+def validate(table: dict[str, Any]) -> Experiment:
+    """The experiment of a table that is complete.
+
+    Raises:
+        InputError: naming a setting, what was found and what is expected.
+    """
+    try:
+        experiment = Experiment.model_validate(_with_tuples(table))
+    except ValidationError as error:
+        raise InputError(_explain(error)) from None
+    n_tasks, population = len(experiment.tasks), experiment.search.population
+    if len(set(experiment.tasks)) < n_tasks:
+        raise InputError(f"tasks is {list(experiment.tasks)}, expected every data set once")
+    if population < n_tasks:
+        raise InputError(
+            f"search.population is {population}, expected at least one individual for each of the "
+            f"{n_tasks} tasks"
+        )
+    if experiment.search.strategy == "random" and experiment.search.reevaluate:
+        raise InputError(
+            "search.reevaluate is true, expected false where search.strategy is 'random': there is "
+            "no parent whose fitness a child's could be damped toward"
+        )
+    missing = [name for name in experiment.data_sets if name not in experiment.task]
+    if missing:
+        raise InputError(f"task.{missing[0]} is missing, expected the settings of its images")
+    transfer = experiment.retraining.transfer
+    if len(set(transfer)) < len(transfer):
+        raise InputError(f"retraining.transfer is {list(transfer)}, expected every data set once")
+    normal_cells = experiment.retraining.normal_cells
+    if len(set(normal_cells)) < len(normal_cells):
+        raise InputError(
+            f"retraining.normal_cells is {list(normal_cells)}, expected every number once"
+        )
+    return experiment
+
+
+def _with_tuples(value: Any) -> Any:
+    # TOML has lists where the frozen settings hold tuples.
+    if isinstance(value, dict):
+        return {key: _with_tuples(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_with_tuples(item) for item in value)
+    return value
+
+
+def _explain(error: ValidationError) -> str:
     """The first finding as one line."""
     finding = error.errors(include_url=False)[0]
     path = [str(part) for part in finding["loc"]]
@@ -39,7 +85,12 @@ def explain(error: ValidationError) -> str:
     expected = describe(schema)
     if finding["type"] == "finite_number":
         expected = expected.replace("a number", "a finite number")
-    return f"{name} is {_show(finding['input'])}, expected {expected}"
+    value = finding["input"]
+    if isinstance(value, bool):
+        found = str(value).lower()
+    else:
+        found = repr(list(value) if isinstance(value, tuple) else value)
+    return f"{name} is {found}, expected {expected}"
 
 
 def describe(schema: Schema) -> str:
@@ -62,18 +113,16 @@ def describe(schema: Schema) -> str:
     return _TYPES[schema["type"]] + _range(schema)
 
 
-def settings_schema() -> Iterator[tuple[str, Schema]]:
+def settings_schema(schema: Schema | None = None, prefix: str = "") -> Iterator[tuple[str, Schema]]:
     """Every setting's dotted name with its schema; a task's are those of `task.NAME`."""
-    yield from _walk(Experiment.model_json_schema(), "")
-
-
-def _walk(schema: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
-    for name, below in schema["properties"].items():
+    for name, below in (schema or Experiment.model_json_schema())["properties"].items():
         inner = _resolve(below)
-        if "additionalProperties" in inner and inner["additionalProperties"] is not False:
-            yield from _walk(_resolve(inner["additionalProperties"]), f"{prefix}{name}.NAME.")
+        if inner.get("additionalProperties"):
+            yield from settings_schema(
+                _resolve(inner["additionalProperties"]), f"{prefix}{name}.NAME."
+            )
         elif "properties" in inner:
-            yield from _walk(inner, f"{prefix}{name}.")
+            yield from settings_schema(inner, f"{prefix}{name}.")
         else:
             yield prefix + name, below
 
@@ -117,14 +166,8 @@ def _range(schema: Schema) -> str:
     return lower + (f" and below {below}" if below is not None else "")
 
 
-def _show(value: Any) -> str:
-    if isinstance(value, tuple):
-        return repr(list(value))
-    return str(value).lower() if isinstance(value, bool) else repr(value)
-
-
 def _first_keys(value: Any) -> Iterator[str]:
-    """Into a table: of an unknown section, the first setting in it tells more."""
+    """The way to the first setting of a table: it tells more than an unknown section."""
     while isinstance(value, dict) and value:
         key, value = next(iter(value.items()))
         yield str(key)
@@ -158,18 +201,15 @@ _CURLY = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb"
 def at_home(typed: str | Path) -> Path:
     """A path with the user's home for a leading `~`, which no shell replaces in files or options.
 
-    One of nobody that is known stays as it was typed.
+    The `~name` of an unknown user stays as it is.
     """
-    return Path(os.path.expanduser(typed))  # noqa: PTH111 - pathlib's raises for nobody
+    return Path(os.path.expanduser(typed))  # noqa: PTH111 - pathlib's raises for an unknown user
 
 
 def read_text(path: Path, what: str = "", kind: str = "text") -> str:
     """The text of a file that a user gives; a byte order mark says how it is written.
 
-    Args:
-        path: of the file.
-        what: what it is called in messages; by default its path.
-        kind: what it should be, for messages.
+    `what` is its name in messages, by default the path; `kind` is the expected content.
 
     Raises:
         InputError: it cannot be read, or is no text.
@@ -193,7 +233,7 @@ def read_text(path: Path, what: str = "", kind: str = "text") -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The table of a TOML file; of dates and times, which no setting is, none is let through.
+    """The table of a TOML file; dates and times, which no setting is, are refused.
 
     Raises:
         InputError: it cannot be read as one; the message names the line.
@@ -202,17 +242,20 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(_explain(path, text, str(error))) from None
+        raise InputError(_explain_toml(path, text, str(error))) from None
     for name, value in _moments(table):
+        begins = re.compile(rf"\s*[\"']?{re.escape(name)}[\"']?\s*=")
+        numbered = enumerate(text.split("\n"), start=1)
+        where = next((f", line {n}" for n, line in numbered if begins.match(line)), "")
         raise InputError(
-            f"{path}{_line_of(text, name)}: {name} is a date or time without quotes; "
+            f"{path}{where}: {name} is a date or time without quotes; "
             f'write {name} = "{value.isoformat()}"'
         )
     return table
 
 
-def _explain(path: Path, text: str, error: str) -> str:
-    """What is wrong with TOML; where quotes are missing or wrong, the line as it is to be."""
+def _explain_toml(path: Path, text: str, error: str) -> str:
+    """What is wrong with TOML; where quotes are missing or wrong, the line with good ones."""
     lines = text.split("\n")
     at = _AT_LINE.search(error)
     n_line = int(at[1]) if at else len(lines)
@@ -249,10 +292,3 @@ def _moments(value: Any, name: str = "") -> Iterator[tuple[str, date | time]]:
             yield from _moments(below, name)
     elif isinstance(value, (date, time)):
         yield name, value
-
-
-def _line_of(text: str, name: str) -> str:
-    begins = re.compile(rf"\s*[\"']?{re.escape(name)}[\"']?\s*=")
-    numbers = (n for n, line in enumerate(text.split("\n"), start=1) if begins.match(line))
-    n_line = next(numbers, None)
-    return f", line {n_line}" if n_line else ""

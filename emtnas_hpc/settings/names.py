@@ -12,11 +12,13 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from emtnas_hpc.checkpoint.os_errors import read_if_there
+from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import InputError, StoredError
 from emtnas_hpc.settings.experiment import (
     Experiment,
-    Identity,
     RetrainingSettings,
+    StageIdentity,
     TaskSettings,
     canonical,
     flatten,
@@ -24,7 +26,7 @@ from emtnas_hpc.settings.experiment import (
     search_settings,
     show,
 )
-from emtnas_hpc.settings.loading import validate
+from emtnas_hpc.settings.messages import validate
 from emtnas_hpc.settings.presets import RECIPE_SETTINGS, recipe_values
 
 _ILLEGIBLE = re.compile(r"[^A-Za-z0-9_.=,-]+")
@@ -53,13 +55,12 @@ def run_name(
     `cifar` with `search.rmp=0.1` is `cifar+rmp=0.1`; an override with the preset's own value adds
     nothing, so the same search has the same folder.
 
-    Args:
-        preset: before the overrides.
-        experiment: with them.
-        registry: what a task that was added is without overrides.
+    `registry` has the settings of a task that the preset does not have.
     """
-    before = canonical(flatten(preset) | _tasks_before(preset, experiment, registry))
-    after = search_settings(experiment)
+    known, unknown = {**registry, **preset.task}, TaskSettings(source="")
+    tasks = {task: known.get(task, unknown) for task in experiment.tasks}
+    of_tasks = flatten(preset.model_copy(update={"task": tasks}))
+    before, after = canonical(flatten(preset) | of_tasks), search_settings(experiment)
     changed = [
         f"{_short(name, after)}={_legible(name, value)}"
         for name, value in sorted(after.items())
@@ -84,14 +85,9 @@ def recipe_label(settings: RetrainingSettings) -> str:
 def retraining_name(task: str, found_on: str | None, n_normal: int, label: str) -> str:
     """The name of a retraining's folder: `digits-n2-long`, or `cifar10-on-digits-n2-long`.
 
-    Args:
-        task: that is trained on.
-        found_on: task that the architecture was found on; None for one from elsewhere.
-        n_normal: N.
-        label: of the recipe.
+    `found_on` is None for an architecture from elsewhere; `n_normal` is N, `label` the recipe's.
     """
-    transferred = found_on is not None and found_on != task
-    what = f"{found_on}-on-{task}" if transferred else task
+    what = task if found_on in (None, task) else f"{found_on}-on-{task}"
     name = _bounded(f"{what}-n{n_normal}-{label}", _LONGEST_NAME)
     if "-" not in f"{task}{found_on}":
         return name
@@ -107,16 +103,6 @@ def _short_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _tasks_before(
-    preset: Experiment, experiment: Experiment, registry: Mapping[str, TaskSettings]
-) -> dict[str, Any]:
-    """What the experiment's tasks were before overrides, those included that were not in it."""
-    known = {**registry, **preset.task}
-    unknown = TaskSettings(source="")
-    tasks = {name: known.get(name, unknown) for name in experiment.tasks}
-    return flatten(preset.model_copy(update={"task": tasks}))
-
-
 def _short(name: str, among: Iterable[str]) -> str:
     """The last part of a setting's name, or all of it where another one ends alike."""
     if name.startswith("task."):
@@ -127,18 +113,18 @@ def _short(name: str, among: Iterable[str]) -> str:
 
 
 def _legible(name: str, value: Any) -> str:
-    """The value with nothing in it that a shell or a path would trip over.
+    """The value without characters that a shell or a path treats specially.
 
-    Two values of a setting are never alike: what cannot be read back has a digest behind it.
+    Two values of a setting differ in it: one that cannot be read back gets a digest behind it.
     """
     if name.endswith(".source"):
-        # The last part says enough: the data's digest tells apart what has the same name.
+        # The last part is enough: the data's digest tells apart what has the same name.
         return _ILLEGIBLE.sub("-", re.split(r"[:/]", show(value).rstrip("/"))[-1])
     items = value if isinstance(value, list) else [value]
     text = _ILLEGIBLE.sub("-", ",".join(map(_shown, items)))
-    if list(map(_read_back, text.split(","))) == list(map(_canonical, items)):
+    if list(map(_read_back, text.split(","))) == list(map(json.dumps, items)):
         return text
-    return f"{text}-{_short_digest(_canonical(value))}"
+    return f"{text}-{_short_digest(json.dumps(value))}"
 
 
 def _shown(item: Any) -> str:
@@ -147,15 +133,11 @@ def _shown(item: Any) -> str:
 
 
 def _read_back(text: str) -> str:
-    """What a part of a name says: a number or a truth value where it is one, else itself."""
+    """A part of a name as JSON: a number or a truth value where it is one, else text."""
     try:
-        return _canonical(json.loads(text))
+        return json.dumps(json.loads(text))
     except ValueError:
-        return _canonical(text)
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+        return json.dumps(text)
 
 
 _HEADER = (
@@ -165,13 +147,12 @@ _HEADER = (
 
 @dataclass(frozen=True)
 class StoredExperiment:
-    """What a run directory says of itself.
+    """The content of an experiment.toml.
 
     Attributes:
-        experiment: its settings, resolved: neither presets nor registry are needed to read them.
-        seed: of its search.
-        data: for every task the digest of its data.
-        signatures: of every stage, by name.
+        experiment: resolved: neither presets nor registry are needed to read it.
+        data: by task the digest of its images.
+        signatures: by the name of the stage; empty where nothing is searched.
     """
 
     experiment: Experiment
@@ -180,9 +161,26 @@ class StoredExperiment:
     signatures: Mapping[str, str]
 
     @property
-    def identity(self) -> Identity:
-        """The identity of its search."""
+    def identity(self) -> StageIdentity:
+        """That of its search."""
         return identify(self.experiment, self.seed, self.data)
+
+
+def read_stored(paths: RunPaths) -> StoredExperiment | None:
+    """Reads the experiment.toml of a run directory; None if there is none yet.
+
+    Raises:
+        StoredError: it cannot be understood.
+        StorageError: it cannot be read.
+    """
+    content = read_if_there(paths.experiment)
+    if content is None:
+        return None
+    try:
+        # Editors on Windows put a byte order mark before what they save.
+        return parse_stored(content.decode().removeprefix("\ufeff"), str(paths.experiment))
+    except UnicodeDecodeError as error:
+        raise StoredError(f"{paths.experiment} cannot be read: {error}") from None
 
 
 def dump_stored(stored: StoredExperiment) -> str:
@@ -197,10 +195,10 @@ def dump_stored(stored: StoredExperiment) -> str:
 
 
 def parse_stored(text: str, origin: str) -> StoredExperiment:
-    """Reads the text of the file.
+    """The reverse of `dump_stored`.
 
     Raises:
-        StoredError: it is not what `dump_stored` writes; `origin` is named.
+        StoredError: the text is something else; `origin` is named.
     """
     try:
         file = _File.model_validate(tomllib.loads(text))
@@ -214,7 +212,7 @@ def parse_stored(text: str, origin: str) -> StoredExperiment:
 
 
 class _File(BaseModel):
-    """The file as TOML, its settings not yet validated."""
+    """The table of the file, its settings not yet validated."""
 
     model_config = ConfigDict(strict=True)
 

@@ -2,6 +2,7 @@
 
 import difflib
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ Table = dict[str, Any]
 
 
 def preset_directory() -> Path:
-    """The folder of the presets; an editable install finds that of its checkout."""
+    """The folder of the presets; an editable install has it in its checkout."""
     installed = _PACKAGE / "configs"
     return installed if installed.is_dir() else _PACKAGE.parent / "configs"
 
@@ -45,14 +46,19 @@ def read_preset(experiment: str) -> Table:
         InputError: there is no such preset or file, it is not TOML, or it is a study.
     """
     path = _find(experiment)
-    table = _settings(read_toml(path))
+    table = read_toml(path)
+    if "signatures" in table and isinstance(table.get("experiment"), dict):
+        table = table["experiment"]
     if "experiments" in table:
-        raise InputError(f"{experiment} is a study, expected one experiment; {_list(table)}")
+        raise InputError(
+            f"{experiment} is a study, expected one experiment; its experiments are: "
+            f"{', '.join(_typed(table['experiments']))}"
+        )
     name = table.setdefault("name", path.stem)
     base = table.pop("extends", None)
     if base is None:
         return table
-    if not isinstance(base, str) or base not in preset_names() or _preset(base) == path:
+    if not isinstance(base, str) or base not in preset_names() or _preset_path(base) == path:
         raise InputError(f"{path}: extends is {base!r}, expected the name of another preset")
     return overlay(read_preset(base), table | {"name": name})
 
@@ -67,7 +73,7 @@ def overlay(base: Table, over: Table) -> Table:
 
 
 def data_sets_of(table: Table) -> tuple[str, ...]:
-    """The data sets that a table names, its tasks first; not what is wrong there."""
+    """The data sets that a table names, its tasks first; values of a wrong type are passed over."""
     retraining = table.get("retraining")
     transfer = retraining.get("transfer") if isinstance(retraining, dict) else None
     lists = [names for names in (table.get("tasks"), transfer) if isinstance(names, list)]
@@ -87,7 +93,7 @@ def merge(base: Table, over: Table) -> Table:
 
 def _find(experiment: str) -> Path:
     if experiment in preset_names():
-        return _preset(experiment)
+        return _preset_path(experiment)
     if experiment in study_names():
         return study_path(experiment)
     path = at_home(experiment)
@@ -107,34 +113,21 @@ def _find(experiment: str) -> Path:
     )
 
 
-def _preset(name: str) -> Path:
+def _preset_path(name: str) -> Path:
     return preset_directory() / f"{name}.toml"
 
 
-def _list(study: Table) -> str:
-    """What a study consists of, as one types it."""
-    entries = study["experiments"]
-    tables = (
-        [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
-    )
-    typed = [
-        shlex.join([str(table.get("preset")), *_settings_of(table.get("set"))]) for table in tables
-    ]
-    return f"its experiments are: {', '.join(typed)}"
+def _typed(experiments: object) -> Iterator[str]:
+    """The experiments of a study as a user types them; what is wrong there is passed over."""
+    for each in experiments if isinstance(experiments, list) else []:
+        if isinstance(each, dict):
+            overrides = each.get("set")
+            given = overrides if isinstance(overrides, list) else []
+            words = (word for override in given for word in ("--set", str(override)))
+            yield shlex.join([str(each.get("preset")), *words])
 
 
-def _settings_of(overrides: object) -> list[str]:
-    """As words of a command line; of what is no list, none."""
-    given = overrides if isinstance(overrides, list) else []
-    return [word for override in given for word in ("--set", str(override))]
-
-
-def _settings(table: Table) -> Table:
-    within = table.get("experiment")
-    return within if isinstance(within, dict) and "signatures" in table else table
-
-
-#: What a recipe says and what can change a result, in the order of the settings.
+#: The settings that a recipe has and that can change a result, in their order.
 RECIPE_SETTINGS = tuple(
     name
     for name in RetrainingSettings.model_fields
@@ -164,7 +157,7 @@ def with_recipe(table: Table) -> Table:
 
 
 def recipe_values(name: str) -> dict[str, Any]:
-    """What a recipe says of `RECIPE_SETTINGS`; nothing, for one that this version has not."""
+    """The values of `RECIPE_SETTINGS` in a recipe; none for one that this version has not."""
     if name not in recipe_names():
         return {}
     settings = RetrainingSettings.model_validate(_read(name)).model_dump(mode="json")

@@ -269,18 +269,18 @@ def _submitting(report: Mapping[str, Any]) -> CheckResult:
     return fine("SLURM from a node", "jobs can requeue themselves and submit their spares")
 
 
-def accepted_memory(run: RunPaths, request: JobSpec) -> str:
+def accepted_memory(run: RunPaths, spec: JobSpec) -> str:
     """Tries the same job with memory asked for in other ways.
 
     Args:
         run: whose job.
-        request: with which SLURM would not take it.
+        spec: with which SLURM would not take it.
 
     Returns:
         What a profile is to say for the first way that SLURM accepts; empty where it accepts none.
     """
-    for line, profile in _ways(request.profile):
-        asked = request.model_copy(update={"profile": profile})
+    for line, profile in _ways(spec.profile):
+        asked = spec.model_copy(update={"profile": profile})
         try:
             remarks = check_acceptance(sbatch_text(run, asked))
         except (InputError, SchedulerError):
@@ -315,19 +315,19 @@ def check_profile(source: str, shipped: Path) -> CheckResult:
 
     Args:
         source: the profile that holds, empty for the shipped default.
-        shipped: the folder of what is shipped: nobody else tells an installed package's.
+        shipped: the folder of what is shipped.
     """
     holds = f"{source} holds" if source else "no profile of yours has the partition"
     return fine("profile", f"{holds}; to copy: {' and '.join(_EXAMPLES)} in {shipped}")
 
 
-def check_data(experiment: Experiment, data: Path, mend: str) -> Iterator[CheckResult]:
+def check_data(experiment: Experiment, data: Path, hint: str) -> Iterator[CheckResult]:
     """A finding for every task; what lies there is looked at, but not all of it read.
 
     Args:
         experiment: whose data.
         data: where prepared data is.
-        mend: the command that prepares it.
+        hint: the command that prepares it.
     """
     for name in experiment.data_sets:
         check = f"data of {name}"
@@ -338,7 +338,7 @@ def check_data(experiment: Experiment, data: Path, mend: str) -> Iterator[CheckR
             if copies and copy is None:
                 yield fine(check, f"{source.argument} has changed; `launch` makes it ready anew")
             elif copy_folders(data, source) or source.needs_download:
-                with prepare_hints(mend):
+                with prepare_hints(hint):
                     open_copy(name, experiment.task[name], data, copy)
                 yield fine(check, f"ready in {copy.folder if copy else data / source.key}")
             else:

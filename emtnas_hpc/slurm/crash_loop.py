@@ -19,7 +19,7 @@ _EARLY_S = 60.0
 _STOPPING = ("SIGUSR2", "SIGTERM")
 
 
-class Outcome(Enum):
+class AttemptResult(Enum):
     """What became of an attempt."""
 
     PROGRESS = "it committed something"
@@ -31,7 +31,7 @@ class Outcome(Enum):
 class AttemptOutcome:
     """What became of an attempt; `reason` says in words why it failed."""
 
-    outcome: Outcome
+    outcome: AttemptResult
     reason: str = ""
 
 
@@ -62,8 +62,8 @@ def _failures_in_a_row(attempts: Sequence[AttemptRecord]) -> list[AttemptOutcome
     marked = [i for i, attempt in enumerate(attempts) if _first(attempt, Event.GAVE_UP)]
     since = attempts[marked[-1] + 1 :] if marked else attempts
     newest_first = reversed(judge_attempts(since))
-    in_vain = takewhile(lambda each: each.outcome is not Outcome.PROGRESS, newest_first)
-    return [each for each in in_vain if each.outcome is Outcome.FAILED][::-1]
+    in_vain = takewhile(lambda each: each.outcome is not AttemptResult.PROGRESS, newest_first)
+    return [each for each in in_vain if each.outcome is AttemptResult.FAILED][::-1]
 
 
 def _judge(attempt: AttemptRecord, after: AttemptRecord | None) -> AttemptOutcome:
@@ -77,17 +77,19 @@ def _judge(attempt: AttemptRecord, after: AttemptRecord | None) -> AttemptOutcom
     6. Any other vanished, and so failed.
     """
     if _first(attempt, Event.COMMITTED):
-        return AttemptOutcome(Outcome.PROGRESS)
+        return AttemptOutcome(AttemptResult.PROGRESS)
     if not attempt.provenance.get("job_id"):
-        return AttemptOutcome(Outcome.INTERRUPTED)
+        return AttemptOutcome(AttemptResult.INTERRUPTED)
     if failed := _first(attempt, Event.FAILED):
-        return AttemptOutcome(Outcome.FAILED, f"the last one ended with {failed.get('error')}")
+        return AttemptOutcome(
+            AttemptResult.FAILED, f"the last one ended with {failed.get('error')}"
+        )
     if _reached_its_limit(attempt):
-        return AttemptOutcome(Outcome.FAILED, _limit_reason(attempt))
+        return AttemptOutcome(AttemptResult.FAILED, _limit_reason(attempt))
     if _has_ended(attempt) or any(_signals(attempt)) or _was_requeued(attempt, after):
-        return AttemptOutcome(Outcome.INTERRUPTED)
+        return AttemptOutcome(AttemptResult.INTERRUPTED)
     return AttemptOutcome(
-        Outcome.FAILED,
+        AttemptResult.FAILED,
         "the last one vanished without a signal: killed, or out of memory? see its log",
     )
 

@@ -138,7 +138,7 @@ class Doctor:
             if report is None:
                 said = probe.last_log_line() or "nothing in its log"
                 found = f"ended without an answer ({said})"
-                yield wrong("test job", found, "mend that and try again")
+                yield wrong("test job", found, "correct that and try again")
                 return
         wants_cuda = bool(profile.gpus) and self.device != "cpu"
         here = describe_python()
@@ -226,7 +226,7 @@ class ProbeFolder:
             answer = run_command("sbatch", "--parsable", str(script))
         job_id = submitted_id(answer)
         if job_id is None:
-            raise SchedulerError(f"sbatch answered what nobody understands: {clean(answer)}")
+            raise SchedulerError(f"sbatch gave an answer that is not understood: {clean(answer)}")
         return job_id
 
 

@@ -18,13 +18,13 @@ from emtnas_hpc.slurm.profile import (
     stack,
     typed_layers,
 )
-from emtnas_hpc.slurm.site import Node, Partition, most_gpus, read_nodes, read_partitions
+from emtnas_hpc.slurm.site import ClusterNode, Partition, most_gpus, read_nodes, read_partitions
 from emtnas_hpc.slurm.slurm import format_limit
 
 _LEAST_GB = 0.1
 
 
-def check_capacity(wanted: Resolved, nodes: Sequence[Node]) -> None:
+def check_capacity(wanted: Resolved, nodes: Sequence[ClusterNode]) -> None:
     """Refuses what no node can ever give; SLURM itself does not tell that from nodes that are down.
 
     Args:
@@ -56,8 +56,8 @@ def check_capacity(wanted: Resolved, nodes: Sequence[Node]) -> None:
         )
 
 
-def lower_defaults(wanted: Resolved, nodes: Sequence[Node]) -> Resolved:
-    """Lowers what nobody asked for to what a node has that can give all that was asked for.
+def lower_defaults(wanted: Resolved, nodes: Sequence[ClusterNode]) -> Resolved:
+    """Lowers what the user did not ask for to what a node has that can give all that was asked for.
 
     Where none can, they do not matter: `check_room` says what does.
 
@@ -94,13 +94,13 @@ def _is_default(wanted: Resolved, field: str) -> bool:
     return is_default and bool(getattr(wanted.profile, field))
 
 
-def _part(node: Node, profile: Profile) -> float:
+def _part(node: ClusterNode, profile: Profile) -> float:
     """How much a node has of the CPUs and of the memory that are asked for; at most 1."""
     memory = min(1.0, _memory_mb(node) / profile.memory_mb) if profile.memory_mb else 1.0
     return memory * min(1.0, _cpus(node) / profile.cpus)
 
 
-def _holds(node: Node, profile: Profile) -> bool:
+def _holds(node: ClusterNode, profile: Profile) -> bool:
     has_gpus = node.gpus is None or _n_gpus(node.gpus, profile.gpu_type) >= profile.gpus
     return _cpus(node) >= profile.cpus and _memory_mb(node) >= profile.memory_mb and has_gpus
 
@@ -109,16 +109,16 @@ def _n_gpus(gpus: Mapping[str, int], kind: str) -> int:
     return gpus.get(kind, 0) if kind else sum(gpus.values())
 
 
-def _cpus(node: Node) -> float:
-    """Of a node of which nobody knows them, enough: sbatch is asked as well."""
+def _cpus(node: ClusterNode) -> float:
+    """A node that does not tell has enough: sbatch is asked as well."""
     return math.inf if node.cpus is None else node.cpus
 
 
-def _memory_mb(node: Node) -> float:
+def _memory_mb(node: ClusterNode) -> float:
     return math.inf if node.memory_mb is None else node.memory_mb
 
 
-def _check_gpus(wanted: Resolved, nodes: Sequence[Node]) -> None:
+def _check_gpus(wanted: Resolved, nodes: Sequence[ClusterNode]) -> None:
     profile, name = wanted.profile, wanted.profile.partition
     there = most_gpus(nodes)
     if not there:
@@ -134,7 +134,7 @@ def _check_gpus(wanted: Resolved, nodes: Sequence[Node]) -> None:
         raise InputError(f"{_asked(wanted, 'gpus')}, but partition {name} has {types}")
 
 
-def _most(nodes: Sequence[Node]) -> int:
+def _most(nodes: Sequence[ClusterNode]) -> int:
     return max(_n_gpus(node.gpus or {}, "") for node in nodes)
 
 
@@ -144,10 +144,10 @@ def _asked(wanted: Resolved, field: str) -> str:
     return f"{field} is {shown} ({wanted.origins.get(field, SHIPPED_DEFAULT)})"
 
 
-#: What a job takes where nobody said how long; a queue likes short jobs, and a search is resumed.
+#: The limit of a job where the user gave none; a queue likes short jobs, and a search is resumed.
 LONGEST_UNASKED_MIN = 24 * 60
 
-#: Of a short limit the lead time may take no more than this part, unless somebody said so.
+#: Of a short limit the lead time may take no more than this part, unless the user said so.
 _LEAD_PART = 4
 
 
@@ -168,7 +168,7 @@ def default_partition(partitions: Sequence[Partition]) -> str:
 def fit_to_partition(
     wanted: Resolved,
     partitions: Sequence[Partition],
-    nodes_of: Callable[[str], Sequence[Node]],
+    nodes_of: Callable[[str], Sequence[ClusterNode]],
 ) -> Resolved:
     """The profile with partition, time limit and lead time as the site has them.
 
@@ -190,7 +190,7 @@ def fit_to_partition(
     return _fit_lead(_fit_time(wanted, allowed))
 
 
-def _within_limits(nodes: Sequence[Node], allowed: Sequence[Partition]) -> list[Node]:
+def _within_limits(nodes: Sequence[ClusterNode], allowed: Sequence[Partition]) -> list[ClusterNode]:
     """The nodes with what jobs of these partitions may have of them."""
     cpus = _largest([partition.cpus for partition in allowed])
     memory_mb = _largest([partition.memory_mb for partition in allowed])
@@ -263,7 +263,7 @@ def _names(partitions: Sequence[Partition]) -> str:
 
 STANDING = "as launched"
 
-#: What `fit` fills in where nobody said it.
+#: What `fit` fills in where the user did not say it.
 _FITTED = ("partition", "time", "lead_time_s")
 
 
@@ -287,12 +287,12 @@ class JobOptions:
 
 
 def resolve(
-    wishes: JobOptions, standing: Profile | None = None, filled: Sequence[str] = ()
+    options: JobOptions, standing: Profile | None = None, filled: Sequence[str] = ()
 ) -> Resolved:
     """The profile that holds, with the origin of each value.
 
     Args:
-        wishes: what was typed.
+        options: what was typed.
         standing: what the run's jobs have asked for so far, if it has been launched.
         filled: values of it that were not asked for; they are found anew.
 
@@ -300,8 +300,8 @@ def resolve(
         InputError: a value is unknown, cannot be used, or the site does not have it.
         SchedulerError: SLURM cannot be asked.
     """
-    typed = typed_layers(wishes.partition, wishes.time, wishes.gpus, wishes.sbatch)
-    named = named_layer(wishes.profile) if wishes.profile else None
+    typed = typed_layers(options.partition, options.time, options.gpus, options.sbatch)
+    named = named_layer(options.profile) if options.profile else None
     stack([default_layer(), *([named] if named else []), *typed])
     said: list[str] = []
     partitions = read_partitions(said.append)

@@ -28,12 +28,12 @@ from emtnas_hpc.errors import (
     SupersededError,
     shown,
 )
-from emtnas_hpc.search.assembly import SearchPlan
 from emtnas_hpc.search.run_dir import (
     store_experiment,
     store_what_may_change,
     with_what_may_change,
 )
+from emtnas_hpc.search.spec import SearchPlan
 from emtnas_hpc.settings.experiment import Experiment, difference, flatten
 from emtnas_hpc.slurm.cancel import cancel_orphans
 from emtnas_hpc.slurm.jobs import (

@@ -13,7 +13,7 @@ from emtnas_hpc.checkpoint.ownership import this_process
 from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths, runs_of
 from emtnas_hpc.errors import EmtnasError, InputError, StorageError
 from emtnas_hpc.runner.attempts import read_attempts
-from emtnas_hpc.search.assembly import SearchPlan
+from emtnas_hpc.search.spec import SearchPlan
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.slurm.estimate import (
     GENERATION_S,

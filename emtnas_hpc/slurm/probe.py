@@ -96,7 +96,7 @@ def _asks_queue() -> str:
 def _device() -> Mapping[str, Any]:
     """The device that a search would take here; imports torch."""
     try:
-        from emtnas_hpc.search.device import choose_device, describe_conditions
+        from emtnas_hpc.search.environment import choose_device, describe_conditions
 
         return {"conditions": describe_conditions(choose_device("auto"))}
     except Exception as error:  # noqa: BLE001 - a torch that cannot be imported is the finding

@@ -199,7 +199,7 @@ class Resolved:
     Attributes:
         profile: what holds.
         origins: by name of the value, those of sbatch options as `sbatch.NAME`.
-        filled: values that nobody asked for, and that follow from the partition.
+        filled: values that the user did not give: they follow from the partition.
         source: the profile of the site that holds; empty where none does.
         remarks: what went over what, and what SLURM's commands printed besides, in single lines.
     """
@@ -302,7 +302,7 @@ def stack(layers: Sequence[Layer]) -> Resolved:
 
 
 def _layer(values: Mapping[str, Any], origin: str) -> Layer:
-    """What somebody wrote or typed.
+    """A layer that a user wrote or typed.
 
     Raises:
         InputError: it asks for memory in two ways.
@@ -324,7 +324,7 @@ def _ways(values: Mapping[str, Any], checked: Profile) -> list[str]:
 
 
 def _give_way(options: dict[str, Any], origins: dict[str, str]) -> list[str]:
-    """Takes away how earlier layers ask for memory; returns those that somebody asked for."""
+    """Takes away how earlier layers ask for memory; returns those that the user asked for."""
     for name in MEMORY_OPTIONS:
         options.pop(name, None)
     ways = ("memory_gb", *(f"sbatch.{name}" for name in MEMORY_OPTIONS))

@@ -118,7 +118,8 @@ class Queue(list[QueuedJob]):
 
 def unreadable(job: QueuedJob) -> str:
     """What to say of a damaged job."""
-    return f"squeue printed a job that nobody understands: {quoted(f'{job.job_id}|{job.name}')}"
+    line = quoted(f"{job.job_id}|{job.name}")
+    return f"squeue printed a line of a job that is not understood: {line}"
 
 
 def read_queue(notices: set[str] | None = None) -> Queue:
@@ -185,7 +186,7 @@ def parse_queue(text: str, notices: set[str] | None = None) -> Queue:
         elif (job := _rest(line)) is not None:
             damaged.append(job)
         elif _BEGINS.match(line) or _OURS in line or line.count("|") >= _MANY:
-            doubt = f"squeue printed a job that nobody understands: {quoted(line)}"
+            doubt = f"squeue printed a line of a job that is not understood: {quoted(line)}"
         else:
             others.append(line)
     if jobs or has_heading:
@@ -240,7 +241,7 @@ def _parse(line: str) -> QueuedJob | None:
     n_others = len(_FIELDS) - 2
     job_id, name = parts[0], "|".join(parts[1:-n_others])
     state, reason, restarts, start, end, dependency, nodes, partition = parts[-n_others:]
-    # A name of somebody's may hold |; in one of ours it is the trace of columns that were lost.
+    # Other users' names may hold |; in one of ours it is the trace of columns that were lost.
     if "|" in name and (_OURS in name or not _STATE.fullmatch(state)):
         return None
     has_lost_a_column = line.count("|") < len(_FIELDS) and bool(_STATE.fullmatch(name))

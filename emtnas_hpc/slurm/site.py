@@ -55,7 +55,7 @@ class Partition:
 
 
 @dataclass(frozen=True)
-class Node:
+class ClusterNode:
     """What a node has, whether it is up or not.
 
     Attributes:
@@ -126,7 +126,7 @@ def read_site() -> Site:
     return parse_site(run_command("scontrol", "show", "config"))
 
 
-def read_nodes(partition: str, say: Say = silent) -> list[Node]:
+def read_nodes(partition: str, say: Say = silent) -> list[ClusterNode]:
     """The kinds of nodes of a partition, or of several with commas between.
 
     Args:
@@ -149,7 +149,7 @@ def read_gpu_types(partition: str) -> Mapping[str, int]:
     return most_gpus(read_nodes(partition))
 
 
-def most_gpus(nodes: Sequence[Node]) -> Mapping[str, int]:
+def most_gpus(nodes: Sequence[ClusterNode]) -> Mapping[str, int]:
     """By type the most that a node has."""
     most: dict[str, int] = {}
     for node in nodes:
@@ -186,13 +186,13 @@ def parse_site(text: str) -> Site:
     return Site({name.strip(): clean(value) for name, _, value in pairs})
 
 
-def parse_nodes(text: str, say: Say = silent) -> list[Node]:
+def parse_nodes(text: str, say: Say = silent) -> list[ClusterNode]:
     """The nodes of sinfo's lines, such as `8|64000|gpu:rtx2080ti:2(S:0-1),tmp:10G`.
 
     Raises:
         SchedulerError: none of them is a node's.
     """
-    nodes: list[Node] = []
+    nodes: list[ClusterNode] = []
     others: list[str] = []
     for line in lines_of(text):
         columns = line.split("|", 2)
@@ -204,7 +204,7 @@ def parse_nodes(text: str, say: Say = silent) -> list[Node]:
             others.append(line)
             continue
         cpus, memory, resources = columns
-        nodes.append(Node(_least(cpus), _least(memory), _gpus(clean(resources))))
+        nodes.append(ClusterNode(_least(cpus), _least(memory), _gpus(clean(resources))))
     _tell_others("sinfo", "node", nodes, others, say)
     return nodes
 
@@ -267,7 +267,7 @@ _OTHER_REASON = re.compile(
     r"account|qos|partition|time limit|permi|denied|group|option|constraint|reservation",
     re.IGNORECASE,
 )
-#: SLURM's words where nobody knows whether its controller decided anything.
+#: SLURM's words where its controller may not have decided anything.
 _SILENCES = (
     *("unable to contact", "timed out", "zero bytes", "connection refused", "connection reset"),
     *("not connected", "connection failure", "send failure", "receive failure", "broken pipe"),
@@ -327,7 +327,7 @@ def may_wait(remark: str) -> bool:
 def is_refusal(reason: str) -> bool:
     """Whether it is sure that SLURM decided against a job that sbatch gave it.
 
-    Of words that nobody here knows it is not: the job may have been accepted all the same.
+    Unknown words do not count: the job may have been accepted all the same.
     """
     return _is_answer(reason) and _has_any(_REFUSALS, reason)
 

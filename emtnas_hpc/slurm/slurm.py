@@ -40,7 +40,7 @@ Say = Callable[[str], None]
 
 
 def silent(_message: str) -> None:
-    """For those who need not be told what was skipped: somebody else was."""
+    """Tells nothing: what was skipped was told elsewhere."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from emtnas_hpc.checkpoint.os_errors import read_if_there, storage_errors
+from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.checkpoint.ownership import (
     Owner,
     Verdict,
@@ -18,12 +18,12 @@ from emtnas_hpc.checkpoint.ownership import (
     read_owner,
 )
 from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths, StagePaths
-from emtnas_hpc.errors import EmtnasError, StoredError
+from emtnas_hpc.errors import EmtnasError
 from emtnas_hpc.progress import read_progress, stages_of
 from emtnas_hpc.runner.attempts import ENDS, Event, parse_line
 from emtnas_hpc.runner.context import Reason
 from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.settings.names import StoredExperiment, parse_stored
+from emtnas_hpc.settings.names import StoredExperiment, read_stored
 from emtnas_hpc.slurm.jobs import JobRecord, read_flag, read_job_spec, read_records
 from emtnas_hpc.slurm.profile import Profile
 from emtnas_hpc.slurm.queue import QueuedJob
@@ -204,7 +204,7 @@ def read_snapshot(
         records = tuple(problems.unless(read_records, paths.jobs) or ())
         lines = tuple(problems.lines)
         return RunSnapshot(paths, records=records, unreadable=shut, problems=lines)
-    stored = problems.unless(_read_stored, paths)
+    stored = problems.unless(read_stored, paths)
     stages = _read_stages(paths, stored, asked, problems)
     # What cannot be read may ask for more than is known to be done.
     finished = not problems.lines and all(stage.finished for stage in stages)
@@ -259,16 +259,6 @@ class _Problems:
 def _lives(owner: Owner, me: Owner) -> bool | None:
     verdict = judge_takeover(owner, me, observe_owner(owner))
     return {Verdict.TAKE: False, Verdict.REFUSE: True}.get(verdict)
-
-
-def _read_stored(paths: RunPaths) -> StoredExperiment | None:
-    content = read_if_there(paths.experiment)
-    if content is None:
-        return None
-    try:
-        return parse_stored(content.decode().removeprefix("\ufeff"), str(paths.experiment))
-    except UnicodeDecodeError as error:
-        raise StoredError(f"{paths.experiment} cannot be read: {error}") from None
 
 
 def _read_stages(

@@ -233,5 +233,5 @@ def _is_decided(said: Sequence[str]) -> bool:
 
 def _reason(said: Sequence[str], text: str) -> str:
     if not said:
-        return f"sbatch answered what nobody understands: {clean(text) or 'nothing'}"
+        return f"sbatch gave an answer that is not understood: {clean(text) or 'nothing'}"
     return REFUSED + "; ".join(line.removeprefix("sbatch: error: ") for line in complaint(said))

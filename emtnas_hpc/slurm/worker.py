@@ -16,10 +16,9 @@ from emtnas_hpc.runner.attempts import Attempt, Event, read_attempts
 from emtnas_hpc.runner.context import Callbacks, Progress, Reason, RunContext, end_recorded, log_to
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import ReceivedSignal, StopRequest
-from emtnas_hpc.search.run_dir import read_stored
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.hints import prepare_hints
-from emtnas_hpc.settings.names import StoredExperiment
+from emtnas_hpc.settings.names import StoredExperiment, read_stored
 from emtnas_hpc.slurm.crash_loop import find_crash_loop
 from emtnas_hpc.slurm.job import JobSignalPolicy
 from emtnas_hpc.slurm.jobs import (
@@ -212,7 +211,7 @@ class Worker:
             reason_to_stop=self._reason_to_stop,
         )
         run_spec = RunSpec(
-            stored.experiment, stored.seed, self._run, spec.data_dir, spec.search_device
+            stored.experiment, stored.seed, self._run, spec.data_dir, device=spec.search_device
         )
         with opened_once(), prepare_hints(spec.mend):
             return run_stages(run_spec, context)

@@ -10,7 +10,7 @@ from fake_slurm import FakeSlurm
 from launches import NAMED, launch, run
 
 from emtnas_hpc.checkpoint.ownership import acquire, this_process
-from emtnas_hpc.search.run_dir import read_stored
+from emtnas_hpc.settings.names import read_stored
 from emtnas_hpc.slurm.jobs import read_job_spec, read_records, write_flag
 
 
@@ -127,7 +127,7 @@ def test_each_run_is_read_once_for_the_plan_and_once_with_the_lock_and_its_data_
         monkeypatch.setattr(f"{module}.{name}", counted)
 
     count("emtnas_hpc.slurm.snapshot", "read_snapshot")
-    count("emtnas_hpc.search.session", "open_task")
+    count("emtnas_hpc.search.run_dir", "open_task")
     assert launch(emtnas, data, "--seeds", 2).code == 0
     runs = [f"read_snapshot {run(seed).directory}" for seed in (0, 1)]
     assert read == ["open_task digits", *runs, *runs]

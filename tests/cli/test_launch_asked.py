@@ -10,7 +10,7 @@ from launches import NAMED, launch, run
 from studies import save_images
 
 from emtnas_hpc.checkpoint.ownership import acquire, this_process
-from emtnas_hpc.search.run_dir import read_stored
+from emtnas_hpc.settings.names import read_stored
 from emtnas_hpc.slurm.jobs import write_flag
 
 ASKED = ("--set", "retraining.normal_cells=[1]")

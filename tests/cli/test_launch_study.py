@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "slurm"))
 from fake_slurm import FakeSlurm
 
 from emtnas_hpc.checkpoint.paths import RunPaths, seed_run
-from emtnas_hpc.search.run_dir import read_stored
+from emtnas_hpc.settings.names import read_stored
 from emtnas_hpc.slurm.jobs import read_job_spec
 
 RETRAINED = (

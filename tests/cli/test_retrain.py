@@ -12,7 +12,7 @@ from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.cli import retrain
 from emtnas_hpc.pipeline import run_stages
 from emtnas_hpc.runner.loop import Outcome
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.space.architecture import decode, format_genotype
 
 QUICK = (

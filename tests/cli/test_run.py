@@ -128,7 +128,7 @@ def test_a_seed_that_was_cancelled_is_carried_on_here_and_that_is_said(
     paths = RunPaths(here / "runs/tiny/seed-0")
     write_flag(paths.cancelled, "by ada on login1", "token")
     first = emtnas("run", *TINY, "--name", "tiny", "--data", data)
-    said = "seed 0: no job goes on with it, since it is marked as cancelled (by ada on login1)"
+    said = "seed 0: marked cancelled (by ada on login1): jobs skip it, this command continues it"
     assert first.code == 0
     assert said in first.err
     again = emtnas("run", *TINY, "--name", "tiny", "--data", data)

@@ -6,7 +6,7 @@ import pytest
 from whole_runs import request_of
 
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 
 
 @pytest.fixture(scope="session")

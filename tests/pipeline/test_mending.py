@@ -27,6 +27,6 @@ def test_images_that_a_retraining_changes_are_changed_in_its_data_too(
 ) -> None:
     settings = ["retraining.epochs=1", f"task.{target}.padding=2"]
     command = prepare_hint_for_retraining(
-        RUN.experiment, ["digits"], [target], settings, Path("data")
+        RUN.experiment, ["digits"], [target], overrides=settings, data=Path("data")
     )
     assert command == (f"emtnas-hpc prepare {what} --set task.{target}.padding=2 --data data")

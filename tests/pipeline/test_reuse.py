@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.pipeline import find_finished
-from emtnas_hpc.search.assembly import SearchPlan
-from emtnas_hpc.search.session import RunSpec, plan_search
+from emtnas_hpc.search.run_dir import find_finished, plan_search
+from emtnas_hpc.search.spec import RunSpec, SearchPlan
 
 RequestIn = Callable[..., RunSpec]
 

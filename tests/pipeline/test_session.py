@@ -25,10 +25,10 @@ from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.runner.context import Reason, ReasonToStop, RunContext
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
-from emtnas_hpc.search.run_dir import read_stored
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.search.verify import compare_newest
 from emtnas_hpc.settings.experiment import TaskSettings
+from emtnas_hpc.settings.names import read_stored
 
 Copy = Callable[..., RunSpec]
 

@@ -11,9 +11,9 @@ from emtnas_hpc.pipeline import pending_stages
 from emtnas_hpc.progress import stages_of
 from emtnas_hpc.retraining.record import read_retraining
 from emtnas_hpc.runner.loop import Outcome
-from emtnas_hpc.search.run_dir import read_stored
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.experiment import TaskSettings
+from emtnas_hpc.settings.names import read_stored
 
 RequestIn = Callable[..., RunSpec]
 

@@ -26,7 +26,7 @@ def summarise(runs):
 def test_a_result_is_the_incumbent_with_its_counts_and_the_sum_of_seconds(tmp_path):
     history = commit_search(tmp_path / "seed-0")
     (result,) = searches(tmp_path / "seed-0")
-    assert (result.name, result.seed, result.generation) == ("fake", 0, 5)
+    assert (result.header.name, result.header.seed, result.generation) == ("fake", 0, 5)
     for task, found in enumerate(result.tasks):
         cell = history.generations[-1].tasks[task]
         architecture = parse_genotype(found.genotype)

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-from traces import search
+from searches_by_hand import result_of, search
 
-from emtnas_hpc.report.measurements import mean_per_step
-from emtnas_hpc.report.search_arrays import macs_of, parameters_of, trace_of
+from emtnas_hpc.report.search_frames import macs_of, mean_per_step, parameters_of
 from emtnas_hpc.space.architecture import NetworkShape, decode, random_chromosome
 from emtnas_hpc.space.counts import count_macs, count_parameters
 
@@ -44,7 +43,7 @@ def test_means_over_training_steps_are_those_that_the_search_wrote_down(n_tasks:
     n_steps = sum(cell.n_steps for cell in entries)
     for count, name in ((parameters_of, "mean_parameters"), (macs_of, "mean_macs")):
         expected = sum(cell.n_steps * getattr(cell, name) for cell in entries) / n_steps
-        assert mean_per_step([trace_of(history)], count) == pytest.approx(expected)
+        assert mean_per_step([result_of(history)], count) == pytest.approx(expected)
 
 
 def test_in_another_network_every_training_step_counts_as_often() -> None:
@@ -55,13 +54,13 @@ def test_in_another_network_every_training_step_counts_as_often() -> None:
         shape = NetworkShape(48, 2, own.image_channels, own.image_size, own.n_classes)
         total += n * count_macs(decode(individual.chromosome), shape)
         n_steps += n
-    found = mean_per_step([trace_of(history)], macs_of, channels=48, n_normal=2)
+    found = mean_per_step([result_of(history)], macs_of, channels=48, n_normal=2)
     assert found == pytest.approx(total / n_steps)
 
 
 def test_searches_of_several_tasks_count_by_their_steps() -> None:
     histories = [search(), search(seed=1, generations=2)]
     steps = [sum(history.n_steps) for history in histories]
-    alone = [mean_per_step([trace_of(history)], macs_of) for history in histories]
-    together = mean_per_step(map(trace_of, histories), macs_of)
+    alone = [mean_per_step([result_of(history)], macs_of) for history in histories]
+    together = mean_per_step(map(result_of, histories), macs_of)
     assert together == pytest.approx(np.average(alone, weights=steps))

@@ -10,9 +10,10 @@ import pytest
 from command_line import run_here
 from fake_runs import SHORT, Retrained, make_run
 
-from emtnas_hpc.report.experiments import Searches, experiments_of
+from emtnas_hpc.report.experiments import experiments_of
 from emtnas_hpc.report.figures import plot_fittest, plot_times
 from emtnas_hpc.report.load import read_runs
+from emtnas_hpc.report.search_frames import generation_frame, time_frame
 from emtnas_hpc.report.searches import search_notes, search_table, search_values
 from emtnas_hpc.report.stats import compare
 from emtnas_hpc.report.tables import build_tables
@@ -229,16 +230,18 @@ def test_the_page_says_so_below_its_searches(searches):
 
 
 def test_figures_leave_it_out_and_say_so(searches):
-    (joint,) = (Searches.of(e) for e in experiments_of(runs_of(searches)) if e.name == "cifar")
-    assert [trace.header.seed for trace in joint.traces] == [0, 2]
-    assert "Seeds 0, 2 (n = 2). Diverged and left out: seed 1." in plot_fittest(joint).text
-    assert "Diverged and left out, unless all did: cifar seed 1." in plot_times([joint]).text
+    (joint,) = (e for e in experiments_of(runs_of(searches)) if e.name == "cifar")
+    fittest, times = plot_fittest(generation_frame(joint)), plot_times(time_frame([joint]))
+    assert joint.drawn_seeds == "seeds 0, 2 (n = 2)"
+    assert "Seeds 0, 2 (n = 2). Diverged and left out: seed 1." in fittest.text
+    assert "Diverged and left out, unless all did: cifar seed 1." in times.text
 
 
 def test_where_all_diverged_figures_show_them_and_say_so(tmp_path):
     make_run(tmp_path, "cifar", SHORT, retrained=None, diverged={0: 1})
-    (only,) = map(Searches.of, experiments_of(runs_of(tmp_path)))
-    assert "diverged: what follows on it is noise" in plot_fittest(only).text
+    (only,) = experiments_of(runs_of(tmp_path))
+    text = plot_fittest(generation_frame(only)).text
+    assert "diverged: what follows on it is noise" in text
     out = run_here("report", "--runs", tmp_path).out
     (row,) = (line for line in out.splitlines() if line.startswith("cifar10 "))
     assert row.split() == ["cifar10", *["diverged", "(1)"] * 8]

@@ -1,7 +1,8 @@
 from fake_runs import SHORT, make_run
 
-from emtnas_hpc.report.experiments import Kind, Recipe, RowSpec, experiments_of, families_of
+from emtnas_hpc.report.experiments import Kind, Recipe, experiments_of, families_of
 from emtnas_hpc.report.load import read_runs
+from emtnas_hpc.report.specs import RowSpec
 
 CIFAR = frozenset({"cifar10", "cifar100"})
 
@@ -118,4 +119,4 @@ def test_finished_seeds_are_averaged_and_all_while_none_is_finished(tmp_path):
     assert (len(experiment.averaged), experiment.unfinished) == (1, (0,))
     make_run(tmp_path, "cifar", SHORT, seed=1)
     (experiment,) = experiments(tmp_path)
-    assert ([run.search.seed for run in experiment.averaged], experiment.unfinished) == ([1], (0,))
+    assert ([run.seed for run in experiment.averaged], experiment.unfinished) == ([1], (0,))

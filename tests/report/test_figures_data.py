@@ -1,119 +1,104 @@
-from dataclasses import replace
-
-import numpy as np
 import pytest
-from traces import by_hand, drawn, search, traces
+from searches_by_hand import PARENTS, by_hand, drawn, search, seeds
 
-from emtnas_hpc.report.search_arrays import (
-    band_of,
-    distinct_chromosomes,
-    foreign_tasks,
-    mean_hamming_distance,
-    subpopulation_genes,
-    trace_of,
-    transfer_counts,
-)
+from emtnas_hpc.report.search_frames import generation_frame, individual_frame, time_frame
 
 
-def test_a_trace_has_what_the_history_has() -> None:
+def generations_of(*histories):
+    (experiment,) = drawn(histories)
+    return generation_frame(experiment)
+
+
+def individuals_of(*histories):
+    (experiment,) = drawn(histories)
+    return individual_frame(experiment)
+
+
+def test_a_line_of_a_generation_has_what_the_history_has() -> None:
     history = search()
-    trace = trace_of(history)
-    newest = history.generations[-1]
-    assert trace.generation == history.generation
-    assert tuple(trace.population[-1]) == newest.population
-    for task, cell in enumerate(newest.tasks):
+    newest = generations_of(history).groupby("task").last()
+    for task, cell in enumerate(history.generations[-1].tasks):
+        line = newest.loc[f"task{task}"]
         fittest = history.individuals[cell.fittest]
-        assert trace.true_fitness[-1, task] == cell.true_fitness
-        assert trace.sampled_accuracy[-1, task] == fittest.sampled_accuracy
-        assert trace.incumbents[task] == history.incumbent(task).id
-        evaluations = [g.tasks[task].seconds_evaluation for g in history.generations]
-        assert trace.seconds[task, 1] == pytest.approx(sum(evaluations))
+        assert (line.generation, line.seed) == (6, 0)
+        assert line.true == pytest.approx(100 * cell.true_fitness)
+        assert line.sampled == pytest.approx(100 * fittest.sampled_accuracy)
 
 
-def test_a_band_is_mean_and_sample_deviation_of_what_was_measured() -> None:
-    band = band_of([np.array([1.0, np.nan, np.nan, 4.0]), np.array([3.0, np.nan, 5.0, 4.0])])
-    assert band.generations.tolist() == [1, 3, 4]
-    assert band.mean.tolist() == [2.0, 5.0, 4.0]
-    assert band.std == pytest.approx([2**0.5, 0.0, 0.0])
+def test_the_times_of_a_search_are_sums_over_its_tasks_and_generations() -> None:
+    history = search()
+    (line,) = time_frame(drawn([history])).itertuples()
+    tasks = [task for generation in history.generations for task in generation.tasks]
+    assert line.evaluation == pytest.approx(sum(task.seconds_evaluation for task in tasks))
+    assert (line.experiment, line.note) == ("fake", "")
 
 
-def test_a_band_ends_where_the_first_seed_does() -> None:
-    assert band_of([np.array([1.0, 2.0]), np.array([1.0])]).generations.tolist() == [1]
+def test_the_incumbents_are_marked() -> None:
+    history = search()
+    found = individuals_of(history)
+    expected = {history.incumbent(task).id for task in (0, 1)}
+    assert set(found.index[found.incumbent]) == expected
 
 
-def test_a_quantity_that_was_never_measured_has_an_empty_band() -> None:
-    assert len(band_of([np.array([np.nan])]).mean) == 0
-
-
-def test_children_are_counted_by_pair_of_tasks() -> None:
-    born, entered = transfer_counts(by_hand())
-    assert born[0].sum() == 0
-    assert born[1].tolist() == [[0, 0], [1, 1]]
-    assert entered[1].tolist() == [[0, 0], [1, 0]]
+def test_children_are_counted_by_the_task_of_their_foreign_parent() -> None:
+    found = individuals_of(by_hand())
+    assert found.foreign.tolist() == ["", "", "task1", "task1"]
+    assert found.task.tolist() == ["task0", "task1", "task0", "task1"]
+    assert found.entered.tolist() == [True, True, True, False]
 
 
 def test_a_mutant_that_was_given_to_another_task_has_a_foreign_parent() -> None:
-    trace = by_hand(parents=np.array([[-1, -1], [-1, -1], [1, -1], [1, -1]]))
-    assert foreign_tasks(trace).tolist() == [0, 1, 1, 1]
+    found = individuals_of(by_hand([*PARENTS[:2], (1, -1), (1, -1)]))
+    assert found.foreign.tolist()[2:] == ["task1", "task1"]
 
 
-def test_counts_of_children_agree_with_the_history() -> None:
+def test_children_agree_with_the_history() -> None:
     history = search(n_tasks=3)
-    born, entered = transfer_counts(trace_of(history))
-    tasks = [individual.skill_factor for individual in history.individuals]
+    found = individuals_of(history)
     survivors = {i for generation in history.generations for i in generation.population}
-    for source, target in ((0, 1), (2, 0), (1, 1)):
-        children = [
-            individual
-            for individual in history.individuals
-            if individual.skill_factor == target and individual.parent_a >= 0
-        ]
-        of_pair = []
-        for child in children:
-            parents = [tasks[i] for i in (child.parent_a, child.parent_b) if i >= 0]
-            foreign = [task for task in parents if task != target]
-            if (foreign or [target]) == [source]:
-                of_pair.append(child.id)
-        assert born[:, source, target].sum() == len(of_pair)
-        assert entered[:, source, target].sum() == len(survivors & set(of_pair))
+    for individual, line in zip(history.individuals, found.itertuples(), strict=True):
+        parents = [i for i in (individual.parent_a, individual.parent_b) if i >= 0]
+        tasks = [history.individuals[i].skill_factor for i in parents]
+        foreign = [task for task in tasks if task != individual.skill_factor]
+        (expected, *_) = foreign or tasks or [None]
+        assert line.foreign == ("" if expected is None else f"task{expected}")
+        assert line.entered == (individual.id in survivors)
+        assert line.generation == individual.generation
 
 
 def test_diversity_is_that_of_all_pairs() -> None:
     history = search()
-    genes = subpopulation_genes(trace_of(history), 1)
+    line = generations_of(history).groupby("task").last().loc["task1"]
     newest = [i.chromosome for i in history.population if i.skill_factor == 1]
     pairs = [(a, b) for i, a in enumerate(newest) for b in newest[:i]]
     distances = [sum(x != y for x, y in zip(a, b, strict=True)) for a, b in pairs]
-    assert mean_hamming_distance(genes)[-1] == pytest.approx(sum(distances) / len(pairs))
-    assert distinct_chromosomes(genes)[-1] == len(set(newest))
+    assert line.distance == pytest.approx(sum(distances) / len(pairs))
+    assert line.distinct == len(set(newest))
 
 
 def test_one_individual_alone_is_at_no_distance() -> None:
-    assert mean_hamming_distance(subpopulation_genes(by_hand(), 0)).tolist() == [0.0, 0.0]
+    assert generations_of(by_hand()).distance.tolist() == [0.0] * 4
 
 
 def test_seeds_of_one_signature_are_one_experiment_and_no_others() -> None:
-    known = traces(2)
-    other = trace_of(search(generations=7))
-    both = drawn([*known, other])
-    assert [len(experiment.traces) for experiment in both] == [2, 1]
+    both = drawn([*seeds(2), search(generations=7)])
+    assert [len(experiment.drawn) for experiment in both] == [2, 1]
     assert [experiment.title for experiment in both] == [
         "fake (settings 2-6)",
         "fake (settings 2-7)",
     ]
     assert [experiment.key for experiment in both] == ["fake-settings-2-6", "fake-settings-2-7"]
-    (alone,) = drawn(known)
-    assert (alone.title, alone.seed_text) == ("fake", "seeds 0, 1 (n = 2)")
+    (alone,) = drawn(seeds(2))
+    assert (alone.title, alone.drawn_seeds) == ("fake", "seeds 0, 1 (n = 2)")
 
 
 def test_a_seed_that_is_not_finished_waits_for_the_others_figures() -> None:
-    finished, running = trace_of(search()), trace_of(search(seed=1, until=2))
-    (experiment,) = drawn([running, finished])
-    assert (experiment.traces, experiment.left_out) == ((finished,), (1,))
+    frame = generations_of(search(seed=1, until=2), search())
+    assert set(frame.seed) == {0}
+    assert frame.attrs["seeds"] == "Seed 0 (n = 1). Not finished and left out: seed 1."
 
 
 def test_while_no_seed_is_finished_all_are_shown() -> None:
-    running = [replace(trace, header=replace(trace.header, n_generations=9)) for trace in traces()]
-    (experiment,) = drawn(running)
-    assert (len(experiment.traces), experiment.left_out) == (2, ())
-    assert not experiment.finished
+    frame = generations_of(search(until=2), search(seed=1, until=3))
+    assert set(frame.seed) == {0, 1}
+    assert frame.attrs["seeds"].endswith("Not finished: shown up to generation 2.")

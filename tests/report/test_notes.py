@@ -6,7 +6,7 @@ from fake_runs import SHORT, Retrained, make_run
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.report.load import read_runs
-from emtnas_hpc.report.paper import paper_images
+from emtnas_hpc.report.specs import paper_images
 from emtnas_hpc.report.tables import build_tables
 from emtnas_hpc.runner.attempts import Attempt
 from emtnas_hpc.settings.presets import preset_names

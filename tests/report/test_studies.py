@@ -5,9 +5,8 @@ from fake_runs import SHORT, Retrained, make_run
 
 from emtnas_hpc.cli.seeds import load_named
 from emtnas_hpc.report.experiments import Kind
-from emtnas_hpc.report.layouts import combinations
 from emtnas_hpc.report.load import read_runs
-from emtnas_hpc.report.paper import paper_table
+from emtnas_hpc.report.specs import own_combinations, paper_table
 from emtnas_hpc.report.tables import build_tables
 from emtnas_hpc.settings.presets import study_names
 
@@ -19,7 +18,7 @@ ASKED = {
     "table5": paper_table(5).kinds,
     "table6": paper_table(6).kinds,
     "cifar-small": paper_table(5).kinds,
-    "medmnist-small": combinations(MEDICAL, [frozenset(MEDICAL)]).kinds,
+    "medmnist-small": own_combinations(MEDICAL, [frozenset(MEDICAL)]).kinds,
 }
 
 

@@ -5,9 +5,8 @@ import pytest
 from fake_runs import SHORT, Retrained, make_run
 
 from emtnas_hpc.report.load import read_runs
-from emtnas_hpc.report.measurements import mean_per_step
-from emtnas_hpc.report.paper import NUMBERS
-from emtnas_hpc.report.search_arrays import macs_of, parameters_of
+from emtnas_hpc.report.search_frames import macs_of, mean_per_step, parameters_of
+from emtnas_hpc.report.specs import NUMBERS
 from emtnas_hpc.report.stats import compare
 from emtnas_hpc.report.tables import build_tables
 
@@ -100,7 +99,7 @@ def test_parameters_are_averaged_over_the_training_steps_in_networks_as_they_are
     found = read_runs(sorted(ablation.glob("cifar/seed-*"))).runs
     cell = cell_of(table, "Multi-Tasking+Reeval", "mean_parameters")
     count = partial(parameters_of, slices="all")
-    expected = [mean_per_step([run.trace], count, channels=48, n_normal=2) / 1e6 for run in found]
+    expected = [mean_per_step([run.search], count, channels=48, n_normal=2) / 1e6 for run in found]
     assert cell.values == pytest.approx(expected)
     # The paper's 1.97, and not the 0.25 of the search's own network.
     assert 1.2 < cell.estimate.mean < 3
@@ -109,8 +108,8 @@ def test_parameters_are_averaged_over_the_training_steps_in_networks_as_they_are
 def test_of_single_tasking_both_searches_count_by_their_steps(ablation):
     cell = cell_of(tables_of(ablation)["table5"], "Single-Tasking", "mean_macs")
     pairs = [sorted(ablation.glob(f"cifar*0-single/seed-{seed}")) for seed in range(5)]
-    traces = [[run.trace for run in read_runs(pair).runs] for pair in pairs]
-    expected = [mean_per_step(pair, macs_of, channels=48, n_normal=2) / 1e6 for pair in traces]
+    searches = [[run.search for run in read_runs(pair).runs] for pair in pairs]
+    expected = [mean_per_step(pair, macs_of, channels=48, n_normal=2) / 1e6 for pair in searches]
     assert cell.values == pytest.approx(expected)
 
 

@@ -20,7 +20,7 @@ from emtnas_hpc.retraining.run_dir import (
     store_identity,
 )
 from emtnas_hpc.retraining.spec import RetrainingPlan, RetrainSpec
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.experiment import TaskSettings
 from emtnas_hpc.space.architecture import decode
 
@@ -56,14 +56,14 @@ def left(paths: RunPaths, order: RetrainSpec, data_dir: Path) -> RetrainingPlan 
 def test_what_a_folder_is_for_is_written_once_and_read_back(
     paths: RunPaths, plan: RetrainingPlan
 ) -> None:
-    assert read_identity(paths, plan.spec) is None
+    assert read_identity(paths.stage(plan.spec.stage_name)) is None
     with owned(paths) as lease:
         assert store_identity(paths, plan, lease) == plan.identity.signature
         file = paths.stage(plan.spec.stage_name).identity
         before = file.stat().st_mtime_ns
         assert store_identity(paths, plan, lease) == plan.identity.signature
         assert file.stat().st_mtime_ns == before
-    stored = read_identity(paths, plan.spec)
+    stored = read_identity(paths.stage(plan.spec.stage_name))
     assert stored.values == plan.identity.values
 
 
@@ -99,7 +99,7 @@ def test_a_file_that_is_none_of_ours_is_named(
     file.parent.mkdir(parents=True)
     file.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(InputError, match=r"is not the retraining\.toml of a retraining"):
-        read_identity(paths, plan.spec)
+        read_identity(paths.stage(plan.spec.stage_name))
 
 
 def test_a_retraining_that_is_finished_needs_its_data_no_more(

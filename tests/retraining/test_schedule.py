@@ -1,6 +1,6 @@
 import pytest
 
-from emtnas_hpc.retraining.stage import Schedule
+from emtnas_hpc.retraining.spec import Schedule
 from emtnas_hpc.settings.experiment import RetrainingSettings
 
 

@@ -11,9 +11,10 @@ from typing import Any
 from emtnas_hpc.checkpoint.commits import RunStore
 from emtnas_hpc.checkpoint.ownership import acquire, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.runner.context import PhaseListener
 from emtnas_hpc.runner.loop import Interrupted, StepInterrupted
 from emtnas_hpc.search.history import Header, History, TaskHeader
-from emtnas_hpc.search.stage import PhaseListener, SearchStage, TrainingRecord
+from emtnas_hpc.search.stage import SearchStage, TrainingRecord
 from emtnas_hpc.settings.experiment import SearchSettings
 from emtnas_hpc.space.architecture import GENE_RANGES, Chromosome, NetworkShape
 

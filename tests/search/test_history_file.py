@@ -4,8 +4,12 @@ import pytest
 from fake import make_stage
 
 from emtnas_hpc.errors import DamagedError
-from emtnas_hpc.search.history import history_differences
-from emtnas_hpc.search.history_file import FILE_NAME, read_header, read_history, write_history
+from emtnas_hpc.search.history_file import (
+    FILE_NAME,
+    history_differences,
+    read_history,
+    write_history,
+)
 
 
 def never() -> bool:
@@ -29,7 +33,7 @@ def file(history, tmp_path):
 
 def test_a_history_comes_back_as_it_was(history, file):
     again = read_history(file)
-    assert again.header == history.header == read_header(file)
+    assert again.header == history.header
     assert again.individuals == history.individuals
     assert again.n_steps == history.n_steps
     assert again.population == history.population
@@ -83,8 +87,6 @@ def test_a_damaged_file_is_named(file, damage):
     file.write_bytes({"cut": content[:3000], "noise": bytes(4000), "empty": b""}[damage])
     with pytest.raises(DamagedError, match=r"state\.h5 cannot be read as the history"):
         read_history(file)
-    with pytest.raises(DamagedError, match=r"state\.h5 cannot be read as the history"):
-        read_header(file)
 
 
 def test_a_file_of_another_schema_is_refused(file):
@@ -95,9 +97,8 @@ def test_a_file_of_another_schema_is_refused(file):
 
 
 def test_a_file_that_is_gone_is_not_called_damaged(tmp_path):
-    for read in (read_history, read_header):
-        with pytest.raises(FileNotFoundError):
-            read(tmp_path / FILE_NAME)
+    with pytest.raises(FileNotFoundError):
+        read_history(tmp_path / FILE_NAME)
 
 
 def changed(file, tmp_path, change):

@@ -17,11 +17,10 @@ from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.runner.context import Callbacks, RunContext, log_to
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
-from emtnas_hpc.search.device import choose_device
-from emtnas_hpc.search.run_dir import read_stored
-from emtnas_hpc.search.session import RunSpec
+from emtnas_hpc.search.environment import choose_device
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.search.verify import compare_newest, repeat_newest
-from emtnas_hpc.settings.names import dump_stored
+from emtnas_hpc.settings.names import dump_stored, read_stored
 from emtnas_hpc.supernet.graphs import CaptureError
 
 

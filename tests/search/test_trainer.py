@@ -4,7 +4,7 @@ import torch
 
 from emtnas_hpc.data.opening import open_task
 from emtnas_hpc.runner.loop import StepInterrupted
-from emtnas_hpc.search.assembly import SearchPlan
+from emtnas_hpc.search.spec import SearchPlan
 from emtnas_hpc.search.trainer import SupernetTrainer, load_images
 from emtnas_hpc.space.architecture import random_chromosome
 from emtnas_hpc.supernet.weights import weights_differences
@@ -21,9 +21,10 @@ def make_trainer(experiment_of, data_dir):
     def make(*, task=0, seed=0, **sections):
         experiment = experiment_of(**sections)
         data = {name: open_task(name, experiment.task[name], data_dir) for name in experiment.tasks}
-        header = SearchPlan(experiment, seed, data).header()
-        images = load_images(data[header.tasks[task].name], CPU)
-        return SupernetTrainer(task, header.tasks[task].shape, images, experiment, seed, CPU)
+        name = experiment.tasks[task]
+        shape = SearchPlan(experiment, seed, data).shape(name)
+        images = load_images(data[name], CPU)
+        return SupernetTrainer(experiment, images, shape=shape, seed=seed, task=task)
 
     return make
 

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from emtnas_hpc.settings.experiment import Experiment, Identity, difference, identify
+from emtnas_hpc.settings.experiment import Experiment, StageIdentity, difference, identify
 from emtnas_hpc.settings.messages import settings_schema
 
 Load = Callable[..., Experiment]
@@ -128,7 +128,7 @@ def test_the_seed_and_the_images_change_the_signature(load: Load) -> None:
 
 
 def test_the_signature_is_that_of_the_values_whatever_their_order() -> None:
-    assert Identity({"a": 1, "b": 2}).signature == Identity({"b": 2, "a": 1}).signature
+    assert StageIdentity({"a": 1, "b": 2}).signature == StageIdentity({"b": 2, "a": 1}).signature
 
 
 def test_the_difference_names_each_value_on_both_sides() -> None:

@@ -6,7 +6,7 @@ import pytest
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.slurm.fit import fit_to_partition
 from emtnas_hpc.slurm.profile import Layer, Resolved, default_layer, stack
-from emtnas_hpc.slurm.site import Node, Partition
+from emtnas_hpc.slurm.site import ClusterNode, Partition
 
 PARTITIONS = [
     Partition("gpu", True, 720),
@@ -15,7 +15,7 @@ PARTITIONS = [
 ]
 
 
-NODE = Node(8, 64_000, {"rtx2080ti": 2})
+NODE = ClusterNode(8, 64_000, {"rtx2080ti": 2})
 
 
 def fitted(values: Mapping[str, Any]) -> Resolved:

@@ -98,7 +98,7 @@ def test_a_job_is_never_taken_for_gone_where_its_line_is_cut(n_signs: int) -> No
     try:
         assert [job.name for job in own_jobs([OURS], queue)] == [NAME]
     except SchedulerError as error:
-        assert "squeue printed a job that nobody understands" in str(error)  # noqa: PT017
+        assert "squeue printed a line of a job that is not understood" in str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,9 @@ def test_a_job_is_never_taken_for_gone_where_its_line_is_cut(n_signs: int) -> No
 )
 def test_a_line_that_may_hide_any_job_leaves_all_in_doubt(line: str) -> None:
     queue, _said = parsed(HEADING, line)
-    with pytest.raises(SchedulerError, match="squeue printed a job that nobody understands"):
+    with pytest.raises(
+        SchedulerError, match="squeue printed a line of a job that is not understood"
+    ):
         own_jobs([OURS], queue)
 
 

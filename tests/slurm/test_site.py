@@ -1,7 +1,7 @@
 import pytest
 
 from emtnas_hpc.errors import SchedulerError
-from emtnas_hpc.slurm.site import Node, Partition, parse_nodes, parse_partitions, parse_site
+from emtnas_hpc.slurm.site import ClusterNode, Partition, parse_nodes, parse_partitions, parse_site
 
 PARTITIONS = """\
 PartitionName=gpu AllowGroups=ALL Default=YES DefaultTime=00:05:00 GraceTime=10 \
@@ -54,32 +54,32 @@ def test_a_bare_site_does_nothing_by_itself() -> None:
 @pytest.mark.parametrize(
     ("line", "node"),
     [
-        ("8|64000|gpu:rtx2080ti:2", Node(8, 64000, {"rtx2080ti": 2})),
-        ("8+|64000+|gpu:a:4(S:0-1),tmp:10G", Node(8, 64000, {"a": 4})),
-        ("8|64000|gpu:2", Node(8, 64000, {"": 2})),
-        ("8|64000|gpu:a:1,gpu:b:2", Node(8, 64000, {"a": 1, "b": 2})),
-        ("8|64000|gpu:a:1(S:0),gpu:a:1(S:1)", Node(8, 64000, {"a": 2})),
-        ("8|64000|(null)", Node(8, 64000)),
+        ("8|64000|gpu:rtx2080ti:2", ClusterNode(8, 64000, {"rtx2080ti": 2})),
+        ("8+|64000+|gpu:a:4(S:0-1),tmp:10G", ClusterNode(8, 64000, {"a": 4})),
+        ("8|64000|gpu:2", ClusterNode(8, 64000, {"": 2})),
+        ("8|64000|gpu:a:1,gpu:b:2", ClusterNode(8, 64000, {"a": 1, "b": 2})),
+        ("8|64000|gpu:a:1(S:0),gpu:a:1(S:1)", ClusterNode(8, 64000, {"a": 2})),
+        ("8|64000|(null)", ClusterNode(8, 64000)),
     ],
 )
-def test_nodes_are_read_with_their_gpus_by_type(line: str, node: Node) -> None:
+def test_nodes_are_read_with_their_gpus_by_type(line: str, node: ClusterNode) -> None:
     assert parse_nodes(f"{line}\n{line}\n") == [node, node]
 
 
 @pytest.mark.parametrize(
     ("line", "node"),
     [
-        ("N/A|(null)|gpu:2", Node(None, None, {"": 2})),
-        ("8|unknown|gpu:2", Node(8, None, {"": 2})),
-        ("8||gpu:2", Node(8, None, {"": 2})),
-        ("-1|UNLIMITED|gpu:2", Node(None, None, {"": 2})),
-        ("8|64000|N/A", Node(8, 64000, None)),
-        ("8|64000|gpu:", Node(8, 64000, None)),
-        ("8|64000|tmp:10G", Node(8, 64000, {})),
-        ("8|64000|gpu:99999999999999999999", Node(8, 64000, None)),
+        ("N/A|(null)|gpu:2", ClusterNode(None, None, {"": 2})),
+        ("8|unknown|gpu:2", ClusterNode(8, None, {"": 2})),
+        ("8||gpu:2", ClusterNode(8, None, {"": 2})),
+        ("-1|UNLIMITED|gpu:2", ClusterNode(None, None, {"": 2})),
+        ("8|64000|N/A", ClusterNode(8, 64000, None)),
+        ("8|64000|gpu:", ClusterNode(8, 64000, None)),
+        ("8|64000|tmp:10G", ClusterNode(8, 64000, {})),
+        ("8|64000|gpu:99999999999999999999", ClusterNode(8, 64000, None)),
     ],
 )
-def test_what_sinfo_does_not_know_of_a_node_is_unknown(line: str, node: Node) -> None:
+def test_what_sinfo_does_not_know_of_a_node_is_unknown(line: str, node: ClusterNode) -> None:
     assert parse_nodes(line + "\r\n") == [node]
 
 

@@ -15,9 +15,8 @@ from emtnas_hpc.checkpoint.ownership import this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.runner.attempts import Attempt
-from emtnas_hpc.search.run_dir import read_stored
 from emtnas_hpc.settings.loading import load_experiment
-from emtnas_hpc.settings.names import dump_stored
+from emtnas_hpc.settings.names import dump_stored, read_stored
 from emtnas_hpc.slurm.estimate import work_ahead
 from emtnas_hpc.slurm.reconcile import State
 from emtnas_hpc.slurm.snapshot import RunSnapshot, StageProgress, read_snapshot

@@ -8,10 +8,11 @@ from fake import commit_search
 from stand_ins import StandIns, leave_owner, queue_line, record_job
 
 from emtnas_hpc.checkpoint.ownership import read_owner
-from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths
 from emtnas_hpc.runner.attempts import Attempt
 from emtnas_hpc.slurm.reconcile import State
-from emtnas_hpc.slurm.status import SeedStatus, StatusTable, read_status_table
+from emtnas_hpc.slurm.snapshot import RunSnapshot, StageProgress
+from emtnas_hpc.slurm.status import SeedStatus, StatusTable, measure_stages, read_status_table
 
 
 def _run(tmp_path: Path, seed: int, until: int | None = None) -> RunPaths:
@@ -271,3 +272,9 @@ def test_marks_are_read(tmp_path: Path, stand_ins: StandIns) -> None:
     run.failed.write_text("3 starts without progress\n")
     status = _one(_table(run)).status
     assert (status.state, status.reason) == (State.FAILED, "3 starts without progress")
+
+
+def test_a_seed_that_was_slow_does_not_change_what_is_expected_of_the_others() -> None:
+    stages = [(StageProgress(SEARCH, seconds=seconds),) for seconds in (10.0, 12.0, 500.0)]
+    runs = [RunSnapshot(RunPaths(Path(f"e/seed-{i}")), of) for i, of in enumerate(stages)]
+    assert measure_stages(runs) == {SEARCH: 12.0}

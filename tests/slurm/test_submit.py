@@ -88,7 +88,7 @@ def test_a_number_that_cannot_be_told_leaves_an_intent(
     run: RunPaths, sbatch: StandIns, answer: str
 ) -> None:
     sbatch.write("sbatch", answer)
-    with pytest.raises(SchedulerError, match="sbatch answered what nobody understands: "):
+    with pytest.raises(SchedulerError, match="sbatch gave an answer that is not understood: "):
         submit(run, REQUEST)
     assert [record.pending for record in read_records(run.jobs)] == [True]
 
@@ -204,7 +204,9 @@ def test_an_answer_that_nobody_understands_leaves_an_intent(
     run: RunPaths, sbatch: StandIns
 ) -> None:
     sbatch.write("sbatch", "echo welcome")
-    with pytest.raises(SchedulerError, match="sbatch answered what nobody understands: welcome"):
+    with pytest.raises(
+        SchedulerError, match="sbatch gave an answer that is not understood: welcome"
+    ):
         submit(run, REQUEST)
     assert [record.pending for record in read_records(run.jobs)] == [True]
 

@@ -24,8 +24,8 @@ from emtnas_hpc.runner.attempts import AttemptRecord, read_attempts
 from emtnas_hpc.runner.context import Callbacks, Progress, RunContext
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
-from emtnas_hpc.search.run_dir import store_experiment
-from emtnas_hpc.search.session import RunSpec, plan_search
+from emtnas_hpc.search.run_dir import plan_search, store_experiment
+from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.search.verify import compare_newest
 from emtnas_hpc.settings.loading import build_experiment
 from emtnas_hpc.slurm import worker

@@ -162,8 +162,8 @@ FAULTS = (
     ),
     Fault(
         "the learning rate is a generation ahead",
-        "math.pi * (generation - 1) / generations",
-        "math.pi * generation / generations",
+        "math.pi * (step - 1) / n_steps",
+        "math.pi * step / n_steps",
         ("test_the_learning_rate_falls_with_the_generation_and_is_never_zero",),
     ),
     Fault(
@@ -200,9 +200,9 @@ FAULTS = (
     # SLURM
     Fault(
         "a run is given up a start too late",
-        "if len(strikes) < N_STRIKES:",
-        "if len(strikes) <= N_STRIKES:",
-        ("test_a_run_is_given_up_if_three_strikes_came_since_its_last_progress",),
+        "if len(failures) < MAX_FAILURES:",
+        "if len(failures) <= MAX_FAILURES:",
+        ("test_a_run_is_given_up_if_three_failures_came_since_its_last_progress",),
     ),
     Fault(
         "a job is recorded after SLURM has heard of it",
@@ -218,14 +218,14 @@ FAULTS = (
     ),
     Fault(
         "one slow seed stretches the plan of all",
-        "statistics.median(seconds) for",
-        "statistics.fmean(seconds) for",
+        "{name: statistics.median(seconds) for name",
+        "{name: statistics.fmean(seconds) for name",
         ("test_a_seed_that_was_slow_does_not_change_what_is_expected_of_the_others",),
     ),
     Fault(
         "the lead time is added to a limit",
-        "return self.limit_s - self.lead_time_s",
-        "return self.limit_s + self.lead_time_s",
+        "return 60.0 * profile.time - profile.lead_time_s",
+        "return 60.0 * profile.time + profile.lead_time_s",
         ("test_a_search_that_does_not_fit_takes_as_many_jobs_as_hold_it",),
     ),
     # report

@@ -1,11 +1,16 @@
 import hashlib
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.report import paper
-from emtnas_hpc.report.paper import NUMBERS, paper_settings, paper_table
+from emtnas_hpc.report import specs
+from emtnas_hpc.report.load import read_runs
+from emtnas_hpc.report.specs import NUMBERS, paper_settings, paper_table
 from emtnas_hpc.report.table import Quoted, quote
+from emtnas_hpc.report.tables import build_tables
+
+NUMBERS_FOLDER = Path(specs.__file__).parent / "numbers"
 
 #: Per table: rows, rows that runs can fill, printed cells.
 SIZES = {
@@ -86,6 +91,32 @@ def test_the_combinations_are_all_there_are_of_four_tasks():
     assert all(spec.reevaluate and spec.rmp == 0.3 and spec.n_normal == 2 for spec in specs)
 
 
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_column_that_was_printed_has_a_place_in_the_layout(number):
+    printed = {key for row in paper_table(number).rows for key in row.quoted}
+    assert printed <= {column.key for column in paper_table(number).columns}
+
+
+def test_a_column_that_was_never_printed_needs_no_more_than_its_name_in_the_layout(
+    medical, monkeypatch
+):
+    layouts = tomllib.loads((NUMBERS_FOLDER / "layouts.toml").read_text(encoding="utf-8"))
+    layouts["table2"]["columns"].insert(1, "top5")
+    read = specs._read
+    monkeypatch.setattr(specs, "_read", lambda name: layouts if "layouts" in name else read(name))
+    paper_table.cache_clear()
+    (table,) = build_tables(read_runs(sorted(medical.glob("*/seed-*"))).runs, [2])
+    paper_table.cache_clear()
+    keys = [column.key for column in table.columns]
+    assert keys[:3] == ["pathmnist.accuracy", "pathmnist.top5", "organamnist.accuracy"]
+    accuracy, top5 = (
+        [row.cells[keys.index(f"pathmnist.{name}")] for row in table.rows]
+        for name in ("accuracy", "top5")
+    )
+    assert [cell.n for cell in top5] == [cell.n for cell in accuracy]
+    assert {bool(cell.quoted) for cell in top5} == {False}
+
+
 def test_a_text_that_is_no_number_stays_a_text():
     assert quote("0.58/0.97") == Quoted("0.58/0.97", None, None)
 
@@ -110,5 +141,5 @@ VERIFIED = {
 
 @pytest.mark.parametrize("name", VERIFIED)
 def test_a_file_of_numbers_is_the_one_that_was_verified_against_the_print(name):
-    content = (Path(paper.__file__).parent / "numbers" / name).read_bytes()
+    content = (NUMBERS_FOLDER / name).read_bytes()
     assert hashlib.sha256(content).hexdigest() == VERIFIED[name]

@@ -6,18 +6,18 @@ import pytest
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.slurm.fit import check_capacity, lower_defaults
 from emtnas_hpc.slurm.profile import Layer, Resolved, default_layer, stack
-from emtnas_hpc.slurm.site import Node
+from emtnas_hpc.slurm.site import ClusterNode
 
-SMALL = Node(8, 32_000, {"rtx2080ti": 2})
-LARGE = Node(64, 256_000, {"a100": 8})
-NO_GPU = Node(128, 512_000)
+SMALL = ClusterNode(8, 32_000, {"rtx2080ti": 2})
+LARGE = ClusterNode(64, 256_000, {"a100": 8})
+NO_GPU = ClusterNode(128, 512_000)
 
 
 def asked(values: Mapping[str, Any]) -> Resolved:
     return stack([default_layer(), Layer({"partition": "gpu", **values}, "typed")])
 
 
-def check(values: Mapping[str, Any], *nodes: Node) -> None:
+def check(values: Mapping[str, Any], *nodes: ClusterNode) -> None:
     check_capacity(asked(values), nodes)
 
 
@@ -33,7 +33,7 @@ def check(values: Mapping[str, Any], *nodes: Node) -> None:
     ],
 )
 def test_what_one_node_can_give_is_let_through(
-    values: Mapping[str, Any], nodes: Sequence[Node]
+    values: Mapping[str, Any], nodes: Sequence[ClusterNode]
 ) -> None:
     check(values, *nodes)
 
@@ -74,35 +74,35 @@ def test_what_one_node_can_give_is_let_through(
     ],
 )
 def test_what_no_node_can_give_is_refused_with_what_is_there(
-    values: Mapping[str, Any], nodes: Sequence[Node], message: str
+    values: Mapping[str, Any], nodes: Sequence[ClusterNode], message: str
 ) -> None:
     with pytest.raises(InputError) as refusal:
         check(values, *nodes)
     assert str(refusal.value) == message
 
 
-TINY = Node(2, 15_973, {"": 1})
+TINY = ClusterNode(2, 15_973, {"": 1})
 
 
 @pytest.mark.parametrize(
     ("values", "nodes", "cpus", "memory_gb"),
     [
         ({}, [TINY], 2, 15.5),
-        ({}, [Node(8, 15_973, {"": 1})], 4, 15.5),
-        ({}, [Node(2, 64_000, {"": 1})], 2, 16),
+        ({}, [ClusterNode(8, 15_973, {"": 1})], 4, 15.5),
+        ({}, [ClusterNode(2, 64_000, {"": 1})], 2, 16),
         ({}, [TINY, SMALL], 4, 16),
         ({}, [TINY, NO_GPU], 2, 15.5),
-        ({"gpus": 2}, [Node(64, 64_000, {"": 1}), Node(3, 8_192, {"": 2})], 3, 8),
+        ({"gpus": 2}, [ClusterNode(64, 64_000, {"": 1}), ClusterNode(3, 8_192, {"": 2})], 3, 8),
         ({"cpus": 2}, [TINY], 2, 15.5),
         ({"memory_gb": 2}, [TINY], 2, 2),
         ({"memory_gb": 0}, [TINY], 2, 0),
         ({"sbatch": {"mem-per-cpu": "4G"}}, [TINY], 2, 0),
-        ({}, [Node(None, None, {"": 1})], 4, 16),
-        ({}, [Node(2, None, None)], 2, 16),
+        ({}, [ClusterNode(None, None, {"": 1})], 4, 16),
+        ({}, [ClusterNode(2, None, None)], 2, 16),
     ],
 )
 def test_what_nobody_asked_for_is_lowered_to_what_a_node_has_that_gives_the_rest(
-    values: Mapping[str, Any], nodes: Sequence[Node], cpus: int, memory_gb: float
+    values: Mapping[str, Any], nodes: Sequence[ClusterNode], cpus: int, memory_gb: float
 ) -> None:
     lowered = lower_defaults(asked(values), nodes)
     check_capacity(lowered, nodes)
@@ -123,7 +123,7 @@ def test_what_was_asked_for_is_refused_and_never_lowered() -> None:
 
 
 def test_nodes_of_which_nothing_is_known_keep_nobody_out() -> None:
-    check({"memory_gb": 1000, "cpus": 100, "gpus": 4}, Node(None, None, None))
+    check({"memory_gb": 1000, "cpus": 100, "gpus": 4}, ClusterNode(None, None, None))
 
 
 def test_defaults_stay_where_a_partition_shows_no_nodes() -> None:

@@ -6,7 +6,7 @@ from fake import commit_search
 
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import DamagedError, InputError, StorageError
-from emtnas_hpc.search.commit_copies import (
+from emtnas_hpc.search.verify import (
     copy_last_two,
     copy_newest_common,
     folder_for_copies,
