@@ -1,0 +1,393 @@
+"""Contrasts: by how much two groups of seeds differ, how sure that is, and how many seeds it takes.
+
+Intervals are by Student's t with Welch's degrees of freedom, p by a permutation test, which holds
+whatever the distribution is. Groups are paired where seeds of one number share what they draw.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, islice
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from emtnas_hpc.report.stats import LEVEL, MOST_SPLITS, holm, smallest_p
+
+#: Permutations that are drawn, with a fixed seed, where there are more than `MOST_SPLITS`.
+N_DRAWN = 99_999
+#: No plan asks for more seeds.
+MOST_SEEDS = 1000
+
+_CHUNK = 20_000
+_MOST_SIMULATED = 4000
+_N_SAMPLES = 2000
+#: Of values scaled to 1: a difference or an error below it is none but for rounding.
+_NOTHING = 1e-12
+#: Statistics that differ by less of themselves are equal but for rounding.
+_ALIKE = 1e-9
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(100)
+
+Group = Sequence[float]
+Floats = npt.NDArray[np.float64]
+#: Of permutations `(n_permutations, n_values)`: the values in group a, or those that keep a sign.
+Masks = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its confidence interval.
+
+    Attributes:
+        value: the estimate.
+        low: the lower end; nan where a group has a single value.
+        high: the upper end, likewise.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class PermutationTest:
+    """A two-sided test whether two groups are alike.
+
+    Attributes:
+        p: share of the permutations that differ at least as much; nan where a group has a single
+            value, and with it no spread.
+        n_permutations: that were looked at.
+        exact: whether these are all that there are; else they were drawn, with a fixed seed.
+    """
+
+    p: float
+    n_permutations: int
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Group a against group b, in a family of such contrasts.
+
+    Attributes:
+        difference: of the means, a - b.
+        ratio: of the means, a / b; nan unless both are positive.
+        test: whether there is a difference at all.
+        q: the test's p after Holm's adjustment within the family; nan where p is.
+        smallest_p: the smallest p that groups of these sizes can give; likewise.
+    """
+
+    difference: Interval
+    ratio: Interval
+    test: PermutationTest
+    q: float
+    smallest_p: float
+
+
+def contrasts(
+    family: Sequence[tuple[Group, Group]], *, paired: bool = False
+) -> tuple[Contrast, ...]:
+    """All contrasts of a family, in its order.
+
+    Args:
+        family: groups a and b of each; where they are paired, in the same order of seeds.
+        paired: whether a's values belong to b's, one by one.
+    """
+    tests = [permutation_test(a, b, paired=paired) for a, b in family]
+    adjusted = iter(holm([test.p for test in tests if not math.isnan(test.p)]))
+    return tuple(
+        Contrast(
+            difference_of_means(a, b, paired=paired),
+            ratio_of_means(a, b, paired=paired),
+            test,
+            math.nan if math.isnan(test.p) else next(adjusted),
+            reachable_p(len(a), len(b), paired=paired),
+        )
+        for (a, b), test in zip(family, tests, strict=True)
+    )
+
+
+def difference_of_means(
+    a: Group, b: Group, *, paired: bool = False, confidence: float = 0.95
+) -> Interval:
+    """The difference of the means of two groups, a - b, with Welch's or the paired interval."""
+    x, y = _arrays(a, b, paired)
+    value = float(x.mean() - y.mean())
+    margin = _margin(x, y, paired, confidence)
+    return Interval(value, value - margin, value + margin)
+
+
+def ratio_of_means(
+    a: Group, b: Group, *, paired: bool = False, confidence: float = 0.95
+) -> Interval:
+    """The ratio of the means of two groups, a / b; its interval is one of the logarithm.
+
+    By the delta method the error of a mean's logarithm is that of the values over their mean.
+    """
+    x, y = _arrays(a, b, paired)
+    if x.mean() <= 0 or y.mean() <= 0:
+        return Interval(math.nan, math.nan, math.nan)
+    value = float(x.mean() / y.mean())
+    with np.errstate(over="ignore"):
+        factor = float(np.exp(_margin(x / x.mean(), y / y.mean(), paired, confidence)))
+    return Interval(value, value / factor, value * factor)
+
+
+def pooled_deviation(a: Group, b: Group, *, paired: bool = False) -> float:
+    """The standard deviation within two groups of at least two values; paired, of differences."""
+    x, y = _arrays(a, b, paired)
+    if paired:
+        return float((x - y).std(ddof=1))
+    squares = sum(float(((group - group.mean()) ** 2).sum()) for group in (x, y))
+    return math.sqrt(squares / (len(x) + len(y) - 2))
+
+
+def _arrays(a: Group, b: Group, paired: bool) -> tuple[Floats, Floats]:
+    if paired and len(a) != len(b):
+        raise ValueError(f"{len(a)} values cannot be paired with {len(b)}")
+    return np.asarray(a, np.float64), np.asarray(b, np.float64)
+
+
+def _margin(x: Floats, y: Floats, paired: bool, confidence: float) -> float:
+    """Half the width of the interval of a difference of means."""
+    if min(len(x), len(y)) < 2:
+        return math.nan
+    if paired:
+        df: float = len(x) - 1
+        error = float((x - y).std(ddof=1)) / math.sqrt(len(x))
+    else:
+        parts = [float(group.var(ddof=1)) / len(group) for group in (x, y)]
+        error = math.sqrt(sum(parts))
+        if not error:
+            return 0.0
+        # Welch and Satterthwaite; of shares, since squares of small variances are zero.
+        shares = [part / sum(parts) for part in parts]
+        df = 1 / sum(s**2 / (len(g) - 1) for s, g in zip(shares, (x, y), strict=True))
+    return t_quantile((1 + confidence) / 2, df) * error
+
+
+def permutation_test(a: Group, b: Group, *, paired: bool = False) -> PermutationTest:
+    """Tests whether two groups are alike, by Welch's statistic or the mean of paired differences.
+
+    All splits of the pooled values into groups of these sizes are looked at, or all signs of the
+    differences, up to 200,000; beyond that 99,999 are drawn, and the observed one counts as one
+    more. Where spreads and sizes of the groups differ, a difference of means alone would find too
+    much, or too little.
+    """
+    x, y = _arrays(a, b, paired)
+    if min(len(x), len(y)) < 2:
+        return PermutationTest(math.nan, 0, exact=True)
+    if paired:
+        values, statistic, observed = x - y, _flipped, np.ones((1, len(x)), np.bool_)
+    else:
+        values, statistic = np.concatenate([x, y]), _welch
+        values = values - values.mean()
+        observed = (np.arange(len(values)) < len(x))[None]
+    values = values / (float(np.abs(values).max()) or 1.0)
+    threshold = float(statistic(values, observed)[0]) * (1 - _ALIKE)
+    n = _n_permutations(len(x), len(y), paired)
+    exact = n <= MOST_SPLITS
+    if exact:
+        masks = _all_signs(len(x)) if paired else _all_splits(len(values), len(x))
+    else:
+        n, masks = N_DRAWN, _drawn(observed, paired)
+    hits = sum(int((statistic(values, some) >= threshold).sum()) for some in masks)
+    return PermutationTest((hits + (not exact)) / (n + (not exact)), n, exact)
+
+
+def reachable_p(n_a: int, n_b: int, *, paired: bool = False) -> float:
+    """The smallest p that `permutation_test` can give groups of these sizes; nan below two."""
+    if min(n_a, n_b) < 2:
+        return math.nan
+    if _n_permutations(n_a, n_b, paired) > MOST_SPLITS:
+        return 1 / (N_DRAWN + 1)
+    return 2 / 2**n_a if paired else smallest_p(n_a, n_b)
+
+
+def _n_permutations(n_a: int, n_b: int, paired: bool) -> int:
+    return 2**n_a if paired else math.comb(n_a + n_b, n_a)
+
+
+def _welch(values: Floats, masks: Masks) -> Floats:
+    """Welch's statistic of every split, without its sign; inf where no group has a spread."""
+    means, variance = [], np.zeros(len(masks))
+    for chosen in (masks, ~masks):
+        n = int(chosen[0].sum())
+        mean = (chosen * values).sum(axis=1) / n
+        squares = (chosen * (values - mean[:, None]) ** 2).sum(axis=1)
+        variance += squares / (n * (n - 1))
+        means.append(mean)
+    gap, error = _cleared(np.abs(means[0] - means[1])), _cleared(np.sqrt(variance))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(gap == 0, 0.0, gap / error)
+
+
+def _flipped(values: Floats, masks: Masks) -> Floats:
+    """The mean of differences without its sign, of which Student's statistic is a function."""
+    return _cleared(np.abs(np.where(masks, values, -values).mean(axis=1)))
+
+
+def _cleared(numbers: Floats) -> Floats:
+    return np.where(numbers < _NOTHING, 0.0, numbers)
+
+
+def _all_splits(n: int, n_a: int) -> Iterator[Masks]:
+    splits = combinations(range(n), n_a)
+    while chunk := list(islice(splits, _CHUNK)):
+        masks = np.zeros((len(chunk), n), np.bool_)
+        np.put_along_axis(masks, np.asarray(chunk, np.intp), True, axis=1)
+        yield masks
+
+
+def _all_signs(n: int) -> Iterator[Masks]:
+    for start in range(0, 2**n, _CHUNK):
+        numbers = np.arange(start, min(start + _CHUNK, 2**n))
+        yield (numbers[:, None] >> np.arange(n)) % 2 == 1
+
+
+def _drawn(observed: Masks, paired: bool) -> Iterator[Masks]:
+    rng = np.random.default_rng(0)
+    for start in range(0, N_DRAWN, _CHUNK):
+        rows = np.repeat(observed, min(_CHUNK, N_DRAWN - start), axis=0)
+        yield rng.random(rows.shape) < 0.5 if paired else rng.permuted(rows, axis=1)
+
+
+def power(
+    difference: float, deviation: float, n: int, *, level: float = LEVEL, paired: bool = False
+) -> float:
+    """Chance that n seeds a group show a difference between normal groups, with a p below a level.
+
+    Up to 4,000 permutations the test itself is simulated, with a fixed seed: it has less power than
+    Student's. Beyond that it is Student's, at the largest level below that the p can have.
+
+    Args:
+        difference: of the means.
+        deviation: within the groups, `pooled_deviation`.
+        n: at least two.
+        level: that p has to be below, such as 0.05 over the number of contrasts in the family.
+        paired: whether the deviation is that of paired differences.
+    """
+    kept = _kept_level(n, level, paired)
+    if not kept or not difference:
+        return kept
+    if not deviation:
+        return 1.0
+    effect = abs(difference) / deviation
+    if _n_permutations(n, n, paired) <= _MOST_SIMULATED:
+        return _simulated_power(effect, n, level, paired)
+    df = n - 1 if paired else 2 * (n - 1)
+    return _students_power(effect * math.sqrt(n if paired else n / 2), kept, df)
+
+
+def _simulated_power(effect: float, n: int, level: float, paired: bool) -> float:
+    """Share of samples with deviation 1 whose permutation test finds the effect."""
+    rng = np.random.default_rng(0)
+    if paired:
+        values = rng.normal(effect, 1.0, (_N_SAMPLES, n))
+        signs = _first_half([np.where(masks, 1.0, -1.0) for masks in _all_signs(n)])
+        statistics, observed = np.abs(values @ signs.T), np.abs(values.sum(axis=1))
+    else:
+        values = rng.normal(0.0, 1.0, (_N_SAMPLES, 2 * n))
+        values[:, :n] += effect
+        chosen = _first_half([masks.astype(np.float64) for masks in _all_splits(2 * n, n)])
+        # Of groups of one size Welch's statistic is Student's, which only the gap decides.
+        gaps = 2 * (values @ chosen.T) - values.sum(axis=1, keepdims=True)
+        statistics, observed = np.abs(gaps), np.abs(gaps[:, 0])
+    p = (statistics >= observed[:, None] * (1 - _ALIKE)).mean(axis=1)
+    return float((p < level).mean())
+
+
+def _first_half(permutations: Sequence[Floats]) -> Floats:
+    """The other half has the same statistics: groups, or all signs, are swapped."""
+    together = np.concatenate(permutations)
+    return together[: len(together) // 2]
+
+
+def _students_power(shift: float, level: float, df: float) -> float:
+    """Chance that Student's t, shifted, passes the quantile of a level in either direction."""
+    critical = t_quantile(1 - level / 2, df)
+    constant = math.log(2) + df / 2 * math.log(df / 2) - math.lgamma(df / 2)
+    cdf = np.vectorize(NormalDist().cdf)
+
+    def of_deviation(s: Floats) -> Floats:
+        """Density of an observed deviation, in units of the true one, times the power there."""
+        density = np.exp(constant + (df - 1) * np.log(s) - df / 2 * s**2)
+        found: Floats = density * (cdf(shift - critical * s) + cdf(-shift - critical * s))
+        return found
+
+    reach = 10 / math.sqrt(2 * df)
+    return _integral(of_deviation, max(0.0, 1 - reach), 1 + reach)
+
+
+def seeds_to_show(
+    difference: float,
+    deviation: float,
+    *,
+    n_contrasts: int = 1,
+    target: float = 0.8,
+    paired: bool = False,
+) -> int | None:
+    """Seeds a group, as many in each, from which a difference is shown with a power of 80 %.
+
+    Args:
+        difference: of the means, worth showing.
+        deviation: within the groups, `pooled_deviation`.
+        n_contrasts: of the family; the level is 0.05 over it, the strictest that Holm's has.
+        target: the power.
+        paired: whether the deviation is that of paired differences.
+
+    Returns:
+        At least two; None where `MOST_SEEDS` would not do.
+    """
+    level = LEVEL / n_contrasts
+    numbers = range(2, MOST_SEEDS + 1)
+    return next(
+        (
+            n
+            for n in numbers
+            if power(difference, deviation, n, level=level, paired=paired) >= target
+        ),
+        None,
+    )
+
+
+def _kept_level(n: int, level: float, paired: bool) -> float:
+    """The largest p below a level that n seeds a group can give; 0 for none."""
+    if _n_permutations(n, n, paired) > MOST_SPLITS:
+        return level if level > 1 / (N_DRAWN + 1) else 0.0
+    # Signs and groups of one size can all be swapped, so every p is a multiple of the smallest.
+    step = reachable_p(n, n, paired=paired)
+    return (math.ceil(level / step) - 1) * step
+
+
+def t_quantile(probability: float, df: float) -> float:
+    """The quantile of Student's t, from the median up.
+
+    With t = sqrt(df) tan(angle) the density is cos(angle) ** (df - 1) but for a constant.
+
+    Args:
+        probability: 0.5 to below 1.
+        df: degrees of freedom, at least 1.
+    """
+    log_ratio = math.lgamma((df + 1) / 2) - math.lgamma(df / 2)
+    constant = 2 / math.sqrt(math.pi) * math.exp(log_ratio)
+
+    def density(angle: Floats) -> Floats:
+        found: Floats = constant * np.cos(angle) ** (df - 1)
+        return found
+
+    target, angle = 2 * probability - 1, 0.0
+    # Newton's method: the integral is concave, so it comes from below and never passes the end.
+    for _step in range(100):
+        step = (target - _integral(density, 0.0, angle)) / float(density(np.array([angle]))[0])
+        angle += step
+        if step < 1e-15:
+            break
+    return math.sqrt(df) * math.tan(angle)
+
+
+def _integral(function: Callable[[Floats], Floats], low: float, high: float) -> float:
+    """By Gauss and Legendre."""
+    half = (high - low) / 2
+    return half * float(_WEIGHTS @ function(low + half * (1 + _NODES)))
