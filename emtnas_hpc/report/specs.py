@@ -50,7 +50,7 @@ class RowSpec:
         rmp: random mating probability of a joint search.
         n_normal: N, normal cells between two reductions in the retrained network.
         found_on: task whose architectures are retrained; None for the column's own.
-        random: whether its searches are random ones.
+        random: whether its search is a random one.
     """
 
     tasks: tuple[str, ...]
@@ -318,15 +318,15 @@ def own_spec(spec: TableSpec, family: Family) -> TableSpec:
     kinds = set(family.experiments)
     if spec.number == 2:
         there = {task for kind in kinds & spec.kinds for task in kind.tasks}
-        return _with_random(
-            _combinations([task for task in MEDICAL if task in there], kinds), kinds
-        )
-    probabilities = _probabilities(CIFAR, kinds) if spec.number == 6 else None
-    return _with_random(own_table(spec.number, CIFAR, probabilities), kinds)
+        own = _combinations([task for task in MEDICAL if task in there], kinds)
+    else:
+        swept = _probabilities(CIFAR, kinds) if spec.number == 6 else None
+        own = own_table(spec.number, CIFAR, swept)
+    return _with_random(own, kinds)
 
 
 def _with_random(spec: TableSpec, kinds: Collection[Kind]) -> TableSpec:
-    """A table with a row of random search below every joint search that has such a twin.
+    """The same with a row of random search below every joint search that has such a twin.
 
     The paper has none: the rows are ours, and there where they were run.
     """
@@ -336,8 +336,7 @@ def _with_random(spec: TableSpec, kinds: Collection[Kind]) -> TableSpec:
         if spec.number in _WITH_RANDOM and row.spec and row.spec.joint and row.spec.reevaluate:
             twin = replace(row.spec, reevaluate=False, random=True)
             if set(twin.kinds) & set(kinds):
-                labels = tuple(map(_random_label, spec.labels, row.labels))
-                rows.append(RowLayout(labels, twin))
+                rows.append(RowLayout(tuple(map(_random_label, spec.labels, row.labels)), twin))
     return replace(spec, rows=tuple(rows))
 
 
