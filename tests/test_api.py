@@ -10,6 +10,8 @@ import pytest
 
 import emtnas_hpc
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 
 
@@ -80,7 +82,6 @@ def test_the_page_names_whatever_is_called():
             assert f"`{name}" in text, name
 
 
-@pytest.mark.slow
 def test_the_example_of_the_page_runs(alone, tmp_path):
     command, export = blocks("bash")
     (example,) = blocks("python")

@@ -8,6 +8,8 @@ import pytest
 
 from emtnas_hpc.search.history_arrays import Generations, Individuals
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("name", "kind"), [("individuals", Individuals), ("generations", Generations)]

@@ -10,6 +10,8 @@ import pytest
 from emtnas_hpc.api import load_run, retrain
 from emtnas_hpc.errors import DataError, InputError
 
+pytestmark = pytest.mark.slow
+
 #: A mini-batch is the twelfth part of an epoch, a step the half of one.
 SMALL = ["retraining.epochs=2"]
 

@@ -7,6 +7,8 @@ from command_line import TINY, Emtnas, snapshot
 
 from emtnas_hpc.cli.console import describe_failure
 
+pytestmark = pytest.mark.slow
+
 DEVICES = "expected auto, cpu, cuda or cuda:N"
 NAMES = "at most 200 letters, digits and _ . + = , - that begin with a letter or digit"
 

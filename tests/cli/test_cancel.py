@@ -17,6 +17,8 @@ from emtnas_hpc.checkpoint.atomic import exclusive
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.slurm.jobs import read_flag
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:

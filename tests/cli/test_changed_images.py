@@ -17,6 +17,8 @@ from PIL import Image
 
 from emtnas_hpc.data import prepare as preparation
 
+pytestmark = pytest.mark.slow
+
 EXPERIMENT = """
 tasks = ["mine"]
 name = "mine"

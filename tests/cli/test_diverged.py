@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from command_line import TINY, Emtnas, run_here, snapshot
 
+pytestmark = pytest.mark.slow
+
 WILD = (
     *("--recipe", "quick", "--normal-cells", 1, "--set", "retraining.learning_rate=1e30"),
     *("--set", "retraining.channels=2", "--set", "retraining.batch_size=128"),

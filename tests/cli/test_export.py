@@ -11,6 +11,8 @@ from command_line import TINY_SETTINGS, Emtnas, run_here, snapshot
 
 from emtnas_hpc.export import files
 
+pytestmark = pytest.mark.slow
+
 RETRAINED = (
     "cifar",
     *(
@@ -159,7 +161,6 @@ def test_an_architecture_from_elsewhere_needs_no_run(emtnas: Emtnas, here: Path)
     assert network(torch.zeros(2, 1, 16, 16)).shape == (2, 7)
 
 
-@pytest.mark.slow
 def test_onnx_is_written_beside_it(export, here: Path) -> None:
     for package in files.PACKAGES:
         pytest.importorskip(package, reason=f"{package} is not installed")

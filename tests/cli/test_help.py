@@ -12,6 +12,8 @@ from emtnas_hpc.cli import console
 from emtnas_hpc.cli.app import VERBS, load_command
 from emtnas_hpc.errors import EmtnasError
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = [
     *("prepare", "run", "retrain", "report", "inspect", "export", "verify"),
     *("launch", "status", "logs", "cancel", "resume", "doctor"),

@@ -11,6 +11,8 @@ from launches import NAMED, launch, run
 
 from emtnas_hpc.slurm.jobs import new_record, read_records, write_flag, write_record
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_refusal_on_the_way_keeps_what_was_submitted_and_the_next_launch_adds_the_rest(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path

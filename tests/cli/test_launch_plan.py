@@ -10,6 +10,8 @@ from launches import NAMED, launch, run
 
 from emtnas_hpc.slurm.jobs import write_flag
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_plan_tells_every_value_with_its_origin(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path

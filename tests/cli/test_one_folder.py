@@ -8,6 +8,8 @@ from command_line import Emtnas, snapshot
 from fake_slurm import FakeSlurm
 from studies import save_images, write_study
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def small(here: Path, finished: Path) -> Path:

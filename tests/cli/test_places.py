@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from command_line import TINY, Emtnas, run_here, snapshot
 
+pytestmark = pytest.mark.slow
+
 NOBODY = 65534
 
 RUN = ("run", *TINY, "--name", "tiny")

@@ -11,6 +11,8 @@ from fake import commit_search
 
 from emtnas_hpc.space.architecture import parse_genotype
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_report_is_a_table_that_nothing_is_cut_off_from(
     emtnas: Emtnas, finished: Path, monkeypatch: pytest.MonkeyPatch

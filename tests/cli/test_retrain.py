@@ -15,6 +15,8 @@ from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.space.architecture import decode, format_genotype
 
+pytestmark = pytest.mark.slow
+
 QUICK = (
     *("--recipe", "quick", "--normal-cells", 1),
     *("--set", "retraining.channels=2", "--set", "retraining.epochs=1"),

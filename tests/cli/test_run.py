@@ -17,6 +17,8 @@ from emtnas_hpc.checkpoint.ownership import acquire, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.slurm.jobs import write_flag
 
+pytestmark = pytest.mark.slow
+
 GENERATION = re.compile(r"generation \d+/\d+")
 
 
@@ -285,7 +287,6 @@ def test_what_is_wrong_with_seeds_side_by_side_is_said_by_each_and_debugged_in_e
     assert len(lines) == 2 or debug
 
 
-@pytest.mark.slow
 def test_a_run_that_is_owned_is_refused_and_one_that_is_stopped_goes_on(
     emtnas: Emtnas, start: Start, here: Path, data: Path
 ) -> None:

@@ -10,6 +10,8 @@ from studies import NAMES, write_study
 
 from emtnas_hpc.cli.seeds import load_named
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def study(here: Path) -> Path:

@@ -24,6 +24,8 @@ from emtnas_hpc.runner.attempts import Attempt
 from emtnas_hpc.slurm.jobs import JobSpec, write_flag, write_job_spec
 from emtnas_hpc.slurm.profile import Profile
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:

@@ -13,6 +13,8 @@ from warm import Warm
 
 from emtnas_hpc.cli.app import run_command_line
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = [("report",), ("report", "--json"), ("inspect", "tiny/seed-0"), ("--help",)]
 
 

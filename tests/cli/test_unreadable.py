@@ -11,6 +11,8 @@ from fake_slurm import FakeSlurm
 from launches import NAMED, launch, run
 from modes import modes_can_be_obeyed, modes_obeyed
 
+pytestmark = pytest.mark.slow
+
 RUN = "tiny/seed-0"
 COMMIT = f"{RUN}/search/000002"
 JOBS = "tiny/jobs/seed-0"

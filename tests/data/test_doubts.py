@@ -8,6 +8,8 @@ from emtnas_hpc.data.raw_data import doubts
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.settings.experiment import TaskSettings
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("cat", "dog")
 
 

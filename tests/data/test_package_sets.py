@@ -6,6 +6,8 @@ import pytest
 from emtnas_hpc.data.sources import read_package
 from emtnas_hpc.errors import DataError
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_8x8_digits_use_the_whole_range_of_bytes() -> None:
     from sklearn.datasets import load_digits

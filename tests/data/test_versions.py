@@ -25,6 +25,8 @@ from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.settings.experiment import TaskSettings
 from emtnas_hpc.settings.hints import prepare_hints
 
+pytestmark = pytest.mark.slow
+
 MEND = "emtnas-hpc prepare mine"
 
 #: Prepares a source and dies at the n-th time that something is made durable.

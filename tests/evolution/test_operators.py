@@ -9,6 +9,8 @@ from scipy.stats import binomtest
 from emtnas_hpc.evolution.mating import bit_mutation, block_crossover, step_mutation
 from emtnas_hpc.space.architecture import GENE_RANGES, N_GENES, check_chromosome
 
+pytestmark = pytest.mark.slow
+
 CHROMOSOMES = st.tuples(*(st.integers(0, n - 1) for n in GENE_RANGES))
 SEEDS = st.integers(0, 2**32 - 1)
 MUTATIONS = [bit_mutation, step_mutation]

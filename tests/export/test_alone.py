@@ -12,6 +12,8 @@ from emtnas_hpc.export.files import module_source
 from emtnas_hpc.export.networks import plain_copy, weights_bytes
 from emtnas_hpc.supernet import operations
 
+pytestmark = pytest.mark.slow
+
 ALONE = Path(__file__).parent / "alone.py"
 ARCHITECTURES = [*map(drawn, range(6)), SPECIAL["every operation"]]
 

@@ -11,6 +11,8 @@ from emtnas_hpc.space.counts import count_parameters
 from emtnas_hpc.supernet import operations
 from emtnas_hpc.supernet.network import Network
 
+pytestmark = pytest.mark.slow
+
 CASES = {str(number): drawn(number) for number in range(20)} | SPECIAL
 NUMBERED = [
     pytest.param(shape_of(number), architecture, id=name)
@@ -92,7 +94,6 @@ def test_missing_packages_are_named_with_the_command_that_installs_them(monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_a_runtime_gives_our_logits_for_any_number_of_images():
     for package in files.PACKAGES:
         pytest.importorskip(package, reason=f"{package} is not installed")

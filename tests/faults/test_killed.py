@@ -7,10 +7,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from counting import expected_state
 
 from emtnas_hpc.checkpoint.commits import read_newest
 from emtnas_hpc.checkpoint.paths import RunPaths, find_temporaries
+
+pytestmark = pytest.mark.slow
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

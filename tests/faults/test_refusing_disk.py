@@ -14,6 +14,8 @@ from emtnas_hpc.checkpoint.manifest import Manifest, find_damage, read_manifest
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import EmtnasError
 
+pytestmark = pytest.mark.slow
+
 N_BEFORE, N_STEPS = 2, 3
 
 

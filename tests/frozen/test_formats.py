@@ -9,6 +9,8 @@ import pytest
 from recording import NAMES, Recording
 from shapes import hdf5_schema, shape_of, shapes_of_attempts, weights_schema
 
+pytestmark = pytest.mark.slow
+
 Check = Callable[[str, str], None]
 
 

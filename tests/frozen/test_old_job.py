@@ -13,6 +13,8 @@ from job_process import attempt_text, send, start_job, stop
 from recording import OLD_RUNS, Recording, take_queue
 from shapes import shapes_of_attempts
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_takes_over_from_the_killed_one_is_requeued_and_comes_to_the_end_of_a_run_of_now(
     recording: Recording,

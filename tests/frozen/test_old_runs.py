@@ -3,6 +3,8 @@
 import pytest
 from recording import COMPARING, READING, RESUMING, Recording
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", READING)
 def test_what_only_reads_understands_it(recording: Recording, name: str) -> None:

@@ -30,6 +30,8 @@ from emtnas_hpc.search.verify import compare_newest
 from emtnas_hpc.settings.experiment import TaskSettings
 from emtnas_hpc.settings.names import read_stored
 
+pytestmark = pytest.mark.slow
+
 Copy = Callable[..., RunSpec]
 
 

@@ -15,6 +15,8 @@ from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.experiment import TaskSettings
 from emtnas_hpc.settings.names import read_stored
 
+pytestmark = pytest.mark.slow
+
 RequestIn = Callable[..., RunSpec]
 
 OTHER = {"other": {"source": "package:digits", "padding": 2}}

@@ -8,6 +8,8 @@ import pytest
 from command_line import run_here
 from fake_runs import SHORT, Retrained, make_run
 
+pytestmark = pytest.mark.slow
+
 REPORT = """
 import sys
 from emtnas_hpc.cli.app import run_command_line
@@ -107,7 +109,6 @@ def test_a_damaged_run_is_named_and_the_others_are_reported(one_run):
     assert len(values["problems"]) == 1
 
 
-@pytest.mark.slow
 def test_all_files_are_made_without_a_look_at_weights_and_without_torch(tmp_path):
     runs, output = tmp_path / "runs", tmp_path / "out"
     good = make_run(runs, "cifar10-single", SHORT, weights=_WEIGHTS)
@@ -153,7 +154,6 @@ def test_what_cannot_be_made_is_bad_input(one_run, arguments, message):
     assert (result.code, result.out, result.err) == (2, "", f"error: {message}\n")
 
 
-@pytest.mark.slow
 def test_without_a_format_every_file_is_written_and_the_page_with_its_figures(one_run, tmp_path):
     output = tmp_path / "out"
     result = run_here("report", "--runs", one_run, "--output", output)

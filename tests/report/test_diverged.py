@@ -19,6 +19,8 @@ from emtnas_hpc.report.stats import compare
 from emtnas_hpc.report.tables import build_tables
 from emtnas_hpc.retraining.record import RECORD_NAME, read_retraining
 
+pytestmark = pytest.mark.slow
+
 SINGLES = ("cifar10-single", "cifar100-single")
 
 

@@ -25,6 +25,8 @@ from emtnas_hpc.report.figures import (
 from emtnas_hpc.report.page import Chapter, Drawing, draw_chapter, draw_overview
 from emtnas_hpc.report.search_frames import generation_frame, individual_frame, time_frame
 
+pytestmark = pytest.mark.slow
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 

@@ -15,6 +15,8 @@ from emtnas_hpc.report.load import Runs, read_runs
 from emtnas_hpc.report.page import make_page, provenance_rows, publish
 from emtnas_hpc.report.tables import build_tables
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "link", "br", "input", "img"}
 
 

@@ -10,6 +10,8 @@ from emtnas_hpc.report.specs import NUMBERS
 from emtnas_hpc.report.stats import compare
 from emtnas_hpc.report.tables import build_tables
 
+pytestmark = pytest.mark.slow
+
 
 def tables_of(runs, numbers=None):
     found = read_runs(sorted(runs.glob("*/seed-*")))

@@ -16,6 +16,8 @@ from emtnas_hpc.runner.loop import Interrupted, StepInterrupted
 from emtnas_hpc.space.architecture import format_genotype
 from emtnas_hpc.supernet.network import Network
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 SILENT = lambda _phase, _what: None  # noqa: E731
 

@@ -14,6 +14,8 @@ from emtnas_hpc.retraining.spec import RetrainingPlan, RetrainSpec
 from emtnas_hpc.retraining.stage import RetrainingStage, retraining_differences
 from emtnas_hpc.runner.loop import StepInterrupted
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 SILENT = lambda _phase, _what: None  # noqa: E731
 

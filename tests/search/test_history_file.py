@@ -11,6 +11,8 @@ from emtnas_hpc.search.history_file import (
     write_history,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def never() -> bool:
     return False

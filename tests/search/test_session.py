@@ -23,6 +23,8 @@ from emtnas_hpc.search.verify import compare_newest, repeat_newest
 from emtnas_hpc.settings.names import dump_stored, read_stored
 from emtnas_hpc.supernet.graphs import CaptureError
 
+pytestmark = pytest.mark.slow
+
 
 class Told:
     """Callbacks that remember, and may do something when a generation ends."""

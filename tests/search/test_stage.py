@@ -10,6 +10,8 @@ from emtnas_hpc.evolution.population import NOBODY, Operator, divide
 from emtnas_hpc.runner.loop import StepInterrupted
 from emtnas_hpc.search.history import History
 
+pytestmark = pytest.mark.slow
+
 RANDOM = {"strategy": "random", "reevaluate": False}
 
 

@@ -9,6 +9,8 @@ from emtnas_hpc.search.trainer import SupernetTrainer, load_images
 from emtnas_hpc.space.architecture import random_chromosome
 from emtnas_hpc.supernet.weights import weights_differences
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -12,6 +12,8 @@ from emtnas_hpc.errors import InputError
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.names import _legible, recipe_label, rename, run_name
 
+pytestmark = pytest.mark.slow
+
 Load = Callable[..., Experiment]
 
 

@@ -33,6 +33,8 @@ from emtnas_hpc.slurm.job import SeedJob
 from emtnas_hpc.slurm.jobs import JobSpec, write_job_spec
 from emtnas_hpc.slurm.profile import Profile
 
+pytestmark = pytest.mark.slow
+
 TINY = {
     "name": "tiny",
     "tasks": ["digits"],

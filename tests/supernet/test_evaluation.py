@@ -14,6 +14,8 @@ from emtnas_hpc.supernet.evaluation import (
 )
 from emtnas_hpc.supernet.training import SgdSettings, Training
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def trained(make_network, architecture, batch):

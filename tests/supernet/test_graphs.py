@@ -12,6 +12,8 @@ from emtnas_hpc.supernet.graphs import CaptureError, Steps, trial
 from emtnas_hpc.supernet.operations import draw_masks
 from emtnas_hpc.supernet.training import SgdSettings, Training
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -1,10 +1,13 @@
 import math
 from dataclasses import replace
 
+import pytest
 import torch
 
 from emtnas_hpc.supernet.convolutions import Convolution
 from emtnas_hpc.supernet.operations import BatchNorm
+
+pytestmark = pytest.mark.slow
 
 
 def test_convolutions_are_kaiming_normal_by_fan_in_of_what_is_stored(make_network, shape):

@@ -13,6 +13,8 @@ import torch
 from emtnas_hpc.supernet import device
 from emtnas_hpc.supernet.device import Kernels
 
+pytestmark = pytest.mark.slow
+
 needs_triton = pytest.mark.skipif(
     importlib.util.find_spec("triton") is None, reason="Triton is not installed on this system"
 )

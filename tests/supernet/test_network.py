@@ -13,6 +13,8 @@ from emtnas_hpc.supernet import operations
 from emtnas_hpc.supernet.network import MAX_PATHS
 from emtnas_hpc.supernet.operations import Masks, draw_masks
 
+pytestmark = pytest.mark.slow
+
 SPECIAL = (
     "normal cells ignore x",
     "normal cells ignore x_prev",

@@ -10,6 +10,8 @@ from emtnas_hpc.supernet import operations, weights
 from emtnas_hpc.supernet.operations import draw_masks
 from emtnas_hpc.supernet.training import SgdSettings, Training, count_hits, mean_loss
 
+pytestmark = pytest.mark.slow
+
 
 def train(training, architecture, batch, steps) -> None:
     """Steps whose individual, images and masks depend on the number of the step alone."""

@@ -11,6 +11,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 from planting.checkout import LostError, are_noticed, copy_checkout, find, pass_
 from planting.faults import FAULTS, Fault
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools/plant-faults"
 
