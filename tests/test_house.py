@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 #: Of each rule, how many places may break it. Mending one lowers the number.
 LIMITS = {
-    "class names that exist twice": 12,
+    "class names that exist twice": 1,
     "import circles": 0,
     "files with one importer, below 150 lines": 5,
     "files above 450 lines": 0,

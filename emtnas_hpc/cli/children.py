@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from emtnas_hpc.cli import console
 from emtnas_hpc.cli.console import describe_failure
-from emtnas_hpc.cli.events import Event, Listener, Who, of_experiment
+from emtnas_hpc.cli.events import Listener, SeedEvent, Who, of_experiment
 from emtnas_hpc.errors import StartOverError
 from emtnas_hpc.runner.signals import StopRequest
 
@@ -94,9 +94,9 @@ class _Family:
 
     def _pass_on(self, who: Who, line: str) -> None:
         try:
-            event = Event.from_json(line)
+            event = SeedEvent.from_json(line)
         except (ValueError, TypeError):
-            event = Event(who.seed, "message", text=line)
+            event = SeedEvent(who.seed, "message", text=line)
         with self._lock:
             of_experiment(who.experiment, self._listener)(event)
 

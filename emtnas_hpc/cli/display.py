@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from emtnas_hpc.cli.console import format_duration, format_percent, print_line
-from emtnas_hpc.cli.events import Event, Listener, TaskProgress, Who
+from emtnas_hpc.cli.events import Listener, SeedEvent, TaskProgress, Who
 
 #: So many seeds have a line from the start; of more, only those that are under way.
 _MOST_LINES = 12
@@ -26,7 +26,7 @@ class TimeLeft:
     def __init__(self) -> None:
         self._recent: dict[tuple[Who, str], list[float]] = defaultdict(list)
 
-    def after(self, event: Event) -> str:
+    def after(self, event: SeedEvent) -> str:
         """The estimate after a step, in words."""
         if event.step == event.n_steps:
             return "done"
@@ -84,7 +84,7 @@ class LiveDisplay:
             for who, n in n_steps.items()
         }
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: SeedEvent) -> None:
         """Shows an event."""
         row = self._rows[event.who]
         if not self._all_fit:
@@ -112,7 +112,7 @@ class PlainDisplay:
     def __init__(self) -> None:
         self._time_left = TimeLeft()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: SeedEvent) -> None:
         """Prints an event; phases are too many for a log."""
         if event.kind == "message":
             print_line(f"{event.who}: {event.text}")
@@ -124,7 +124,7 @@ class PlainDisplay:
             )
 
 
-def describe_step(event: Event) -> tuple[str, ...]:
+def describe_step(event: SeedEvent) -> tuple[str, ...]:
     """A line for every task: fitness and true fitness of the fittest, training loss.
 
     Of a retraining, one line with its name and its readings.

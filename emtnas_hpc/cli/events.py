@@ -38,7 +38,7 @@ class Who:
 
 
 @dataclass(frozen=True)
-class Event:
+class SeedEvent:
     """One thing that happened to one seed.
 
     Attributes:
@@ -73,13 +73,13 @@ class Event:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, line: str) -> "Event":
+    def from_json(cls, line: str) -> "SeedEvent":
         """The event of a line that `to_json` made."""
         values: dict[str, Any] = json.loads(line)
         return cls(**values)
 
 
-Listener = Callable[[Event], None]
+Listener = Callable[[SeedEvent], None]
 
 
 def of_experiment(name: str, listener: Listener) -> Listener:
@@ -87,11 +87,11 @@ def of_experiment(name: str, listener: Listener) -> Listener:
     return lambda event: listener(replace(event, experiment=name))
 
 
-def retraining_events(seed: int, progress: Progress) -> list[Event]:
+def retraining_events(seed: int, progress: Progress) -> list[SeedEvent]:
     """The step that has ended and, after the last one, the test set's verdict."""
     summary: Mapping[str, Any] = progress.readings
     name = summary["retraining"]
-    step = Event(
+    step = SeedEvent(
         seed,
         "step",
         step=progress.step,
@@ -105,7 +105,7 @@ def retraining_events(seed: int, progress: Progress) -> list[Event]:
     verdict = f"{name}: test accuracy {format_percent(summary['test_accuracy'])}"
     if summary.get("diverged"):
         verdict = f"{name}: no test accuracy, since it diverged in {summary['diverged']}"
-    return [step, Event(seed, "message", text=verdict)]
+    return [step, SeedEvent(seed, "message", text=verdict)]
 
 
 def _readings(summary: Mapping[str, Any]) -> str:
@@ -118,7 +118,7 @@ def _readings(summary: Mapping[str, Any]) -> str:
 @contextmanager
 def log_to_listener(seed: int, listener: Listener) -> Iterator[None]:
     """Within the block whatever is logged is a message of this seed."""
-    with log_to(lambda line: listener(Event(seed, "message", text=line))):
+    with log_to(lambda line: listener(SeedEvent(seed, "message", text=line))):
         yield
 
 
@@ -132,7 +132,7 @@ def callbacks_of(seed: int, listener: Listener) -> Callbacks:
             return
         tasks = cast(dict[str, TaskProgress], progress.readings["tasks"])
         listener(
-            Event(
+            SeedEvent(
                 seed,
                 "step",
                 step=progress.step,
@@ -144,5 +144,5 @@ def callbacks_of(seed: int, listener: Listener) -> Callbacks:
 
     return Callbacks(
         on_progress,
-        lambda phase, task: listener(Event(seed, "phase", text=f"{phase} {task}".strip())),
+        lambda phase, task: listener(SeedEvent(seed, "phase", text=f"{phase} {task}".strip())),
     )

@@ -18,7 +18,14 @@ from emtnas_hpc.cli import console
 from emtnas_hpc.cli.children import run_in_children, run_or_say
 from emtnas_hpc.cli.console import ReaderLeft
 from emtnas_hpc.cli.display import open_display
-from emtnas_hpc.cli.events import Event, Listener, Who, callbacks_of, log_to_listener, of_experiment
+from emtnas_hpc.cli.events import (
+    Listener,
+    SeedEvent,
+    Who,
+    callbacks_of,
+    log_to_listener,
+    of_experiment,
+)
 from emtnas_hpc.cli.options import (
     DEFAULT_EXPERIMENT,
     DataOption,
@@ -144,7 +151,7 @@ def place_all(
             ready = placement.place(seeds, needs_data=bool(first.experiment))
         for seed in ready:
             if seed.moved:
-                tell(Event(seed.who.seed, "message", text=seed.said))
+                tell(SeedEvent(seed.who.seed, "message", text=seed.said))
             placed.append(seed)
     return placed
 
@@ -215,7 +222,7 @@ def _run_one_by_one(jobs: Sequence[PlacedSeed], options: RunOptions, listener: L
         for job in jobs:
             tell = of_experiment(job.who.experiment, listener)
             codes.append(console.STOPPED if stop.requested else run_seed(job.spec, tell, stop))
-            tell(Event(job.who.seed, "end"))
+            tell(SeedEvent(job.who.seed, "end"))
     return console.combine(codes)
 
 
@@ -224,19 +231,19 @@ def _run_or_say(
 ) -> int:
     return run_or_say(
         lambda: run_seed(spec, listener, stop),
-        lambda line: listener(Event(spec.seed, "message", text=f"error: {line}")),
+        lambda line: listener(SeedEvent(spec.seed, "message", text=f"error: {line}")),
         debug=debug,
     )
 
 
 def _run_seed(spec: RunSpec, listener: Listener, stop: StopRequest) -> int:
     for text in _flags(spec):
-        listener(Event(spec.seed, "message", text=text))
+        listener(SeedEvent(spec.seed, "message", text=text))
     with log_to_listener(spec.seed, listener):
         outcome = run_stages(spec, RunContext(stop, callbacks_of(spec.seed, listener)))
     if outcome is Outcome.MORE:
         return console.STOPPED
-    listener(Event(spec.seed, "message", text=_finished(spec.experiment)))
+    listener(SeedEvent(spec.seed, "message", text=_finished(spec.experiment)))
     return console.DONE
 
 
@@ -256,7 +263,7 @@ def _finished(experiment: Experiment) -> str:
     return f"finished, {experiment.search.generations} generations{and_more}"
 
 
-def _tell(event: Event) -> None:
+def _tell(event: SeedEvent) -> None:
     try:
         print(event.to_json(), flush=True)
     except ReaderLeft:

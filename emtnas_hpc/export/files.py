@@ -10,7 +10,7 @@ from pathlib import Path
 from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.export.spec import ExportSpec
-from emtnas_hpc.space.architecture import Cell, format_genotype
+from emtnas_hpc.space.architecture import CellArchitecture, format_genotype
 from emtnas_hpc.space.counts import count_macs, count_parameters
 
 log = logging.getLogger(__name__)
@@ -211,7 +211,7 @@ def module_source(spec: ExportSpec) -> str:
     return f"{preface(spec)}\n{imports}\n\n{normalise}{build}\n\n{classes}"
 
 
-def _listed(cell: Cell) -> str:
+def _listed(cell: CellArchitecture) -> str:
     return "\n".join(f"    {block},".replace("'", '"') for block in cell.named_blocks)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from emtnas_hpc.checkpoint.paths import SEARCH, retraining_stage
-from emtnas_hpc.report.experiments import Experiment, Family
+from emtnas_hpc.report.experiments import ExperimentRuns, Family
 from emtnas_hpc.report.load import Run, is_impostor
 from emtnas_hpc.report.specs import TableSpec, paper_images, paper_settings
 from emtnas_hpc.retraining.record import Retraining
@@ -90,7 +90,7 @@ def _other_settings(spec: TableSpec, family: Family) -> Iterator[str]:
         yield f"Settings differ from the paper's: {', '.join(differences)}."
 
 
-def _other_images(experiments: Sequence[Experiment]) -> Iterator[str]:
+def _other_images(experiments: Sequence[ExperimentRuns]) -> Iterator[str]:
     """A task's own settings that are not what its data set is known with."""
     differences = {
         f"{setting} {_show(found)} ({experiment.name}; expected: {_show(expected)})"
@@ -111,7 +111,7 @@ def _impostors(runs: Iterable[Run]) -> Iterator[str]:
             yield f"Not the paper's data: {task} was read from {source}."
 
 
-def _unlike_tasks(experiments: Sequence[Experiment]) -> Iterator[str]:
+def _unlike_tasks(experiments: Sequence[ExperimentRuns]) -> Iterator[str]:
     """A task's own settings, or its data, that differ between rows."""
     values: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for experiment in experiments:
@@ -123,7 +123,7 @@ def _unlike_tasks(experiments: Sequence[Experiment]) -> Iterator[str]:
         yield from _if_mixed(f"Between rows, {what} differ", holders)
 
 
-def _unfinished(runs: Sequence[tuple[Experiment, Run]]) -> Iterator[str]:
+def _unfinished(runs: Sequence[tuple[ExperimentRuns, Run]]) -> Iterator[str]:
     parts = []
     for experiment, run in runs:
         who = f"{experiment.name} seed {run.seed}"
@@ -140,7 +140,7 @@ def _unfinished(runs: Sequence[tuple[Experiment, Run]]) -> Iterator[str]:
         yield f"Not finished and left out: {', '.join(parts)}."
 
 
-def _outdated(finished: Sequence[tuple[Experiment, Run]]) -> Iterator[str]:
+def _outdated(finished: Sequence[tuple[ExperimentRuns, Run]]) -> Iterator[str]:
     parts = [
         f"{experiment.name} seed {run.seed} ({retraining.header.task})"
         for experiment, run in finished
@@ -151,7 +151,7 @@ def _outdated(finished: Sequence[tuple[Experiment, Run]]) -> Iterator[str]:
         yield f"Left out, because the search went on after it: retraining of {', '.join(parts)}."
 
 
-def _mixed(experiments: Sequence[Experiment]) -> Iterator[str]:
+def _mixed(experiments: Sequence[ExperimentRuns]) -> Iterator[str]:
     for name, word in _CONDITIONS.items():
         holders: dict[str, list[str]] = defaultdict(list)
         for experiment in experiments:
@@ -168,7 +168,7 @@ def _mixed(experiments: Sequence[Experiment]) -> Iterator[str]:
 
 
 def _mixed_retrainings(
-    retrained: Sequence[tuple[Experiment, Run, Retraining]],
+    retrained: Sequence[tuple[ExperimentRuns, Run, Retraining]],
 ) -> Iterator[str]:
     for name, word in _CONDITIONS.items():
         holders: dict[str, dict[str, None]] = defaultdict(dict)
@@ -188,7 +188,9 @@ def _if_mixed(what: str, holders: _Holders) -> Iterator[str]:
         yield f"{what}: {'; '.join(each)}."
 
 
-def _diverged(finished: Sequence[tuple[Experiment, Run]], used: Collection[str]) -> Iterator[str]:
+def _diverged(
+    finished: Sequence[tuple[ExperimentRuns, Run]], used: Collection[str]
+) -> Iterator[str]:
     for experiment, run in finished:
         who = f"{experiment.name}, seed {run.seed}"
         for where in run.search.diverged if run.search is not None else ():

@@ -52,7 +52,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Experiment:
+class ExperimentRuns:
     """All seeds of one search, which share a signature.
 
     Attributes:
@@ -143,18 +143,18 @@ class Family:
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    experiments: Mapping[Kind, Experiment] = field(default_factory=dict)
-    others: tuple[Experiment, ...] = ()
+    experiments: Mapping[Kind, ExperimentRuns] = field(default_factory=dict)
+    others: tuple[ExperimentRuns, ...] = ()
 
-    def find(self, kinds: Collection[Kind]) -> list[Experiment]:
+    def find(self, kinds: Collection[Kind]) -> list[ExperimentRuns]:
         """The experiments of these kinds that there are."""
         return [experiment for kind, experiment in self.experiments.items() if kind in kinds]
 
 
 def families_of(runs: Sequence[Run]) -> tuple[Family, ...]:
     """Families of the experiments whose settings are known; those with the most seeds first."""
-    members: dict[str, dict[Kind, Experiment]] = defaultdict(dict)
-    others: dict[str, list[Experiment]] = defaultdict(list)
+    members: dict[str, dict[Kind, ExperimentRuns]] = defaultdict(dict)
+    others: dict[str, list[ExperimentRuns]] = defaultdict(list)
     shared: dict[str, dict[str, Any]] = {}
     by_seeds = sorted(experiments_of(runs), key=lambda e: (-len(e.finished), -len(e.runs), e.name))
     for experiment in by_seeds:
@@ -178,7 +178,7 @@ def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def experiments_of(runs: Sequence[Run]) -> tuple[Experiment, ...]:
+def experiments_of(runs: Sequence[Run]) -> tuple[ExperimentRuns, ...]:
     """The experiments of all runs that have a search, by name.
 
     Seeds belong together if their signatures say so, whatever they were called.
@@ -198,7 +198,7 @@ def experiments_of(runs: Sequence[Run]) -> tuple[Experiment, ...]:
     ]
     keys = [re.sub(r"[^A-Za-z0-9_-]+", "-", title).strip("-") for title in titles]
     return tuple(
-        Experiment(
+        ExperimentRuns(
             name,
             signature,
             tuple(sorted(seeds[signature], key=lambda run: run.seed)),

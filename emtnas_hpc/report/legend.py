@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from emtnas_hpc.report.experiments import Experiment, Family, Recipe
+from emtnas_hpc.report.experiments import ExperimentRuns, Family, Recipe
 from emtnas_hpc.report.load import heading
 from emtnas_hpc.report.measurements import Measured
 from emtnas_hpc.report.search_frames import macs_of, parameters_of
 from emtnas_hpc.report.specs import PAPER, RERUN, SOURCE, TableSpec, quantities
 from emtnas_hpc.report.stats import LEVEL, seeds_needed, smallest_p
-from emtnas_hpc.report.table import Cell, Table
+from emtnas_hpc.report.table import Table, TableCell
 
 _RANDOM = (
     "Random search (ours) is not in the paper: every individual is drawn at random, with as many "
@@ -89,7 +89,7 @@ def significance_notes(table: Table) -> Iterator[str]:
     )
 
 
-def _p_values(table: Table, cells: Sequence[Cell]) -> list[str]:
+def _p_values(table: Table, cells: Sequence[TableCell]) -> list[str]:
     return [
         f"{table.short_name_of(row.labels)} {cell.test.p:.4f}, {cell.q:.4f}"
         for row, cell in zip(table.rows, cells, strict=True)
@@ -97,7 +97,7 @@ def _p_values(table: Table, cells: Sequence[Cell]) -> list[str]:
     ]
 
 
-def _limits(tested: Sequence[Cell]) -> str:
+def _limits(tested: Sequence[TableCell]) -> str:
     """What the numbers of seeds of one column rule out."""
     if not tested:
         return ""
@@ -144,7 +144,7 @@ def _searches(spec: TableSpec, family: Family) -> Iterator[str]:
         yield f"Images (training, validation, test): {said}."
 
 
-def _images(experiment: Experiment) -> Iterator[tuple[str, str]]:
+def _images(experiment: ExperimentRuns) -> Iterator[tuple[str, str]]:
     """How many of each data set; of a test set as soon as one was read."""
     for run, result in zip(experiment.averaged, experiment.results, strict=True):
         tested = {r.header.task: f"{r.header.n_test:,}" for r in run.retrainings}

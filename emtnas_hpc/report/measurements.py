@@ -16,7 +16,7 @@ from emtnas_hpc.report.experiments import Family, Recipe
 from emtnas_hpc.report.load import Run, SeedResult
 from emtnas_hpc.report.search_frames import Counts, macs_of, mean_per_step, parameters_of
 from emtnas_hpc.report.specs import RowSpec
-from emtnas_hpc.report.table import Cell, Column
+from emtnas_hpc.report.table import Column, TableCell
 from emtnas_hpc.retraining.record import Retraining
 
 #: What tells the values of a family's cells apart; a search has no recipe, its times no task.
@@ -162,7 +162,7 @@ class Measured:
         """C of the retrained networks."""
         return _CHANNELS if self.recipe is None else self.recipe.channels
 
-    def cell(self, spec: RowSpec, key: str) -> Cell:
+    def cell(self, spec: RowSpec, key: str) -> TableCell:
         """The values of a row in a column of this key, by seed; only finished seeds have any."""
         task, _, quantity = key.rpartition(".")
         if quantity in _PER_STEP:
@@ -174,7 +174,7 @@ class Measured:
             return cell
         base = self._summed(spec.baseline, task, quantity).estimate
         if base is None or not base.mean:
-            return Cell()
+            return TableCell()
         return cell.scaled(lambda seconds: 100 * (seconds / base.mean - 1))
 
     def missing(self, spec: RowSpec, column: Column) -> str:
@@ -189,7 +189,7 @@ class Measured:
 
     def per_step(
         self, spec: RowSpec, count: Counts, channels: int | None = None, n_normal: int | None = None
-    ) -> Cell:
+    ) -> TableCell:
         """Mean over the training steps of all searches of a row, by seed, in millions.
 
         The networks that are counted are the search's own, or have these channels and normal cells.
@@ -205,18 +205,18 @@ class Measured:
             for seed, each in whole.items()
             if seed not in diverged
         }
-        return Cell.of(means, diverged)
+        return TableCell.of(means, diverged)
 
-    def _summed(self, spec: RowSpec, task: str, quantity: str) -> Cell:
+    def _summed(self, spec: RowSpec, task: str, quantity: str) -> TableCell:
         """The sum of all lines that a cell needs, for seeds that have each of them."""
         keys = self._keys(spec, task, _SHOWS.get(quantity, quantity), quantity == "transfer")
         found = [self._parts[key] for key in keys if key in self._parts]
         if not keys or len(found) < len(keys):
-            return Cell()
+            return TableCell()
         self.used.update(*(part.signatures for part in found))
         seeds = set.intersection(*(set(part.values) for part in found))
         values = {seed: sum(part.values[seed] for part in found) for seed in seeds}
-        return Cell.of(values, set.union(*(part.diverged for part in found)) & seeds)
+        return TableCell.of(values, set.union(*(part.diverged for part in found)) & seeds)
 
     def _keys(
         self, spec: RowSpec, task: str, quantity: str, transferred: bool

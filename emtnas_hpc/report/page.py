@@ -13,7 +13,7 @@ import jinja2
 import emtnas_hpc
 from emtnas_hpc.checkpoint.atomic import make_directory
 from emtnas_hpc.checkpoint.os_errors import storage_errors
-from emtnas_hpc.report.experiments import Experiment, experiments_of
+from emtnas_hpc.report.experiments import ExperimentRuns, experiments_of
 from emtnas_hpc.report.figures import (
     Plot,
     as_svg,
@@ -72,7 +72,7 @@ class Drawing:
 class Chapter:
     """The figures of one experiment; `cells` by seed, then by what they are of."""
 
-    experiment: Experiment
+    experiment: ExperimentRuns
     figures: tuple[Drawing, ...]
     cells: Mapping[int, Mapping[str, Sequence[Drawing]]]
 
@@ -119,13 +119,13 @@ def publish(runs: Runs, tables: Sequence[Table], output: Path) -> list[Path]:
     return list(contents)
 
 
-def draw_overview(experiments: Sequence[Experiment]) -> list[Drawing]:
+def draw_overview(experiments: Sequence[ExperimentRuns]) -> list[Drawing]:
     """The figures of all experiments together; none at all if there is no experiment."""
     with styled():
         return [_finished("times", plot_times(time_frame(experiments)))] if experiments else []
 
 
-def draw_chapter(experiment: Experiment) -> Chapter:
+def draw_chapter(experiment: ExperimentRuns) -> Chapter:
     """All figures of one experiment."""
     generations, individuals = generation_frame(experiment), individual_frame(experiment)
     with styled():
@@ -202,7 +202,7 @@ def _render(
     )
 
 
-def _summary(experiment: Experiment) -> Table:
+def _summary(experiment: ExperimentRuns) -> Table:
     """What an experiment's searches found; the title says n."""
     table = search_table(experiment)
     meaning, *others = search_notes([experiment])

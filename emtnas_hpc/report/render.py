@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from emtnas_hpc.report.table import Cell, Column, Row, Table
+from emtnas_hpc.report.table import Column, Row, Table, TableCell
 
 
 def plain(value: Any) -> Any:
@@ -56,7 +56,7 @@ def _said(table: Table, row: Row) -> Iterator[tuple[Column, dict[str, Any]]]:
             yield column, values
 
 
-def _cell_values(cell: Cell) -> dict[str, Any]:
+def _cell_values(cell: TableCell) -> dict[str, Any]:
     """Everything that is known of a cell; empty where nothing is said."""
     values: dict[str, Any] = {}
     if cell.n:
@@ -210,7 +210,7 @@ def _escape_markdown(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def _markdown_cell(cell: Cell, column: Column, origin: str) -> str:
+def _markdown_cell(cell: TableCell, column: Column, origin: str) -> str:
     text = _escape_markdown(column.full(cell, origin))
     if origin != "ours":
         return text
@@ -308,7 +308,7 @@ def _latex_headings(table: Table) -> Iterator[str]:
         yield _latex_line(second)
 
 
-def _latex_cell(cell: Cell, column: Column, origin: str) -> str:
+def _latex_cell(cell: TableCell, column: Column, origin: str) -> str:
     if origin != "ours":
         return _latex_number(column.full(cell, origin))
     text = _latex_number(column.text(cell))

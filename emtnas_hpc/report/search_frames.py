@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from emtnas_hpc.report.experiments import Experiment
+from emtnas_hpc.report.experiments import ExperimentRuns
 from emtnas_hpc.report.load import SeedResult
 from emtnas_hpc.report.table import list_seeds
 from emtnas_hpc.search.history_arrays import Individuals, SearchHistory
@@ -37,7 +37,7 @@ TIME_PARTS = ("training", "evaluation", "search")
 # `seeds`, whose searches there are, and `batch_norm`, the mode in which accuracies were measured.
 
 
-def generation_frame(experiment: Experiment) -> pd.DataFrame:
+def generation_frame(experiment: ExperimentRuns) -> pd.DataFrame:
     """A line for each seed, task and generation: accuracies in percent, and how diverse it was.
 
     `sampled` is what selection saw of the fittest, `true` its accuracy on the whole validation set,
@@ -62,7 +62,7 @@ def generation_frame(experiment: Experiment) -> pd.DataFrame:
     return _of_experiment(frames, experiment)
 
 
-def individual_frame(experiment: Experiment) -> pd.DataFrame:
+def individual_frame(experiment: ExperimentRuns) -> pd.DataFrame:
     """A line for each individual: its size in millions, its accuracy in percent, and its parents.
 
     `generation` is that of its birth; `foreign` the task of its parent of another task, its own
@@ -93,7 +93,7 @@ def individual_frame(experiment: Experiment) -> pd.DataFrame:
     return _of_experiment(frames, experiment)
 
 
-def time_frame(experiments: Iterable[Experiment]) -> pd.DataFrame:
+def time_frame(experiments: Iterable[ExperimentRuns]) -> pd.DataFrame:
     """A line for each experiment and seed: the seconds of `TIME_PARTS`, summed over tasks.
 
     `note` says how far the experiment is, where it has not come to its end.
@@ -117,7 +117,7 @@ def _arrays(search: SeedResult) -> SearchHistory:
     return search.arrays
 
 
-def _of_experiment(frames: Sequence[pd.DataFrame], experiment: Experiment) -> pd.DataFrame:
+def _of_experiment(frames: Sequence[pd.DataFrame], experiment: ExperimentRuns) -> pd.DataFrame:
     frame = pd.concat(frames, ignore_index=True)
     frame.attrs["tasks"] = experiment.own_tasks
     frame.attrs["batch_norm"] = f"Batch-norm mode {experiment.drawn[0].header.batch_norm}."
@@ -125,7 +125,7 @@ def _of_experiment(frames: Sequence[pd.DataFrame], experiment: Experiment) -> pd
     return frame
 
 
-def _which_seeds(experiment: Experiment) -> str:
+def _which_seeds(experiment: ExperimentRuns) -> str:
     text = f"{experiment.drawn_seeds.capitalize()}."
     if experiment.drawn_until is not None:
         text += f" Not finished: shown up to generation {experiment.drawn_until}."

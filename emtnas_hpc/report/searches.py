@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emtnas_hpc.report.experiments import Experiment, experiments_of
+from emtnas_hpc.report.experiments import ExperimentRuns, experiments_of
 from emtnas_hpc.report.load import Run, TaskResult
-from emtnas_hpc.report.table import Cell, Column, Row, Table, list_seeds
+from emtnas_hpc.report.table import Column, Row, Table, TableCell, list_seeds
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ _NOTES = (
 )
 
 
-def search_table(experiment: Experiment) -> Table:
+def search_table(experiment: ExperimentRuns) -> Table:
     """A row a task: mean and deviation over the seeds that did not diverge."""
     results = experiment.results
     unfinished = (
@@ -62,7 +62,7 @@ def search_table(experiment: Experiment) -> Table:
     for task, by_seed in _by_task(experiment):
         values = [{s: column.value(r) for s, r in by_seed.items()} for column in SEARCH_COLUMNS]
         diverged = _diverged(by_seed)
-        rows.append(Row(task, (task,), tuple(Cell.of(each, diverged) for each in values)))
+        rows.append(Row(task, (task,), tuple(TableCell.of(each, diverged) for each in values)))
     return Table(
         f"searches-{experiment.key}",
         f"{experiment.title}: {list_seeds(r.header.seed for r in results)} (n = {len(results)})"
@@ -73,7 +73,7 @@ def search_table(experiment: Experiment) -> Table:
     )
 
 
-def search_notes(experiments: Sequence[Experiment]) -> list[str]:
+def search_notes(experiments: Sequence[ExperimentRuns]) -> list[str]:
     """What the columns are, and what speaks against a seed."""
     results = [(f"{e.name}, seed {r.header.seed}", r) for e in experiments for r in e.results]
     changed = [
@@ -89,7 +89,7 @@ def search_notes(experiments: Sequence[Experiment]) -> list[str]:
     return [*_NOTES, *changed, *diverged]
 
 
-def search_values(experiment: Experiment) -> dict[str, Any]:
+def search_values(experiment: ExperimentRuns) -> dict[str, Any]:
     """The same as plain values in stored units; who diverged is named with its generation."""
     results = {result.header.seed: result for result in experiment.results}
     changes = {seed: r.condition_changes for seed, r in results.items() if r.condition_changes}
@@ -140,7 +140,7 @@ def search_lines(runs: Sequence[Run]) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _by_task(experiment: Experiment) -> Iterator[tuple[str, dict[int, TaskResult]]]:
+def _by_task(experiment: ExperimentRuns) -> Iterator[tuple[str, dict[int, TaskResult]]]:
     for index, task in enumerate(experiment.own_tasks):
         yield task, {result.header.seed: result.tasks[index] for result in experiment.results}
 
@@ -151,7 +151,7 @@ def _diverged(by_seed: Mapping[int, TaskResult]) -> list[int]:
 
 def _statistic(key: str, by_seed: Mapping[int, TaskResult]) -> dict[str, float]:
     values = {s: float(getattr(r, key)) for s, r in by_seed.items() if r.diverged_in is None}
-    found = Cell.of(values).estimate
+    found = TableCell.of(values).estimate
     return {
         "mean": math.nan if found is None else found.mean,
         "std": math.nan if found is None else found.std,

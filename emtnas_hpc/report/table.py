@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from emtnas_hpc.report.load import heading
 from emtnas_hpc.report.stats import LEVEL, Comparison, Estimate, estimate
 
-#: Whose number it is, as a heading says it, and its key in `Cell.quoted`.
+#: Whose number it is, as a heading says it, and its key in `TableCell.quoted`.
 ORIGINS = {"ours": "", "paper": "paper", "re-run": "rerun"}
 
 #: How a row is named in a sentence: what goes before labels, and which are left out.
@@ -38,7 +38,7 @@ def quote(text: str) -> Quoted:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """What one column of one row holds.
 
     Attributes:
@@ -63,7 +63,7 @@ class Cell:
     best: bool = False
 
     @classmethod
-    def of(cls, values: Mapping[int, float], diverged: Iterable[int] = ()) -> "Cell":
+    def of(cls, values: Mapping[int, float], diverged: Iterable[int] = ()) -> "TableCell":
         """A cell of values by seed; of what a diverged seed measured nothing is kept."""
         diverged = tuple(sorted(diverged))
         kept = {
@@ -74,10 +74,10 @@ class Cell:
         found = tuple(kept.values())
         return cls(tuple(kept), found, diverged, estimate(found) if found else None)
 
-    def scaled(self, scale: Callable[[float], float]) -> "Cell":
+    def scaled(self, scale: Callable[[float], float]) -> "TableCell":
         """The same values in another unit."""
         values = zip(self.seeds, map(scale, self.values), strict=True)
-        return Cell.of(dict(values), self.diverged)
+        return TableCell.of(dict(values), self.diverged)
 
     @property
     def n(self) -> int | None:
@@ -119,7 +119,7 @@ class Column:
         """What is measured."""
         return self.key.rpartition(".")[2]
 
-    def text(self, cell: Cell) -> str:
+    def text(self, cell: TableCell) -> str:
         """`96.73 ±0.15`, without a deviation of one seed; or why there is no number."""
         if cell.estimate is None:
             return "diverged" if cell.diverged else cell.missing
@@ -131,7 +131,7 @@ class Column:
             text += f" ±{cell.estimate.std:.{self.decimals}f}"
         return text
 
-    def full(self, cell: Cell, origin: str = "ours") -> str:
+    def full(self, cell: TableCell, origin: str = "ours") -> str:
         """With n in brackets: `96.73 ±0.15 (5)`; of another origin, what was printed."""
         if origin != "ours":
             quoted = cell.quoted.get(ORIGINS[origin])
@@ -145,7 +145,7 @@ class Row:
 
     key: str
     labels: tuple[str, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
     ours: bool = True
 
 
@@ -176,7 +176,7 @@ class Table:
         ]
         return [self.columns[index].full(cell) + "*" * cell.stars] * row.ours + printed
 
-    def cells(self, index: int) -> list[Cell]:
+    def cells(self, index: int) -> list[TableCell]:
         """A column from top to bottom."""
         return [row.cells[index] for row in self.rows]
 

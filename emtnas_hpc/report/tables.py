@@ -22,7 +22,7 @@ from emtnas_hpc.report.specs import (
     specs_of,
 )
 from emtnas_hpc.report.stats import compare, holm
-from emtnas_hpc.report.table import Cell, Column, Row, Table
+from emtnas_hpc.report.table import Column, Row, Table, TableCell
 
 _SIGNIFICANT_DIGITS = 2
 _SIGNATURE_DIGITS = 6
@@ -87,7 +87,7 @@ def _fitted(table: Table) -> Table:
     return replace(table, columns=tuple(columns)).with_columns(kept)
 
 
-def judged(cells: Sequence[Cell], baselines: Sequence[Cell]) -> list[Cell]:
+def judged(cells: Sequence[TableCell], baselines: Sequence[TableCell]) -> list[TableCell]:
     """A column with tests against each row's baseline, adjusted p values, and the best mean."""
     tests = [
         compare(cell.values, base.values) if cell.values and base.values else None
@@ -108,20 +108,20 @@ def judged(cells: Sequence[Cell], baselines: Sequence[Cell]) -> list[Cell]:
     ]
 
 
-def _cell(row: RowLayout, column: Column, measured: Measured) -> Cell:
+def _cell(row: RowLayout, column: Column, measured: Measured) -> TableCell:
     quoted = row.quoted.get(column.key, {})
     if row.spec is None:
-        return Cell(quoted=quoted)
+        return TableCell(quoted=quoted)
     cell = measured.cell(row.spec, column.key)
     missing = "" if cell.n else measured.missing(row.spec, column)
     return replace(cell, missing=missing, quoted=quoted)
 
 
-def _baseline(row: RowLayout, column: Column, measured: Measured) -> Cell:
+def _baseline(row: RowLayout, column: Column, measured: Measured) -> TableCell:
     """Single-tasking on the same images; none where a row is that itself."""
     is_transfer = column.quantity == "transfer"
     if row.spec is None or (row.spec.is_baseline and not is_transfer):
-        return Cell()
+        return TableCell()
     key = f"{column.task}.accuracy" if is_transfer else column.key
     return measured.cell(row.spec.baseline, key)
 
@@ -185,7 +185,7 @@ def _other_tables(
     columns = layout_columns("other")
     lines = lines.assign(name=[headers[signature].experiment for signature in lines.signature])
     cells = {
-        key: Cell.of(dict(zip(of.seed, of.value, strict=True)), of.seed[~of.counts])
+        key: TableCell.of(dict(zip(of.seed, of.value, strict=True)), of.seed[~of.counts])
         for key, of in lines.groupby(["name", "group", "quantity"])
     }
     groups = {(h.experiment, h.experiment_signature): h for h in headers.values()}
@@ -198,7 +198,7 @@ def _other_tables(
     for key, words in labels.items():
         if alike[words] > 1:
             words = (*words[:-1], f"{words[-1]} [{key[1][:_SIGNATURE_DIGITS]}]")
-        own = tuple(cells.get((*key, column.quantity), Cell()) for column in columns)
+        own = tuple(cells.get((*key, column.quantity), TableCell()) for column in columns)
         rows.append(Row(" ".join(words), words, own))
     names = ("Experiment", "Found on", "Data set", "N", "Recipe")
     table = _fitted(Table("other", "Other experiments", names, columns=columns, rows=tuple(rows)))

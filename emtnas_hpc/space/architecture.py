@@ -177,7 +177,7 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Cell:
+class CellArchitecture:
     """A cell: for every block its two edges."""
 
     blocks: tuple[tuple[Edge, Edge], ...]
@@ -207,10 +207,10 @@ class Cell:
 class Architecture:
     """The two cells that a chromosome describes; every cell of a kind is built alike."""
 
-    reduction: Cell
-    normal: Cell
+    reduction: CellArchitecture
+    normal: CellArchitecture
 
-    def cell(self, kind: CellKind) -> Cell:
+    def cell(self, kind: CellKind) -> CellArchitecture:
         """The cell of a kind, as `NetworkShape.cells` lists them."""
         return self.reduction if kind == "reduction" else self.normal
 
@@ -224,7 +224,7 @@ def decode(chromosome: Chromosome) -> Architecture:
         for block in range(N_BLOCKS):
             input_a, input_b, op_a, op_b = (next(genes) for _gene in range(GENES_PER_BLOCK))
             blocks.append((Edge(block, input_a, op_a), Edge(block, input_b, op_b)))
-        cells.append(Cell(tuple(blocks)))
+        cells.append(CellArchitecture(tuple(blocks)))
     return Architecture(*cells)
 
 
@@ -269,13 +269,13 @@ def parse_genotype(text: str) -> Architecture:
     )
 
 
-def _parse_cell(text: str, name: str) -> Cell:
+def _parse_cell(text: str, name: str) -> CellArchitecture:
     label, _colon, body = text.partition(":")
     if label.strip() != name:
         raise _unexpected("genotype", label, f"'{name}:'")
     where = f"genotype, {name} cell"
     blocks = _split(body, ",", N_BLOCKS, where, "blocks")
-    return Cell(
+    return CellArchitecture(
         tuple(
             _parse_block(part, block, f"{where}, block{block}") for block, part in enumerate(blocks)
         )

@@ -12,7 +12,7 @@ from typing import Literal
 from emtnas_hpc.space.architecture import (
     OPERATIONS,
     Architecture,
-    Cell,
+    CellArchitecture,
     CellKind,
     Edge,
     NetworkShape,
@@ -30,7 +30,7 @@ class _Place:
     """A cell in a network, with its width and the edge of its feature maps."""
 
     kind: CellKind
-    cell: Cell
+    cell: CellArchitecture
     channels: int
     size: int
 

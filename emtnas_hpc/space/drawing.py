@@ -10,7 +10,7 @@ from emtnas_hpc.space.architecture import (
     N_BLOCKS,
     N_CELL_INPUTS,
     OPERATIONS,
-    Cell,
+    CellArchitecture,
     Edge,
 )
 
@@ -75,7 +75,7 @@ class CellLayout:
     boxes: tuple[Box, ...]
 
 
-def lay_out(cell: Cell) -> CellLayout:
+def lay_out(cell: CellArchitecture) -> CellLayout:
     """Places the inputs, blocks, edge labels and output of a cell."""
     rows = _rows(cell)
     nodes = _nodes(cell, rows)
@@ -96,7 +96,7 @@ def lay_out(cell: Cell) -> CellLayout:
     )
 
 
-def _depths(cell: Cell) -> list[int]:
+def _depths(cell: CellArchitecture) -> list[int]:
     """The column of every node: inputs 0, a block one more than the deeper of its sources."""
     depths = [0] * N_CELL_INPUTS
     for block in cell.blocks:
@@ -104,7 +104,7 @@ def _depths(cell: Cell) -> list[int]:
     return depths
 
 
-def _rows(cell: Cell) -> list[int]:
+def _rows(cell: CellArchitecture) -> list[int]:
     """The row of every node: `x_prev` on top, `x` below, blocks so that wires rise little."""
     first, last = 0, N_BLOCKS + N_CELL_INPUTS - 1
 
@@ -116,7 +116,7 @@ def _rows(cell: Cell) -> list[int]:
     return [last, first, *min(permutations(range(first + 1, last)), key=climb)]
 
 
-def _nodes(cell: Cell, rows: Sequence[int]) -> list[Box]:
+def _nodes(cell: CellArchitecture, rows: Sequence[int]) -> list[Box]:
     """The two inputs and the blocks, in the numbering of an edge's source."""
     names = (*INPUT_NAMES[:N_CELL_INPUTS], *(f"block{block}" for block in range(N_BLOCKS)))
     return [
@@ -147,7 +147,7 @@ def _label(edge: Edge, node_x: float, y: float) -> Box:
     return Box(operation.name, operation.kind, x, y, LABEL_WIDTH, LABEL_HEIGHT)
 
 
-def _output(cell: Cell, nodes: Sequence[Box]) -> Box:
+def _output(cell: CellArchitecture, nodes: Sequence[Box]) -> Box:
     read = [nodes[N_CELL_INPUTS + block].y for block in cell.outputs]
     x = max(node.right for node in nodes) + GAP
     height = max(NODE_HEIGHT, _OUTPUT_PORT * len(read) + 4)
@@ -155,7 +155,7 @@ def _output(cell: Cell, nodes: Sequence[Box]) -> Box:
     return Box("output", "node", x, y, NODE_WIDTH, height)
 
 
-def _concatenation(cell: Cell, nodes: Sequence[Box], output: Box) -> Iterator[Wire]:
+def _concatenation(cell: CellArchitecture, nodes: Sequence[Box], output: Box) -> Iterator[Wire]:
     sources = sorted((nodes[N_CELL_INPUTS + block] for block in cell.outputs), key=lambda n: n.y)
     top = output.y - _OUTPUT_PORT * (len(sources) - 1) / 2
     for i, source in enumerate(sources):
@@ -163,7 +163,7 @@ def _concatenation(cell: Cell, nodes: Sequence[Box], output: Box) -> Iterator[Wi
         yield Wire((source.right, source.y), output.x - GAP, end)
 
 
-def draw_cell(cell: Cell) -> str:
+def draw_cell(cell: CellArchitecture) -> str:
     """Draws a cell: a line for every block, then what is concatenated, then what nothing reads.
 
     block0  sep_3x3(x)      + max_3x3(x_prev)
@@ -199,7 +199,7 @@ _FONT = "font: 11px system-ui, sans-serif; text-anchor: middle"
 _MIDDLE = 3.7
 
 
-def draw_cell_svg(cell: Cell, title: str) -> str:
+def draw_cell_svg(cell: CellArchitecture, title: str) -> str:
     """Draws a cell from left to right, its edges labelled and unread inputs greyed.
 
     Args:

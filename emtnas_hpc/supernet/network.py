@@ -19,12 +19,12 @@ from emtnas_hpc.space.architecture import (
     N_REDUCTIONS,
     OPERATIONS,
     Architecture,
+    CellArchitecture,
     CellKind,
     Edge,
     NetworkShape,
     stem_widths,
 )
-from emtnas_hpc.space.architecture import Cell as CellArchitecture
 from emtnas_hpc.supernet import weights
 from emtnas_hpc.supernet.convolutions import Convolution, pointwise
 from emtnas_hpc.supernet.operations import (

@@ -100,7 +100,7 @@ def _laid_out(gradient: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingTotals:
     """Loss and accuracy, means over the images that the steps since the last reading trained on."""
 
     n_images: int
@@ -159,12 +159,12 @@ class Training:
         self._totals[1] += count_hits(logits.detach(), targets)
         self._totals[2] += len(images)
 
-    def read(self) -> Progress:
+    def read(self) -> TrainingTotals:
         """Waits for the device, reports the steps since the last reading, and starts over."""
         loss, hits, n = self._totals.tolist()
         # In place: steps that are recorded add to this very memory.
         self._totals.zero_()
-        return Progress(int(n), loss / n if n else 0.0, hits / n if n else 0.0)
+        return TrainingTotals(int(n), loss / n if n else 0.0, hits / n if n else 0.0)
 
     def state(self) -> dict[str, Any]:
         """Weights, momentum and statistics as three big tensors, and where in them things are.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from emtnas_hpc.cli.children import run_in_children
-from emtnas_hpc.cli.events import Event, Who
+from emtnas_hpc.cli.events import SeedEvent, Who
 
 WAIT = "print('waiting', flush=True); import time; time.sleep(60)"
 
@@ -22,14 +22,14 @@ def _python(program: str) -> list[str]:
     return [sys.executable, "-c", program]
 
 
-class Heard(list[Event]):
+class Heard(list[SeedEvent]):
     """What the children told; does something at the first event of each that waits."""
 
     def __init__(self, n_waiting: int = 0, *signals: signal.Signals) -> None:
         self._n_waiting = n_waiting
         self._signals = signals
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: SeedEvent) -> None:
         self.append(event)
         waiting = sum(event.text == "waiting" for event in self)
         if self._n_waiting and waiting == self._n_waiting and event.text == "waiting":
@@ -54,14 +54,14 @@ def test_children_that_are_done_make_all_done() -> None:
 
 
 def test_events_and_other_lines_of_children_are_heard_with_their_seed() -> None:
-    event = Event(3, "step", step=1, n_steps=2, seconds=0.5, tasks={"a": {"loss": 1.0}})
+    event = SeedEvent(3, "step", step=1, n_steps=2, seconds=0.5, tasks={"a": {"loss": 1.0}})
     lines = [event.to_json(), "a warning", "{broken", "3"]
     program = f"for line in {lines}: print(line)"
     heard = Heard()
     assert run_in_children({Who(3): _python(program)}, 1, heard) == 0
     assert heard == [
         event,
-        *(Event(3, "message", text=text) for text in ("a warning", "{broken", "3")),
+        *(SeedEvent(3, "message", text=text) for text in ("a warning", "{broken", "3")),
     ]
 
 
@@ -120,7 +120,7 @@ def test_a_second_ctrl_c_kills_the_children() -> None:
     interrupted = threading.Event()
     interrupter = threading.Thread(target=interrupt_twice)
 
-    def listen(event: Event) -> None:
+    def listen(event: SeedEvent) -> None:
         heard(event)
         if event.text == "waiting":
             interrupter.start()

@@ -7,7 +7,7 @@ from command_line import TINY, Emtnas
 from rich.console import Console
 
 from emtnas_hpc.cli.display import LiveDisplay, PlainDisplay, SeedBars, TimeLeft
-from emtnas_hpc.cli.events import Event, Who, of_experiment, retraining_events
+from emtnas_hpc.cli.events import SeedEvent, Who, of_experiment, retraining_events
 from emtnas_hpc.runner.loop import Progress
 
 TASKS = {
@@ -16,16 +16,16 @@ TASKS = {
 }
 
 
-def _step(step: int, n_steps: int = 300, seconds: float = 12.0) -> Event:
-    return Event(0, "step", step=step, n_steps=n_steps, seconds=seconds, tasks=TASKS)
+def _step(step: int, n_steps: int = 300, seconds: float = 12.0) -> SeedEvent:
+    return SeedEvent(0, "step", step=step, n_steps=n_steps, seconds=seconds, tasks=TASKS)
 
 
 def test_plain_lines_tell_every_generation_and_message_but_no_phases(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     display = PlainDisplay()
-    display(Event(0, "phase", text="training cifar10"))
-    display(Event(0, "message", text="something to know"))
+    display(SeedEvent(0, "phase", text="training cifar10"))
+    display(SeedEvent(0, "message", text="something to know"))
     display(_step(1))
     out, err = capsys.readouterr()
     message, generation = err.splitlines()
@@ -51,10 +51,10 @@ def test_plain_lines_tell_the_steps_of_a_retraining_by_its_name(
     )
 
 
-def _retraining_step(step: int) -> Event:
+def _retraining_step(step: int) -> SeedEvent:
     text = "epoch 1/600, loss 1.900, training accuracy 31.0 %"
     name = "cifar10-n2-long"
-    return Event(0, "step", step=step, n_steps=600, seconds=60.0, text=text, retraining=name)
+    return SeedEvent(0, "step", step=step, n_steps=600, seconds=60.0, text=text, retraining=name)
 
 
 def test_a_retraining_is_told_step_by_step_and_with_its_verdict_at_the_end() -> None:
@@ -73,7 +73,7 @@ def test_a_retraining_is_told_step_by_step_and_with_its_verdict_at_the_end() -> 
     assert verdict.text == "cifar10-n2-long: test accuracy 97.1 %"
 
 
-def _live(console: Console, *events: Event) -> str:
+def _live(console: Console, *events: SeedEvent) -> str:
     """The screen after these events."""
     with SeedBars(console) as bars:
         display = LiveDisplay(bars, {Who(0): 300, Who(11): 300})
@@ -91,7 +91,7 @@ def terminal() -> Console:
 
 
 def test_the_live_display_has_a_bar_a_seed_and_a_line_a_task(terminal: Console) -> None:
-    shown = _live(terminal, _step(30), Event(0, "phase", text="true fitness organamnist"))
+    shown = _live(terminal, _step(30), SeedEvent(0, "phase", text="true fitness organamnist"))
     lines = [line.rstrip() for line in shown.splitlines()]
     assert lines == [
         f"seed 0 ━━{' ' * 18}  30/300 54 min 00 s left true fitness organamnist",
@@ -112,13 +112,17 @@ def test_the_live_display_follows_a_run_from_its_search_to_its_retrainings(
 
 
 def test_the_live_display_prints_messages_above_the_bars(terminal: Console) -> None:
-    _live(terminal, Event(11, "message", text="waiting for [data]"))
+    _live(terminal, SeedEvent(11, "message", text="waiting for [data]"))
     assert isinstance(terminal.file, StringIO)
     assert "seed 11: waiting for [data]" in terminal.file.getvalue()
 
 
 def test_the_live_display_says_when_a_seed_is_done(terminal: Console) -> None:
-    events = (_step(300), Event(0, "phase", text="commit"), Event(0, "message", text="finished"))
+    events = (
+        _step(300),
+        SeedEvent(0, "phase", text="commit"),
+        SeedEvent(0, "message", text="finished"),
+    )
     assert "300/300 done\n" in re.sub(r" +", " ", _live(terminal, *events)).replace(" \n", "\n")
 
 
@@ -129,8 +133,8 @@ def test_of_more_experiments_than_fit_only_those_that_are_under_way_have_a_bar(
     with SeedBars(terminal) as bars:
         display = LiveDisplay(bars, steps)
         for seed in (3, 5):
-            of_experiment(f"x{seed}", display)(Event(seed, "phase", text="training a"))
-        of_experiment("x3", display)(Event(3, "end"))
+            of_experiment(f"x{seed}", display)(SeedEvent(seed, "phase", text="training a"))
+        of_experiment("x3", display)(SeedEvent(3, "end"))
         screen = Console(file=StringIO(), width=80)
         screen.print(bars.get_renderable())
     assert isinstance(screen.file, StringIO)
@@ -141,9 +145,9 @@ def test_of_more_experiments_than_fit_only_those_that_are_under_way_have_a_bar(
 
 def test_lines_of_a_study_begin_with_the_experiment(capsys: pytest.CaptureFixture[str]) -> None:
     display = of_experiment("cifar+rmp=0.1", PlainDisplay())
-    display(Event(0, "message", text="something to know"))
+    display(SeedEvent(0, "message", text="something to know"))
     display(_step(1))
-    display(Event(0, "end"))
+    display(SeedEvent(0, "end"))
     message, generation = capsys.readouterr().err.splitlines()
     assert message == "cifar+rmp=0.1 seed 0: something to know"
     assert generation[9:].startswith("cifar+rmp=0.1 seed 0: generation 1/300, ")
@@ -155,7 +159,7 @@ def test_the_time_left_follows_the_recent_generations_of_each_seed() -> None:
     for step in range(2, 12):
         text = time_left.after(_step(step, 100, 2.0))
     assert text == "2 min 58 s left"
-    other = Event(1, "step", step=50, n_steps=100, seconds=1.0)
+    other = SeedEvent(1, "step", step=50, n_steps=100, seconds=1.0)
     assert time_left.after(other) == "50 s left"
     assert time_left.after(_step(100, 100)) == "done"
 

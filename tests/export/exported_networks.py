@@ -10,7 +10,7 @@ from emtnas_hpc.checkpoint.paths import StagePaths
 from emtnas_hpc.export.spec import ExportSpec, Normalisation, Retrained
 from emtnas_hpc.space.architecture import (
     Architecture,
-    Cell,
+    CellArchitecture,
     Edge,
     NetworkShape,
     decode,
@@ -38,9 +38,9 @@ def drawn(number: int) -> Architecture:
     return decode(random_chromosome(np.random.default_rng(number)))
 
 
-def cell_of(*blocks: tuple[int, int, int, int]) -> Cell:
+def cell_of(*blocks: tuple[int, int, int, int]) -> CellArchitecture:
     """A cell from (source_a, source_b, operation_a, operation_b) of every block."""
-    return Cell(
+    return CellArchitecture(
         tuple(
             (Edge(number, a, op_a), Edge(number, b, op_b))
             for number, (a, b, op_a, op_b) in enumerate(blocks)

@@ -7,7 +7,7 @@ from pathlib import Path
 from fake import make_header, make_stage
 
 from emtnas_hpc.evolution.population import NOBODY, Individual, Operator
-from emtnas_hpc.report.experiments import Experiment, experiments_of
+from emtnas_hpc.report.experiments import ExperimentRuns, experiments_of
 from emtnas_hpc.report.load import Run, SeedResult, task_result
 from emtnas_hpc.search.history import Generation, History, TaskGeneration
 from emtnas_hpc.search.history_arrays import arrays_of
@@ -73,7 +73,7 @@ def result_of(history: History) -> SeedResult:
     )
 
 
-def drawn(histories: Sequence[History]) -> tuple[Experiment, ...]:
+def drawn(histories: Sequence[History]) -> tuple[ExperimentRuns, ...]:
     """The experiments of searches that were read from runs."""
     results = map(result_of, histories)
     return experiments_of(

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from searches_by_hand import by_hand, drawn, search, seeds
 
-from emtnas_hpc.report.experiments import Experiment
+from emtnas_hpc.report.experiments import ExperimentRuns
 from emtnas_hpc.report.figures import (
     MOST_VECTOR_POINTS,
     SERIES,
@@ -46,7 +46,7 @@ def texts(svg: str) -> list[str]:
     return [element.text or "" for element in root.iter(f"{SVG}text")]
 
 
-def one(n_tasks: int = 2, n: int = 2, generations: int = 6) -> Experiment:
+def one(n_tasks: int = 2, n: int = 2, generations: int = 6) -> ExperimentRuns:
     (experiment,) = drawn(seeds(n, n_tasks=n_tasks, generations=generations))
     return experiment
 

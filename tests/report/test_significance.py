@@ -2,7 +2,7 @@ import pytest
 
 from emtnas_hpc.report.legend import significance_notes
 from emtnas_hpc.report.stats import compare, holm
-from emtnas_hpc.report.table import Cell, Column, Row, Table
+from emtnas_hpc.report.table import Column, Row, Table, TableCell
 from emtnas_hpc.report.tables import judged
 
 BASE = (1.0, 2.0, 3.0, 4.0, 5.0)
@@ -11,9 +11,10 @@ BASE = (1.0, 2.0, 3.0, 4.0, 5.0)
 def cells(base, *others):
     """A column; the first cell is the baseline of the others."""
     found = [
-        Cell() if values is None else Cell.of(dict(enumerate(values))) for values in (base, *others)
+        TableCell() if values is None else TableCell.of(dict(enumerate(values)))
+        for values in (base, *others)
     ]
-    return judged(found, [Cell(), *[found[0]] * len(others)])
+    return judged(found, [TableCell(), *[found[0]] * len(others)])
 
 
 def notes(base, *others):

@@ -1,7 +1,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emtnas_hpc.space.architecture import GENE_RANGES, N_GENES, Cell, Edge, decode, encode
+from emtnas_hpc.space.architecture import (
+    GENE_RANGES,
+    N_GENES,
+    CellArchitecture,
+    Edge,
+    decode,
+    encode,
+)
 
 CHROMOSOMES = st.tuples(*(st.integers(0, n - 1) for n in GENE_RANGES))
 
@@ -28,7 +35,7 @@ def test_the_reduction_cell_comes_first_in_a_chromosome() -> None:
 
 
 def test_a_cell_knows_which_of_its_inputs_it_ignores() -> None:
-    cell = Cell(((Edge(0, 1, 6), Edge(0, 1, 6)), (Edge(1, 2, 6), Edge(1, 1, 6))))
+    cell = CellArchitecture(((Edge(0, 1, 6), Edge(0, 1, 6)), (Edge(1, 2, 6), Edge(1, 1, 6))))
     assert not cell.uses(0)
     assert cell.uses(1)
 

@@ -4,13 +4,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from emtnas_hpc.space.architecture import N_GENES, Cell, decode, random_chromosome
+from emtnas_hpc.space.architecture import N_GENES, CellArchitecture, decode, random_chromosome
 from emtnas_hpc.space.drawing import FAINT, Box, draw_cell, draw_cell_svg, lay_out
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def random_cells(n: int) -> list[Cell]:
+def random_cells(n: int) -> list[CellArchitecture]:
     rng = np.random.default_rng(0)
     return [decode(random_chromosome(rng)).normal for _ in range(n)]
 
@@ -20,7 +20,7 @@ CELLS = random_cells(30)
 ONLY_X = decode((0,) * N_GENES).normal
 
 
-def parse(cell: Cell) -> ElementTree.Element:
+def parse(cell: CellArchitecture) -> ElementTree.Element:
     return ElementTree.fromstring(draw_cell_svg(cell, "a cell"))
 
 
@@ -31,7 +31,7 @@ def overlap(a: Box, b: Box) -> bool:
 
 
 @pytest.mark.parametrize("cell", CELLS[:5])
-def test_a_picture_names_every_node_and_every_operation(cell: Cell) -> None:
+def test_a_picture_names_every_node_and_every_operation(cell: CellArchitecture) -> None:
     texts = [element.text for element in parse(cell).iter(f"{SVG}text")]
     blocks = [f"block{i}" for i in range(5)]
     operations = [str(edge).partition("(")[0] for edge in cell.edges]
@@ -39,7 +39,7 @@ def test_a_picture_names_every_node_and_every_operation(cell: Cell) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_nothing_covers_anything_else_or_leaves_the_picture(cell: Cell) -> None:
+def test_nothing_covers_anything_else_or_leaves_the_picture(cell: CellArchitecture) -> None:
     layout = lay_out(cell)
     assert not [pair for pair in combinations(layout.boxes, 2) if overlap(*pair)]
     for box in layout.boxes:
@@ -50,7 +50,7 @@ def test_nothing_covers_anything_else_or_leaves_the_picture(cell: Cell) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_level_wire_meets_no_box(cell: Cell) -> None:
+def test_a_level_wire_meets_no_box(cell: CellArchitecture) -> None:
     layout = lay_out(cell)
     for wire in layout.wires:
         (start, y), bend = wire.start, wire.bend
@@ -59,13 +59,13 @@ def test_a_level_wire_meets_no_box(cell: Cell) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS[:5])
-def test_every_edge_and_every_output_has_its_wire(cell: Cell) -> None:
+def test_every_edge_and_every_output_has_its_wire(cell: CellArchitecture) -> None:
     # An edge has one to its label and one from there.
     assert len(lay_out(cell).wires) == 2 * 10 + len(cell.outputs)
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_it_is_read_from_left_to_right(cell: Cell) -> None:
+def test_it_is_read_from_left_to_right(cell: CellArchitecture) -> None:
     for wire in lay_out(cell).wires:
         assert wire.start[0] <= wire.bend < wire.end[0]
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from emtnas_hpc.space.architecture import (
     Architecture,
-    Cell,
+    CellArchitecture,
     Edge,
     NetworkShape,
     decode,
@@ -78,9 +78,9 @@ def batch() -> Callable[..., tuple[Tensor, Tensor]]:
     return draw
 
 
-def cell_of(*blocks: tuple[int, int, int, int]) -> Cell:
+def cell_of(*blocks: tuple[int, int, int, int]) -> CellArchitecture:
     """A cell from (source_a, source_b, operation_a, operation_b) of every block."""
-    return Cell(
+    return CellArchitecture(
         tuple(
             (Edge(number, a, op_a), Edge(number, b, op_b))
             for number, (a, b, op_a, op_b) in enumerate(blocks)

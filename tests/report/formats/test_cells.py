@@ -1,6 +1,6 @@
 import pytest
 
-from emtnas_hpc.report.table import Cell, Column
+from emtnas_hpc.report.table import Column, TableCell
 
 
 def test_a_column_has_a_place_for_each_origin_of_its_numbers(nasty):
@@ -20,7 +20,7 @@ def test_a_column_has_a_place_for_each_origin_of_its_numbers(nasty):
     ],
 )
 def test_a_value_is_mean_deviation_and_n(values, signed, text):
-    cell = Cell.of(dict(enumerate(values)))
+    cell = TableCell.of(dict(enumerate(values)))
     assert Column("x", "x", 1, signed=signed).full(cell) == text
 
 
@@ -30,9 +30,9 @@ def test_what_is_missing_says_so_and_is_no_value(nasty):
 
 
 def test_a_seed_that_diverged_is_no_value_and_one_that_was_not_measured_neither():
-    cell = Cell.of({0: 1.0, 1: 2.0, 2: float("nan")}, diverged=[1])
+    cell = TableCell.of({0: 1.0, 1: 2.0, 2: float("nan")}, diverged=[1])
     assert (cell.seeds, cell.values, cell.diverged) == ((0,), (1.0,), (1,))
-    assert Column("x", "x", 1).full(Cell.of({}, diverged=[0, 1])) == "diverged (2)"
+    assert Column("x", "x", 1).full(TableCell.of({}, diverged=[0, 1])) == "diverged (2)"
 
 
 def test_a_cell_as_lines_names_whose_number_was_printed_only_beside_ours(nasty):
