@@ -98,11 +98,11 @@ def contrasts(
     adjusted = iter(holm([test.p for test in tests if not math.isnan(test.p)]))
     return tuple(
         Contrast(
-            difference_of_means(a, b, paired=paired),
-            ratio_of_means(a, b, paired=paired),
-            test,
-            math.nan if math.isnan(test.p) else next(adjusted),
-            reachable_p(len(a), len(b), paired=paired),
+            difference=difference_of_means(a, b, paired=paired),
+            ratio=ratio_of_means(a, b, paired=paired),
+            test=test,
+            q=math.nan if math.isnan(test.p) else next(adjusted),
+            smallest_p=reachable_p(len(a), len(b), paired=paired),
         )
         for (a, b), test in zip(family, tests, strict=True)
     )
