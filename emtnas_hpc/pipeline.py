@@ -253,7 +253,7 @@ def _run_retrainings(
 def _is_to_stop(session: "RunSession", has_worked: bool) -> bool:
     """Whether the run was cancelled, or no time is left for a commit.
 
-    An attempt without a step is never out of time: the next one would not get any further.
+    An attempt makes one step at least, whatever the time limit: the next one has no more time.
     """
     # How long a step takes is not known yet.
     reason = session.context.reason_to_stop(0.0)

@@ -72,7 +72,7 @@ def _judge(attempt: AttemptRecord, after: AttemptRecord | None) -> AttemptOutcom
     1. An attempt that committed something is progress.
     2. One in the foreground is no failure: a user saw how it ended.
     3. One that an exception ended failed.
-    4. One that was signalled as its time limit was due failed: the next has no more time.
+    4. One that was signalled as its time limit was due failed: the next job has the same limit.
     5. One that left by itself, was signalled, or was requeued by SLURM was interrupted.
     6. Any other vanished, and so failed.
     """

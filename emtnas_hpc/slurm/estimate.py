@@ -106,7 +106,7 @@ def plan_seed(
         n_generations: that it is to reach.
         pace_s: seconds of a generation.
         usable_s: seconds of each of its jobs.
-        retraining_s: of the work that follows the search, which may stop at almost any moment.
+        retraining_s: seconds of the retrainings; they can stop at almost any moment.
     """
     left = max(0, n_generations - generation)
     # Of a generation that takes no time to speak of, a job holds all that are left.

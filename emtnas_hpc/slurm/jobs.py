@@ -273,7 +273,7 @@ class JobEnvironment:
         name: of the job.
         restart_count: how often SLURM has requeued it.
         dependencies: ids of the jobs that it waited for: all have ended for good.
-        end: of its time limit in seconds since 1970; None where SLURM (before 23) does not say.
+        end: when its time limit ends, seconds since 1970; None where SLURM (before 23) does not say.
     """
 
     job_id: str
@@ -343,8 +343,8 @@ class TimeLimit:
     """When a job's time is over, by this process's own clock.
 
     Attributes:
-        end: on that clock; infinite where there is no limit, or it is not known.
-        lead_s: how long before it SLURM's signal comes, at the latest.
+        end: seconds on `clock`; infinite where there is no limit, or it is not known.
+        lead_s: seconds before `end` at which SLURM sends its signal; it may come a minute earlier.
         clock: seconds, monotonic.
     """
 

@@ -64,7 +64,7 @@ class LaunchPlan:
         pace: seconds of a generation.
         commit: bytes of a commit of the search.
         seeds: each of them.
-        warnings: what will not work out, in single lines.
+        warnings: what will not work out, and remarks on what the jobs ask for, in single lines.
     """
 
     experiment: Experiment

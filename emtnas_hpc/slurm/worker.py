@@ -48,8 +48,8 @@ def run_worker(run: RunPaths, stop: StopRequest, policy: JobSignalPolicy) -> boo
 
     Args:
         run: the seed's directory.
-        stop: entered already.
-        policy: of `stop`.
+        stop: whose `with` block is active.
+        policy: that `stop` was made with.
 
     Returns:
         Whether there is work left for another attempt.
@@ -75,7 +75,7 @@ def run_worker(run: RunPaths, stop: StopRequest, policy: JobSignalPolicy) -> boo
 
 
 class Worker:
-    """One attempt of a job; signals wait except where a search may be left at once."""
+    """One attempt of a job; signals are deferred, except while its stages run."""
 
     def __init__(self, run: RunPaths, me: Owner, attempt: Attempt, stop: StopRequest) -> None:
         self._run = run
