@@ -273,7 +273,7 @@ class JobEnvironment:
         name: of the job.
         restart_count: how often SLURM has requeued it.
         dependencies: ids of the jobs that it waited for: all have ended for good.
-        end: when its time limit ends, seconds since 1970; None where SLURM (before 23) does not say.
+        end: when its time limit ends, seconds since 1970; None where SLURM (before 23) is silent.
     """
 
     job_id: str
