@@ -1,6 +1,6 @@
 """What finished runs measured, as one tidy frame, and the values of a table's cells in it.
 
-What is measured of a retrained network has a line in `_of_test`, of a search in `_of_search`.
+`_of_test` yields what is measured of a retrained network, `_of_search` of a search.
 """
 
 import math

@@ -45,7 +45,7 @@ class TableCell:
         seeds: that are averaged; `values` are theirs, in the column's unit.
         diverged: seeds whose training diverged; they are not averaged.
         estimate: None where nothing was measured.
-        missing: what is said then; empty where nothing could be expected.
+        missing: the text shown without an estimate, such as `not run`; empty where none is due.
         quoted: printed values by origin: "paper", "rerun".
         test: against the baseline, where there is one; `n_baseline` seeds of it.
         q: the test's p after Holm's adjustment within the column.
