@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,6 +27,9 @@ from emtnas_hpc.errors import DataError, EmtnasError, InputError
 from emtnas_hpc.settings.experiment import TaskSettings
 
 _Wanted: TypeAlias = tuple[str, TaskSettings, Path, Begun | None]
+
+#: With another value of one of them the images are others.
+_settings = attrgetter("image_size", "validation_split")
 
 _opened: ContextVar[dict[_Wanted, TaskData] | None] = ContextVar("opened", default=None)
 
@@ -111,9 +115,8 @@ class _Opening:
         if begun is not None and copy is not None:
             return self._open_begun(copy, begun)
         data = self._open_current()
-        # Images of another size are another setting: the comparison of settings names it.
-        size = self._preparation.task.image_size
-        if begun is None or begun.fits(data) or begun.task.image_size != size:
+        # Images of another size or split are another setting: the comparison of settings names it.
+        if begun is None or begun.fits(data) or _settings(begun.task) != _settings(data.task):
             return data
         if begun.is_binding:
             raise InputError(f"{self._other_images(begun)}; {begun.remedy}")

@@ -238,7 +238,7 @@ class Preparation:
     def _read(self, scratch: Path) -> _Contents:
         made_from = self.fingerprint or ""
         raw = read_source(self.source, self._pictures, self.data_dir, scratch)
-        splits = complete_splits(raw, shown(self.source.argument))
+        splits = complete_splits(raw, shown(self.source.argument), self.source.validation_split)
         files: dict[str, NDArray[Any] | bytes] = {}
         for split, images in splits.items():
             names = ArraysManifest.arrays(split)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +34,14 @@ class RawData:
 HELD_OUT_EVERY = 5
 
 
-def complete_splits(raw: RawData, origin: str) -> dict[Split, Images]:
+def complete_splits(
+    raw: RawData, origin: str, validation: Literal["last", "first"] = "last"
+) -> dict[Split, Images]:
     """Holds out what a source lacks: first the test set, then of what is left the validation set.
 
     Held out are the images at the positions 4, 9, 14, ... within each class, so the split is
-    stratified and depends on nothing but the order of the images, which all three sets keep.
+    stratified and depends on nothing but the order of the images, which all three sets keep. For
+    validation it may be the first of five instead: 0, 5, 10, ...
 
     Raises:
         DataError: a class is too small to give any; the message begins with `origin`.
@@ -46,12 +50,17 @@ def complete_splits(raw: RawData, origin: str) -> dict[Split, Images]:
     if test is None:
         train, test = _hold_out(train, raw.classes, "test", origin)
     if val is None:
-        train, val = _hold_out(train, raw.classes, "validation", origin)
+        first = 0 if validation == "first" else HELD_OUT_EVERY - 1
+        train, val = _hold_out(train, raw.classes, "validation", origin, first)
     return {"train": train, "val": val, "test": test}
 
 
 def _hold_out(
-    images: Images, classes: tuple[str, ...], held_as: str, origin: str
+    images: Images,
+    classes: tuple[str, ...],
+    held_as: str,
+    origin: str,
+    first: int = HELD_OUT_EVERY - 1,
 ) -> tuple[Images, Images]:
     chosen = np.zeros(len(images), np.bool_)
     for label, name in enumerate(classes):
@@ -62,7 +71,7 @@ def _hold_out(
                 f"set, {len(members)} left of at least {HELD_OUT_EVERY}; add some or bring that "
                 "set along"
             )
-        chosen[members[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]] = True
+        chosen[members[first::HELD_OUT_EVERY]] = True
     return images.take(~chosen), images.take(chosen)
 
 

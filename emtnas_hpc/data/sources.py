@@ -222,11 +222,13 @@ class Source:
         kind: what reads it.
         argument: the name of a data set, or a path as the user wrote it.
         image_size: edge that pictures are scaled to; of an image folder only, 0 elsewhere.
+        validation_split: the setting.
     """
 
     kind: Kind
     argument: str
     image_size: int
+    validation_split: Literal["last", "first"] = "last"
 
     @property
     def text(self) -> str:
@@ -264,13 +266,14 @@ class Source:
     @property
     def key(self) -> str:
         """Name of its directory in the data directory: readable, and different for each source."""
+        split = "" if self.validation_split == "last" else f"-validation-{self.validation_split}"
         if self.kind in _NAMES:
-            return f"{self.kind}-{self.argument.lower()}"
+            return f"{self.kind}-{self.argument.lower()}{split}"
         path = Path(self.argument) if self.is_streamed else self.path
         stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem)[:_LONGEST_STEM] or "data"
         size = f"-{self.image_size}px" if self.image_size else ""
         digest = hashlib.sha256(str(path).encode()).hexdigest()
-        return f"{self.kind}-{stem}{size}-{digest[:8]}"
+        return f"{self.kind}-{stem}{size}-{digest[:8]}{split}"
 
 
 def parse_source(task: TaskSettings, setting: str = "source") -> Source:
@@ -288,7 +291,7 @@ def parse_source(task: TaskSettings, setting: str = "source") -> Source:
             f"{setting} is {task.source!r}, expected {kind}: and one of {', '.join(names)}"
         )
     size = task.image_size if kind == "images" else 0
-    return Source(cast(Kind, kind), argument, size)
+    return Source(cast(Kind, kind), argument, size, task.validation_split)
 
 
 def read_source(

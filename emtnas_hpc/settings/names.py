@@ -20,11 +20,10 @@ from emtnas_hpc.settings.experiment import (
     RetrainingSettings,
     StageIdentity,
     TaskSettings,
-    canonical,
-    flatten,
     identify,
     search_settings,
     show,
+    value_of,
 )
 from emtnas_hpc.settings.messages import validate
 from emtnas_hpc.settings.presets import RECIPE_SETTINGS, recipe_values
@@ -59,12 +58,14 @@ def run_name(
     """
     known, unknown = {**registry, **preset.task}, TaskSettings(source="")
     tasks = {task: known.get(task, unknown) for task in experiment.tasks}
-    of_tasks = flatten(preset.model_copy(update={"task": tasks}))
-    before, after = canonical(flatten(preset) | of_tasks), search_settings(experiment)
+    same_tasks = preset.model_copy(update={"tasks": experiment.tasks, "task": tasks})
+    before = search_settings(same_tasks) | {"tasks": list(preset.tasks)}
+    after = search_settings(experiment)
+    names = {*before, *after}
     changed = [
-        f"{_short(name, after)}={_legible(name, value)}"
-        for name, value in sorted(after.items())
-        if before.get(name) != value
+        f"{_short(name, names)}={_legible(name, value)}"
+        for name in sorted(names)
+        if value_of(before, name) != (value := value_of(after, name))
     ]
     return _bounded("+".join([experiment.name, *changed]), _LONGEST_NAME)
 

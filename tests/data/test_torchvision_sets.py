@@ -80,6 +80,25 @@ def test_cifar10_is_read_from_its_archive_and_split_by_every_fifth_of_a_class(
     assert prepared.load("test").labels.tolist() == [0, 1] * 10
 
 
+def test_the_authors_split_lies_beside_ours_and_leaves_it_as_it_was(
+    cifar10: Batches, tmp_path: Path, lines: list[str]
+) -> None:
+    ours = run("cifar10", tmp_path, lines)
+    before = {path.name: path.read_bytes() for path in ours.folder.iterdir()}
+    task = REGISTRY["cifar10"].model_copy(update={"validation_split": "first"})
+    authors = prepare("cifar10", task, tmp_path)
+    assert authors.folder.name == "torchvision-cifar10-validation-first"
+    assert {path.name: path.read_bytes() for path in ours.folder.iterdir()} == before
+    assert authors.digest != ours.digest
+    pixels = np.concatenate([cifar10[f"data_batch_{n}"]["data"] for n in range(1, 6)])
+    images = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    held_out = [n for n in range(100) if n // 2 % 5 == 0]
+    assert np.array_equal(authors.load("val").images, images[held_out])
+    assert np.array_equal(authors.load("train").images, np.delete(images, held_out, axis=0))
+    assert np.array_equal(authors.load("test").images, ours.load("test").images)
+    assert run("cifar10", tmp_path, lines).folder == ours.folder
+
+
 def test_nothing_but_the_archive_and_the_prepared_set_stays_behind(
     cifar10: Batches, tmp_path: Path, lines: list[str]
 ) -> None:

@@ -433,6 +433,18 @@ def test_pooling_otherwise_is_another_setting_and_not_another_copy(
     assert (data.folder, data.note, data.image_size) == (first.folder, "", 8)
 
 
+def test_splitting_otherwise_is_another_setting_and_another_folder(
+    npz: Path, arrays: dict[str, Any]
+) -> None:
+    np.savez(npz, **{name: array for name, array in arrays.items() if "val" not in name})
+    task = TaskSettings(source=f"npz:{npz}")
+    begun = begun_with(prepared(task=task))
+    data = opened(begun, task=task.model_copy(update={"validation_split": "first"}))
+    assert data.folder.name.endswith("-validation-first")
+    assert data.digest != begun.digest
+    assert opened(begun, task=task).digest == begun.digest
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

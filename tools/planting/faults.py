@@ -99,8 +99,8 @@ FAULTS = (
     ),
     Fault(
         "the image after every fifth is held out",
-        "members[HELD_OUT_EVERY - 1 ::",
-        "members[HELD_OUT_EVERY ::",
+        "else HELD_OUT_EVERY - 1",
+        "else HELD_OUT_EVERY",
         ("test_every_fifth_image_of_a_class_is_held_out_for_validation",),
     ),
     Fault(
