@@ -157,7 +157,7 @@ class _Execution(Generic[S]):
         stop, n_steps, reason = context.stop, self._stage.n_steps, None
         while self._step < n_steps and not (stop.requested or reason):
             age_s = self._clock() - self._committed_at
-            if self._grace.outlasted or age_s >= commit_interval_s:
+            if self._grace.is_too_short or age_s >= commit_interval_s:
                 self._commit()
             try:
                 progress = self._advance()

@@ -26,7 +26,7 @@ from emtnas_hpc.settings.experiment import (
     search_settings,
     show,
 )
-from emtnas_hpc.settings.messages import validate
+from emtnas_hpc.settings.messages import first_finding, validate
 from emtnas_hpc.settings.presets import RECIPE_SETTINGS, recipe_values
 
 _ILLEGIBLE = re.compile(r"[^A-Za-z0-9_.=,-]+")
@@ -204,8 +204,7 @@ def parse_stored(text: str, origin: str) -> StoredExperiment:
         file = _File.model_validate(tomllib.loads(text))
         return StoredExperiment(validate(file.experiment), file.seed, file.data, file.signatures)
     except ValidationError as error:
-        finding = error.errors(include_url=False)[0]
-        reason = f"{'.'.join(map(str, finding['loc']))}: {finding['msg']}"
+        reason = first_finding(error)
     except (tomllib.TOMLDecodeError, InputError) as error:
         reason = str(error)
     raise StoredError(f"{origin} is not the experiment.toml of a run: {reason}")
