@@ -133,6 +133,7 @@ def place_all(
     for seeds in by_experiment:
         first = seeds[0].who
         tell = of_experiment(first.experiment, listener)
+        # Of a study, data that is missing is refused before its first search takes days.
         with log_to_listener(first.seed, tell), prepare_hints(hint):
             ready = placement.place(seeds, needs_data=bool(first.experiment))
         for seed in ready:

@@ -96,6 +96,7 @@ def _judge(attempt: AttemptRecord, after: AttemptRecord | None) -> AttemptOutcom
 
 def _reached_its_limit(attempt: AttemptRecord) -> bool:
     lead_s = float(attempt.provenance.get("lead_time_s") or 0.0)
+    # A signal that comes with more time left is a preemption.
     left = (signal.get("seconds_left") for signal in _signals(attempt))
     return any(seconds is not None and seconds <= lead_s + _EARLY_S for seconds in left)
 

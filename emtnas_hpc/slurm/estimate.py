@@ -140,6 +140,7 @@ def estimate_warnings(
             f"{format_minutes(limit_s)} less {format_minutes(lead_s)} of lead time holds only "
             f"{format_minutes(usable_seconds(profile))}: ask for at least --time {least}"
         ]
+    # Behind one standby job each job submits the next; more are queued where nodes may not submit.
     most = max((each.n_jobs or 0 for each in estimates), default=0)
     if most > 1 + n_standby > 2:
         jobs = f"{most} jobs (a guess)" if pace.is_guess else f"{most} jobs"

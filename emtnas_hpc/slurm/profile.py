@@ -324,6 +324,7 @@ def _give_way(options: dict[str, Any], origins: dict[str, str]) -> list[str]:
     ways = ("memory_gb", *(f"sbatch.{name}" for name in MEMORY_OPTIONS))
     given_up = {way: origins.pop(way) for way in ways if way in origins}
     if len(given_up) > 1:
+        # Beside an option it is no wish: `stack` sets it to 0 then.
         given_up.pop("memory_gb", None)
     return [f"{way} ({origin})" for way, origin in given_up.items() if origin != SHIPPED_DEFAULT]
 

@@ -76,6 +76,8 @@ def active_job(jobs: Iterable[QueuedJob]) -> QueuedJob:
 
 
 def _order(job: QueuedJob) -> tuple[bool, bool, bool, bool]:
+    # Of jobs that run, one on its way out comes last; a requeued job has worked on the run before;
+    # a standby job waits for another one.
     waits = job.state == "PENDING"
     return waits, job.state == "COMPLETING", not job.restarts, waits and bool(job.dependency)
 
