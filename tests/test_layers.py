@@ -84,7 +84,7 @@ HOMES = {
     "jinja2": {"report/page.py"},
     "typer": {"cli"},
     "rich": {"cli"},
-    "pydantic": {"settings", "data/manifest.py", "slurm/profile.py", "slurm/jobs.py"},
+    "pydantic": {"settings", "data/manifest.py", "slurm/profile.py", "slurm/job_files.py"},
     "submitit": {"slurm/submit.py", "slurm/job.py"},
 }
 PURE = {"space", "evolution", "checkpoint", "runner"}

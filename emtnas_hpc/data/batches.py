@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from emtnas_hpc.data.dataset import Prepared
 from emtnas_hpc.data.images import AugmentationDraw, Images, draw_augmentation
 
 T = TypeVar("T")
@@ -233,3 +234,18 @@ def _outside(height: int, width: int, padding: int) -> Tensor:
     inside = torch.zeros(height, width, dtype=torch.bool)
     frame = torch.nn.functional.pad(inside, (padding,) * 4, value=True)
     return frame.unfold(0, height, 1).unfold(1, width, 1)
+
+
+def place_on_device(
+    data: Prepared, images: Images, device: torch.device, *, cutout: int = 0
+) -> DeviceImages:
+    """Images of a task on a device, normalised and augmented as the task is."""
+    return DeviceImages(
+        images,
+        data.mean,
+        data.std,
+        device,
+        padding=data.task.padding,
+        flip=data.task.flip,
+        cutout=cutout,
+    )

@@ -23,7 +23,7 @@ from emtnas_hpc.data.manifest import (
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DataError, UnpreparedError
 from emtnas_hpc.settings.experiment import TaskSettings
-from emtnas_hpc.space.architecture import MIN_IMAGE_SIZE, StemKind, size_behind_stem
+from emtnas_hpc.space.architecture import MIN_IMAGE_SIZE, NetworkShape, size_behind_stem
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,16 @@ class TaskData(Copy, ABC):
     def image_size(self) -> int:
         """Edge of the square images in pixels, as a network sees them."""
 
-    @property
-    def stem(self) -> StemKind:
-        """Of the networks that see the images."""
-        return self.task.stem
+    def network_shape(self, channels: int, n_normal: int) -> NetworkShape:
+        """The shape of a network of C and N that sees the images."""
+        return NetworkShape(
+            channels=channels,
+            n_normal=n_normal,
+            image_channels=self.image_channels,
+            image_size=self.image_size,
+            n_classes=self.n_classes,
+            stem=self.task.stem,
+        )
 
     @property
     def multi_label(self) -> bool:

@@ -186,7 +186,7 @@ def look_through(folder: Path) -> ImageFolder:
         if (part := parts.get(split))
     }
     left_out.folders += sorted(set(names) - set(parts.values()))
-    return ImageFolder(folder, tuple(names), parts, pictures, left_out)
+    return ImageFolder(folder, tuple(names), parts, pictures, left_out=left_out)
 
 
 def _hint(folder: Path, names: tuple[str, ...]) -> str:

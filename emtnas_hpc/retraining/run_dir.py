@@ -37,7 +37,6 @@ class StoredIdentity:
     """The content of a retraining.toml.
 
     Attributes:
-        signature: of the commits.
         values: of the identity; settings that an earlier version did not know have their defaults.
     """
 

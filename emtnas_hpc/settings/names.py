@@ -25,7 +25,7 @@ from emtnas_hpc.settings.experiment import (
     show,
     value_of,
 )
-from emtnas_hpc.settings.messages import validate
+from emtnas_hpc.settings.messages import first_finding, validate
 from emtnas_hpc.settings.presets import RECIPE_SETTINGS, recipe_values
 
 _ILLEGIBLE = re.compile(r"[^A-Za-z0-9_.=,-]+")
@@ -205,8 +205,7 @@ def parse_stored(text: str, origin: str) -> StoredExperiment:
         file = _File.model_validate(tomllib.loads(text))
         return StoredExperiment(validate(file.experiment), file.seed, file.data, file.signatures)
     except ValidationError as error:
-        finding = error.errors(include_url=False)[0]
-        reason = f"{'.'.join(map(str, finding['loc']))}: {finding['msg']}"
+        reason = first_finding(error)
     except (tomllib.TOMLDecodeError, InputError) as error:
         reason = str(error)
     raise StoredError(f"{origin} is not the experiment.toml of a run: {reason}")
