@@ -163,7 +163,7 @@ def _images(copy: Copy, in_colour: bool) -> Iterator[_Image]:
         for split, folder in LISTED.items():
             files = FileList(*copy.arrays(split))
             for i, size in enumerate(files.sizes.tolist()):
-                path = f"{folder}/{manifest.classes[files.labels[i]]}/{files.name(i)}"
+                path = f"{folder}/{files.path(i, manifest.classes)}"
                 yield path, (path, size)
         return
     names = copy.names()

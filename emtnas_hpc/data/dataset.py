@@ -206,7 +206,7 @@ class Streamed(TaskData):
         folder, classes = str(self.pictures_folder / LISTED[split]), self.manifest.classes
         seen: Sequence[Crop | None] = [None] * len(chosen) if crops is None else crops
         return [
-            PictureFile(f"{folder}/{classes[files.labels[i]]}/{files.name(i)}", n_bytes, crop)
+            PictureFile(f"{folder}/{files.path(i, classes)}", n_bytes, crop)
             for i, n_bytes, crop in zip(chosen, files.sizes[chosen].tolist(), seen, strict=True)
         ]
 

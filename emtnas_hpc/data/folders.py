@@ -5,7 +5,7 @@ import re
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -285,6 +285,10 @@ class FileList:
         """The name of one file."""
         return os.fsdecode(bytes(self.names[i]))
 
+    def path(self, i: int | np.int64, classes: Sequence[str]) -> str:
+        """Where one file is below the folder of its part."""
+        return f"{classes[self.labels[i]]}/{self.name(i)}"
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -316,7 +320,7 @@ def list_folder(folder: Path) -> Listing:
     files = {split: _list_files(folder / part, classes, left_out) for split, part in LISTED.items()}
     for split, listed in files.items():
         for i in np.flatnonzero(listed.sizes == 0)[:1]:
-            path = folder / LISTED[split] / classes[listed.labels[i]] / listed.name(i)
+            path = folder / LISTED[split] / listed.path(i, classes)
             raise DataError(f"{shown(path)} cannot be read as a picture (the file is empty)")
     return Listing(classes, files, (*looks, *left_out.notes()))
 

@@ -64,7 +64,8 @@ def read_batches(
             if len(ahead) >= n_readers + _AHEAD:
                 mark, images = ahead.popleft()
                 yield mark, images.result()
-        for mark, images in ahead:
+        while ahead:
+            mark, images = ahead.popleft()
             yield mark, images.result()
 
 
@@ -102,14 +103,14 @@ class _Readers:
         return self._threads.submit(self._read, batch)
 
     def _read(self, batch: Sequence[PictureFile]) -> bytes:
-        process = self._idle.get()
-        assert process.stdin is not None
-        assert process.stdout is not None
         # The order of a crop's fields is that of the arguments that the reader makes it of.
         listed = [
             (each.path, each.n_bytes, None if each.crop is None else [*vars(each.crop).values()])
             for each in batch
         ]
+        process = self._idle.get()
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             process.stdin.write(json.dumps([self._size, listed]).encode() + b"\n")
             process.stdin.flush()

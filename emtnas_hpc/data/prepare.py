@@ -384,7 +384,7 @@ def _check_some(folder: Path, listing: Listing) -> None:
 
     for split, files in listing.files.items():
         for i in np.unique(np.linspace(0, len(files) - 1, _N_CHECKED).astype(np.int64)):
-            path = folder / LISTED[split] / listing.classes[files.labels[i]] / files.name(i)
+            path = folder / LISTED[split] / files.path(i, listing.classes)
             decode(PictureFile(str(path), int(files.sizes[i]), None), _CHECKED_SIZE)
 
 

@@ -85,10 +85,9 @@ def _doubts_of(split: Split, images: Images, classes: tuple[str, ...]) -> Iterat
     first: dict[frozenset[int], str] = {}
     twins: list[tuple[str, str]] = []
     for label, name in enumerate(classes):
-        looked = _look(images, label)
-        if looked is None:
+        contents, why = _look_at_class(images, label)
+        if not contents:
             continue
-        contents, why = looked
         if why:
             dull[name] = why
         if (twin := first.setdefault(contents, name)) != name:
@@ -107,8 +106,8 @@ def _doubts_of(split: Split, images: Images, classes: tuple[str, ...]) -> Iterat
         )
 
 
-def _look(images: Images, label: int) -> tuple[frozenset[int], str] | None:
-    """Hashes of the images of a class, and why they show nothing; None without images."""
+def _look_at_class(images: Images, label: int) -> tuple[frozenset[int], str]:
+    """Hashes of the images of a class, if it has any, and why they show nothing."""
     chosen = images.labels[:, label] == 1 if images.multi_label else images.labels == label
     members = np.flatnonzero(chosen)
     counts, each_is_flat = np.zeros(256, np.int64), True
@@ -120,7 +119,7 @@ def _look(images: Images, label: int) -> tuple[frozenset[int], str] | None:
         counts += np.bincount(flat.reshape(-1), minlength=256)
         each_is_flat = each_is_flat and bool((flat.min(axis=1) == flat.max(axis=1)).all())
         contents.update(hash(image.tobytes()) for image in flat)
-    return (frozenset(contents), _why_dull(counts, each_is_flat)) if len(members) else None
+    return frozenset(contents), _why_dull(counts, each_is_flat) if contents else ""
 
 
 def _why_dull(counts: NDArray[np.int64], each_is_flat: bool) -> str:

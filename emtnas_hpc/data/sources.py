@@ -101,8 +101,8 @@ def parse_source(task: TaskSettings, setting: str = "source") -> Source:
     return Source(cast(Kind, kind), argument, size)
 
 
-#: Where left and right mean nothing. The organs' classes tell left from right, and the radiographs
-#: and the eyes have sides too.
+#: Sets whose left and right mean nothing. The classes of organs tell left from right, and the
+#: radiographs and the eyes have sides too.
 _FLIPPED = frozenset({"PathMNIST", "DermaMNIST", "BloodMNIST", "BreastMNIST", "TissueMNIST"})
 
 
@@ -121,7 +121,8 @@ def _medmnist(name: str) -> TaskSettings:
     return TaskSettings(source=f"medmnist:{name}", padding=2, flip=name in _FLIPPED)
 
 
-#: In the data directory, unless its folder is said to be elsewhere; means of the usual recipes.
+#: Its folder is `imagenet` in the data directory, unless the user names another one; mean and
+#: deviation are those of the usual recipes.
 _IMAGENET = TaskSettings(
     source="imagenet:imagenet",
     flip=True,
