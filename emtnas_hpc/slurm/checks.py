@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.data.copies import copy_folders, current_copy, read_copies
+from emtnas_hpc.data.copies import copy_folders, current_copy, fingerprint, read_copies
 from emtnas_hpc.data.dataset import open_copy
-from emtnas_hpc.data.sources import fingerprint, parse_source
+from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import InputError, SchedulerError
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hints
