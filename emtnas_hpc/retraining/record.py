@@ -31,7 +31,7 @@ class RetrainingHeader:
         genotype: the architecture as text.
         recipe: label of its settings.
         origin: who proposed the recipe.
-        n_training: images trained on, the validation images among them.
+        n_training: images trained on; the validation images are among them, or unused.
         experiment_signature: seeds must share it to be averaged; neither the seed nor what they
             found is in it.
         search_signature: of the search that found the architecture, None likewise.

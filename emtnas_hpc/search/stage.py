@@ -286,7 +286,7 @@ class SearchStage:
         if not parents:
             named = name_clones((), offspring)
             return Selection(named, named)
-        return select(parents, offspring, self._shares)
+        return select(parents, offspring, self._shares, self._settings.clones)
 
     def _true_fitness(
         self, task: int, generation: int, population: Population, interrupted: Interrupted
