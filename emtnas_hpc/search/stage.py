@@ -1,4 +1,4 @@
-"""The search as a stage: one generation a step (section 3 of the paper, algorithm 1)."""
+"""The search as a stage: one generation a step (section 3 of the paper)."""
 
 import math
 import time

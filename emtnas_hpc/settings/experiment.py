@@ -51,7 +51,7 @@ class Section(BaseModel):
 
 
 class SearchSettings(Section):
-    """The evolutionary search (section 4.2 of the paper)."""
+    """The evolutionary search (sections 3 and 4 of the paper, Table 1)."""
 
     generations: Count = Field(300, description="T, generations of the search")
     population: Count = Field(20, description="individuals in all tasks together")
@@ -68,7 +68,7 @@ class SearchSettings(Section):
     mutation_probability: Probability = Field(
         0.02, description="MP, probability that a gene is mutated"
     )
-    reevaluate: bool = Field(True, description="fitness re-evaluation, equation 2")
+    reevaluate: bool = Field(True, description="fitness re-evaluation, Eq. 2 of the paper")
     fitness: FitnessRule = Field(
         "own",
         description="an individual's own accuracy, or the authors' mean with those before it",
