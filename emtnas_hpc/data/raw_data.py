@@ -47,7 +47,7 @@ def complete_splits(
         train, test = _hold_out(train, raw.classes, "test", origin)
     if val is None:
         first = 0 if validation == "first" else HELD_OUT_EVERY - 1
-        train, val = _hold_out(train, raw.classes, "validation", origin, first)
+        train, val = _hold_out(train, raw.classes, "validation", origin, first=first)
     return {"train": train, "val": val, "test": test}
 
 
@@ -56,6 +56,7 @@ def _hold_out(
     classes: tuple[str, ...],
     held_as: str,
     origin: str,
+    *,
     first: int = HELD_OUT_EVERY - 1,
 ) -> tuple[Images, Images]:
     chosen = np.zeros(len(images), np.bool_)

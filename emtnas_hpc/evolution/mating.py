@@ -1,4 +1,4 @@
-"""Assortative mating: from a population to its offspring (section 3.3 of the paper, after MFEA)."""
+"""Assortative mating: from a population to its offspring (Liao et al., CVPR 2023, after MFEA)."""
 
 import math
 from bisect import bisect_right
@@ -13,6 +13,8 @@ import numpy as np
 from emtnas_hpc.evolution.population import NOBODY, Individual, Operator, Population
 from emtnas_hpc.space.architecture import GENE_RANGES, GENES_PER_BLOCK, N_GENES, Chromosome
 
+WheelRule = Literal["equal_tasks", "raw_fitness"]
+
 N_ALL_BLOCKS = N_GENES // GENES_PER_BLOCK
 
 
@@ -21,7 +23,7 @@ def block_crossover(
 ) -> tuple[Chromosome, Chromosome]:
     """Swaps each of the 10 blocks (4 genes) of two chromosomes with probability 1/2.
 
-    Section 3.3 of the paper; whether a pair is crossed at all (CP) is decided before.
+    Whether a pair is crossed at all (CP) is decided before.
     """
     swapped = np.repeat(rng.random(N_ALL_BLOCKS) < 0.5, GENES_PER_BLOCK).tolist()
     pairs = [(y, x) if swap else (x, y) for x, y, swap in zip(a, b, swapped, strict=True)]
@@ -34,6 +36,16 @@ def bit_mutation(chromosome: Chromosome, rate: float, rng: np.random.Generator) 
     The draw may return the gene that was there.
     """
     return _replace(chromosome, rng.random(N_GENES) < rate, rng.integers(GENE_RANGES))
+
+
+def other_mutation(chromosome: Chromosome, rate: float, rng: np.random.Generator) -> Chromosome:
+    """Replaces each gene with probability `rate` by a uniform draw from its other candidates.
+
+    A gene of one candidate stays.
+    """
+    hit = rng.random(N_GENES) < rate
+    step = rng.integers(1, np.maximum(GENE_RANGES, 2))
+    return _replace(chromosome, hit, (np.array(chromosome) + step) % GENE_RANGES)
 
 
 def step_mutation(chromosome: Chromosome, rate: float, rng: np.random.Generator) -> Chromosome:
@@ -50,24 +62,34 @@ def _replace(chromosome: Chromosome, hit: np.ndarray, new: np.ndarray) -> Chromo
     return tuple(np.where(hit, new, chromosome).tolist())
 
 
+#: Of the heaviest task's weight, what a task has at least where raw fitness is the weight: none
+#: would get no offspring, and breeding never end. An accuracy on 1,000 images is as coarse.
+_LEAST_WEIGHT = 1e-3
+
+
 class RouletteWheel:
     """Draws individuals, with replacement, proportionally to their fitness within their task.
 
-    Every task has the same total weight: raw fitness would give the easier task most draws. Fitness
-    that is not a positive number weighs nothing; a task that has no other draws uniformly.
+    With `equal_tasks` every task has the same total weight. With `raw_fitness` it has the sum of
+    its fitness, so that the easier task gets most draws. Fitness that is not a positive number
+    weighs nothing; a task that has no other draws uniformly.
     """
 
-    def __init__(self, individuals: Sequence[Individual]) -> None:
+    def __init__(
+        self, individuals: Sequence[Individual], weights_of: WheelRule = "equal_tasks"
+    ) -> None:
         self._individuals = tuple(individuals)
         weights: dict[int, list[float]] = defaultdict(list)
         for individual in individuals:
             weights[individual.skill_factor].append(_weight(individual))
         totals = {task: math.fsum(of_task) for task, of_task in weights.items()}
+        least = _LEAST_WEIGHT * max(totals.values()) or 1.0
 
         def share(individual: Individual) -> float:
             task = individual.skill_factor
             total = totals[task]
-            return _weight(individual) / total if total else 1 / len(weights[task])
+            own = _weight(individual) / total if total else 1 / len(weights[task])
+            return own if weights_of == "equal_tasks" else own * max(total, least)
 
         self._cumulative = list(accumulate(map(share, individuals)))
 
@@ -83,7 +105,7 @@ def _weight(individual: Individual) -> float:
     return fitness if math.isfinite(fitness) and fitness > 0 else 0.0
 
 
-_MUTATIONS = {"redraw": bit_mutation, "step": step_mutation}
+_MUTATIONS = {"redraw": bit_mutation, "other": other_mutation, "step": step_mutation}
 
 
 class MatingSettings(Protocol):
@@ -102,8 +124,12 @@ class MatingSettings(Protocol):
         """MP: a gene is mutated."""
 
     @property
-    def mutation(self) -> Literal["redraw", "step"]:
+    def mutation(self) -> Literal["redraw", "other", "step"]:
         """How it is mutated."""
+
+    @property
+    def wheel(self) -> WheelRule:
+        """How the roulette wheel weighs tasks."""
 
     @property
     def mutation_only_child(self) -> Literal["parent", "coin"]:
@@ -156,7 +182,7 @@ def breed(
         generation: that the offspring is born in.
         first_id: of the first child; the others follow in order of birth.
     """
-    wheel = RouletteWheel(population)
+    wheel = RouletteWheel(population, settings.wheel)
     room = list(shares)
     offspring: list[Individual] = []
     n_pairs = n_transfers = 0

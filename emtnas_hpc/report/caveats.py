@@ -21,6 +21,11 @@ _CONDITIONS = {
     "emtnas_hpc": "emtnas-hpc",
     "threads": "threads",
 }
+#: In a random search they do nothing.
+_OF_MATING = (
+    *("search.crossover_probability", "search.mutation_probability"),
+    "search.mutation_only_child",
+)
 #: Values, each with those that it holds for.
 _Holders = Mapping[str, Iterable[str]]
 
@@ -42,8 +47,8 @@ def caveats(spec: TableSpec, family: Family, used: Collection[str]) -> Iterator[
         for retraining in run.retrainings
         if retraining.header.signature in used
     ]
+    yield from _other_settings(spec, family, experiments)
     if spec.is_paper:
-        yield from _other_settings(spec, family)
         yield from _other_images(experiments)
     yield from _impostors(run for _experiment, run in runs)
     yield from _unlike_tasks(experiments)
@@ -79,12 +84,16 @@ def stage_of(retraining: Retraining) -> str:
     return retraining_stage(name)
 
 
-def _other_settings(spec: TableSpec, family: Family) -> Iterator[str]:
+def _other_settings(
+    spec: TableSpec, family: Family, experiments: Sequence[ExperimentRuns]
+) -> Iterator[str]:
     tasks = frozenset(task for kind in spec.kinds for task in kind.tasks)
+    mated = any(e.settings.get("search.strategy") != "random" for e in experiments)
     differences = [
         f"{name} {_show(family.settings[name])} (paper: {_show(value)})"
         for name, value in paper_settings(tasks).items()
         if name in family.settings and family.settings[name] != value
+        if mated or name not in _OF_MATING
     ]
     if differences:
         yield f"Settings differ from the paper's: {', '.join(differences)}."

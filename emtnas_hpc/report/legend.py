@@ -7,9 +7,10 @@ from emtnas_hpc.report.experiments import ExperimentRuns, Family, Recipe
 from emtnas_hpc.report.load import heading
 from emtnas_hpc.report.measurements import Measured
 from emtnas_hpc.report.search_frames import macs_of, parameters_of
-from emtnas_hpc.report.specs import PAPER, RERUN, SOURCE, TableSpec, quantities
+from emtnas_hpc.report.specs import PAPER, RERUN, SOURCE, TableSpec, open_choices, quantities
 from emtnas_hpc.report.stats import LEVEL, seeds_needed, smallest_p
 from emtnas_hpc.report.table import Table, TableCell
+from emtnas_hpc.settings.experiment import LEFT_OUT, show, value_of
 
 _RANDOM = (
     "Random search (ours) is not in the paper: every individual is drawn at random, with as many "
@@ -25,6 +26,7 @@ def legend(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
         yield describe_recipe(measured.recipe, spec.depth)
     if not spec.is_paper:
         yield from _searches(spec, measured.family)
+    yield from _choices(spec, measured)
     yield from significance_notes(table)
     cells = [cell for row in table.rows for cell in row.cells]
     if any("paper" in cell.quoted for cell in cells):
@@ -55,11 +57,35 @@ def describe_recipe(recipe: Recipe, n_normal: int | None = None) -> str:
     """How architectures were retrained; how often they were stacked, where that is one number."""
     plural = "" if recipe.n_epochs == 1 else "s"
     stacked = "" if n_normal is None else f", N = {n_normal}"
+    images = "the training images alone; the test set "
+    if _training_images(recipe) != "train":
+        images = "all images but those of the test set; that "
     return (
         f"Retrained with recipe {recipe.label} ({recipe.origin}): {recipe.n_epochs} epoch{plural}, "
-        f"{recipe.channels} channels{stacked}, on all images but those of the test set; that "
+        f"{recipe.channels} channels{stacked}, on {images}"
         "is read once, after the last epoch."
     )
+
+
+def _training_images(recipe: Recipe) -> str:
+    # No recipe has the other value, so that a label tells.
+    name = "training_images"
+    return "train" if f"+{name}=train" in recipe.label else LEFT_OUT[name]
+
+
+def _choices(spec: TableSpec, measured: Measured) -> Iterator[str]:
+    """What the paper leaves open, one line a choice; nothing of what made no difference."""
+    experiments, recipe = measured.family.find(spec.kinds), measured.recipe
+    if not experiments:
+        return
+    mated = [len(e.tasks) for e in experiments if e.settings.get("search.strategy") != "random"]
+    there = {"": True, "parents": bool(mated), "tasks": max(mated, default=0) > 1}
+    for name, words in open_choices().items():
+        value = show(value_of(measured.family.settings, name))
+        if name.startswith("retraining."):
+            value = "" if recipe is None else _training_images(recipe)
+        if value and there[words.get("needs", "")]:
+            yield f"{words['called']}: {words.get(value, value)} (the paper does not say)."
 
 
 def significance_notes(table: Table) -> Iterator[str]:

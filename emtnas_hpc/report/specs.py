@@ -276,10 +276,20 @@ def _sweep_row(tasks: tuple[str, ...], rmp: float) -> RowSpec:
 
 @cache
 def paper_settings(tasks: frozenset[str]) -> dict[str, Any]:
-    """What Table 1 says of searches for these tasks, by the settings' dotted names."""
+    """What the paper says of searches for these tasks, by the settings' dotted names."""
     tables = _read("settings.toml")
-    which = "cifar" if any(task.startswith("cifar") for task in tasks) else "medmnist"
-    return {**tables["common"], **tables[which]}
+    own = {}
+    if any(task.startswith("cifar") for task in tasks):
+        own = tables["cifar"]
+    elif any(task.endswith("mnist") for task in tasks):
+        own = tables["medmnist"]
+    return {**tables["common"], **own}
+
+
+@cache
+def open_choices() -> dict[str, dict[str, str]]:
+    """What the paper leaves open, by the setting that decides it; `settings.toml` says how."""
+    return dict(_read("settings.toml")["open"])
 
 
 @cache

@@ -13,9 +13,9 @@ from torch import Tensor
 from emtnas_hpc.data.batches import Batch, BatchSlot, Normaliser, blanked, place_on_device
 from emtnas_hpc.data.dataset import IMAGE_CHANNELS, Prepared, Streamed, TaskData
 from emtnas_hpc.data.images import Images, PictureFile, draw_crops
-from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
 from emtnas_hpc.data.picture_readers import read_batches
 from emtnas_hpc.errors import DataError
+from emtnas_hpc.retraining.spec import trained_on
 from emtnas_hpc.settings.experiment import RetrainingSettings
 from emtnas_hpc.supernet.graphs import MiniBatch
 
@@ -56,19 +56,21 @@ def open_images(data: TaskData, settings: RetrainingSettings, device: torch.devi
     if isinstance(data, Streamed):
         return StreamedImages(data, settings, device)
     assert isinstance(data, Prepared)
-    return ResidentImages(data, settings.cutout, device)
+    return ResidentImages(data, settings, device)
 
 
 class ResidentImages:
-    """Training and validation images together, on the device; `cutout` is the blanked edge."""
+    """The images that are trained on, on the device."""
 
-    def __init__(self, data: Prepared, cutout: int, device: torch.device) -> None:
+    def __init__(self, data: Prepared, settings: RetrainingSettings, device: torch.device) -> None:
         self._data = data
         self._device = device
-        parts = [data.load(split) for split in SEEN_BY_A_SEARCH]
+        parts = [data.load(split) for split in trained_on(settings)]
         images = np.concatenate([part.images for part in parts])
         labels = np.concatenate([part.labels for part in parts])
-        self._images = place_on_device(data, Images(images, labels), device, cutout=cutout)
+        self._images = place_on_device(
+            data, Images(images, labels), device, cutout=settings.cutout
+        )
 
     def training(
         self, batches: Sequence[Indices], rng: np.random.Generator

@@ -29,7 +29,7 @@ class RetrainingHeader:
         individual: id of that incumbent in its search, None likewise.
         recipe: label of its settings.
         origin: who proposed the recipe.
-        n_training: images trained on, the validation images among them.
+        n_training: images trained on; the validation images are among them, or unused.
         experiment_signature: seeds must share it to be averaged; neither the seed nor what they
             found is in it.
         search_signature: of the search that found the architecture, None likewise.

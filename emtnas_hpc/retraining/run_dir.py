@@ -191,7 +191,7 @@ def read_identity(stage: StagePaths) -> StoredIdentity | None:
     try:
         file = tomllib.loads(text.decode())
         settings = RetrainingSettings().model_dump(mode="json")
-        defaults = {f"retraining.{name}": settings[name] for name in RECIPE_SETTINGS}
+        defaults = {f"retraining.{n}": settings[n] for n in RECIPE_SETTINGS if n in settings}
         return StoredIdentity(file["signature"], {**defaults, **file["identity"]})
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(

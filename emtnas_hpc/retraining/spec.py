@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from emtnas_hpc.checkpoint.paths import retraining_stage
 from emtnas_hpc.data.dataset import TaskData
+from emtnas_hpc.data.images import Split
+from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.retraining.record import Retraining, RetrainingHeader
 from emtnas_hpc.settings.experiment import (
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
 #: The settings of a task that decide which images a network sees beside the files themselves. A
 #: stem that is plain is left out. The digest of streamed images does not hold their size.
 _IMAGE_SETTINGS = ("pool", "padding", "flip", "mean", "std", "stem")
+
+
+def trained_on(settings: RetrainingSettings) -> tuple[Split, ...]:
+    """The splits whose images a retraining sees before the test."""
+    return ("train",) if settings.training_images == "train" else SEEN_BY_A_SEARCH
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,11 @@ class RetrainSpec:
                 **({} if precision == LEFT_OUT["precision"] else {"precision": precision}),
                 "data": data,
                 **{f"task.{self.task}.{n}": images[n] for n in of_images if n in images},
-                **{f"retraining.{name}": settings[name] for name in RECIPE_SETTINGS},
+                **{
+                    f"retraining.{name}": settings[name]
+                    for name in RECIPE_SETTINGS
+                    if name in settings
+                },
             }
         )
 
@@ -191,9 +202,9 @@ class RetrainingPlan:
 
     @property
     def schedule(self) -> Schedule:
-        """Its steps; it trains on all images but those of the test set."""
-        n_images = self.data.n_images("train") + self.data.n_images("val")
-        return Schedule(n_images, self.spec.settings)
+        """Its steps."""
+        splits = trained_on(self.spec.settings)
+        return Schedule(sum(map(self.data.n_images, splits)), self.spec.settings)
 
     @property
     def shape(self) -> NetworkShape:

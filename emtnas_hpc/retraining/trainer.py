@@ -109,7 +109,7 @@ def measure(
 
 
 class StandAloneTrainer:
-    """Trains one network on all images but those of the test set; a `NetworkTrainer`.
+    """Trains one network on the images that its settings name; a `NetworkTrainer`.
 
     The test set stays closed until `test`.
     """

@@ -1,4 +1,4 @@
-"""The search as a stage: one generation a step (section 3 of the paper, algorithm 1)."""
+"""The search as a stage: one generation a step (section 3 of the paper)."""
 
 import math
 import time
@@ -286,7 +286,7 @@ class SearchStage:
         if not parents:
             named = name_clones((), offspring)
             return Selection(named, named)
-        return select(parents, offspring, self._shares)
+        return select(parents, offspring, self._shares, self._settings.clones)
 
     def _true_fitness(
         self, task: int, generation: int, population: Population, interrupted: Interrupted

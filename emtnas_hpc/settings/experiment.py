@@ -23,7 +23,7 @@ NameText = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=,-]*$", max_
 Strategy = Literal["evolution", "random"]
 FitnessRule = Literal["own", "running_mean"]
 SkillRule = Literal["parent", "coin"]
-MutationRule = Literal["redraw", "step"]
+MutationRule = Literal["redraw", "other", "step"]
 
 #: Settings that came later, with the value that all runs before them had; it is not written, so
 #: that their signatures stay.
@@ -31,6 +31,9 @@ LEFT_OUT = {
     "stem": "plain",
     "precision": "tf32",
     "strategy": "evolution",
+    "clones": "youngest",
+    "wheel": "equal_tasks",
+    "training_images": "train+validation",
     "validation_split": "last",
 }
 
@@ -48,7 +51,7 @@ class Section(BaseModel):
 
 
 class SearchSettings(Section):
-    """The evolutionary search (section 4.2 of the paper)."""
+    """The evolutionary search (sections 3 and 4 of the paper, Table 1)."""
 
     generations: Count = Field(300, description="T, generations of the search")
     population: Count = Field(20, description="individuals in all tasks together")
@@ -65,7 +68,7 @@ class SearchSettings(Section):
     mutation_probability: Probability = Field(
         0.02, description="MP, probability that a gene is mutated"
     )
-    reevaluate: bool = Field(True, description="fitness re-evaluation, equation 2")
+    reevaluate: bool = Field(True, description="fitness re-evaluation, Eq. 2 of the paper")
     fitness: FitnessRule = Field(
         "own",
         description="an individual's own accuracy, or the authors' mean with those before it",
@@ -75,7 +78,19 @@ class SearchSettings(Section):
         description="skill factor of a child that was only mutated: its parent's, or drawn",
     )
     mutation: MutationRule = Field(
-        "redraw", description="a gene is drawn anew, or moved by one, as the authors do"
+        "redraw",
+        description="a gene is drawn anew, or among its other values, or moved by one, as the "
+        "authors do",
+    )
+    wheel: Literal["equal_tasks", "raw_fitness"] = Field(
+        "equal_tasks",
+        description="of the parents: each task has the same total weight, as in the authors' code, "
+        "or an individual its fitness, whatever its task (the paper is silent)",
+    )
+    clones: Literal["youngest", "fittest"] = Field(
+        "youngest",
+        description="of equal chromosomes of a task, which one stands: the youngest, as in the "
+        "authors' code, or the fittest (the paper is silent)",
     )
     true_fitness_every: Count = Field(
         1, description="measure true fitness every so many generations, and in the last"
@@ -185,8 +200,13 @@ class RetrainingSettings(Section):
     transfer: tuple[NameText, ...] = Field(
         (), description="data sets that what was found is retrained on too, beside its own"
     )
+    training_images: Literal["train+validation", "train"] = Field(
+        "train+validation",
+        description="images that are trained on: of both sets, or of the training set alone, which "
+        "leaves the validation images unused (the paper is silent)",
+    )
     channels: Count = Field(48, description="C, width after the stem (inferred from parameters)")
-    epochs: Count = Field(600, description="passes over all images but those of the test set")
+    epochs: Count = Field(600, description="passes over the images that are trained on")
     batch_size: Count = Field(64, description="images of a mini-batch; the last may be smaller")
     learning_rate: Positive = Field(
         0.025, description="of the first epoch; from there a cosine toward 0"

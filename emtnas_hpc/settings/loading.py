@@ -103,7 +103,7 @@ def retraining_experiment(
     table["retraining"]["transfer"] = []
     if isinstance(given, dict) and "recipe" in given:
         for setting in ("recipe", "origin", *RECIPE_SETTINGS):
-            del table["retraining"][setting]
+            table["retraining"].pop(setting, None)
     # Nothing is searched: any population that validation allows will do.
     table |= {"tasks": list(targets), "search": {"population": max(20, len(targets))}}
     return build_experiment(merge(table, over), {**registry, **experiment.task})

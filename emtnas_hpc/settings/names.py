@@ -76,9 +76,9 @@ def recipe_label(settings: RetrainingSettings) -> str:
     values = settings.model_dump(mode="json")
     recipe = recipe_values(settings.recipe)
     changed = [
-        f"{name}={_legible(name, values[name])}"
+        f"{name}={_legible(name, value)}"
         for name in RECIPE_SETTINGS
-        if recipe.get(name) != values[name]
+        if value_of(recipe, name) != (value := value_of(values, name))
     ]
     return _bounded("+".join([settings.recipe, *changed]), _LONGEST_LABEL)
 

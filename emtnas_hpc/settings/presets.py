@@ -161,7 +161,7 @@ def recipe_values(name: str) -> dict[str, Any]:
     if name not in recipe_names():
         return {}
     settings = RetrainingSettings.model_validate(_read(name)).model_dump(mode="json")
-    return {setting: settings[setting] for setting in RECIPE_SETTINGS}
+    return {setting: settings[setting] for setting in RECIPE_SETTINGS if setting in settings}
 
 
 def _read(name: str) -> Table:

@@ -29,7 +29,7 @@ class Operation:
 
 
 #: The candidate operations of an edge; none changes the number of channels or the resolution. The
-#: paper names the families (section 4.1), the authors' code has the list.
+#: paper names the families, the authors' code has the list.
 OPERATIONS: tuple[Operation, ...] = (
     Operation("sep_3x3", "separable", 3),
     Operation("sep_5x5", "separable", 5),
@@ -199,7 +199,10 @@ class CellArchitecture:
         return tuple((a.names, b.names) for a, b in self.blocks)
 
     def uses(self, cell_input: int) -> bool:
-        """Whether `x` (0) or `x_prev` (1) reaches the cell's output; about 3 % ignore one."""
+        """Whether `x` (0) or `x_prev` (1) reaches the cell's output.
+
+        1/36 of random cells (2.8 %) ignore `x`, as many `x_prev`, and none both: 5.6 % ignore one.
+        """
         return any(edge.source == cell_input for edge in self.edges)
 
 

@@ -308,8 +308,8 @@ class SampledPath:
 
     Attributes:
         cells: from the stem to the classifier.
-        parameters: exactly those that get a gradient. About 3 % of cells ignore one of their
-            inputs; what then does not reach the logits is neither run nor trained.
+        parameters: exactly those that get a gradient. 5.6 % of random cells ignore one of
+            their inputs; what then does not reach the logits is neither run nor trained.
     """
 
     architecture: Architecture

@@ -19,6 +19,7 @@ class Mating:
     mutation_probability: float = 0.02
     mutation: Any = "redraw"
     mutation_only_child: Any = "parent"
+    wheel: Any = "equal_tasks"
 
 
 @pytest.fixture(scope="session")

@@ -37,16 +37,17 @@ def brood_of(population, settings, n: int = 200, seed: int = 0):
     seed=st.integers(0, 2**32 - 1),
     rmp=st.floats(0, 1),
     cp=st.floats(0, 1),
-    mutation=st.sampled_from(["redraw", "step"]),
+    mutation=st.sampled_from(["redraw", "other", "step"]),
     rule=st.sampled_from(["parent", "coin"]),
+    wheel=st.sampled_from(["equal_tasks", "raw_fitness"]),
     shares=st.sampled_from([(4,), (1, 1), (3, 2), (3, 2, 2)]),
 )
 def test_any_settings_give_valid_offspring_in_the_right_number(
-    individual, mating, seed, rmp, cp, mutation, rule, shares
+    individual, mating, seed, rmp, cp, mutation, rule, wheel, shares
 ) -> None:
     tasks = [task for task, share in enumerate(shares) for _ in range(share)]
     population = [individual(i, i / 10, task=task) for i, task in enumerate(tasks)]
-    settings = mating(rmp, cp, 0.1, mutation, rule)
+    settings = mating(rmp, cp, 0.1, mutation, rule, wheel)
     brood = breed(population, shares, settings, generator(seed), generation=7, first_id=50)
     assert [i.id for i in brood.offspring] == list(range(50, 50 + sum(shares)))
     assert sorted(i.skill_factor for i in brood.offspring) == tasks
@@ -147,6 +148,28 @@ def test_a_dropped_child_gets_no_id(two_tasks, mating) -> None:
     brood = breed(two_tasks, (1, 30), mating(), generator(), generation=2, first_id=6)
     assert [i.id for i in brood.offspring] == list(range(6, 37))
     assert sum(i.skill_factor == 0 for i in brood.offspring) == 1
+
+
+@pytest.mark.parametrize(("wheel", "share"), [("equal_tasks", 1 / 2), ("raw_fitness", 9 / 10)])
+def test_parents_are_drawn_from_the_wheel_that_was_asked_for(
+    individual, mating, wheel: str, share: float
+) -> None:
+    population = [individual(0, 0.9), individual(1, 0.1, task=1)]
+    settings = mating(rmp=0, wheel=wheel)
+    brood = brood_of(population, settings, n=1000)
+    # Until the first task is full, which takes about so many pairs.
+    n = round(1000 / (2 * share)) - 50
+    tasks = [child.skill_factor for child in brood.offspring[: 2 * n]]
+    assert binomtest(tasks.count(0), len(tasks), share).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("nothing", [0.0, float("nan"), 1e-300])
+def test_breeding_by_raw_fitness_ends_where_a_task_has_next_to_none(
+    individual, mating, nothing: float
+) -> None:
+    population = [individual(0, 0.9), individual(1, nothing, task=1)]
+    brood = brood_of(population, mating(rmp=0, wheel="raw_fitness"), n=3)
+    assert sorted(i.skill_factor for i in brood.offspring) == [0, 0, 0, 1, 1, 1]
 
 
 def test_the_search_settings_of_an_experiment_are_mating_settings(two_tasks, mating) -> None:

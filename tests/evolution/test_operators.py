@@ -4,16 +4,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, chisquare
 
-from emtnas_hpc.evolution.mating import bit_mutation, block_crossover, step_mutation
+from emtnas_hpc.evolution import mating
+from emtnas_hpc.evolution.mating import (
+    bit_mutation,
+    block_crossover,
+    other_mutation,
+    step_mutation,
+)
 from emtnas_hpc.space.architecture import GENE_RANGES, N_GENES, check_chromosome
 
 pytestmark = pytest.mark.slow
 
 CHROMOSOMES = st.tuples(*(st.integers(0, n - 1) for n in GENE_RANGES))
 SEEDS = st.integers(0, 2**32 - 1)
-MUTATIONS = [bit_mutation, step_mutation]
+MUTATIONS = [bit_mutation, other_mutation, step_mutation]
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -84,3 +90,25 @@ def test_a_redraw_is_uniform_over_all_candidates_the_present_one_included() -> N
         counts = np.bincount(mutants[:, position], minlength=n)
         assert len(counts) == n
         assert all(binomtest(int(count), 2000, 1 / n).pvalue > 1e-5 for count in counts)
+
+
+@given(CHROMOSOMES, SEEDS)
+def test_another_value_is_never_the_present_one(chromosome, seed: int) -> None:
+    mutant = other_mutation(chromosome, 1.0, generator(seed))
+    assert all(gene != other for gene, other in zip(chromosome, mutant, strict=True))
+
+
+@pytest.mark.parametrize("start", [0, 1], ids=["first", "second"])
+def test_another_value_is_uniform_over_all_others(start: int) -> None:
+    rng = generator(start)
+    mutants = np.array([other_mutation((start,) * N_GENES, 1.0, rng) for _ in range(2000)])
+    for position, n in enumerate(GENE_RANGES):
+        counts = np.bincount(mutants[:, position], minlength=n)
+        assert (len(counts), counts[start]) == (n, 0)
+        assert n == 2 or chisquare(np.delete(counts, start)).pvalue > 1e-5
+
+
+def test_a_gene_of_one_candidate_has_no_other_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranges = np.array([1, 2] * (N_GENES // 2))
+    monkeypatch.setattr(mating, "GENE_RANGES", ranges)
+    assert other_mutation((0,) * N_GENES, 1.0, generator()) == (0, 1) * (N_GENES // 2)

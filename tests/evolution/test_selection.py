@@ -38,6 +38,33 @@ def test_of_equal_chromosomes_the_youngest_stands_with_its_own_fitness(individua
     assert [i.clone_of for i in selection.offspring] == [0, -1]
 
 
+def test_of_equal_chromosomes_the_fittest_stands_where_that_is_asked_for(individual) -> None:
+    parents = [individual(0, 0.9, genes=0), individual(1, 0.5)]
+    offspring = [individual(2, 0.4, genes=0), individual(3, 0.45)]
+    selection = select(parents, offspring, (2,), "fittest")
+    assert ids(selection.population) == [0, 1]
+    assert [i.clone_of for i in selection.offspring] == [0, -1]
+    better = [individual(2, 0.95, genes=0), individual(3, 0.45)]
+    assert ids(select(parents, better, (2,), "fittest").population) == [2, 1]
+
+
+def test_of_equal_chromosomes_with_equal_fitness_the_younger_stands(individual) -> None:
+    parents, offspring = [individual(0, 0.9, genes=0)], [individual(1, 0.9, genes=0)]
+    assert ids(select(parents, offspring, (1,), "fittest").population) == [1]
+
+
+def test_a_clone_without_a_finite_fitness_is_never_the_fittest(individual) -> None:
+    parents = [individual(0, 0.3, genes=0), individual(1, 0.1)]
+    offspring = [individual(2, NAN, genes=0), individual(3, NAN)]
+    assert ids(select(parents, offspring, (2,), "fittest").population) == [0, 1]
+
+
+def test_clones_fill_a_share_whichever_of_them_stands(individual) -> None:
+    parents = [individual(0, 0.9, genes=0), individual(1, 0.8, genes=1)]
+    offspring = [individual(2, 0.1, genes=0), individual(3, 0.2, genes=0)]
+    assert ids(select(parents, offspring, (3,), "fittest").population) == [0, 1, 3]
+
+
 def test_a_surviving_clone_knows_whom_it_replaced(individual) -> None:
     parents = [individual(0, 0.5, genes=0), individual(1, 0.1)]
     offspring = [individual(2, 0.6, genes=0), individual(3, 0.2)]
@@ -123,3 +150,16 @@ def test_whoever_leaves_has_a_younger_clone_or_was_less_fit(
             rivals = [i for i in survivors if i.skill_factor == leaver.skill_factor]
             assert len({i.chromosome for i in rivals}) == len(rivals)
             assert all(i.fitness >= leaver.fitness for i in rivals)
+
+
+@given(
+    genes=st.lists(st.integers(0, 1), min_size=10, max_size=10),
+    fitness=st.lists(st.sampled_from([0.0, 0.25, 0.5, NAN]), min_size=10, max_size=10),
+)
+def test_where_the_fittest_stands_nobody_leaves_for_a_worse_one(individual, genes, fitness) -> None:
+    pool = [individual(i, fitness[i], chromosome=(genes[i], i % 3) + (0,) * 38) for i in range(10)]
+    survivors = select(pool[:5], pool[5:], [3], "fittest").population
+    for leaver in (i for i in pool if isfinite(i.fitness) and i.id not in ids(survivors)):
+        same = [i for i in survivors if i.chromosome == leaver.chromosome]
+        rivals = same or survivors
+        assert all(i.fitness >= leaver.fitness for i in rivals[:1])

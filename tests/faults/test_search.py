@@ -81,14 +81,21 @@ def whole(tmp_path_factory, data, warm):
     return search
 
 
-@pytest.mark.parametrize("strategy", ["evolution", "random"])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        (),
+        ("search.strategy=random", "search.reevaluate=false"),
+        ("search.clones=fittest", "search.wheel=raw_fitness", "search.mutation=other"),
+    ],
+    ids=["evolution", "random", "what the paper leaves open, chosen otherwise"],
+)
 def test_a_search_interrupted_in_every_phase_ends_in_the_bits_of_an_uninterrupted_one(
     kill_loop, strategy
 ):
     case = ("--case", "K1-threads1-commit2generations", "--kills", "2")
-    settings = ("search.population=3", "training.batches=2", f"search.strategy='{strategy}'")
-    reevaluate = f"search.reevaluate={str(strategy == 'evolution').lower()}"
-    result = kill_loop(*case, settings=(*settings, reevaluate))
+    settings = ("search.population=3", "training.batches=2", *strategy)
+    result = kill_loop(*case, settings=settings)
     assert set(result["hits"]) == {
         *("SIGKILL in commit", "SIGKILL in training", "SIGTERM in evaluation"),
         *("SIGUSR2 in true fitness", "SIGINT in commit"),

@@ -6,9 +6,11 @@ from fake_runs import SHORT, Retrained, make_run
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.report.load import read_runs
-from emtnas_hpc.report.specs import paper_images
+from emtnas_hpc.report.specs import open_choices, paper_images
 from emtnas_hpc.report.tables import build_tables
 from emtnas_hpc.runner.attempts import Attempt
+from emtnas_hpc.settings.experiment import show
+from emtnas_hpc.settings.messages import settings_schema
 from emtnas_hpc.settings.presets import preset_names
 
 
@@ -131,10 +133,93 @@ def test_what_the_authors_code_does_otherwise_is_named(tmp_path):
     for said in (
         "search.fitness running_mean (paper: own)",
         "search.mutation_only_child coin (paper: parent)",
-        "search.mutation step (paper: redraw)",
         "evaluation.validation_images augmented (paper: plain)",
     ):
         assert said in note
+
+
+SILENT = " (the paper does not say)."
+CHOICES = [
+    "Clones: the youngest stands",
+    "Roulette wheel: every task has the same weight",
+    "Mutation: a gene is drawn anew from all its values",
+    "Drop path in the search: none",
+    "Momentum in the search: Nesterov's",
+    "Batch norm of an individual: recalibrated statistics",
+    "Retrained on: training and validation images",
+]
+
+
+def choices(notes):
+    return [note.removesuffix(SILENT) for note in notes if note.endswith(SILENT)]
+
+
+def test_what_the_paper_leaves_open_is_said_in_one_line_a_choice(tmp_path):
+    make_run(tmp_path, "cifar", SHORT)
+    assert choices(notes_of(tmp_path)) == CHOICES
+
+
+def test_what_was_chosen_otherwise_is_said_in_its_place(tmp_path):
+    other = (
+        *("search.clones=fittest", "search.wheel=raw_fitness", "search.mutation=other"),
+        *("supernet.drop_path=0.1", "training.nesterov=false", "evaluation.batch_norm=running"),
+    )
+    recipe = Retrained(recipe="long+training_images=train")
+    make_run(tmp_path, "cifar", SHORT, *other, retrained=recipe)
+    notes = notes_of(tmp_path)
+    assert choices(notes) == [
+        "Clones: the fittest stands",
+        "Roulette wheel: an individual weighs its fitness, whatever its task",
+        "Mutation: a gene is drawn from its other values",
+        "Drop path in the search: 0.1",
+        "Momentum in the search: plain",
+        "Batch norm of an individual: running statistics of the supernet",
+        "Retrained on: training images",
+    ]
+    (note,) = starting(notes, "Retrained with")
+    assert note.endswith(
+        ", on the training images alone; the test set is read once, after the last epoch."
+    )
+
+
+def test_a_choice_that_makes_no_difference_is_not_said(tmp_path):
+    make_run(tmp_path / "one", "cifar10-single", SHORT, retrained=None)
+    without = [CHOICES[0], *CHOICES[2:-1]]
+    assert choices(notes_of(tmp_path / "one")) == without
+    make_run(tmp_path / "random", "cifar-random", SHORT, "search.mutation_probability=0.1")
+    notes = notes_of(tmp_path / "random")
+    assert choices(notes) == [CHOICES[0], *CHOICES[3:]]
+    (note,) = starting(notes, "Settings differ")
+    assert note == "Settings differ from the paper's: search.generations 3 (paper: 300)."
+
+
+def test_every_value_of_an_open_choice_has_its_words():
+    schema = dict(settings_schema())
+    for name, words in open_choices().items():
+        values = schema[name].get("enum", [schema[name]["default"]])
+        assert {show(value) for value in values} <= set(words), name
+
+
+def test_that_the_images_of_an_evaluation_were_common_differs_from_the_paper(tmp_path):
+    make_run(tmp_path, "cifar", SHORT, "evaluation.mini_batch=common")
+    (note,) = starting(notes_of(tmp_path), "Settings differ")
+    assert "evaluation.mini_batch common (paper: own)" in note
+
+
+def test_settings_differ_from_the_papers_for_data_sets_of_ones_own_too(tmp_path):
+    own = ("task.a.source=npz:a.npz", "task.b.source=npz:b.npz", "search.mutation_probability=0.1")
+    for tasks in ('["a", "b"]', '["a"]', '["b"]'):
+        extra = ("search.reevaluate=false",) if "," not in tasks else ()
+        sources = [each for each in own if not each.startswith("task.") or each[5:6] in tasks]
+        name = "own" + "".join(c for c in tasks if c in "ab")
+        make_run(tmp_path, "cifar", SHORT, f"tasks={tasks}", *sources, *extra, name=name)
+    found = read_runs(sorted(tmp_path.glob("*/seed-*")))
+    (table, *_) = build_tables(found.runs)
+    # Table 1 has generations and channels for CIFAR and for MedMNIST only.
+    assert starting(table.notes, "Settings differ") == [
+        "Settings differ from the paper's: search.mutation_probability 0.1 (paper: 0.02)."
+    ]
+    assert choices(table.notes) == CHOICES
 
 
 def test_the_papers_images_are_treated_as_the_registry_has_them():

@@ -1,5 +1,6 @@
 import math
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from emtnas_hpc.data.dataset import Prepared, open_copy
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import UnpreparedError
 from emtnas_hpc.retraining.record import Retraining, TestResult
-from emtnas_hpc.retraining.spec import RetrainingPlan
+from emtnas_hpc.retraining.spec import RetrainingPlan, RetrainSpec
 from emtnas_hpc.retraining.stage import RetrainingStage, Step, StepResult, retraining_differences
 from emtnas_hpc.runner.loop import Interrupted, StepInterrupted
 from emtnas_hpc.space.architecture import format_genotype
@@ -159,6 +160,58 @@ def test_training_sees_training_and_validation_images(
     plan: RetrainingPlan, digits: Prepared
 ) -> None:
     assert plan.schedule.n_images == digits.n_images("train") + digits.n_images("val")
+
+
+@pytest.fixture
+def train_alone(plan: RetrainingPlan, changed: Callable[..., RetrainSpec]) -> RetrainingPlan:
+    return replace(plan, spec=changed(training_images="train"))
+
+
+def test_training_on_the_training_set_alone_reads_no_validation_image(
+    train_alone: RetrainingPlan, plan: RetrainingPlan, data_dir: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "package-digits"
+    shutil.copytree(data_dir / folder.name, folder)
+    for file in folder.glob("val_*.npy"):
+        file.write_bytes(b"?" * file.stat().st_size)
+    data = open_copy("digits", REGISTRY["digits"], tmp_path, None)
+    with pytest.raises(UnpreparedError, match=r"val_images\.npy has SHA-256"):
+        replace(plan, data=data).stage(CPU, SILENT).start()
+    ends = []
+    for each in (train_alone, replace(train_alone, data=data)):
+        stage = each.stage(CPU, SILENT)
+        record = stage.start()
+        for _step in range(stage.n_steps):
+            record = stage.advance(record, lambda: False)
+        ends.append(saved(stage, record, tmp_path / f"end{len(ends)}"))
+    assert list(retraining_differences(*ends)) == []
+    assert record.finished
+    assert record.header.n_training == data.n_images("train") == 1157
+    assert record.header.n_test == 355
+
+
+def test_training_on_the_training_set_alone_is_resumed_in_the_same_bits(
+    train_alone: RetrainingPlan, tmp_path: Path
+) -> None:
+    stage = train_alone.stage(CPU, SILENT)
+    record = stage.start()
+    for number in range(1, stage.n_steps + 1):
+        record = stage.advance(record, lambda: False)
+        folder = saved(stage, record, tmp_path / str(number))
+    again, record = loaded(train_alone, tmp_path / "2")
+    for _step in range(2, again.n_steps):
+        record = again.advance(record, lambda: False)
+    end = saved(again, record, tmp_path / "end")
+    assert list(retraining_differences(folder, end)) == []
+
+
+def test_what_is_trained_on_is_part_of_the_identity_where_it_is_not_both_sets(
+    train_alone: RetrainingPlan, plan: RetrainingPlan
+) -> None:
+    name = "retraining.training_images"
+    assert name not in plan.identity.values
+    assert train_alone.identity.values == {**plan.identity.values, name: "train"}
+    assert train_alone.spec.name.startswith("digits-n1-quick+training_images=train+channels=2")
 
 
 def test_another_seed_begins_with_other_weights(

@@ -3,7 +3,7 @@ import math
 from collections import Counter
 
 import pytest
-from fake import make_stage
+from fake import FakeTrainer, make_stage
 from scipy.stats import binomtest
 
 from emtnas_hpc.evolution.population import NOBODY, Operator, divide
@@ -13,6 +13,8 @@ from emtnas_hpc.search.history import History
 pytestmark = pytest.mark.slow
 
 RANDOM = {"strategy": "random", "reevaluate": False}
+#: What the paper leaves open, chosen otherwise.
+OTHER = {"clones": "fittest", "wheel": "raw_fitness", "mutation": "other"}
 
 
 def never() -> bool:
@@ -206,7 +208,36 @@ def test_all_zero_fitness_does_not_stop_a_search(monkeypatch):
     assert history.generation == 5
 
 
-@pytest.mark.parametrize("settings", [{}, RANDOM], ids=["evolution", "random"])
+@pytest.fixture
+def falling(monkeypatch):
+    """Accuracies fall as training goes on, so that a clone is worse than its elder."""
+    rising = FakeTrainer.accuracy
+
+    def accuracy(trainer, chromosome):
+        return rising(trainer, chromosome) * math.exp(-trainer.n_batches / 50)
+
+    monkeypatch.setattr(FakeTrainer, "accuracy", accuracy)
+
+
+@pytest.mark.usefixtures("falling")
+@pytest.mark.parametrize("choice", OTHER)
+def test_the_other_choice_makes_another_search_of_the_same_beginning(choice):
+    paper, other = search(), search(**{choice: OTHER[choice]})
+    assert other.individuals[:20] == paper.individuals[:20]
+    assert other.individuals != paper.individuals
+
+
+def test_in_a_random_search_clones_are_the_only_choice_that_could_matter():
+    chosen = {name: OTHER[name] for name in ("wheel", "mutation")}
+    assert search(**RANDOM, **chosen).individuals == search(**RANDOM).individuals
+
+
+@pytest.mark.usefixtures("falling")
+@pytest.mark.parametrize(
+    "settings",
+    [{}, RANDOM, *({name: value} for name, value in OTHER.items())],
+    ids=["evolution", "random", *OTHER],
+)
 @pytest.mark.parametrize("stop_after", [1, 4, 9])
 def test_a_search_loaded_from_its_files_continues_as_if_it_had_never_stopped(
     stop_after, settings, tmp_path

@@ -23,6 +23,8 @@ CHANGES = {
     "search.fitness": "running_mean",
     "search.mutation_only_child": "coin",
     "search.mutation": "step",
+    "search.wheel": "raw_fitness",
+    "search.clones": "fittest",
     "search.true_fitness_every": "2",
     "supernet.channels": "21",
     "supernet.normal_cells": "2",
@@ -46,6 +48,7 @@ CHANGES = {
     "task.cifar10.mean": "[0.5]",
     "task.cifar10.std": "[0.5]",
     "task.cifar10.image_size": "31",
+    "task.cifar10.validation_split": "first",
 }
 
 #: And for every other setting.
@@ -62,6 +65,7 @@ NEUTRAL = {
     "retraining.normal_cells": "[1]",
     "retraining.transfer": '["digits"]',
     "retraining.data_workers": "0",
+    "retraining.training_images": "train",
     "retraining.channels": "47",
     "retraining.epochs": "599",
     "retraining.batch_size": "63",
@@ -83,7 +87,7 @@ def _signature(experiment: Experiment, seed: int = 0) -> str:
 def test_every_setting_is_known_to_these_tests(load: Load) -> None:
     names = {name for name, _schema in settings_schema() if not name.startswith("task.")}
     own = {name.replace("NAME", "cifar10") for name, _ in settings_schema() if "NAME" in name}
-    elsewhere = {"task.cifar10.stem", "task.cifar10.validation_split", "search.strategy"}
+    elsewhere = {"task.cifar10.stem", "search.strategy"}
     assert (names | own) - elsewhere == {*CHANGES, *NEUTRAL}
 
 

@@ -116,6 +116,8 @@ def test_a_name_that_is_none_for_a_folder_is_refused(load: Load, name: str) -> N
         (["learning_rate=1e-05"], "long+learning_rate=1e-05"),
         (["weight_decay=0.0005"], "long+weight_decay=0.0005"),
         (["nesterov=false"], "long+nesterov=false"),
+        (["training_images=train", "cutout=0"], "long+training_images=train+cutout=0"),
+        (["training_images=train+validation"], "long"),
         (["cutout=0", "drop_path=0.0"], "long+drop_path=0.0+cutout=0"),
         (["momentum=0.85", "batch_size=96"], "long+batch_size=96+momentum=0.85"),
         (["learning_rate=1e30"], "long+learning_rate=1e30"),

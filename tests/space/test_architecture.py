@@ -1,5 +1,7 @@
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from emtnas_hpc.space.architecture import (
     GENE_RANGES,
@@ -8,6 +10,7 @@ from emtnas_hpc.space.architecture import (
     Edge,
     decode,
     encode,
+    random_chromosome,
 )
 
 CHROMOSOMES = st.tuples(*(st.integers(0, n - 1) for n in GENE_RANGES))
@@ -38,6 +41,16 @@ def test_a_cell_knows_which_of_its_inputs_it_ignores() -> None:
     cell = CellArchitecture(((Edge(0, 1, 6), Edge(0, 1, 6)), (Edge(1, 2, 6), Edge(1, 1, 6))))
     assert not cell.uses(0)
     assert cell.uses(1)
+
+
+def test_of_random_cells_one_in_36_ignores_an_input_and_none_ignores_both() -> None:
+    rng = np.random.default_rng(0)
+    architectures = [decode(random_chromosome(rng)) for _ in range(3000)]
+    cells = [cell for a in architectures for cell in (a.reduction, a.normal)]
+    for cell_input in (0, 1):
+        ignoring = sum(not cell.uses(cell_input) for cell in cells)
+        assert binomtest(ignoring, len(cells), 1 / 36).pvalue > 1e-3
+    assert all(cell.uses(0) or cell.uses(1) for cell in cells)
 
 
 def test_an_edge_reads_as_an_operation_on_an_input() -> None:

@@ -187,8 +187,8 @@ FAULTS = (
     ),
     Fault(
         "a retraining leaves out the validation images",
-        'self.data.n_images("train") + self.data.n_images("val")',
-        'self.data.n_images("train")',
+        "splits = trained_on(self.spec.settings)",
+        'splits = ("train",)',
         ("test_training_sees_training_and_validation_images",),
     ),
     Fault(
