@@ -263,7 +263,7 @@ def _print(made: Report, chosen: ReportFormat) -> None:
             screen.print(note, markup=False)
         screen.print()
     for experiment in made.experiments:
-        table = search_table(experiment)
+        table = search_table(experiment, narrow=True)
         _print_searches(screen, table)
     for note in search_notes(made.experiments) if made.experiments else ():
         screen.print(note, markup=False)

@@ -295,9 +295,9 @@ def plot_times(times: pd.DataFrame) -> Plot:
     return Plot(
         figure,
         "Where the time went",
-        "Wall clock of sampled training, sampled evaluation and the search itself (breeding, "
-        "re-evaluation, selection), summed over tasks; mean ± sample standard deviation over the "
-        f"seeds; without queueing, repeated steps and true fitness.{left_out}",
+        "Wall clock of sampled training, sampled evaluation, the measurement of true fitness and "
+        "the search itself (breeding, re-evaluation, selection), summed over tasks; mean ± sample "
+        f"standard deviation over the seeds; without queueing and repeated steps.{left_out}",
         f"A stacked bar for each experiment. The longest, {longest}: {shares}.",
     )
 

@@ -88,6 +88,7 @@ class TaskResult:
     seconds_training: float
     seconds_evaluation: float
     seconds_search: float
+    seconds_true_fitness: float
     genotype: str
     diverged_in: int | None
 
@@ -338,6 +339,7 @@ def task_result(history: History, task: int) -> TaskResult:
         seconds_training=sum(entry.seconds_training for entry in entries),
         seconds_evaluation=sum(entry.seconds_evaluation for entry in entries),
         seconds_search=sum(entry.seconds_search for entry in entries),
+        seconds_true_fitness=sum(entry.seconds_true_fitness for entry in entries),
         genotype=format_genotype(architecture),
         diverged_in=history.diverged_in(task),
     )

@@ -31,7 +31,7 @@ Integers = npt.NDArray[np.int64]
 Genes = npt.NDArray[np.uint8]
 
 #: The parts that a search's time is split into, in order.
-TIME_PARTS = ("training", "evaluation", "search")
+TIME_PARTS = ("training", "evaluation", "true fitness", "search")
 
 # What all lines share is in a frame's `attrs`: `tasks` in order of skill factor, and as sentences
 # `seeds`, whose searches there are, and `batch_norm`, the mode in which accuracies were measured.
@@ -105,7 +105,8 @@ def time_frame(experiments: Iterable[ExperimentRuns]) -> pd.DataFrame:
             diverged.append(f"{each.title} {list_seeds(each.diverged)}")
         for search in each.drawn:
             of = _arrays(search).generations
-            seconds = {part: getattr(of, f"seconds_{part}").sum() for part in TIME_PARTS}
+            columns = {part: f"seconds_{part.replace(' ', '_')}" for part in TIME_PARTS}
+            seconds = {part: getattr(of, columns[part]).sum() for part in TIME_PARTS}
             lines.append({"experiment": each.title, "note": note, **seconds})
     frame = pd.DataFrame(lines)
     frame.attrs["diverged"] = "; ".join(diverged)

@@ -12,13 +12,17 @@ from emtnas_hpc.report.table import Column, Row, Table, TableCell, list_seeds
 
 @dataclass(frozen=True)
 class SearchColumn:
-    """What is said of a task's searches: `key` is of a `TaskResult`, `scale` makes it `unit`."""
+    """What is said of a task's searches: `key` is of a `TaskResult`, `scale` makes it `unit`.
+
+    `wide` leaves it out of a narrow table, which is what a screen has room for.
+    """
 
     key: str
     name: str
     unit: str
     scale: float
     decimals: int
+    wide: bool = False
 
     def value(self, result: TaskResult) -> float:
         """What a seed found, in the unit that is shown; nan where it was not measured."""
@@ -34,6 +38,7 @@ SEARCH_COLUMNS = (
     SearchColumn("seconds_training", "train", "s", scale=1.0, decimals=1),
     SearchColumn("seconds_evaluation", "eval.", "s", scale=1.0, decimals=1),
     SearchColumn("seconds_search", "search", "s", scale=1.0, decimals=2),
+    SearchColumn("seconds_true_fitness", "true fitness", "s", scale=1.0, decimals=1, wide=True),
 )
 #: Of `search_lines`.
 CSV_COLUMNS = (
@@ -50,8 +55,9 @@ _NOTES = (
 )
 
 
-def search_table(experiment: ExperimentRuns) -> Table:
+def search_table(experiment: ExperimentRuns, *, narrow: bool = False) -> Table:
     """A row a task: mean and deviation over the seeds that did not diverge."""
+    shown = [column for column in SEARCH_COLUMNS if not (narrow and column.wide)]
     results = experiment.results
     unfinished = (
         f", {list_seeds(experiment.unfinished)} not finished" if experiment.unfinished else ""
@@ -60,7 +66,7 @@ def search_table(experiment: ExperimentRuns) -> Table:
         unfinished += " and left out"
     rows = []
     for task, by_seed in _by_task(experiment):
-        values = [{s: column.value(r) for s, r in by_seed.items()} for column in SEARCH_COLUMNS]
+        values = [{s: column.value(r) for s, r in by_seed.items()} for column in shown]
         diverged = _diverged(by_seed)
         rows.append(Row(task, (task,), tuple(TableCell.of(each, diverged) for each in values)))
     return Table(
@@ -68,7 +74,7 @@ def search_table(experiment: ExperimentRuns) -> Table:
         f"{experiment.title}: {list_seeds(r.header.seed for r in results)} (n = {len(results)})"
         f"{unfinished}; supernet, batch norm {results[0].header.batch_norm}",
         ("task",),
-        columns=tuple(Column(c.key, f"{c.name} {c.unit}", c.decimals) for c in SEARCH_COLUMNS),
+        columns=tuple(Column(c.key, f"{c.name} {c.unit}", c.decimals) for c in shown),
         rows=tuple(rows),
     )
 

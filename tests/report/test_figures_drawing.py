@@ -143,12 +143,12 @@ def test_no_legend_is_wider_than_its_figure(name: str) -> None:
 
 
 def test_the_bars_of_time_add_up_to_the_total_in_its_unit() -> None:
-    times = time_frame(drawn([by_hand(seconds=(900.0, 450.0, 15.0))]))
+    times = time_frame(drawn([by_hand(seconds=(900.0, 450.0, 15.0, 300.0))]))
     (axes,) = plot_times(times).figure.axes
     widths = [patch.get_width() for patch in axes.patches]
-    assert widths == pytest.approx([60, 30, 1])
+    assert widths == pytest.approx([60, 30, 20, 1])
     assert axes.get_xlabel() == "time (min), mean over seeds"
-    assert axes.texts[0].get_text() == "fake: 91.0 min"
+    assert axes.texts[0].get_text() == "fake: 111 min"
 
 
 def test_a_name_longer_than_the_figure_is_broken_between_its_overrides() -> None:
