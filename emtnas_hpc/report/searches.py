@@ -39,6 +39,8 @@ SEARCH_COLUMNS = (
     SearchColumn("seconds_evaluation", "eval.", "s", scale=1.0, decimals=1),
     SearchColumn("seconds_search", "search", "s", scale=1.0, decimals=2),
     SearchColumn("seconds_true_fitness", "true fitness", "s", scale=1.0, decimals=1, wide=True),
+    SearchColumn("mean_drop", "drop", "points", scale=100.0, decimals=2, wide=True),
+    SearchColumn("mean_gap", "gap", "points", scale=100.0, decimals=2, wide=True),
 )
 #: Of `search_lines`.
 CSV_COLUMNS = (
@@ -52,6 +54,15 @@ _NOTES = (
     "fittest; sampled: the incumbent's on its mini-batch.",
     "params, MACs: of the incumbent in the search's network, output slices in use; MACs of "
     "convolutions and classifier.",
+)
+DROP_AND_GAP = (
+    "drop: how far the fittest's true accuracy falls from a generation to the next, 0 where it "
+    "rises; gap: how far what selection saw is from it; mean over generations, in points."
+)
+_WIDE_NOTES = (
+    "train, eval., search, true fitness: seconds of sampled training, sampled evaluation, the "
+    "operators, and of the passes over the whole validation set that choose the incumbent.",
+    DROP_AND_GAP,
 )
 
 
@@ -79,7 +90,7 @@ def search_table(experiment: ExperimentRuns, *, narrow: bool = False) -> Table:
     )
 
 
-def search_notes(experiments: Sequence[ExperimentRuns]) -> list[str]:
+def search_notes(experiments: Sequence[ExperimentRuns], *, narrow: bool = False) -> list[str]:
     """What the columns are, and what speaks against a seed."""
     results = [(f"{e.name}, seed {r.header.seed}", r) for e in experiments for r in e.results]
     changed = [
@@ -92,7 +103,7 @@ def search_notes(experiments: Sequence[ExperimentRuns]) -> list[str]:
         for who, r in results
         if r.diverged
     ]
-    return [*_NOTES, *changed, *diverged]
+    return [*_NOTES, *(() if narrow else _WIDE_NOTES), *changed, *diverged]
 
 
 def search_values(experiment: ExperimentRuns) -> dict[str, Any]:

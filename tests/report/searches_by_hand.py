@@ -80,3 +80,26 @@ def drawn(histories: Sequence[History]) -> tuple[ExperimentRuns, ...]:
             for result in results
         ]
     )
+
+
+def risen(
+    true: Sequence[float], estimated: Sequence[float], seed: int = 0, n_tasks: int = 1
+) -> History:
+    """Tasks whose fittest individuals have these accuracies and this fitness, generation by
+    generation; a mini-batch says 0.5 of all of them.
+    """
+    first = Individual(0, 1, 0, (0,) * N_GENES, Operator.INITIAL, sampled_accuracy=0.5)
+    individuals, generations = [], []
+    for n, (accuracy, fitness) in enumerate(zip(true, estimated, strict=True), start=1):
+        ids = tuple(range(len(individuals), len(individuals) + n_tasks))
+        individuals += [
+            replace(first, id=i, generation=n, skill_factor=task, fitness=fitness)
+            for task, i in enumerate(ids)
+        ]
+        tasks = tuple(
+            TaskGeneration(i, accuracy, i, 1.0, 0.5, 0.1, 3, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+            for i in ids
+        )
+        generations.append(Generation(n, ids, (fitness,) * n_tasks, 1, 0, tasks))
+    header = make_header(n_tasks, len(generations), seed)
+    return History(header, individuals, [1] * len(individuals), generations)

@@ -303,7 +303,7 @@ def test_two_recipes_are_two_tables_and_never_averaged(tmp_path):
 def test_other_settings_are_another_table(tmp_path):
     make_run(tmp_path, "cifar", SHORT)
     make_run(tmp_path, "cifar", SHORT, "training.batch_size=64", name="small")
-    assert set(tables_of(tmp_path)) == {"table3", "table3-2"}
+    assert set(tables_of(tmp_path)) == {"table3", "table3-2", "sweep-training-batch_size"}
 
 
 def test_networks_that_are_not_the_papers_fill_its_layout_without_its_numbers(tmp_path):
@@ -381,6 +381,6 @@ def test_rows_that_would_be_called_alike_are_told_apart_by_their_signatures(tmp_
         make_run(
             tmp_path, "quickstart", *settings, seed=seed, name="same", retrained=Retrained((1,))
         )
-    (table,) = tables_of(tmp_path).values()
+    table = tables_of(tmp_path)["other"]
     assert len({row.key for row in table.rows}) == len(table.rows) == 4
     assert all(re.search(r" \[[0-9a-f]{6}\]$", row.labels[-1]) for row in table.rows)
