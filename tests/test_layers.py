@@ -76,10 +76,10 @@ HOMES = {
     "sklearn": {"data/official.py"},
     "mlxtend": {"data/official.py"},
     "h5py": {"search/history_file.py"},
-    "matplotlib": {"report/figures.py"},
+    "matplotlib": {"report/figures.py", "report/comparisons.py"},
     "pandas": {
         *("report/measurements.py", "report/tables.py", "report/search_frames.py"),
-        "report/figures.py",
+        *("report/figures.py", "report/comparisons.py"),
     },
     "jinja2": {"report/page.py"},
     "typer": {"cli"},

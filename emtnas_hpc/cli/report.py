@@ -261,9 +261,9 @@ def _print(made: Report, chosen: ReportFormat) -> None:
             screen.print(note, markup=False)
         screen.print()
     for experiment in made.experiments:
-        table = search_table(experiment)
+        table = search_table(experiment, narrow=True)
         _print_searches(screen, table)
-    for note in search_notes(made.experiments) if made.experiments else ():
+    for note in search_notes(made.experiments, narrow=True) if made.experiments else ():
         screen.print(note, markup=False)
 
 

@@ -5,7 +5,8 @@
     measurements    every measured value as a line of one frame, and the values of a table's cells
     specs           what tables look like before they are filled, read from numbers/*.toml
     tables, table   specs filled with values and tested; what stands below is legend and caveats
-    search_frames   searches as frames, figures draws them; searches is their own table
+    sweeps          experiments that differ in one setting, found for a table and a curve
+    search_frames   searches as frames; figures, comparisons draw them; searches: their own table
     render, page    tables as text; tables and figures as a page
 
 To add a column to a table, say F1 to Table 2: the value is measured by `retraining` and kept in its

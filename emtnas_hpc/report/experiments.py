@@ -27,12 +27,14 @@ class Kind:
         rmp: random mating probability; None where it does nothing: for a single task, and in a
             random search.
         random: whether it is a random search.
+        setting: in a sweep, the setting that it is about, with its value.
     """
 
     tasks: frozenset[str]
     reevaluate: bool
     rmp: float | None
     random: bool = False
+    setting: str = ""
 
 
 @dataclass(frozen=True, order=True)

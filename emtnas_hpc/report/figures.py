@@ -1,7 +1,6 @@
-"""Figures of searches: each is drawn by one function from a frame of `search_frames`."""
+"""Figures of an experiment's searches, drawn from frames of `search_frames`, and what all share."""
 
 import io
-import math
 import re
 import textwrap
 from base64 import b64decode, b64encode
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
-import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -21,7 +19,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from emtnas_hpc.report.search_frames import TIME_PARTS
 from emtnas_hpc.space.architecture import N_GENES
 from emtnas_hpc.space.drawing import INK
 
@@ -34,12 +31,9 @@ MOST_VECTOR_POINTS = 100
 #: Pixels per inch of that picture, and its colours: as good as thousands, at a quarter of the size.
 _DPI, _COLOURS = 200, 256
 #: Inches; a column of a paper, and legible on a phone held upright.
-_WIDTH = 4.2
-#: Seconds of a unit, and up to how many of them the next larger one is not worth it.
-_UNITS = ((1.0, "s", 180.0), (60.0, "min", 180.0), (3600.0, "h", 72.0), (86400.0, "d", np.inf))
-#: Letters of a line above a bar, and the room that one takes in bars.
-_LETTERS, _LINE = 54, 0.36
-#: Letters of a legend's line: less, as a piece of line goes before them.
+WIDTH = 4.2
+#: Letters of a line of text; of a legend's fewer, as a piece of line goes before them.
+_LETTERS = 54
 _LEGEND_LETTERS = 46
 
 _RC: dict[Any, object] = {
@@ -74,7 +68,7 @@ _TAG, _GAP = re.compile(r"<[^>]+>"), re.compile(r">\s+<")
 _LONG = re.compile(r"\d+\.\d{3,}")
 _PICTURE = re.compile(r'(?<=data:image/png;base64,)[^"]*')
 #: A supernet's accuracy says how a search went; it must not be taken for more.
-_SHARED = "with the weights that all architectures share, so it ranks no settings"
+SHARED = "with the weights that all architectures share, so it ranks no settings"
 
 
 @dataclass(frozen=True)
@@ -121,35 +115,10 @@ def _with_few_colours(picture: str) -> str:
     return b64encode(buffer.getvalue()).decode()
 
 
-def plot_fittest(generations: pd.DataFrame) -> Plot:
-    """A panel a task: the accuracy that selection saw, and that on the whole validation set."""
-    tasks = generations.attrs["tasks"]
-    figure, panels = _panels(len(tasks), 1.9)
-    ends = []
-    for axes, name in zip(panels, tasks, strict=True):
-        lines = generations[generations.task == name]
-        sampled, true = _band(_by_seed(lines, "sampled")), _band(_by_seed(lines, "true"))
-        _draw_band(axes, sampled, SERIES[1], "estimated (one mini-batch)", style="--")
-        _draw_band(axes, true, SERIES[0], "true (whole validation set)")
-        axes.set_title(_broken(name))
-        axes.set_ylabel("accuracy (%)")
-        if len(true):
-            means = true["mean"]
-            ends.append(f"{name} from {means.iloc[0]:.1f} % to {means.iloc[-1]:.1f} %")
-    _legend_above(figure, panels[0])
-    return Plot(
-        figure,
-        "Fittest individual",
-        f"Validation accuracy of the fittest individual, measured {_SHARED}. "
-        f"{generations.attrs['batch_norm']} {_over_seeds(generations)}",
-        f"Lines by generation. True accuracy goes for {', '.join(ends) or 'no task: unmeasured'}.",
-    )
-
-
 def plot_transfers(individuals: pd.DataFrame) -> Plot:
     """A panel a task: its children with a parent of each other task, summed up over generations."""
     tasks = individuals.attrs["tasks"]
-    figure, panels = _panels(len(tasks), 1.9)
+    figure, panels = make_panels(len(tasks), 1.9)
     children = individuals[individuals.foreign != ""]
     newest = individuals.groupby("seed").generation.max()
 
@@ -162,9 +131,9 @@ def plot_transfers(individuals: pd.DataFrame) -> Plot:
         for task, other in enumerate(tasks):
             born = children[(children.task == name) & (children.foreign == other)]
             if other != name:
-                _draw_band(axes, _band(so_far(born)), _colour(task), style="--", spread=False)
-                _draw_band(axes, _band(so_far(born[born.entered])), _colour(task))
-        axes.set_title(_broken(f"children of {name}"))
+                draw_band(axes, band_of(so_far(born)), _colour(task), style="--", spread=False)
+                draw_band(axes, band_of(so_far(born[born.entered])), _colour(task))
+        axes.set_title(broken(f"children of {name}"))
         axes.set_ylabel("children so far")
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.set_ylim(bottom=0)
@@ -174,28 +143,28 @@ def plot_transfers(individuals: pd.DataFrame) -> Plot:
     ]
     handles.append(Line2D([], [], color=INK, linestyle="--", label="born"))
     handles.append(Line2D([], [], color=INK, label="entered the population"))
-    _legend_above(figure, handles)
+    legend_above(figure, handles)
     is_foreign = children.foreign != children.task
     foreign, own = (_share(children.entered[chosen]) for chosen in (is_foreign, ~is_foreign))
     return Plot(
         figure,
         "Transfer between tasks",
         f"Of children with a parent of another task {foreign} survived their first selection, of "
-        f"those without one {own}. {_over_seeds(individuals)}",
+        f"those without one {own}. {over_seeds(individuals)}",
         f"Rising lines. {foreign} of children with a foreign parent entered the population.",
     )
 
 
 def plot_diversity(generations: pd.DataFrame) -> Plot:
     """Above, different chromosomes of a subpopulation; below, genes in which two of it differ."""
-    figure, (distinct, distance) = _panels(2, 2.0)
+    figure, (distinct, distance) = make_panels(2, 2.0)
     ends = []
     for task, name in enumerate(generations.attrs["tasks"]):
         lines = generations[generations.task == name]
         style = _STYLES[task % len(_STYLES)]
-        distances = _band(_by_seed(lines, "distance"))
-        _draw_band(distinct, _band(_by_seed(lines, "distinct")), _colour(task), name, style=style)
-        _draw_band(distance, distances, _colour(task), name, style=style)
+        distances = band_of(by_seed(lines, "distance"))
+        draw_band(distinct, band_of(by_seed(lines, "distinct")), _colour(task), name, style=style)
+        draw_band(distance, distances, _colour(task), name, style=style)
         means = distances["mean"]
         ends.append(f"{name} from {means.iloc[0]:.1f} to {means.iloc[-1]:.1f}")
     distinct.set_ylabel("different chromosomes")
@@ -203,12 +172,12 @@ def plot_diversity(generations: pd.DataFrame) -> Plot:
     distinct.yaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in (distinct, distance):
         axes.set_ylim(bottom=0)
-    _legend_above(figure, distinct)
+    legend_above(figure, distinct)
     return Plot(
         figure,
         "Diversity",
         "Above, different chromosomes in each subpopulation; below, genes in which two of its "
-        f"individuals differ, mean over all pairs. {_over_seeds(generations)}",
+        f"individuals differ, mean over all pairs. {over_seeds(generations)}",
         f"Lines by generation. The mean distance goes for {', '.join(ends)} genes.",
     )
 
@@ -216,7 +185,7 @@ def plot_diversity(generations: pd.DataFrame) -> Plot:
 def plot_sizes(individuals: pd.DataFrame) -> Plot:
     """A panel a task: every individual of every seed, coloured by generation; incumbents ringed."""
     tasks = individuals.attrs["tasks"]
-    figure, panels = _panels(len(tasks), 2.4)
+    figure, panels = make_panels(len(tasks), 2.4)
     for axes, name in zip(panels, tasks, strict=True):
         found = individuals[individuals.task == name].sort_values("generation", kind="stable")
         points = axes.scatter(
@@ -241,11 +210,11 @@ def plot_sizes(individuals: pd.DataFrame) -> Plot:
             lw=1.4,
             label="incumbent",
         )
-        axes.set_title(_broken(name))
+        axes.set_title(broken(name))
         axes.set_ylabel("sampled accuracy (%)")
     panels[-1].set_xlabel("parameters (million)")
     panels[-1].xaxis.set_major_locator(MaxNLocator(5))
-    _legend_above(figure, panels[0])
+    legend_above(figure, panels[0])
     bar = figure.colorbar(points, ax=panels, label="generation of birth", pad=0.02, aspect=30)
     bar.outline.set_visible(False)
     bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -256,66 +225,19 @@ def plot_sizes(individuals: pd.DataFrame) -> Plot:
         figure,
         "Size and accuracy",
         f"All {n:,} individuals: parameters of the search's network (output slices in use) and "
-        f"accuracy on one validation mini-batch, {_SHARED}. Ringed: each seed's incumbent. "
+        f"accuracy on one validation mini-batch, {SHARED}. Ringed: each seed's incumbent. "
         f"{individuals.attrs['batch_norm']} {individuals.attrs['seeds']}",
         f"Scatter plot of {n:,} individuals, coloured by generation of birth.",
     )
 
 
-def plot_times(times: pd.DataFrame) -> Plot:
-    """A stacked bar an experiment, mean over seeds of the sum over tasks."""
-    parts = list(TIME_PARTS)
-    means = times.groupby("experiment", sort=False)[parts].mean()
-    longest = means.sum(axis=1).idxmax()
-    most = means.loc[longest].sum()
-    unit, name = next((size, unit) for size, unit, limit in _UNITS if most <= limit * size)
-    labels = [
-        _bar_label(f"{title}", lines[parts].sum(axis=1) / unit, name + lines.note.iloc[0])
-        for title, lines in times.groupby("experiment", sort=False)
-    ]
-    # A bar lies as deep as the lines above it need.
-    rows = np.cumsum([1 + _LINE * label.count("\n") for label in labels]) - 1
-    figure = Figure(figsize=(_WIDTH, 0.9 + 0.42 * (rows[-1] + 1)), layout="constrained")
-    axes = figure.subplots()
-    left = np.zeros(len(rows))
-    for part, colour in zip(parts, SERIES, strict=False):
-        widths = means[part].to_numpy() / unit
-        axes.barh(rows, widths, 0.42, left, color=colour, label=part)
-        left += widths
-    for row, label in zip(rows, labels, strict=True):
-        axes.text(0, row - 0.28, label, va="bottom")
-    axes.set(xlabel=f"time ({name}), mean over seeds", yticks=[])
-    axes.set_ylim(rows[-1] + 0.4, -0.85)
-    axes.spines["left"].set_visible(False)
-    axes.grid(visible=False, axis="y")
-    figure.legend(loc="outside upper left", ncols=len(parts))
-    shares = ", ".join(f"{part} {100 * means.loc[longest, part] / most:.0f} %" for part in parts)
-    diverged = times.attrs["diverged"]
-    left_out = f" Diverged and left out, unless all did: {diverged}." if diverged else ""
-    return Plot(
-        figure,
-        "Where the time went",
-        "Wall clock of sampled training, sampled evaluation and the search itself (breeding, "
-        "re-evaluation, selection), summed over tasks; mean ± sample standard deviation over the "
-        f"seeds; without queueing, repeated steps and true fitness.{left_out}",
-        f"A stacked bar for each experiment. The longest, {longest}: {shares}.",
-    )
-
-
-def _bar_label(title: str, totals: "pd.Series[float]", unit: str) -> str:
-    """The total: mean, and the sample standard deviation if there is one."""
-    decimals = max(0, 2 - math.floor(math.log10(totals.mean() or 1)))
-    std = f" ± {totals.std():.{decimals}f}" if len(totals) > 1 else ""
-    return _broken(f"{title}: {totals.mean():.{decimals}f}{std} {unit}")
-
-
-def _broken(text: str, letters: int = _LETTERS) -> str:
+def broken(text: str, letters: int = _LETTERS) -> str:
     """In lines that fit. Long names have no spaces; they are made of overrides."""
     lines = textwrap.wrap(text.replace("+", " +"), letters)
     return "\n".join(line.replace(" +", "+") for line in lines)
 
 
-def _by_seed(lines: pd.DataFrame, value: str) -> pd.DataFrame:
+def by_seed(lines: pd.DataFrame, value: str) -> pd.DataFrame:
     """A column by generation and seed, as far as the shortest search goes.
 
     Further on the mean would jump whenever a seed is no longer in it.
@@ -324,13 +246,13 @@ def _by_seed(lines: pd.DataFrame, value: str) -> pd.DataFrame:
     return table.loc[: lines.groupby("seed").generation.max().min()]
 
 
-def _band(by_seed: pd.DataFrame) -> pd.DataFrame:
+def band_of(by_seed: pd.DataFrame) -> pd.DataFrame:
     """Mean and sample deviation over seeds, 0 of a single one; where nothing was measured, none."""
     mean, std = by_seed.mean(axis=1), by_seed.std(axis=1).fillna(0.0)
     return pd.DataFrame({"mean": mean, "std": std}).dropna()
 
 
-def _draw_band(
+def draw_band(
     axes: Axes,
     band: pd.DataFrame,
     colour: str,
@@ -348,19 +270,24 @@ def _draw_band(
         axes.fill_between(x, mean - std, mean + std, color=colour, alpha=0.2, lw=0)
 
 
-def _panels(n: int, height: float) -> tuple[Figure, list[Axes]]:
-    """Panels of so many inches above each other, with one x axis: generations."""
-    figure = Figure(figsize=(_WIDTH, height * n + 0.7), layout="constrained")
-    panels = list(figure.subplots(n, 1, sharex=True, squeeze=False)[:, 0])
-    panels[-1].set_xlabel("generation")
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    return figure, panels
+def make_panels(n: int, height: float, n_columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """Panels of so many inches above each other, with one x axis: generations.
+
+    Of several columns they come row by row, and those of a row share their y axis.
+    """
+    width = WIDTH * (1 + 0.8 * (n_columns - 1))
+    figure = Figure(figsize=(width, height * n + 0.7), layout="constrained")
+    grid = figure.subplots(n, n_columns, sharex=True, sharey="row", squeeze=False)
+    for axes in grid[-1]:
+        axes.set_xlabel("generation")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure, list(grid.flat)
 
 
-def _legend_above(figure: Figure, what: Axes | Sequence[Artist]) -> None:
+def legend_above(figure: Figure, what: Axes | Sequence[Artist]) -> None:
     """A legend above all panels, where it hides nothing, in rows of two if they fit."""
     handles = what.get_legend_handles_labels()[0] if isinstance(what, Axes) else list(what)
-    labels = [_broken(str(handle.get_label()), _LEGEND_LETTERS) for handle in handles]
+    labels = [broken(str(handle.get_label()), _LEGEND_LETTERS) for handle in handles]
     for n_columns in (2, 1):
         legend = figure.legend(
             handles, labels, loc="outside upper left", ncols=n_columns, handlelength=2.6
@@ -375,7 +302,8 @@ def _colour(task: int) -> str:
     return SERIES[task % len(SERIES)]
 
 
-def _over_seeds(frame: pd.DataFrame) -> str:
+def over_seeds(frame: pd.DataFrame) -> str:
+    """Whose mean a figure shows."""
     seeds: str = frame.attrs["seeds"]
     return f"Mean and sample standard deviation. {seeds}" if frame.seed.nunique() > 1 else seeds
 

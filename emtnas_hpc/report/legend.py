@@ -154,7 +154,7 @@ def _searches(spec: TableSpec, family: Family) -> Iterator[str]:
     settings: Mapping[str, Any] = family.settings
     size, batches = settings["training.batch_size"], settings["training.batches"]
     amount = f"an epoch in mini-batches of {size}"
-    if isinstance(batches, int):
+    if batches != "epoch":
         amount = f"{batches} mini-batches of {size}"
     yield (
         f"Searches: {settings['search.generations']} generations, population "

@@ -15,6 +15,7 @@ from emtnas_hpc.checkpoint.commits import newest_commit, read_committed
 from emtnas_hpc.checkpoint.manifest import Summary
 from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths
 from emtnas_hpc.errors import EmtnasError, InputError, StorageError
+from emtnas_hpc.report.stats import drop_and_gap
 from emtnas_hpc.retraining.record import RECORD_NAME, Retraining, read_retraining
 from emtnas_hpc.runner.attempts import AttemptRecord, committed, condition_changes, read_attempts
 from emtnas_hpc.search.history import Header, History
@@ -74,7 +75,8 @@ class TaskResult:
 
     Accuracies are in [0, 1]: the true ones on the whole validation set, that of generation 1's
     fittest among them, the sampled one on a mini-batch. Parameters are those of the search's
-    network, output slices in use. `diverged_in` is the first generation whose training loss is no
+    network, output slices in use. `mean_drop` and `mean_gap` are what `drop_and_gap` says of the
+    fittest of all generations. `diverged_in` is the first generation whose training loss is no
     finite number, None if all are.
     """
 
@@ -88,6 +90,9 @@ class TaskResult:
     seconds_training: float
     seconds_evaluation: float
     seconds_search: float
+    seconds_true_fitness: float
+    mean_drop: float
+    mean_gap: float
     genotype: str
     diverged_in: int | None
 
@@ -327,6 +332,8 @@ def task_result(history: History, task: int) -> TaskResult:
     entries = [generation.tasks[task] for generation in history.generations]
     incumbent = history.incumbent(task)
     architecture = decode(incumbent.chromosome)
+    seen = [history.individuals[entry.fittest].fitness for entry in entries]
+    drop, gap = drop_and_gap([entry.true_fitness for entry in entries], seen)
     return TaskResult(
         task=header.name,
         incumbent=incumbent.id,
@@ -338,6 +345,9 @@ def task_result(history: History, task: int) -> TaskResult:
         seconds_training=sum(entry.seconds_training for entry in entries),
         seconds_evaluation=sum(entry.seconds_evaluation for entry in entries),
         seconds_search=sum(entry.seconds_search for entry in entries),
+        seconds_true_fitness=sum(entry.seconds_true_fitness for entry in entries),
+        mean_drop=drop,
+        mean_gap=gap,
         genotype=format_genotype(architecture),
         diverged_in=history.diverged_in(task),
     )

@@ -13,14 +13,13 @@ import jinja2
 import emtnas_hpc
 from emtnas_hpc.checkpoint.atomic import make_directory
 from emtnas_hpc.checkpoint.os_errors import storage_errors
+from emtnas_hpc.report.comparisons import is_curve, plot_fittest, plot_sweep, plot_times
 from emtnas_hpc.report.experiments import ExperimentRuns, experiments_of
 from emtnas_hpc.report.figures import (
     Plot,
     as_svg,
     plot_diversity,
-    plot_fittest,
     plot_sizes,
-    plot_times,
     plot_transfers,
     styled,
 )
@@ -28,7 +27,9 @@ from emtnas_hpc.report.load import Runs
 from emtnas_hpc.report.render import parts
 from emtnas_hpc.report.search_frames import generation_frame, individual_frame, time_frame
 from emtnas_hpc.report.searches import search_notes, search_table
+from emtnas_hpc.report.sweeps import find_sweeps
 from emtnas_hpc.report.table import Table, list_seeds
+from emtnas_hpc.report.tables import sweep_tables
 from emtnas_hpc.space.architecture import CELL_NAMES, parse_genotype
 from emtnas_hpc.space.drawing import draw_cell_svg
 
@@ -121,8 +122,17 @@ def publish(runs: Runs, tables: Sequence[Table], output: Path) -> list[Path]:
 
 def draw_overview(experiments: Sequence[ExperimentRuns]) -> list[Drawing]:
     """The figures of all experiments together; none at all if there is no experiment."""
+    if not experiments:
+        return []
     with styled():
-        return [_finished("times", plot_times(time_frame(experiments)))] if experiments else []
+        plots = {"times": plot_times(time_frame(experiments))}
+        for sweep in find_sweeps(experiments):
+            if sweep.setting == "search.reevaluate":
+                name = f"{sweep.experiments[-1].key}-reevaluation"
+                plots[name] = plot_fittest(*map(generation_frame, sweep.experiments))
+        for table in filter(is_curve, sweep_tables(experiments)):
+            plots[table.key] = plot_sweep(table)
+        return [_finished(name, plot) for name, plot in plots.items()]
 
 
 def draw_chapter(experiment: ExperimentRuns) -> Chapter:

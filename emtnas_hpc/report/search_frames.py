@@ -31,18 +31,21 @@ Integers = npt.NDArray[np.int64]
 Genes = npt.NDArray[np.uint8]
 
 #: The parts that a search's time is split into, in order.
-TIME_PARTS = ("training", "evaluation", "search")
+TIME_PARTS = ("training", "evaluation", "true fitness", "search")
 
 # What all lines share is in a frame's `attrs`: `tasks` in order of skill factor, and as sentences
-# `seeds`, whose searches there are, and `batch_norm`, the mode in which accuracies were measured.
+# `seeds`, whose searches there are, `batch_norm`, the mode in which accuracies were measured, and
+# `reevaluation`, whether fitness is re-evaluated; empty if unknown.
+_REEVALUATION = {True: "with re-evaluation", False: "without re-evaluation", None: ""}
 
 
 def generation_frame(experiment: ExperimentRuns) -> pd.DataFrame:
     """A line for each seed, task and generation: accuracies in percent, and how diverse it was.
 
-    `sampled` is what selection saw of the fittest, `true` its accuracy on the whole validation set,
-    nan where it was not measured. `distinct` are different chromosomes of the subpopulation,
-    `distance` the genes in which two of its individuals differ, mean over all pairs.
+    `estimated` is what selection saw of the fittest, its fitness, re-evaluated where that is on;
+    `true` its accuracy on the whole validation set, nan where it was not measured. `distinct` are
+    different chromosomes of the subpopulation, `distance` the genes in which two of its individuals
+    differ, mean over all pairs.
     """
     frames = []
     for search in experiment.drawn:
@@ -54,7 +57,7 @@ def generation_frame(experiment: ExperimentRuns) -> pd.DataFrame:
                 "task": header.name,
                 "generation": generations.generation,
                 "true": 100 * generations.true_fitness[:, task],
-                "sampled": 100 * individuals.sampled_accuracy[generations.fittest[:, task]],
+                "estimated": 100 * individuals.fitness[generations.fittest[:, task]],
                 "distinct": distinct_chromosomes(genes),
                 "distance": mean_hamming_distance(genes),
             }
@@ -105,7 +108,7 @@ def time_frame(experiments: Iterable[ExperimentRuns]) -> pd.DataFrame:
             diverged.append(f"{each.title} {list_seeds(each.diverged)}")
         for search in each.drawn:
             of = _arrays(search).generations
-            seconds = {part: getattr(of, f"seconds_{part}").sum() for part in TIME_PARTS}
+            seconds = {p: getattr(of, f"seconds_{p.replace(' ', '_')}").sum() for p in TIME_PARTS}
             lines.append({"experiment": each.title, "note": note, **seconds})
     frame = pd.DataFrame(lines)
     frame.attrs["diverged"] = "; ".join(diverged)
@@ -122,6 +125,7 @@ def _of_experiment(frames: Sequence[pd.DataFrame], experiment: ExperimentRuns) -
     frame.attrs["tasks"] = experiment.own_tasks
     frame.attrs["batch_norm"] = f"Batch-norm mode {experiment.drawn[0].header.batch_norm}."
     frame.attrs["seeds"] = _which_seeds(experiment)
+    frame.attrs["reevaluation"] = _REEVALUATION[experiment.settings.get("search.reevaluate")]
     return frame
 
 

@@ -12,13 +12,17 @@ from emtnas_hpc.report.table import Column, Row, Table, TableCell, list_seeds
 
 @dataclass(frozen=True)
 class SearchColumn:
-    """What is said of a task's searches: `key` is of a `TaskResult`, `scale` makes it `unit`."""
+    """What is said of a task's searches: `key` is of a `TaskResult`, `scale` makes it `unit`.
+
+    `wide` leaves it out of a narrow table, which is what a screen has room for.
+    """
 
     key: str
     name: str
     unit: str
     scale: float
     decimals: int
+    wide: bool = False
 
     def value(self, result: TaskResult) -> float:
         """What a seed found, in the unit that is shown; nan where it was not measured."""
@@ -34,6 +38,9 @@ SEARCH_COLUMNS = (
     SearchColumn("seconds_training", "train", "s", scale=1.0, decimals=1),
     SearchColumn("seconds_evaluation", "eval.", "s", scale=1.0, decimals=1),
     SearchColumn("seconds_search", "search", "s", scale=1.0, decimals=2),
+    SearchColumn("seconds_true_fitness", "true fitness", "s", scale=1.0, decimals=1, wide=True),
+    SearchColumn("mean_drop", "drop", "points", scale=100.0, decimals=2, wide=True),
+    SearchColumn("mean_gap", "gap", "points", scale=100.0, decimals=2, wide=True),
 )
 #: Of `search_lines`.
 CSV_COLUMNS = (
@@ -48,10 +55,20 @@ _NOTES = (
     "params, MACs: of the incumbent in the search's network, output slices in use; MACs of "
     "convolutions and classifier.",
 )
+DROP_AND_GAP = (
+    "drop: how far the fittest's true accuracy falls from a generation to the next, 0 where it "
+    "rises; gap: how far what selection saw is from it; mean over generations, in points."
+)
+_WIDE_NOTES = (
+    "train, eval., search, true fitness: seconds of sampled training, sampled evaluation, the "
+    "operators, and of the passes over the whole validation set that choose the incumbent.",
+    DROP_AND_GAP,
+)
 
 
-def search_table(experiment: ExperimentRuns) -> Table:
+def search_table(experiment: ExperimentRuns, *, narrow: bool = False) -> Table:
     """A row a task: mean and deviation over the seeds that did not diverge."""
+    shown = [column for column in SEARCH_COLUMNS if not (narrow and column.wide)]
     results = experiment.results
     unfinished = (
         f", {list_seeds(experiment.unfinished)} not finished" if experiment.unfinished else ""
@@ -60,7 +77,7 @@ def search_table(experiment: ExperimentRuns) -> Table:
         unfinished += " and left out"
     rows = []
     for task, by_seed in _by_task(experiment):
-        values = [{s: column.value(r) for s, r in by_seed.items()} for column in SEARCH_COLUMNS]
+        values = [{s: column.value(r) for s, r in by_seed.items()} for column in shown]
         diverged = _diverged(by_seed)
         rows.append(Row(task, (task,), tuple(TableCell.of(each, diverged) for each in values)))
     return Table(
@@ -68,12 +85,12 @@ def search_table(experiment: ExperimentRuns) -> Table:
         f"{experiment.title}: {list_seeds(r.header.seed for r in results)} (n = {len(results)})"
         f"{unfinished}; supernet, batch norm {results[0].header.batch_norm}",
         ("task",),
-        columns=tuple(Column(c.key, f"{c.name} {c.unit}", c.decimals) for c in SEARCH_COLUMNS),
+        columns=tuple(Column(c.key, f"{c.name} {c.unit}", c.decimals) for c in shown),
         rows=tuple(rows),
     )
 
 
-def search_notes(experiments: Sequence[ExperimentRuns]) -> list[str]:
+def search_notes(experiments: Sequence[ExperimentRuns], *, narrow: bool = False) -> list[str]:
     """What the columns are, and what speaks against a seed."""
     results = [(f"{e.name}, seed {r.header.seed}", r) for e in experiments for r in e.results]
     changed = [
@@ -86,7 +103,7 @@ def search_notes(experiments: Sequence[ExperimentRuns]) -> list[str]:
         for who, r in results
         if r.diverged
     ]
-    return [*_NOTES, *changed, *diverged]
+    return [*_NOTES, *(() if narrow else _WIDE_NOTES), *changed, *diverged]
 
 
 def search_values(experiment: ExperimentRuns) -> dict[str, Any]:

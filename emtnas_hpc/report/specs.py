@@ -51,6 +51,7 @@ class RowSpec:
         n_normal: N, normal cells between two reductions in the retrained network.
         found_on: task whose architectures are retrained; None for the column's own.
         random: whether its search is a random one.
+        setting: in a sweep, the setting that it is about, with its value.
     """
 
     tasks: tuple[str, ...]
@@ -60,14 +61,15 @@ class RowSpec:
     n_normal: int = 2
     found_on: str | None = None
     random: bool = False
+    setting: str = ""
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """The experiments that fill the row: a joint one, or one a task."""
-        if self.joint:
-            rmp = None if self.random else self.rmp
-            return (Kind(frozenset(self.tasks), self.reevaluate, rmp, self.random),)
-        return tuple(Kind(frozenset({task}), self.reevaluate, None) for task in self.tasks)
+        groups = [self.tasks] if self.joint else [(task,) for task in self.tasks]
+        rmp = self.rmp if self.joint and not self.random else None
+        shared = (self.reevaluate, rmp, self.random, self.setting)
+        return tuple(Kind(frozenset(group), *shared) for group in groups)
 
     @property
     def baseline(self) -> "RowSpec":
@@ -86,6 +88,7 @@ class RowSpec:
         if self.joint:
             name += " random" if self.random else f" rmp={self.rmp:g}"
         name += " reevaluated" if self.reevaluate else ""
+        name += f" {self.setting}" if self.setting else ""
         name += f" found-on={self.found_on}" if self.found_on else ""
         return f"{name} n{self.n_normal}"
 
@@ -120,6 +123,7 @@ class TableSpec:
         title: without that number.
         labels: headings of the words that a row begins with.
         is_paper: whether it has the paper's data sets and networks, and its printed numbers.
+        key: of a sweep; else the table is known by its number.
     """
 
     number: int
@@ -128,6 +132,7 @@ class TableSpec:
     columns: tuple[Column, ...]
     rows: tuple[RowLayout, ...]
     is_paper: bool = False
+    key: str = ""
 
     @property
     def kinds(self) -> frozenset[Kind]:

@@ -52,6 +52,18 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(float(array.mean()), std, len(array))
 
 
+def drop_and_gap(true: npt.ArrayLike, estimated: npt.ArrayLike) -> tuple[float, float]:
+    """Figure 5 in two numbers: the means of max(0, f(t-1) - f(t)) and of |estimated - f|.
+
+    f is the fittest's true fitness, from one generation to the next; nan where it is not measured.
+    """
+    f, seen = np.asarray(true, np.float64), np.asarray(estimated, np.float64)
+    measured = ~np.isnan(f)
+    drops, gaps = np.maximum(0.0, -np.diff(f[measured])), np.abs(seen - f)[measured]
+    drop, gap = (float(each.mean()) if len(each) else math.nan for each in (drops, gaps))
+    return drop, gap
+
+
 def compare(a: Sequence[float], b: Sequence[float]) -> Comparison:
     """Tests whether the means of two independent groups differ, two-sided.
 

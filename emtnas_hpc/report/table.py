@@ -154,7 +154,8 @@ class Table:
     """One table.
 
     Attributes:
-        key: `table2` to `table6`, or `other`, with `-2` and so on for further ones of a kind.
+        key: `table2` to `table6`, `sweep-` with a setting, or `other`; with `-2` and so on for
+            further ones of a kind.
         labels: headings of the words that a row begins with.
         notes: what stands below it.
     """
@@ -194,7 +195,7 @@ class Table:
     def name_of(self, labels: tuple[str, ...]) -> str:
         """A row in words: its labels without those that are there to compare with others."""
         return " ".join(
-            _PREFIXES.get(name, "") + label
+            _PREFIXES.get(name, f"{name} " if "." in name else "") + label
             for name, label in zip(self.labels, labels, strict=True)
             if label and name not in _UNSAID
         )

@@ -8,7 +8,13 @@ from dataclasses import replace
 import pandas as pd
 
 from emtnas_hpc.report.caveats import caveats
-from emtnas_hpc.report.experiments import Family, Recipe, families_of
+from emtnas_hpc.report.experiments import (
+    ExperimentRuns,
+    Family,
+    Recipe,
+    experiments_of,
+    families_of,
+)
 from emtnas_hpc.report.legend import describe_recipe, legend, meanings
 from emtnas_hpc.report.load import Run
 from emtnas_hpc.report.measurements import Measured, measurements, parts_of
@@ -22,6 +28,7 @@ from emtnas_hpc.report.specs import (
     specs_of,
 )
 from emtnas_hpc.report.stats import compare, holm
+from emtnas_hpc.report.sweeps import find_sweeps
 from emtnas_hpc.report.table import Column, Row, Table, TableCell
 
 _SIGNIFICANT_DIGITS = 2
@@ -29,7 +36,7 @@ _SIGNATURE_DIGITS = 6
 
 
 def build_tables(runs: Sequence[Run], numbers: Collection[int] | None = None) -> tuple[Table, ...]:
-    """The tables of the paper that these runs can fill, and one of all that fits none of them.
+    """The tables of the paper that these runs can fill, sweeps, and one of all that fits none.
 
     With numbers only those tables of the paper, empty ones included.
     """
@@ -37,7 +44,14 @@ def build_tables(runs: Sequence[Run], numbers: Collection[int] | None = None) ->
     used: set[str] = set()
     tables = []
     found = sorted(_specs(runs, frame, numbers), key=lambda pair: pair[0].number)
+    if numbers is None:
+        found += _sweeps(experiments_of(runs), frame)
+    compared: list[set[str]] = []
     for spec, measured in found:
+        members = {experiment.signature for experiment in measured.family.find(spec.kinds)}
+        if spec.key and any(members <= others for others in compared):
+            # A table in the paper's layout compares them already.
+            continue
         table = fill(spec, measured)
         has_value = _has_value(table, spec, measured)
         if has_value or numbers is not None:
@@ -47,11 +61,35 @@ def build_tables(runs: Sequence[Run], numbers: Collection[int] | None = None) ->
                 *caveats(spec, measured.family, measured.used),
             )
             tables.append(replace(table, notes=notes))
-        if has_value:
+        if has_value and not spec.key:
             used |= measured.used
+            compared.append(members)
     if numbers is None:
         tables += _other_tables(runs, frame, used)
     return tuple(_numbered(tables))
+
+
+def sweep_tables(experiments: Sequence[ExperimentRuns]) -> Iterator[Table]:
+    """The table of every sweep; of its notes only what was retrained."""
+    frame = measurements(run for experiment in experiments for run in experiment.runs)
+    for spec, measured in _sweeps(experiments, frame):
+        recipe = measured.recipe
+        notes = () if recipe is None else (describe_recipe(recipe, spec.depth),)
+        yield replace(fill(spec, measured), notes=notes)
+
+
+def _sweeps(
+    experiments: Sequence[ExperimentRuns], frame: pd.DataFrame
+) -> Iterator[tuple[TableSpec, Measured]]:
+    """One for each recipe; keys that are there more than once get a number."""
+    seen: Counter[str] = Counter()
+    for sweep in find_sweeps(experiments):
+        family, parts = sweep.family, parts_of(frame, sweep.family)
+        for recipe, spec in _by_recipe(sweep.spec, family):
+            seen[spec.key] += 1
+            n = seen[spec.key]
+            key = spec.key if n == 1 else f"{spec.key}-{n}"
+            yield replace(spec, key=key), Measured(parts, family, recipe)
 
 
 def fill(spec: TableSpec, measured: Measured) -> Table:
@@ -67,7 +105,7 @@ def fill(spec: TableSpec, measured: Measured) -> Table:
         Row(row.key, row.labels, cells, ours=row.spec is not None)
         for row, cells in zip(spec.rows, zip(*by_column, strict=True), strict=True)
     ]
-    key = f"table{spec.number}"
+    key = spec.key or f"table{spec.number}"
     return _fitted(Table(key, title, spec.labels, columns=spec.columns, rows=tuple(rows)))
 
 

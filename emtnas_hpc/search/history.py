@@ -60,7 +60,8 @@ class TaskGeneration:
         seconds_training: wall clock of sampled training.
         seconds_evaluation: wall clock of sampled evaluation.
         seconds_search: this task's even part of breeding, re-evaluation and selection.
-        seconds_true_fitness: wall clock of the true fitness; part of none of the three.
+        seconds_true_fitness: wall clock of the true fitness; part of none of the three, though a
+            report counts it as evaluation, as it chooses the incumbent.
     """
 
     fittest: int

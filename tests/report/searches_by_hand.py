@@ -36,22 +36,20 @@ PARENTS = ((NOBODY, NOBODY), (NOBODY, NOBODY), (0, 1), (1, NOBODY))
 
 def by_hand(
     parents: Sequence[tuple[int, int]] = PARENTS,
-    seconds: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    seconds: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 0.0),
 ) -> History:
     """Two tasks, one individual each, that live through two generations with two children.
 
     Args:
         parents: of the four individuals.
-        seconds: of training, evaluation and search of each task in each generation.
+        seconds: of training, evaluation, search and true fitness of each task and generation.
     """
     individual = Individual(0, 1, 0, (0,) * N_GENES, Operator.INITIAL, sampled_accuracy=0.5)
     individuals = [
         replace(individual, id=i, generation=1 + i // 2, skill_factor=i % 2, parent_a=a, parent_b=b)
         for i, (a, b) in enumerate(parents)
     ]
-    task = TaskGeneration(
-        *(0, 0.3, 0, 1.0, 0.5, 0.1, 3, 1.0, 1.0), *seconds, seconds_true_fitness=0.0
-    )
+    task = TaskGeneration(*(0, 0.3, 0, 1.0, 0.5, 0.1, 3, 1.0, 1.0), *seconds)
     generations = [
         Generation(
             n, ids, (0.5, 0.5), 1, 0, tuple(replace(task, fittest=i, incumbent=i) for i in ids)
@@ -82,3 +80,26 @@ def drawn(histories: Sequence[History]) -> tuple[ExperimentRuns, ...]:
             for result in results
         ]
     )
+
+
+def risen(
+    true: Sequence[float], estimated: Sequence[float], seed: int = 0, n_tasks: int = 1
+) -> History:
+    """Tasks whose fittest individuals have these accuracies and this fitness, generation by
+    generation; a mini-batch says 0.5 of all of them.
+    """
+    first = Individual(0, 1, 0, (0,) * N_GENES, Operator.INITIAL, sampled_accuracy=0.5)
+    individuals, generations = [], []
+    for n, (accuracy, fitness) in enumerate(zip(true, estimated, strict=True), start=1):
+        ids = tuple(range(len(individuals), len(individuals) + n_tasks))
+        individuals += [
+            replace(first, id=i, generation=n, skill_factor=task, fitness=fitness)
+            for task, i in enumerate(ids)
+        ]
+        tasks = tuple(
+            TaskGeneration(i, accuracy, i, 1.0, 0.5, 0.1, 3, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+            for i in ids
+        )
+        generations.append(Generation(n, ids, (fitness,) * n_tasks, 1, 0, tasks))
+    header = make_header(n_tasks, len(generations), seed)
+    return History(header, individuals, [1] * len(individuals), generations)

@@ -36,7 +36,8 @@ def test_a_result_is_the_incumbent_with_its_counts_and_the_sum_of_seconds(tmp_pa
         assert found.first_true_fitness == history.generations[0].tasks[task].true_fitness
         assert found.parameters == count_parameters(architecture, shape)
         assert found.macs == count_macs(architecture, shape)
-        for kind in ("seconds_training", "seconds_evaluation", "seconds_search"):
+        for part in ("training", "evaluation", "search", "true_fitness"):
+            kind = f"seconds_{part}"
             spent = sum(getattr(g.tasks[task], kind) for g in history.generations)
             assert getattr(found, kind) == pytest.approx(spent)
 

@@ -10,8 +10,8 @@ import pytest
 from command_line import run_here
 from fake_runs import SHORT, Retrained, make_run
 
+from emtnas_hpc.report.comparisons import plot_fittest, plot_times
 from emtnas_hpc.report.experiments import experiments_of
-from emtnas_hpc.report.figures import plot_fittest, plot_times
 from emtnas_hpc.report.load import read_runs
 from emtnas_hpc.report.search_frames import generation_frame, time_frame
 from emtnas_hpc.report.searches import search_notes, search_table, search_values
@@ -257,7 +257,7 @@ def test_searches_without_a_retraining_are_tidy_lines_of_csv(tmp_path):
         *("experiment", "seed", "task", "quantity", "value", "unit", "generation"),
         *("n_generations", "diverged"),
     ]
-    assert len(lines) == 2 * 2 * 8
+    assert len(lines) == 2 * 2 * 11
     (line,) = (
         x
         for x in lines

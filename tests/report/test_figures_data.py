@@ -1,5 +1,5 @@
 import pytest
-from searches_by_hand import PARENTS, by_hand, drawn, search, seeds
+from searches_by_hand import PARENTS, by_hand, drawn, risen, search, seeds
 
 from emtnas_hpc.report.search_frames import generation_frame, individual_frame, time_frame
 
@@ -22,7 +22,13 @@ def test_a_line_of_a_generation_has_what_the_history_has() -> None:
         fittest = history.individuals[cell.fittest]
         assert (line.generation, line.seed) == (6, 0)
         assert line.true == pytest.approx(100 * cell.true_fitness)
-        assert line.sampled == pytest.approx(100 * fittest.sampled_accuracy)
+        assert line.estimated == pytest.approx(100 * fittest.fitness)
+
+
+def test_what_selection_saw_of_the_fittest_is_its_re_evaluated_fitness() -> None:
+    frame = generations_of(risen([0.3, 0.4], [0.2, 0.35]))
+    assert frame.estimated.tolist() == pytest.approx([20, 35])
+    assert frame.true.tolist() == pytest.approx([30, 40])
 
 
 def test_the_times_of_a_search_are_sums_over_its_tasks_and_generations() -> None:

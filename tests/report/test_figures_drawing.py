@@ -8,17 +8,16 @@ import matplotlib
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from searches_by_hand import by_hand, drawn, search, seeds
+from searches_by_hand import by_hand, drawn, risen, search, seeds
 
+from emtnas_hpc.report.comparisons import plot_fittest, plot_times
 from emtnas_hpc.report.experiments import ExperimentRuns
 from emtnas_hpc.report.figures import (
     MOST_VECTOR_POINTS,
     SERIES,
-    _band,
     as_svg,
-    plot_fittest,
+    band_of,
     plot_sizes,
-    plot_times,
     plot_transfers,
     styled,
 )
@@ -55,7 +54,7 @@ def one(n_tasks: int = 2, n: int = 2, generations: int = 6) -> ExperimentRuns:
 
 def test_a_band_is_mean_and_sample_deviation_of_what_was_measured() -> None:
     nan = float("nan")
-    band = _band(pd.DataFrame({0: [1.0, nan, nan, 4.0], 1: [3.0, nan, 5.0, 4.0]}, range(1, 5)))
+    band = band_of(pd.DataFrame({0: [1.0, nan, nan, 4.0], 1: [3.0, nan, 5.0, 4.0]}, range(1, 5)))
     assert band.index.tolist() == [1, 3, 4]
     assert band["mean"].tolist() == [2.0, 5.0, 4.0]
     assert band["std"].tolist() == pytest.approx([2**0.5, 0.0, 0.0])
@@ -68,6 +67,37 @@ def test_lines_end_where_the_first_seed_does() -> None:
         plot_transfers(individual_frame(experiment)),
     ):
         assert [line.get_xdata().tolist() for line in plot.figure.axes[0].lines] == [[1, 2]] * 2
+
+
+#: Of two seeds, the true accuracy and the fitness of the fittest in three generations.
+ROUGH = (([0.3, 0.5, 0.3], [0.4, 0.4, 0.4]), ([0.3, 0.6, 0.6], [0.3, 0.5, 0.6]))
+
+
+def test_figure_5_has_a_column_without_and_one_with_re_evaluation() -> None:
+    smooth = [([0.3, 0.4, 0.5], [0.3, 0.4, 0.5])] * 2
+    frames = []
+    for which, numbers in (("without re-evaluation", ROUGH), ("with re-evaluation", smooth)):
+        histories = [risen(*each, seed, n_tasks=2) for seed, each in enumerate(numbers)]
+        frame = generation_frame(*drawn(histories))
+        frame.attrs["reevaluation"] = which
+        frames.append(frame)
+    plot = plot_fittest(*frames)
+    titles = [axes.get_title() for axes in plot.figure.axes]
+    assert titles == [
+        *("task0, without re-evaluation", "task0, with re-evaluation"),
+        *("task1, without re-evaluation", "task1, with re-evaluation"),
+    ]
+    means = [[line.get_ydata().tolist() for line in axes.lines] for axes in plot.figure.axes]
+    for seen, true in means[0::2]:
+        assert (seen, true) == (pytest.approx([35, 45, 50]), pytest.approx([30, 55, 45]))
+    for seen, true in means[1::2]:
+        assert seen == true == pytest.approx([30, 40, 50])
+    # Of the first seed 0 and 20 points are lost, and the estimate is off by 10 each time; of the
+    # second nothing is lost, and it is off by 10 once.
+    rough = "drop 5.00 ±7.07, gap 6.67 ±4.71"
+    assert f"Without re-evaluation: task0 {rough}; task1 {rough}. Mean and" in plot.text
+    even = "drop 0.00 ±0.00, gap 0.00 ±0.00"
+    assert f"With re-evaluation: task0 {even}; task1 {even}. Mean and" in plot.text
 
 
 def test_children_so_far_are_summed_up_over_generations() -> None:
@@ -143,12 +173,12 @@ def test_no_legend_is_wider_than_its_figure(name: str) -> None:
 
 
 def test_the_bars_of_time_add_up_to_the_total_in_its_unit() -> None:
-    times = time_frame(drawn([by_hand(seconds=(900.0, 450.0, 15.0))]))
+    times = time_frame(drawn([by_hand(seconds=(900.0, 450.0, 15.0, 300.0))]))
     (axes,) = plot_times(times).figure.axes
     widths = [patch.get_width() for patch in axes.patches]
-    assert widths == pytest.approx([60, 30, 1])
+    assert widths == pytest.approx([60, 30, 20, 1])
     assert axes.get_xlabel() == "time (min), mean over seeds"
-    assert axes.texts[0].get_text() == "fake: 91.0 min"
+    assert axes.texts[0].get_text() == "fake: 111 min"
 
 
 def test_a_name_longer_than_the_figure_is_broken_between_its_overrides() -> None:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from emtnas_hpc.report.stats import compare, estimate, holm, seeds_needed, smallest_p
+from emtnas_hpc.report.stats import (
+    compare,
+    drop_and_gap,
+    estimate,
+    holm,
+    seeds_needed,
+    smallest_p,
+)
 
 GROUPS = (
     ([91.2, 91.9, 92.4, 90.8, 91.5], [87.1, 90.2, 84.9, 88.8, 86.0]),
@@ -24,6 +31,20 @@ def test_an_estimate_is_mean_and_sample_deviation():
     assert found.n == 3
     assert found.mean == pytest.approx(7 / 3)
     assert found.std == pytest.approx(np.std([1, 2, 4], ddof=1))
+
+
+def test_a_drop_is_what_is_lost_and_a_gap_how_wrong_the_estimate_was():
+    # Lost: 0, 0.2, 0, 0.1.
+    drop, gap = drop_and_gap([0.3, 0.5, 0.3, 0.7, 0.6], [0.4, 0.5, 0.5, 0.6, 0.6])
+    assert drop == pytest.approx(0.3 / 4)
+    assert gap == pytest.approx((0.1 + 0.0 + 0.2 + 0.1 + 0.0) / 5)
+
+
+def test_generations_without_a_true_fitness_are_passed_over():
+    drop, gap = drop_and_gap([0.5, math.nan, 0.3], [0.6, 9.0, 0.3])
+    assert (drop, gap) == pytest.approx((0.2, 0.05))
+    assert np.isnan(drop_and_gap([0.5], [0.6])).tolist() == [True, False]
+    assert np.isnan(drop_and_gap([math.nan], [0.6])).all()
 
 
 def test_one_value_has_no_deviation():
