@@ -17,6 +17,7 @@ from emtnas_hpc.report.experiments import ExperimentRuns, experiments_of
 from emtnas_hpc.report.figures import (
     Plot,
     as_svg,
+    plot_contrasts,
     plot_diversity,
     plot_fittest,
     plot_sizes,
@@ -87,7 +88,8 @@ class Chapter:
 def make_page(runs: Runs, tables: Sequence[Table]) -> str:
     """The page alone, as text; the same text for the same runs."""
     experiments = experiments_of(runs.runs)
-    return _render(runs, tables, draw_overview(experiments), list(map(draw_chapter, experiments)))
+    overview, chapters = draw_overview(experiments), list(map(draw_chapter, experiments))
+    return _render(runs, _with_forests(tables), overview, chapters)
 
 
 def publish(runs: Runs, tables: Sequence[Table], output: Path) -> list[Path]:
@@ -103,11 +105,13 @@ def publish(runs: Runs, tables: Sequence[Table], output: Path) -> list[Path]:
     """
     experiments = experiments_of(runs.runs)
     overview, chapters = draw_overview(experiments), list(map(draw_chapter, experiments))
-    drawings = [*overview, *chain.from_iterable(chapter.drawings for chapter in chapters)]
+    below = _with_forests(tables)
+    forests = [drawing for _table, drawing in below if drawing is not None]
+    drawings = [*forests, *overview, *chain.from_iterable(each.drawings for each in chapters)]
     figures = output / _FIGURES_NAME
     captions = "\n".join(f"**{drawing.name}** {drawing.text}\n" for drawing in drawings)
     contents = {
-        output / _PAGE_NAME: _render(runs, tables, overview, chapters),
+        output / _PAGE_NAME: _render(runs, below, overview, chapters),
         **{figures / f"{drawing.name}.svg": drawing.svg for drawing in drawings},
         figures / _CAPTIONS: captions,
     }
@@ -123,6 +127,20 @@ def draw_overview(experiments: Sequence[ExperimentRuns]) -> list[Drawing]:
     """The figures of all experiments together; none at all if there is no experiment."""
     with styled():
         return [_finished("times", plot_times(time_frame(experiments)))] if experiments else []
+
+
+def _with_forests(tables: Sequence[Table]) -> list[tuple[Table, Drawing | None]]:
+    """Tables, those of contrasts with their figure."""
+    with styled():
+        return [
+            (
+                table,
+                _finished(f"{table.key}-forest", plot_contrasts(table))
+                if table.is_contrasts
+                else None,
+            )
+            for table in tables
+        ]
 
 
 def draw_chapter(experiment: ExperimentRuns) -> Chapter:
@@ -172,7 +190,10 @@ def _values(starts: Sequence[Mapping[str, Any]], name: str) -> str:
 
 
 def _render(
-    runs: Runs, tables: Sequence[Table], overview: Sequence[Drawing], chapters: Sequence[Chapter]
+    runs: Runs,
+    tables: Sequence[tuple[Table, Drawing | None]],
+    overview: Sequence[Drawing],
+    chapters: Sequence[Chapter],
 ) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),

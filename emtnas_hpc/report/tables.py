@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from emtnas_hpc.report.caveats import caveats
+from emtnas_hpc.report.contrasts import contrast_tables
 from emtnas_hpc.report.experiments import Family, Recipe, families_of
 from emtnas_hpc.report.legend import describe_recipe, legend, meanings
 from emtnas_hpc.report.load import Run
@@ -28,10 +29,13 @@ _SIGNIFICANT_DIGITS = 2
 _SIGNATURE_DIGITS = 6
 
 
-def build_tables(runs: Sequence[Run], numbers: Collection[int] | None = None) -> tuple[Table, ...]:
-    """The tables of the paper that these runs can fill, and one of all that fits none of them.
+def build_tables(
+    runs: Sequence[Run], numbers: Collection[int] | None = None, *, stated: float | None = None
+) -> tuple[Table, ...]:
+    """The tables of the paper that these runs can fill, one of all that fits none, and contrasts.
 
-    With numbers only those tables of the paper, empty ones included.
+    With numbers only those tables of the paper, empty ones included. A stated difference, in
+    points, is one that contrasts are to show, instead of the paper's.
     """
     frame = measurements(sorted(runs, key=lambda run: run.seed))
     used: set[str] = set()
@@ -51,6 +55,8 @@ def build_tables(runs: Sequence[Run], numbers: Collection[int] | None = None) ->
             used |= measured.used
     if numbers is None:
         tables += _other_tables(runs, frame, used)
+        families = [(family, parts_of(frame, family)) for family in families_of(runs)]
+        tables += contrast_tables(families, stated)
     return tuple(_numbered(tables))
 
 
