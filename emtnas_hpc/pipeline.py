@@ -257,7 +257,7 @@ def _is_to_stop(session: "RunSession", has_worked: bool) -> bool:
     """
     # How long a step takes is not known yet.
     reason = session.context.reason_to_stop(0.0)
-    if reason is None or (reason is Reason.DEADLINE and not has_worked):
+    if reason is None or (reason is Reason.TIME_LIMIT and not has_worked):
         return False
     session.opened.attempt.event(Event.STOPPED, reason=reason)
     return True

@@ -71,10 +71,10 @@ HOMES = {
         *("retraining/spec.py", "retraining/trainer.py", "retraining/loaders.py"),
     },
     "PIL": {"data/pictures.py", "report/figures.py"},
-    "torchvision": {"data/sources.py"},
-    "medmnist": {"data/sources.py", "retraining/trainer.py"},
-    "sklearn": {"data/sources.py"},
-    "mlxtend": {"data/sources.py"},
+    "torchvision": {"data/official.py"},
+    "medmnist": {"data/official.py", "retraining/trainer.py"},
+    "sklearn": {"data/official.py"},
+    "mlxtend": {"data/official.py"},
     "h5py": {"search/history_file.py"},
     "matplotlib": {"report/figures.py"},
     "pandas": {
@@ -84,7 +84,7 @@ HOMES = {
     "jinja2": {"report/page.py"},
     "typer": {"cli"},
     "rich": {"cli"},
-    "pydantic": {"settings", "data/manifest.py", "slurm/profile.py", "slurm/jobs.py"},
+    "pydantic": {"settings", "data/manifest.py", "slurm/profile.py", "slurm/job_files.py"},
     "submitit": {"slurm/submit.py", "slurm/job.py"},
 }
 PURE = {"space", "evolution", "checkpoint", "runner"}

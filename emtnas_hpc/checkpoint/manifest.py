@@ -89,7 +89,6 @@ class Manifest:
     """The content of manifest.json.
 
     Attributes:
-        stage: name of the stage.
         step: number of steps that the state has behind it.
         signature: of the settings and data that the stage's result depends on.
         files: by path relative to the commit.

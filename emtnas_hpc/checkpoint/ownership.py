@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from typing import Self
 
 from emtnas_hpc.checkpoint.atomic import make_directory, write_file
 from emtnas_hpc.checkpoint.os_errors import read_if_there
@@ -203,6 +204,8 @@ _LOOK_EVERY_S = 5.0
 class Lease:
     """The right of one process to write to a run directory, as long as its record stands.
 
+    A `with` block releases it in the end.
+
     Attributes:
         superseded: the owner before, None if there was none.
     """
@@ -215,6 +218,12 @@ class Lease:
     def token(self) -> str:
         """Of this process."""
         return self.me.token
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.release()
 
     def check(self) -> None:
         """Re-reads the owner record; called before every rename and every deletion.

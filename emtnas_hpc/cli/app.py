@@ -33,7 +33,8 @@ VERBS = {
     "preempted or out of time, it goes on by itself.",
     "status": "Show where every seed is: in the queue, at work, done, or why not.",
     "logs": "Print the log of a seed's newest job.",
-    "cancel": "Cancel every job of a run, spares as well, and see to it that none begins again.",
+    "cancel": "Cancel every job of a run, standby jobs as well, "
+    "and see to it that none begins again.",
     "resume": "Submit runs again that were launched and then cancelled, given up or lost.",
     "doctor": "Check whether a cluster is fit for it: one line a check, fine, warning or wrong.",
 }

@@ -17,7 +17,7 @@ from emtnas_hpc.cli.runs import find_runs
 from emtnas_hpc.errors import EmtnasError, OwnedError, StorageError
 from emtnas_hpc.runner.context import log_once
 from emtnas_hpc.slurm.cancel import cancel_jobs, flag_cancelled
-from emtnas_hpc.slurm.jobs import read_records
+from emtnas_hpc.slurm.job_files import read_records
 from emtnas_hpc.slurm.snapshot import RunSnapshot, read_snapshots
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def cancel(
     ],
     runs: RunsOption = Path("runs"),
 ) -> int:
-    """Cancel every job of a run, spares as well, and see to it that none begins again.
+    """Cancel every job of a run, standby jobs as well, and see to it that none begins again.
 
     Nothing that was found is deleted; `emtnas-hpc resume` takes the run up where it was.
     """

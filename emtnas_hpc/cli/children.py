@@ -1,11 +1,13 @@
 """Seeds side by side, a process each; one that fails does not stop the others."""
 
+import logging
 import signal
 import subprocess
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
 
 from emtnas_hpc.cli import console
 from emtnas_hpc.cli.console import describe_failure
@@ -13,18 +15,15 @@ from emtnas_hpc.cli.events import Listener, SeedEvent, Who, of_experiment
 from emtnas_hpc.errors import StartOverError
 from emtnas_hpc.runner.signals import StopRequest
 
+log = logging.getLogger(__name__)
+
 _POLL_S = 0.2
 
 
 def run_in_children(
     commands: Mapping[Who, Sequence[str]], parallel: int, listener: Listener
 ) -> int:
-    """Runs the command of every seed, so many at a time.
-
-    Args:
-        commands: for every seed; each prints events, one a line.
-        parallel: at a time.
-        listener: hears the events of all, one at a time.
+    """Runs the command of every seed, so many at a time; each prints events, one a line.
 
     Returns:
         0 if all are done; else the exit code of the first that failed; else that of stopped ones.
@@ -101,12 +100,12 @@ class _Family:
             of_experiment(who.experiment, self._listener)(event)
 
 
-def run_or_say(carry_on: Callable[[], int], say: Callable[[str], None], *, debug: bool) -> int:
-    """Carries a run on; where it fails, that is said and no more.
+def run_or_log(run: Callable[[], int], *, about: Path | None = None, debug: bool) -> int:
+    """Runs what may fail; a failure is one line in the log, and the other runs go on.
 
     Args:
-        carry_on: what may fail; gives the exit code.
-        say: told in one line what is wrong.
+        run: gives the exit code.
+        about: the run that the line is about, where that is not clear.
         debug: whether to print the traceback too.
 
     Returns:
@@ -116,12 +115,13 @@ def run_or_say(carry_on: Callable[[], int], say: Callable[[str], None], *, debug
         StartOverError: this process can continue no run any more.
     """
     try:
-        return carry_on()
+        return run()
     except StartOverError:
         raise
     except Exception as error:  # noqa: BLE001 - as a process of its own would do
         if debug:
             traceback.print_exc()
         line, code = describe_failure(error)
-        say(line)
+        where = "" if about is None or str(about) in line else f"{about}: "
+        log.error(f"error: {where}{line}")
         return code

@@ -168,6 +168,14 @@ def describe_failure(error: Exception) -> tuple[str, int]:
     return f"{said}; emtnas-hpc --debug shows where", FAILED
 
 
+def raise_last(problems: Sequence[EmtnasError]) -> None:
+    """Prints all problems but the last, which is raised; without any nothing happens."""
+    for problem in problems[:-1]:
+        print_line(f"error: {one_line(problem)}")
+    if problems:
+        raise problems[-1]
+
+
 def print_line(line: str) -> None:
     """Prints on stderr what is no result."""
     print(line, file=sys.stderr, flush=True)

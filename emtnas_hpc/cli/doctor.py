@@ -53,7 +53,7 @@ def doctor(
     """
     examination = Doctor(
         experiment=load_experiment(experiment, tuple(set_), registry=REGISTRY),
-        options=make_job_options(profile, partition, "", gpus, sbatch),
+        options=make_job_options(profile=profile, partition=partition, gpus=gpus, sbatch=sbatch),
         runs=runs,
         data=data,
         device=check_device_name(device),

@@ -1,8 +1,8 @@
 """What a running seed tells its display, in this process or through a pipe as lines of JSON."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypedDict, cast
 
@@ -25,7 +25,6 @@ class Who:
     """One seed among all that this command continues.
 
     Attributes:
-        seed: which.
         experiment: its name; empty where there is only one.
     """
 
@@ -42,11 +41,9 @@ class SeedEvent:
     """One thing that happened to one seed.
 
     Attributes:
-        seed: whose.
         kind: `phase` began, `step` ended, a `message` for the user, or the `end` of its run here.
         step: generations, or steps of a retraining, that are done.
         n_steps: how many there are in all.
-        seconds: that the step took.
         text: the message, or the phase with its task, or the readings of a retraining.
         retraining: the name of the one that the step belongs to; empty for the search.
         tasks: by name the fitness and true fitness of the fittest, and the training loss.
@@ -115,11 +112,9 @@ def _readings(summary: Mapping[str, Any]) -> str:
     return f"{epoch}, loss {loss:.3f}, training accuracy {format_percent(summary['accuracy'])}"
 
 
-@contextmanager
-def log_to_listener(seed: int, listener: Listener) -> Iterator[None]:
+def log_to_listener(seed: int, listener: Listener) -> AbstractContextManager[None]:
     """Within the block whatever is logged is a message of this seed."""
-    with log_to(lambda line: listener(SeedEvent(seed, "message", text=line))):
-        yield
+    return log_to(lambda line: listener(SeedEvent(seed, "message", text=line)))
 
 
 def callbacks_of(seed: int, listener: Listener) -> Callbacks:

@@ -1,7 +1,6 @@
 """`inspect`: what one commit holds."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ from rich.table import Table
 
 from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.cli.console import format_percent, make_table, one_line, open_screen
+from emtnas_hpc.cli.console import format_percent, make_table, open_screen, raise_last
 from emtnas_hpc.cli.options import JsonOption, RunArgument, RunsOption, typed_path
 from emtnas_hpc.cli.retraining_table import read_retrainings, retrainings_table, summary_of
+from emtnas_hpc.cli.runs import find_run
 from emtnas_hpc.errors import EmtnasError, StorageError
 from emtnas_hpc.evolution.population import subpopulation
 from emtnas_hpc.report.load import newest_history, task_result
@@ -40,8 +40,6 @@ def inspect(
     json_: JsonOption = False,
 ) -> None:
     """Show what a run's newest commit holds; the incumbents' cells are drawn."""
-    from emtnas_hpc.cli.runs import find_run
-
     print_run(find_run(run, runs), as_json=json_, pictures=svg)
 
 
@@ -90,12 +88,7 @@ def write_pictures(pictures: Sequence[Picture], directory: Path) -> list[Path]:
 
 
 def print_run(directory: Path, *, as_json: bool, pictures: Path | None = None) -> None:
-    """Prints what the newest commit of a run directory holds.
-
-    Args:
-        directory: of the run.
-        as_json: print JSON instead.
-        pictures: folder that the incumbents' cells are drawn into, if any.
+    """Prints what the newest commit of a run directory holds; draws cells into `pictures`.
 
     Raises:
         InputError: nothing has been committed yet.
@@ -121,10 +114,7 @@ def print_run(directory: Path, *, as_json: bool, pictures: Path | None = None) -
             _print_retrainings(retrainings)
         for file in drawn:
             print(file)
-    for problem in problems[:-1]:
-        print(f"error: {one_line(problem)}", file=sys.stderr)
-    if problems:
-        raise problems[-1]
+    raise_last(problems)
 
 
 def _history(directory: Path, problems: list[EmtnasError], *, is_needed: bool) -> History | None:

@@ -4,8 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from emtnas_hpc.checkpoint.paths import seed_run
-from emtnas_hpc.cli.events import Who
+from emtnas_hpc.cli.console import raise_last
 from emtnas_hpc.cli.launch_view import print_json, print_launched, print_plans
 from emtnas_hpc.cli.options import (
     DEFAULT_EXPERIMENT,
@@ -30,12 +29,10 @@ from emtnas_hpc.cli.seeds import PlacedSeed, Placement, load_named
 from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.errors import EmtnasError, shown
 from emtnas_hpc.search.environment import check_device_name
-from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
 from emtnas_hpc.slurm.fit import resolve
-from emtnas_hpc.slurm.jobs import JobSpec
-from emtnas_hpc.slurm.launch import Launched, Seed, read_seeds
-from emtnas_hpc.slurm.launch import launch as submit_seeds
+from emtnas_hpc.slurm.job_files import JobSpec
+from emtnas_hpc.slurm.missing_jobs import Launched, Seed, read_seeds, submit_missing_jobs
 from emtnas_hpc.slurm.plan import LaunchPlan, plan_launch, with_disk_warnings
 from emtnas_hpc.slurm.queue import Queue, read_queue
 from emtnas_hpc.slurm.submit import refuse_path
@@ -65,28 +62,25 @@ def launch(
     alone, one that stopped or failed is taken up.
     """
     numbers, device = parse_seeds(seeds), check_device_name(device)
-    resolved = resolve(make_job_options(profile, partition, time, gpus, sbatch))
+    options = make_job_options(
+        profile=profile, partition=partition, time=time, gpus=gpus, sbatch=sbatch
+    )
+    resolved = resolve(options)
     queue = ask_queue()
     data = data.absolute()
     hint = prepare_hint(experiment, set_, data)
     spec = JobSpec(
-        profile=resolved.profile, data=str(data), device=device, mend=hint, filled=resolved.filled
+        profile=resolved.profile,
+        data=str(data),
+        device=device,
+        prepare_command=hint,
+        filled=resolved.filled,
     )
     placement = Placement(experiment, runs, other_names=name is None)
     plans = []
     with opened_once():
         for named in load_named(experiment, set_, name):
-            folder = named.experiment.name
-            wanted = [
-                PlacedSeed(
-                    named,
-                    RunSpec(
-                        named.experiment, seed, seed_run(runs, folder, seed), data, device=device
-                    ),
-                    Who(seed, folder),
-                )
-                for seed in numbers
-            ]
+            wanted = named.seeds(numbers, runs, data, device=device)
             for group in place(wanted, placement, spec):
                 plans.append(plan_launch(resolved, group, read_seeds(group, queue)))
     carry_out(plans, resuming=False, dry_run=dry_run, as_json=json_)
@@ -110,7 +104,7 @@ def place(wanted: Sequence[PlacedSeed], placement: Placement, spec: JobSpec) -> 
     """
     for seed in wanted:
         refuse_path(seed.spec.paths)
-    with prepare_hints(spec.mend):
+    with prepare_hints(spec.prepare_command):
         placed = placement.place(wanted, needs_data=True)
     for seed in placed:
         if seed.moved:
@@ -139,18 +133,19 @@ def carry_out(plans: Sequence[LaunchPlan], *, resuming: bool, dry_run: bool, as_
     launched: list[Launched] = []
     try:
         if not dry_run:
-            submit_seeds([row.seed for row in rows], launched, resuming=resuming)
+            submit_missing_jobs([row.seed for row in rows], launched, resuming=resuming)
     except BaseException:
         # What was submitted is in the queue, whatever came after it.
         _print([each for each in launched if each.jobs], plans, dry_run, as_json)
         raise
     _print(launched, plans, dry_run, as_json)
-    unreadable = [
-        f"{shown(row.seed.run.directory)} is left alone: {row.decision.why}"
-        for row in (rows if dry_run else launched)
-        if row.decision.is_unreadable
-    ]
-    refuse(unreadable)
+    raise_last(
+        [
+            EmtnasError(f"{shown(row.seed.run.directory)} is left alone: {row.decision.why}")
+            for row in (rows if dry_run else launched)
+            if row.decision.is_unreadable
+        ]
+    )
 
 
 def _print(
@@ -160,11 +155,3 @@ def _print(
         print_json(plans, launched, with_script=dry_run)
     else:
         print_launched(launched)
-
-
-def refuse(lines: Sequence[str]) -> None:
-    """Fails with these lines, if there are any."""
-    for line in lines[:-1]:
-        log.error(f"error: {line}")
-    if lines:
-        raise EmtnasError(lines[-1])

@@ -9,21 +9,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from emtnas_hpc.cli.console import format_duration, make_table, open_screen
-from emtnas_hpc.slurm.launch import Launched
+from emtnas_hpc.slurm.missing_jobs import Launched
 from emtnas_hpc.slurm.plan import LaunchPlan, PlannedSeed
 from emtnas_hpc.slurm.profile import SHIPPED_DEFAULT
 from emtnas_hpc.slurm.reconcile import Action
-from emtnas_hpc.slurm.slurm import format_limit
+from emtnas_hpc.slurm.slurm import format_bytes, format_limit
 from emtnas_hpc.slurm.submit import sbatch_text
+
+#: Earlier versions called standby jobs spares; readers find the word that they know.
+_ACTIONS_IN_JSON = {Action.ADD_STANDBY: "spare added"}
 
 
 def print_plans(plans: Sequence[LaunchPlan], *, with_script: bool) -> None:
-    """Prints what would be done, and why.
-
-    Args:
-        plans: of one experiment each.
-        with_script: whether to print what sbatch would be given for the first seed of each.
-    """
+    """Prints what would be done, and why; `with_script`, also what sbatch would be given."""
     screen = open_screen()
     for plan in plans:
         screen.print(plan.experiment.name, markup=False, style="bold")
@@ -41,8 +39,8 @@ def print_launched(launched: Sequence[Launched]) -> None:
     """Prints what was done about each seed."""
     screen = open_screen()
     for each in launched:
-        directory = each.seed.run.directory
-        name = f"{directory.parent.name}, seed {directory.name.removeprefix('seed-')}"
+        run = each.seed.run
+        name = f"{run.directory.parent.name}, seed {run.seed}"
         line = f"{name}: {each.decision.action.value}{_about(each)}"
         screen.print(line, markup=False, soft_wrap=True)
 
@@ -77,7 +75,7 @@ def _job_table(plan: LaunchPlan) -> Table:
         shown = "; ".join(value) if isinstance(value, list) else str(value)
         table.add_row(name, escape(shown), escape(origin))
     table.add_row("a generation", format_duration(plan.pace.value), escape(plan.pace.origin))
-    table.add_row("a commit", _size(plan.commit.value), escape(plan.commit.origin))
+    table.add_row("a commit", format_bytes(plan.commit.value), escape(plan.commit.origin))
     return table
 
 
@@ -94,20 +92,26 @@ def _seed_table(plan: LaunchPlan) -> Table:
 
 
 def _cells(row: PlannedSeed) -> list[str]:
-    plan, decision = row.plan, row.decision
-    seed = row.seed.run.directory.name.removeprefix("seed-")
+    ahead, decision = row.estimate, row.decision
     will = decision.action.value + (f" ({decision.why})" if decision.why else "")
     jobs = ["-", "-", "-"]
-    if plan.seconds and decision.action is not Action.LEAVE:
-        n_jobs = "-" if plan.n_jobs is None else str(plan.n_jobs)
-        holds = str(min(plan.per_job, plan.left)) if plan.left else "-"
-        jobs = [holds, n_jobs, format_duration(plan.seconds)]
-    return [seed, decision.state, str(plan.generation), str(plan.left), *jobs, escape(will)]
+    if ahead.seconds and decision.action is not Action.LEAVE:
+        n_jobs = "-" if ahead.n_jobs is None else str(ahead.n_jobs)
+        holds = str(min(ahead.per_job, ahead.left)) if ahead.left else "-"
+        jobs = [holds, n_jobs, format_duration(ahead.seconds)]
+    return [
+        row.seed.run.seed,
+        decision.state,
+        str(ahead.generation),
+        str(ahead.left),
+        *jobs,
+        escape(will),
+    ]
 
 
 def _notes(plan: LaunchPlan) -> list[str]:
     notes = []
-    seeds = [row.plan for row in plan.submitted]
+    seeds = [row.estimate for row in plan.submitted]
     names = (name for row in plan.submitted for name in row.unmeasured)
     unmeasured = [name.removeprefix("retraining/") for name in dict.fromkeys(names)]
     if any(seed.seconds for seed in seeds) and all(seed.n_jobs is not None for seed in seeds):
@@ -117,7 +121,7 @@ def _notes(plan: LaunchPlan) -> list[str]:
         notes.append(f"Without any waiting in the queue the last {what} ends on {end}.")
     if unmeasured:
         notes.append(f"Retraining: unknown until the first epoch ({', '.join(unmeasured)}).")
-    notes.append(f"On the disk these runs will take up to {_size(plan.disk_bytes)} more.")
+    notes.append(f"On the disk these runs will take up to {format_bytes(plan.disk_bytes)} more.")
     return notes
 
 
@@ -146,12 +150,12 @@ def _values(plan: LaunchPlan, done: dict[Any, Launched], with_script: bool) -> d
 def _seed_values(row: PlannedSeed, launched: Launched | None) -> dict[str, Any]:
     decision = launched.decision if launched else row.decision
     return {
-        "seed": int(row.seed.run.directory.name.removeprefix("seed-")),
+        "seed": int(row.seed.run.seed),
         "directory": str(row.seed.run.directory),
         "state": decision.state,
         "why": decision.why,
-        "action": decision.action.value,
-        "plan": vars(row.plan),
+        "action": _ACTIONS_IN_JSON.get(decision.action, decision.action.value),
+        "plan": vars(row.estimate),
         # Earlier versions guessed the time of retrainings; readers find the keys that they know.
         "guessed_stages": list(row.unmeasured),
         "guessed_seconds": 0.0,
@@ -169,7 +173,3 @@ def _about(launched: Launched) -> str:
         return f": {', '.join(ids) or 'none'}"
     first, *behind = ids
     return f": job {first}" + (f", {', '.join(behind)} behind it" if behind else "")
-
-
-def _size(n_bytes: float) -> str:
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"

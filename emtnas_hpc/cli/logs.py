@@ -13,10 +13,11 @@ import typer
 
 from emtnas_hpc.checkpoint.os_errors import names_in, storage_errors
 from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.cli.console import raise_last
 from emtnas_hpc.cli.options import RunArgument, RunsOption
 from emtnas_hpc.cli.runs import find_run
 from emtnas_hpc.errors import EmtnasError, InputError, StorageError
-from emtnas_hpc.slurm.jobs import JobRecord, read_readable_records
+from emtnas_hpc.slurm.job_files import JobRecord, read_readable_records
 from emtnas_hpc.slurm.status import read_status_table
 
 
@@ -32,7 +33,7 @@ def logs(
 ) -> None:
     """Print the log of a seed's newest job.
 
-    A requeued job appends to its log; a spare that takes over has one of its own.
+    A requeued job appends to its log; a standby job that takes over has one of its own.
     """
     directory = find_run(run, runs)
     paths = RunPaths(directory)
@@ -46,10 +47,7 @@ def logs(
             _follow(directory, reader)
         return
     printed = _Printer(reader).print_news()
-    for problem in reader.problems[:-1]:
-        print(f"error: {problem}", file=sys.stderr)
-    if reader.problems:
-        raise EmtnasError(reader.problems[-1])
+    raise_last(list(map(EmtnasError, reader.problems)))
     if not printed:
         raise InputError(f"no job of {directory} has a log yet; `emtnas-hpc status` says why")
 

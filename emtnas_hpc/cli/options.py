@@ -152,10 +152,12 @@ DryRunOption = Annotated[
 
 
 def make_job_options(
-    profile: str, partition: str, time: str, gpus: int | None, sbatch: list[str]
+    *, profile: str, partition: str, time: str = "", gpus: int | None, sbatch: list[str]
 ) -> "JobOptions":
     """What was typed about the jobs."""
     # Imported here: most verbs that share these options know nothing of SLURM.
     from emtnas_hpc.slurm.fit import JobOptions
 
-    return JobOptions(profile, partition, time, gpus, tuple(sbatch))
+    return JobOptions(
+        profile=profile, partition=partition, time=time, gpus=gpus, sbatch=tuple(sbatch)
+    )

@@ -15,6 +15,7 @@ from rich.text import Text
 from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.cli.console import make_table, open_screen
 from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption, typed_path
+from emtnas_hpc.cli.runs import find_runs
 from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.report.contrasts import contrast_of
 from emtnas_hpc.report.experiments import ExperimentRuns, experiments_of
@@ -108,8 +109,6 @@ def report(
     seed is in no mean and no test of its row, and is counted below the table. So is a network that
     a search found whose own loss diverged, and so are the times of that search.
     """
-    from emtnas_hpc.cli.runs import find_runs
-
     chosen = _chosen_format(format_, as_json=json_)
     for number in table:
         if number not in NUMBERS:
@@ -150,7 +149,6 @@ class Report:
     """What there is to report; what could not be read is said on stderr.
 
     Attributes:
-        found: the runs.
         tables: of what was retrained.
         experiments: whose searches are told of; none where certain tables are asked for.
     """

@@ -7,8 +7,9 @@ from itertools import groupby
 from pathlib import Path
 
 from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.cli.console import raise_last
 from emtnas_hpc.cli.events import Who
-from emtnas_hpc.cli.launch import ask_queue, carry_out, place, refuse
+from emtnas_hpc.cli.launch import ask_queue, carry_out, place
 from emtnas_hpc.cli.options import (
     DryRunOption,
     GpusOption,
@@ -29,8 +30,8 @@ from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.loading import Typed
 from emtnas_hpc.settings.names import StoredExperiment, read_stored
 from emtnas_hpc.slurm.fit import STANDING, JobOptions, resolve
-from emtnas_hpc.slurm.jobs import JobSpec, read_job_spec
-from emtnas_hpc.slurm.launch import read_seeds
+from emtnas_hpc.slurm.job_files import JobSpec, read_job_spec
+from emtnas_hpc.slurm.missing_jobs import read_seeds
 from emtnas_hpc.slurm.plan import LaunchPlan, plan_launch
 from emtnas_hpc.slurm.profile import Layer, stack
 from emtnas_hpc.slurm.queue import QueuedJob
@@ -55,8 +56,10 @@ def resume(
     They go on where they were, with the settings that they have; what is said of the jobs goes
     over what they asked for before. A run that is done or in the queue is left alone.
     """
-    options = make_job_options(profile, partition, time, gpus, sbatch)
-    unread: list[str] = []
+    options = make_job_options(
+        profile=profile, partition=partition, time=time, gpus=gpus, sbatch=sbatch
+    )
+    unread: list[EmtnasError] = []
     known = _read_launched(find_runs(run, runs), unread, say_of_others=bool(run))
     queue = ask_queue()
     by_spec = groupby(known, key=lambda each: (each[0].jobs.lock, each[1].experiment, each[2]))
@@ -75,17 +78,17 @@ def resume(
     except EmtnasError as error:
         if not unread:
             raise
-        unread.append(str(error))
-    refuse(unread)
+        unread.append(EmtnasError(str(error)))
+    raise_last(unread)
 
 
 LaunchedRun = tuple[RunPaths, StoredExperiment, JobSpec]
 
 
 def _read_launched(
-    directories: Sequence[Path], unread: list[str], *, say_of_others: bool
+    directories: Sequence[Path], unread: list[EmtnasError], *, say_of_others: bool
 ) -> list[LaunchedRun]:
-    """The runs that were launched; a line is added to `unread` for each that cannot be read."""
+    """The runs that were launched; `unread` gets why each other cannot be read."""
     known, others = [], []
     for directory in directories:
         run = RunPaths(directory)
@@ -95,14 +98,14 @@ def _read_launched(
         except EmtnasError as error:
             if len(directories) == 1:
                 raise
-            unread.append(f"{directory} is left alone: {error}")
+            unread.append(EmtnasError(f"{directory} is left alone: {error}"))
             continue
         if spec and stored:
             known.append((run, stored, spec))
         else:
             others.append(directory)
     if not known:
-        refuse(unread)
+        raise_last(unread)
         what = f"{others[0]} was never" if len(others) == 1 else "none of these runs was ever"
         raise InputError(f"{what} launched; `emtnas-hpc launch` or `run` goes on with it")
     for directory in others if say_of_others else ():

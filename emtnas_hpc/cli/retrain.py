@@ -13,7 +13,7 @@ import typer
 
 from emtnas_hpc.checkpoint.paths import RunPaths, seed_run
 from emtnas_hpc.cli import console
-from emtnas_hpc.cli.children import run_or_say
+from emtnas_hpc.cli.children import run_or_log
 from emtnas_hpc.cli.console import open_screen
 from emtnas_hpc.cli.display import open_display
 from emtnas_hpc.cli.events import Who, callbacks_of, log_to_listener
@@ -34,7 +34,7 @@ from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.evolution.random_streams import Purpose, stream
 from emtnas_hpc.pipeline import finished_history, incumbent, run_stages
-from emtnas_hpc.retraining.spec import Origin, RetrainSpec
+from emtnas_hpc.retraining.spec import RetrainSpec
 from emtnas_hpc.runner.context import RunContext
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
@@ -235,11 +235,10 @@ def _of_run(
         registry=REGISTRY,
     )
     specs = [
-        trained
+        RetrainSpec(wanted, stored.seed, *found, task=options.on or source, n_normal=n_normal)
         for source in sources
-        for trained in _specs(
-            options, wanted, stored.seed, options.on or source, *incumbent(history, source)
-        )
+        for found in [incumbent(history, source)]
+        for n_normal in _normal_cells(options, wanted)
     ]
     own = experiment.data_sets
     hint = prepare_hint_for_retraining(
@@ -263,9 +262,9 @@ def _elsewhere(
         if stored is not None and "search" in stored.signatures:
             raise InputError(f"{paths.directory} is the run of a search; choose another --name")
         specs = [
-            trained
+            RetrainSpec(experiment, seed, architecture, None, task=task, n_normal=n_normal)
             for task in experiment.tasks
-            for trained in _specs(options, experiment, seed, task, architecture, None)
+            for n_normal in _normal_cells(options, experiment)
         ]
         hint = prepare_hint_for_data_sets(experiment.tasks, options.overrides, options.data)
         yield options.spec(experiment, seed, paths), specs, hint
@@ -290,18 +289,6 @@ def _experiment(options: RetrainOptions, what: str) -> Experiment:
     ]
     experiment = load_experiment(asked, overrides, registry=REGISTRY)
     return rename(experiment, options.name or f"{experiment.name}+{what}")
-
-
-def _specs(
-    options: RetrainOptions,
-    experiment: Experiment,
-    seed: int,
-    task: str,
-    architecture: Architecture,
-    origin: Origin | None,
-) -> Iterator[RetrainSpec]:
-    for n_normal in _normal_cells(options, experiment):
-        yield RetrainSpec(experiment, seed, architecture, origin, task=task, n_normal=n_normal)
 
 
 def _normal_cells(options: RetrainOptions, experiment: Experiment) -> Sequence[int]:
@@ -339,11 +326,6 @@ def _text(options: RetrainOptions) -> str:
 def retrain_all(options: RetrainOptions, *, as_json: bool, debug: bool) -> int:
     """Retrains what the options ask for, one run after the other, and prints what is finished.
 
-    Args:
-        options: what to train.
-        as_json: whether to print it for programs.
-        debug: whether to print tracebacks.
-
     Returns:
         The exit code.
     """
@@ -351,10 +333,10 @@ def retrain_all(options: RetrainOptions, *, as_json: bool, debug: bool) -> int:
     codes = []
     with StopRequest() as stop:
         for each in found:
-            say = partial(_complain, _directory(each) if len(found) > 1 else None)
+            about = _directory(each) if len(found) > 1 else None
             retrain = partial(_retrain, each, stop, other_images=options.other_images)
             codes.append(
-                console.STOPPED if stop.requested else run_or_say(retrain, say, debug=debug)
+                console.STOPPED if stop.requested else run_or_log(retrain, about=about, debug=debug)
             )
     if console.STOPPED in codes:
         print("stopped with work left; the same command goes on", file=sys.stderr)
@@ -364,12 +346,6 @@ def retrain_all(options: RetrainOptions, *, as_json: bool, debug: bool) -> int:
 
 def _directory(found: Work | Refused) -> Path:
     return found.directory if isinstance(found, Refused) else found[0].paths.directory
-
-
-def _complain(where: Path | None, line: str) -> None:
-    """Of several runs, which one it is about."""
-    said = line if where is None or str(where) in line else f"{where}: {line}"
-    print(f"error: {said}", file=sys.stderr)
 
 
 def _retrain(found: Work | Refused, stop: StopRequest, *, other_images: bool) -> int:

@@ -18,12 +18,7 @@ _HEADINGS = ("epochs", "test %", "top-5 %", "AUC", "params M", "all slices M", "
 
 
 def read_retrainings(directory: Path, problems: list[EmtnasError]) -> list[tuple[str, Retraining]]:
-    """The name and newest good record of every retraining of a run that has one.
-
-    Args:
-        directory: of the run.
-        problems: what cannot be read is added to them.
-    """
+    """The name and newest good record of every retraining; `problems` gets what cannot be read."""
     found = []
     try:
         stages = RunPaths(directory).retrainings()

@@ -4,18 +4,17 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import typer
 
 from emtnas_hpc.checkpoint.os_errors import is_there
-from emtnas_hpc.checkpoint.paths import seed_run
 from emtnas_hpc.cli import console
-from emtnas_hpc.cli.children import run_in_children, run_or_say
+from emtnas_hpc.cli.children import run_in_children, run_or_log
 from emtnas_hpc.cli.console import ReaderLeft
 from emtnas_hpc.cli.display import open_display
 from emtnas_hpc.cli.events import (
@@ -39,7 +38,7 @@ from emtnas_hpc.cli.options import (
     check_parallel,
     parse_seeds,
 )
-from emtnas_hpc.cli.seeds import Named, PlacedSeed, Placement, load_named
+from emtnas_hpc.cli.seeds import PlacedSeed, Placement, load_named
 from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.errors import InputError, StorageError
 from emtnas_hpc.pipeline import pending_stages, run_stages
@@ -51,7 +50,7 @@ from emtnas_hpc.search.environment import check_device_name
 from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
-from emtnas_hpc.slurm.jobs import read_flag
+from emtnas_hpc.slurm.job_files import read_flag
 
 
 def run(
@@ -74,80 +73,68 @@ def run(
 
     Ctrl-C stops in good order; the same command goes on, with the images that the run began with.
     """
-    options = RunOptions(
-        experiment,
-        tuple(set_),
-        name,
-        parse_seeds(seeds),
-        check_parallel(parallel),
-        runs,
-        data,
-        check_device_name(device),
-        take_over,
-        debug=bool(context.obj),
-    )
-    return run_seeds(options, as_json=json_, as_events=events)
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """The arguments of `run`, as the user gave them."""
-
-    experiment: str
-    overrides: tuple[str, ...]
-    name: str | None
-    seeds: tuple[int, ...]
-    parallel: int
-    runs: Path
-    data: Path
-    device: str
-    take_over: bool
-    debug: bool = False
-
-    @property
-    def prepare_hint(self) -> str:
-        """What to type to prepare the data."""
-        return prepare_hint(self.experiment, self.overrides, self.data)
-
-    def jobs(self, named: Named, *, one_of_several: bool) -> list[PlacedSeed]:
-        """All seeds of an experiment."""
-        name = named.experiment.name
-        return [
-            PlacedSeed(
-                named,
-                RunSpec(
-                    named.experiment,
-                    seed,
-                    seed_run(self.runs, name, seed),
-                    self.data,
-                    device=self.device,
-                    take_over=self.take_over,
-                ),
-                Who(seed, name if one_of_several else ""),
-            )
-            for seed in self.seeds
+    numbers, parallel = parse_seeds(seeds), check_parallel(parallel)
+    device, debug = check_device_name(device), bool(context.obj)
+    hint = prepare_hint(experiment, set_, data)
+    run_here = partial(_run_one_by_one, hint=hint, debug=debug)
+    with opened_once():
+        all_named = load_named(experiment, set_, name)
+        by_experiment = [
+            named.seeds(numbers, runs, data, device=device, take_over=take_over)
+            for named in all_named
         ]
+        if len(all_named) == 1:
+            # Whose seeds they are need not be said.
+            by_experiment = [[replace(s, who=Who(s.who.seed)) for s in by_experiment[0]]]
+        placed = [seed for some in by_experiment for seed in some]
+        if events:
+            return run_here(placed, _tell)
+        steps = {seed.who: seed.named.experiment.search.generations for seed in placed}
+        with open_display(steps) as listener:
+            placement = Placement(experiment, runs, other_names=not name)
+            placed = place_all(by_experiment, placement, listener, hint=hint)
+            refuse_unwritable([seed.spec for seed in placed], runs)
+            if parallel > 1 and len(placed) > 1:
+                commands = {seed.who: child_command(seed, debug=debug) for seed in placed}
+                code = run_in_children(commands, parallel, listener)
+            else:
+                code = run_here(placed, listener)
+        if code == console.STOPPED:
+            print("stopped with work left; the same command goes on from there", file=sys.stderr)
+        if code == console.DONE:
+            # pandas, which a search has no use for.
+            from emtnas_hpc.cli.report import print_report
 
-    def child_command(self, job: PlacedSeed) -> list[str]:
-        """The command that carries out one job and tells its events on stdout."""
-        where = ["--runs", str(self.runs), "--data", str(self.data), "--device", self.device]
-        name = ["--name", job.spec.experiment.name]
-        which = [*name, "--seeds", f"{job.spec.seed},", *["--take-over"] * self.take_over]
-        # Without -P a file of the user's named like a module of ours would be imported.
-        program = [sys.executable, "-P", "-m", "emtnas_hpc", *["--debug"] * self.debug, "run"]
-        return [*program, *job.named.typed.words, *which, *where, "--events"]
+            print_report([seed.spec.paths.directory for seed in placed], as_json=json_)
+        return code
+
+
+def child_command(seed: PlacedSeed, *, debug: bool) -> list[str]:
+    """The command that runs one seed and tells its events on stdout."""
+    spec = seed.spec
+    runs = spec.paths.directory.parent.parent
+    where = ["--runs", str(runs), "--data", str(spec.data_dir), "--device", spec.device]
+    which = ["--name", spec.experiment.name, "--seeds", f"{spec.seed},"]
+    take_over = ["--take-over"] * spec.take_over
+    # Without -P a file of the user's named like a module of ours would be imported.
+    program = [sys.executable, "-P", "-m", "emtnas_hpc", *["--debug"] * debug, "run"]
+    return [*program, *seed.named.typed.words, *which, *take_over, *where, "--events"]
 
 
 def place_all(
-    by_experiment: Sequence[Sequence[PlacedSeed]], options: RunOptions, listener: Listener
+    by_experiment: Sequence[Sequence[PlacedSeed]],
+    placement: Placement,
+    listener: Listener,
+    *,
+    hint: str,
 ) -> list[PlacedSeed]:
-    """The seeds of all experiments, no run directory twice."""
-    placement = Placement(options.experiment, options.runs, other_names=not options.name)
+    """The seeds of all experiments, no run directory twice; `hint` prepares their data."""
     placed = []
     for seeds in by_experiment:
         first = seeds[0].who
         tell = of_experiment(first.experiment, listener)
-        with log_to_listener(first.seed, tell), prepare_hints(options.prepare_hint):
+        # Of a study, data that is missing is refused before its first search takes days.
+        with log_to_listener(first.seed, tell), prepare_hints(hint):
             ready = placement.place(seeds, needs_data=bool(first.experiment))
         for seed in ready:
             if seed.moved:
@@ -174,66 +161,24 @@ def refuse_unwritable(specs: Sequence[RunSpec], runs: Path) -> None:
             ) from None
 
 
-def run_seeds(options: RunOptions, *, as_json: bool, as_events: bool) -> int:
-    """Runs all seeds and, when all of it is done, prints the report.
-
-    Returns:
-        The exit code.
-    """
-    with opened_once():
-        return _run_seeds(options, as_json=as_json, as_events=as_events)
-
-
-def _run_seeds(options: RunOptions, *, as_json: bool, as_events: bool) -> int:
-    all_named = load_named(options.experiment, options.overrides, options.name)
-    by_experiment = [options.jobs(named, one_of_several=len(all_named) > 1) for named in all_named]
-    jobs = [job for some in by_experiment for job in some]
-    if as_events:
-        return _run_one_by_one(jobs, options, _tell)
-    steps = {job.who: job.named.experiment.search.generations for job in jobs}
-    with open_display(steps) as listener:
-        jobs = place_all(by_experiment, options, listener)
-        refuse_unwritable([job.spec for job in jobs], options.runs)
-        if options.parallel > 1 and len(jobs) > 1:
-            commands = {job.who: options.child_command(job) for job in jobs}
-            code = run_in_children(commands, options.parallel, listener)
-        else:
-            code = _run_one_by_one(jobs, options, listener)
-    if code == console.STOPPED:
-        print("stopped with work left; the same command goes on from there", file=sys.stderr)
-    if code == console.DONE:
-        # pandas, which a search has no use for.
-        from emtnas_hpc.cli.report import print_report
-
-        print_report([job.spec.paths.directory for job in jobs], as_json=as_json)
-    return code
-
-
-_RunSeed: TypeAlias = Callable[[RunSpec, Listener, StopRequest], int]
-
-
-def _run_one_by_one(jobs: Sequence[PlacedSeed], options: RunOptions, listener: Listener) -> int:
+def _run_one_by_one(
+    seeds: Sequence[PlacedSeed], listener: Listener, *, hint: str, debug: bool
+) -> int:
     """A seed that fails does not keep the others from their search; a stop ends all."""
-    run_seed: _RunSeed = prepare_hints(options.prepare_hint)(_run_seed)
-    if len(jobs) > 1:
-        run_seed = partial(_run_or_say, run_seed, debug=options.debug)
     codes = []
     with StopRequest() as stop:
-        for job in jobs:
-            tell = of_experiment(job.who.experiment, listener)
-            codes.append(console.STOPPED if stop.requested else run_seed(job.spec, tell, stop))
-            tell(SeedEvent(job.who.seed, "end"))
+        for seed in seeds:
+            tell = of_experiment(seed.who.experiment, listener)
+            run_seed = prepare_hints(hint)(partial(_run_seed, seed.spec, tell, stop))
+            if stop.requested:
+                codes.append(console.STOPPED)
+            elif len(seeds) == 1:
+                codes.append(run_seed())
+            else:
+                with log_to_listener(seed.who.seed, tell):
+                    codes.append(run_or_log(run_seed, debug=debug))
+            tell(SeedEvent(seed.who.seed, "end"))
     return console.combine(codes)
-
-
-def _run_or_say(
-    run_seed: _RunSeed, spec: RunSpec, listener: Listener, stop: StopRequest, *, debug: bool
-) -> int:
-    return run_or_say(
-        lambda: run_seed(spec, listener, stop),
-        lambda line: listener(SeedEvent(spec.seed, "message", text=f"error: {line}")),
-        debug=debug,
-    )
 
 
 def _run_seed(spec: RunSpec, listener: Listener, stop: StopRequest) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emtnas_hpc.checkpoint.os_errors import is_there
-from emtnas_hpc.checkpoint.paths import RunPaths, runs_below
+from emtnas_hpc.checkpoint.paths import RunPaths, runs_below, seed_run
 from emtnas_hpc.cli.events import Who
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import (
@@ -37,11 +37,27 @@ class Named:
 
     Attributes:
         typed: what one types to get it alone.
-        experiment: all its settings.
     """
 
     typed: Typed
     experiment: Experiment
+
+    def seeds(
+        self,
+        numbers: Sequence[int],
+        runs: Path,
+        data: Path,
+        *,
+        device: str,
+        take_over: bool = False,
+    ) -> list["PlacedSeed"]:
+        """Its seeds in the run directories of its name."""
+        name, placed = self.experiment.name, []
+        for number in numbers:
+            paths = seed_run(runs, name, number)
+            spec = RunSpec(self.experiment, number, paths, data, device=device, take_over=take_over)
+            placed.append(PlacedSeed(self, spec, Who(number, name)))
+        return placed
 
 
 def load_named(experiment: str, overrides: Sequence[str], name: str | None) -> tuple[Named, ...]:
@@ -88,8 +104,6 @@ class PlacedSeed:
     """A seed and the run directory that it continues.
 
     Attributes:
-        named: its experiment.
-        spec: its search, and where.
         who: it is, among all.
         plan: its search with its data; None before it is placed, or where its data is gone.
         moved: whether its search is finished under another name, in whose directory it goes on.

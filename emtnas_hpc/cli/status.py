@@ -158,7 +158,7 @@ def _left(seed: SeedStatus, shown: Callable[[float], str]) -> list[str]:
     ahead = seed.ahead
     if math.isnan(ahead.seconds):
         return ["-"]
-    n_jobs = seed.plan.n_jobs if seed.plan else None
+    n_jobs = seed.estimate.n_jobs if seed.estimate else None
     return [
         shown(ahead.seconds),
         *(["+ more"] if _is_partly_known(seed) else []),
@@ -287,7 +287,7 @@ def _seed_values(seed: SeedStatus) -> dict[str, Any]:
         "seconds_per_step": _number(seed.seconds),
         "seconds_left": _number(seed.ahead.seconds),
         "unmeasured_stages": list(seed.ahead.unmeasured),
-        "n_jobs_left": seed.plan.n_jobs if seed.plan else None,
+        "n_jobs_left": seed.estimate.n_jobs if seed.estimate else None,
         "n_jobs": seed.n_jobs,
         "n_requeues": seed.n_requeues,
         "heartbeat_age_s": run.silent_s,

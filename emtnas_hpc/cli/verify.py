@@ -8,6 +8,7 @@ import typer
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.cli import console
 from emtnas_hpc.cli.options import DataOption, DeviceOption, RunArgument, RunsOption
+from emtnas_hpc.cli.runs import find_run
 from emtnas_hpc.pipeline import common_retrainings, compare_retrainings
 from emtnas_hpc.search.environment import check_device_name
 from emtnas_hpc.search.verify import CommitComparison, compare_newest, repeat_newest
@@ -29,8 +30,6 @@ def verify(
     repetition is written to TMPDIR, which takes room for a commit; commits of a run that somebody
     goes on with are copied there too.
     """
-    from emtnas_hpc.cli.runs import find_run
-
     check_device_name(device)
     first = find_run(run, runs)
     if other:

@@ -1,33 +1,32 @@
-"""A data set that lives on the device as bytes, and the mini-batches made of it there."""
+"""A data set that is stored on the device as bytes, and the mini-batches made of it there."""
 
 from collections.abc import Iterator, Sequence
 from itertools import count, groupby
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from emtnas_hpc.data.dataset import Prepared
 from emtnas_hpc.data.images import AugmentationDraw, Images, draw_augmentation
-
-T = TypeVar("T")
 
 Batch = tuple[Tensor, Tensor]
 
-#: Mini-batches whose draws lie on the device at once; bounds what many small ones take there.
+#: Mini-batches whose draws are on the device at once: many small ones would take much memory.
 _QUEUED = 1024
 _numbers = count()
 
 
 class Normaliser:
-    """Pixels of 0 to 255 as floats: / 255, less the mean, by the deviation of their channel."""
+    """Pixels of 0 to 255 as floats: / 255, minus mean, divided by deviation of their channel."""
 
     def __init__(
         self, mean: tuple[float, ...], std: tuple[float, ...], width: int, device: torch.device
     ) -> None:
         self._width = width
-        # Rows of pixels, not pixels: the vectorised loop over three channels only is twice as slow.
+        # For whole rows: a vectorised loop over the three channels of a pixel is twice as slow.
         self._mean = (torch.tensor(mean, dtype=torch.float32) * 255).repeat(width).to(device)
         self._std = (torch.tensor(std, dtype=torch.float32) * 255).repeat(width).to(device)
 
@@ -38,11 +37,7 @@ class Normaliser:
 
 
 def blanked(holes: Tensor, cutout: int, size: int) -> Tensor:
-    """Which pixels are covered by squares around `holes`, (b, 2), of edge `cutout`.
-
-    Returns:
-        bool, (b, h, w, 1).
-    """
+    """The pixels, bool (b, h, w, 1), covered by squares of edge `cutout` around `holes`, (b, 2)."""
     first = holes - cutout // 2
     pixel = torch.arange(size, device=holes.device)
     covered = (pixel >= first.unsqueeze(-1)) & (pixel < (first + cutout).unsqueeze(-1))
@@ -52,8 +47,8 @@ def blanked(holes: Tensor, cutout: int, size: int) -> Tensor:
 class DeviceImages:
     """Labelled images on a device, padded once, as uint8.
 
-    A mini-batch is float32, (b, c, h, w) in channels_last: pixels / 255, less the mean, by the
-    standard deviation. Targets are int64 (b,), or float32 (b, n_classes) for multi-label data.
+    A mini-batch is float32, (b, c, h, w) in channels_last. Targets are int64 (b,), or float32
+    (b, n_classes) for multi-label data.
 
     Measured at 32x32x3 on one CPU thread: 2.3 ms for 128 augmented images, 22 ms for 1000; the
     same by PIL transforms takes 37 and 294 ms.
@@ -72,14 +67,8 @@ class DeviceImages:
     ) -> None:
         """Moves a set to the device.
 
-        Args:
-            images: (n, h, w, c) and their labels.
-            mean: per channel, of pixel values in [0, 1].
-            std: likewise.
-            device: where all of it lives.
-            padding: zeros around a normalised image that a crop may show.
-            flip: whether augmentation mirrors images.
-            cutout: edge of the square that augmentation blanks, 0 for none.
+        `mean` and `std` are per channel, of pixel values in [0, 1]. `cutout` is the edge of the
+        square that augmentation blanks, 0 for none.
         """
         n, height, width, channels = images.images.shape
         self.size = height
@@ -91,7 +80,7 @@ class DeviceImages:
         self._labels = torch.from_numpy(images.labels).to(device)
         edges = ((0, 0), (padding, padding), (padding, padding), (0, 0))
         padded = torch.from_numpy(np.pad(images.images, edges)).to(device)
-        #: Views of every crop, (n, 2p + 1, 2p + 1, h, w * c): one index gathers a whole mini-batch.
+        # Views of every crop, (n, 2p + 1, 2p + 1, h, w * c): one index gathers a whole mini-batch.
         self._crops = (
             padded.view(n, height + 2 * padding, (width + 2 * padding) * channels)
             .unfold(1, height, 1)
@@ -125,13 +114,14 @@ class DeviceImages:
         return self.augment(chosen, crops, flips, holes)
 
     def augment(self, chosen: Tensor, crops: Tensor, flips: Tensor, holes: Tensor | None) -> Batch:
-        """The same of what was drawn and lies on the device; waits for nothing."""
+        """The same with draws that are on the device already, so that nothing waits for it."""
         rows, columns = crops[:, 0], crops[:, 1]
         pixels = self._normalised(self._crops[chosen, rows, columns])
         if self.padding:
             pixels.masked_fill_(self._outside[rows, columns].unsqueeze(-1), 0.0)
         if self.flip:
             pixels = torch.where(flips[:, None, None, None], pixels.flip(2), pixels)
+        # Last, as the square is drawn in what crop and flip gave.
         if holes is not None:
             pixels.masked_fill_(blanked(holes, self.cutout, self.size), 0.0)
         return pixels.permute(0, 3, 1, 2), self._labels[chosen]
@@ -139,17 +129,15 @@ class DeviceImages:
     def queues(
         self, batches: Sequence[NDArray[np.int64]], rng: np.random.Generator
     ) -> Iterator["BatchQueue"]:
-        """For every mini-batch the queue whose next one it is.
+        """For every mini-batch, (b,) indices of images, the queue that reads it next.
 
-        What is drawn for them goes to the device many at a time, into memory that stays where it
-        is from one call to the next.
-
-        Args:
-            batches: indices of images, (b,) each.
-            rng: augmentation is drawn from it, one mini-batch after the other.
+        Augmentation is drawn from `rng`, one mini-batch after the other. The draws go to the device
+        many at a time, into memory that stays where it is from one call to the next.
         """
         for size, group in groupby(batches, len):
-            for some in _portions(list(group), _QUEUED):
+            of_size = list(group)
+            for first in range(0, len(of_size), _QUEUED):
+                some = of_size[first : first + _QUEUED]
                 queue = self._queues.get(size)
                 if queue is None or queue.capacity < len(some):
                     queue = self._queues[size] = BatchQueue(self, len(some), size)
@@ -162,14 +150,14 @@ class DeviceImages:
 
 
 class BatchQueue:
-    """Mini-batches of one size, of which the device itself counts which is next.
+    """Mini-batches of one size; the device itself counts which is next.
 
     Its memory stays where it is, so that reading can be recorded once and replayed.
     """
 
     def __init__(self, images: DeviceImages, capacity: int, size: int) -> None:
         self.capacity = capacity
-        #: Never another queue's, unlike an address in memory.
+        # Never another queue's, unlike an address in memory.
         self.key = next(_numbers)
         self._images = images
         device = images.device
@@ -180,7 +168,7 @@ class BatchQueue:
         self._next = torch.zeros(1, dtype=torch.int64, device=device)
 
     def fill(self, batches: Sequence[NDArray[np.int64]], draws: Sequence[AugmentationDraw]) -> None:
-        """Replaces what is in the queue, and begins at its first."""
+        """Replaces the mini-batches of the queue, and begins at the first."""
         n = len(batches)
         self._indices[:n] = torch.from_numpy(np.stack(batches))
         self._crops[:n] = torch.from_numpy(np.stack([draw.crops for draw in draws]))
@@ -191,7 +179,7 @@ class BatchQueue:
         self._next.zero_()
 
     def read(self) -> Batch:
-        """The next mini-batch, augmented; counts on."""
+        """The next mini-batch, augmented."""
         chosen, crops, flips = (
             drawn.index_select(0, self._next)[0]
             for drawn in (self._indices, self._crops, self._flips)
@@ -202,15 +190,15 @@ class BatchQueue:
 
 
 class BatchSlot:
-    """Memory for one mini-batch that is made elsewhere; like a queue, it stays where it is."""
+    """Memory for one mini-batch that is made elsewhere; it stays where it is, as a queue's does."""
 
     def __init__(self) -> None:
-        #: Never another slot's or queue's.
+        # Never another slot's or queue's.
         self.key = next(_numbers)
         self._batch: Batch | None = None
 
     def put(self, images: Tensor, targets: Tensor) -> None:
-        """Takes a mini-batch in; all are of one size."""
+        """Copies a mini-batch in; all have one size."""
         if self._batch is None:
             self._batch = images.clone(), targets.clone()
         else:
@@ -218,18 +206,28 @@ class BatchSlot:
             self._batch[1].copy_(targets)
 
     def read(self) -> Batch:
-        """What was put in last."""
+        """The mini-batch that was put in last."""
         assert self._batch is not None, "put comes first"
         return self._batch
 
 
-def _portions(items: list[T], size: int) -> Iterator[list[T]]:
-    for first in range(0, len(items), size):
-        yield items[first : first + size]
-
-
 def _outside(height: int, width: int, padding: int) -> Tensor:
-    """Which pixels of every crop are padding, (2p + 1, 2p + 1, h, w)."""
+    """The pixels of every crop that are padding, (2p + 1, 2p + 1, h, w)."""
     inside = torch.zeros(height, width, dtype=torch.bool)
     frame = torch.nn.functional.pad(inside, (padding,) * 4, value=True)
     return frame.unfold(0, height, 1).unfold(1, width, 1)
+
+
+def place_on_device(
+    data: Prepared, images: Images, device: torch.device, *, cutout: int = 0
+) -> DeviceImages:
+    """Images of a task on a device, normalised and augmented as the task is."""
+    return DeviceImages(
+        images,
+        data.mean,
+        data.std,
+        device,
+        padding=data.task.padding,
+        flip=data.task.flip,
+        cutout=cutout,
+    )

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,24 +22,16 @@ from emtnas_hpc.data.manifest import (
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DataError, UnpreparedError
 from emtnas_hpc.settings.experiment import TaskSettings
-from emtnas_hpc.space.architecture import MIN_IMAGE_SIZE, StemKind, size_behind_stem
+from emtnas_hpc.space.architecture import MIN_IMAGE_SIZE, NetworkShape, size_behind_stem
 
 
 @dataclass(frozen=True)
 class TaskData(Copy, ABC):
-    """One task's data; nothing but the manifest has been read yet.
-
-    Attributes:
-        name: of the task.
-        task: how images are scaled, normalised and augmented.
-        note: what the user is to be told of it, in a line; empty for nothing.
-        once: what has to be true before it can be prepared anew; empty for nothing.
-    """
+    """One task's data, opened by its manifest; `note` is a line for the user, or empty."""
 
     name: str
     task: TaskSettings
     note: str = field(default="", compare=False, kw_only=True)
-    once: str = field(default="", compare=False, kw_only=True)
 
     @property
     def n_classes(self) -> int:
@@ -57,10 +48,16 @@ class TaskData(Copy, ABC):
     def image_size(self) -> int:
         """Edge of the square images in pixels, as a network sees them."""
 
-    @property
-    def stem(self) -> StemKind:
-        """Of the networks that see the images."""
-        return self.task.stem
+    def network_shape(self, channels: int, n_normal: int) -> NetworkShape:
+        """The shape of a network of C and N that sees the images."""
+        return NetworkShape(
+            channels=channels,
+            n_normal=n_normal,
+            image_channels=self.image_channels,
+            image_size=self.image_size,
+            n_classes=self.n_classes,
+            stem=self.task.stem,
+        )
 
     @property
     def multi_label(self) -> bool:
@@ -82,47 +79,40 @@ class TaskData(Copy, ABC):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256, hexadecimal, of all that is trained and validated on."""
+        """SHA-256, hexadecimal, of the training and validation images."""
         return self.manifest.search_digest(self.task.pool)
 
     @cached_property
     def digest_with_test(self) -> str:
-        """The same with the test set, which stays closed: it is taken from the manifest."""
+        """The same with the test set, which is not read: the manifest has its hashes."""
         return self.manifest.content_digest
 
     @property
     @abstractmethod
     def summary(self) -> str:
-        """What there is, in a line for the user."""
+        """Numbers of images, classes and the folder, in a line for the user."""
 
     def n_images(self, split: Split) -> int:
         """Number of images of a split; there may be no validation set."""
         return self.manifest.n_images.get(split, 0)
 
     def check_test_set(self) -> None:
-        """Looks whether the test set is there, and opens no image of it.
+        """Checks that the test set is there, without reading it.
 
-        A search does without, and a retraining would miss it after days.
+        A search does not need it, and a retraining would miss it after days.
 
         Raises:
-            UnpreparedError: it is not.
+            UnpreparedError: it is missing.
         """
         try:
             self.check_sizes(self.manifest.arrays("test"))
         except DataError as error:
             raise UnpreparedError(f"{error}, and the retraining ends in it", self.once) from None
 
-    def arrays(self, split: Split) -> list[NDArray[Any]]:
-        """Reads and checks the arrays of a split; opens no file of another."""
-        try:
-            return super().arrays(split)
-        except UnpreparedError as error:
-            raise UnpreparedError(str(error), self.once) from None
-
 
 @dataclass(frozen=True)
 class Prepared(TaskData):
-    """Images that are small enough to be loaded together."""
+    """Images that are small enough to be held in memory."""
 
     manifest: ArraysManifest
 
@@ -143,7 +133,7 @@ class Prepared(TaskData):
 
     @property
     def summary(self) -> str:
-        """With the size before pooling."""
+        """Names the size before pooling."""
         n_images, size = self.manifest.n_images, self.manifest.image_size
         converted = f"; {self.manifest.conversion}" if self.manifest.conversion else ""
         return (
@@ -162,7 +152,7 @@ class Prepared(TaskData):
         return Images(pool_images(images, self.task.pool), labels)
 
 
-#: All listed pictures are made RGB.
+#: All listed pictures become RGB: only reading every one would show that all are grey.
 IMAGE_CHANNELS = 3
 
 
@@ -170,8 +160,7 @@ IMAGE_CHANNELS = 3
 class Streamed(TaskData):
     """Pictures that are read from the user's own files whenever they are needed.
 
-    Attributes:
-        pictures_folder: the user's own; `folder` has the lists.
+    They lie in `pictures_folder`; `folder` has the lists of them.
     """
 
     manifest: ListingManifest
@@ -184,23 +173,24 @@ class Streamed(TaskData):
 
     @property
     def image_size(self) -> int:
-        """That every picture is scaled to."""
+        """The size that every picture is scaled to."""
         return self.task.image_size
 
     @property
     def summary(self) -> str:
-        """With both folders."""
+        """Names both folders."""
         return (
             f"{self.n_images('train'):,} training and {self.n_images('test'):,} test pictures, "
             f"{self.n_classes} classes, in {self.pictures_folder}, listed in {self.folder}"
         )
 
     def check_sizes(self, names: Iterable[str]) -> None:
-        """Looks for the folders of pictures as well."""
+        """Checks the folders of pictures as well."""
         try:
             check_folders(self.pictures_folder)
         except DataError as error:
-            raise UnpreparedError(str(error)) from None
+            # The list is of no use without them, so the advice is to prepare it.
+            raise UnpreparedError(str(error), self.once) from None
         super().check_sizes(names)
 
     def files(self, split: Split) -> FileList:
@@ -218,24 +208,16 @@ class Streamed(TaskData):
         chosen: NDArray[np.int64],
         crops: Sequence[Crop] | None = None,
     ) -> list[PictureFile]:
-        """The pictures at positions (n,) of a split's list; without crops their middle is seen."""
+        """The pictures at positions (n,) of a split's list; without crops their middle is read."""
         folder, classes = str(self.pictures_folder / LISTED[split]), self.manifest.classes
         seen: Sequence[Crop | None] = [None] * len(chosen) if crops is None else crops
         return [
-            PictureFile(f"{folder}/{classes[files.labels[i]]}/{files.name(i)}", n_bytes, crop)
+            PictureFile(f"{folder}/{files.path(i, classes)}", n_bytes, crop)
             for i, n_bytes, crop in zip(chosen, files.sizes[chosen].tolist(), seen, strict=True)
         ]
 
 
-def open_copy(
-    name: str,
-    task: TaskSettings,
-    data_dir: Path,
-    copy: Copy | None,
-    *,
-    note: str = "",
-    once: str = "",
-) -> TaskData:
+def open_copy(name: str, task: TaskSettings, data_dir: Path, copy: Copy | None) -> TaskData:
     """Opens what `prepare` made of a task's source; reads nothing but sizes.
 
     Without a copy the first one is opened, which is an error if there is none.
@@ -245,24 +227,18 @@ def open_copy(
         DataError: the settings do not fit.
     """
     source = parse_source(task, f"task.{name}.source")
-    try:
-        copy = copy or read_copy(data_dir / source.key, manifest_kind(source))
-        folder, manifest = copy.folder, copy.manifest
-        data: TaskData
-        if isinstance(manifest, ListingManifest):
-            pictures = source.folder(data_dir)
-            data = Streamed(
-                *(folder, manifest, name, task), pictures_folder=pictures, note=note, once=once
-            )
-            data.check_sizes(manifest.arrays(*manifest.splits))
-            check_streamed_settings(name, task)
-        else:
-            assert isinstance(manifest, ArraysManifest)
-            data = Prepared(folder, manifest, name, task, note=note, once=once)
-            data.check_sizes(manifest.arrays(*SEEN_BY_A_SEARCH))
-            _check_settings(data)
-    except UnpreparedError as error:
-        raise UnpreparedError(str(error), once) from None
+    copy = copy or read_copy(data_dir / source.key, manifest_kind(source))
+    folder, manifest, once = copy.folder, copy.manifest, copy.once
+    if isinstance(manifest, ListingManifest):
+        pictures = source.folder(data_dir)
+        listed = Streamed(folder, manifest, name, task, pictures_folder=pictures, once=once)
+        listed.check_sizes(manifest.arrays(*manifest.splits))
+        check_streamed_settings(name, task)
+        return listed
+    assert isinstance(manifest, ArraysManifest)
+    data = Prepared(folder, manifest, name, task, once=once)
+    data.check_sizes(manifest.arrays(*SEEN_BY_A_SEARCH))
+    _check_settings(data)
     return data
 
 
@@ -279,7 +255,7 @@ def _check_settings(data: Prepared) -> None:
 
 
 def check_streamed_settings(name: str, task: TaskSettings) -> None:
-    """Raises a DataError for settings that streamed images have no use for."""
+    """Raises a DataError for settings that do not fit streamed images."""
     _check_normalisation(name, task, IMAGE_CHANNELS)
     for setting, found, expected in (("pool", task.pool, 1), ("padding", task.padding, 0)):
         if found != expected:

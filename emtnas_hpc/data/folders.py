@@ -1,11 +1,11 @@
-"""Folders of pictures as they are: classes, pictures at any depth, and what is left out."""
+"""Looks through folders of pictures: classes, pictures at any depth, and what is left out."""
 
 import os
 import re
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from emtnas_hpc.checkpoint.os_errors import user_file_errors
 from emtnas_hpc.data.images import Split
 from emtnas_hpc.errors import DataError, shown, some
 
-#: The same whatever this Pillow was built with, so that a folder means the same pictures anywhere.
+#: Not those that this Pillow was built with: a folder means the same pictures on every machine.
 _SUFFIXES = frozenset(
     {
         *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".gif", ".tif"),
@@ -25,33 +25,40 @@ _SUFFIXES = frozenset(
         *(".j2c", ".jpc", ".jpf", ".jpx", ".tga", ".pcx", ".qoi", ".sgi"),
     }
 )
-#: What operating systems leave in folders, beside files whose names begin with a dot.
+#: Operating systems leave these in folders, and files whose names begin with a dot.
 _NOISE = frozenset(
     {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin"}
 )
 _SPECIAL = "pipes, sockets or devices"
 _NO_SUFFIX = "without a suffix"
 _SHOWN_SUFFIX = 12
+_N_SUFFIXES = 4
 
 
 @dataclass
 class LeftOut:
-    """Counts what is not read, or lies where it may not be expected, to be said in a line."""
+    """Counts what is not read, or lies at an unexpected place."""
 
     #: By suffix.
     files: Counter[str] = field(default_factory=Counter)
-    #: Pictures in no class's folder.
+    #: Pictures outside the folders of classes.
     stray: int = 0
-    #: Pictures that are read although they lie in folders within one of a class.
+    #: Pictures in folders within that of a class; they are read.
     deeper: int = 0
-    #: That are no part of the data set.
+    #: Folders that are no part of the data set.
     folders: list[str] = field(default_factory=list)
 
     def notes(self) -> tuple[str, ...]:
         """Lines for the user."""
         lines = []
         if n := self.files.total():
-            lines.append(f"{counted(n, 'file')} left out: {_by_suffix(self.files)}")
+            common = [
+                f"{number:,} {suffix if suffix.isprintable() else repr(suffix)}"
+                for suffix, number in self.files.most_common(_N_SUFFIXES)
+            ]
+            if (rest := len(self.files) - _N_SUFFIXES) > 0:
+                common.append(f"and {rest:,} suffixes more")
+            lines.append(f"{counted(n, 'file')} left out: {', '.join(common)}")
         if n := self.stray:
             lines.append(f"{counted(n, 'picture')} left out, in no folder of a class")
         if n := self.deeper:
@@ -70,12 +77,12 @@ def subfolders(folder: Path, left_out: LeftOut) -> list[str]:
     names = []
     for entry in _entries(folder):
         with user_file_errors(folder):
-            # A folder whose entries may be listed, but not entered.
+            # Fails in a folder whose names may be read, but which may not be entered.
             entry.stat(follow_symlinks=False)
         if _is_folder(entry):
             names.append(entry.name)
             continue
-        # Where classes lie any link that leads nowhere may have led to one.
+        # A link that leads nowhere may have led to a class.
         with user_file_errors(Path(entry.path)):
             entry.stat()
         if _is_picture(entry.name):
@@ -86,13 +93,10 @@ def subfolders(folder: Path, left_out: LeftOut) -> list[str]:
 
 
 def class_folders(folder: Path, left_out: LeftOut) -> tuple[str, ...]:
-    """The names of the class folders of a part, sorted.
-
-    Raises:
-        DataError: the folder cannot be read, or a name is not UTF-8.
-    """
+    """The names of the class folders of a part, sorted; errors as of `subfolders`."""
     names = subfolders(folder, left_out)
     for name in names:
+        # They become text in the manifest and in reports.
         try:
             name.encode()
         except UnicodeEncodeError:
@@ -112,7 +116,7 @@ class Found(NamedTuple):
 
 
 def pictures_below(folder: Path, left_out: LeftOut) -> list[Found]:
-    """All pictures of a class in the order of their names, in folders within its folder too.
+    """All pictures of a class in the order of their names, at any depth below its folder.
 
     Raises:
         DataError: something cannot be read, leads nowhere, or leads back.
@@ -122,13 +126,10 @@ def pictures_below(folder: Path, left_out: LeftOut) -> list[Found]:
 
 
 def check_looks(classes: Collection[str], where: Path) -> tuple[str, ...]:
-    """Compares the looks of class names, which are told apart by their bytes.
-
-    Returns:
-        A line for the user if some differ in nothing but capitals.
+    """A line for the user if names of classes differ in nothing but capitals.
 
     Raises:
-        DataError: two look the same.
+        DataError: two look the same, and differ in their bytes only.
     """
     seen: dict[str, str] = {}
     for name in classes:
@@ -144,7 +145,7 @@ def check_looks(classes: Collection[str], where: Path) -> tuple[str, ...]:
 
 
 def stranger(name: str, classes: Collection[str], where: Path) -> str:
-    """What is said of a class that training does not know."""
+    """What is wrong with a class that training does not know."""
     for known in classes:
         if unicodedata.normalize("NFC", known) == unicodedata.normalize("NFC", name):
             return (
@@ -169,7 +170,7 @@ def _walk(
             yield from _walk(Path(entry.path), f"{below}{entry.name}/", (*above, here), left_out)
         elif not _is_picture(entry.name):
             if entry.is_symlink() and not Path(entry.path).suffix:
-                # One that leads nowhere, with a name as folders have it, may have led to pictures.
+                # A link that leads nowhere, without a suffix, may have led to a folder.
                 with user_file_errors(Path(entry.path)):
                     entry.stat()
             left_out.files[_suffix(entry.name)] += 1
@@ -210,21 +211,12 @@ def counted(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
-def _by_suffix(files: Counter[str], at_most: int = 4) -> str:
-    common = [
-        f"{n:,} {suffix if suffix.isprintable() else repr(suffix)}"
-        for suffix, n in files.most_common(at_most)
-    ]
-    rest = len(files) - at_most
-    return ", ".join(common) + (f", and {rest:,} suffixes more" if rest > 0 else "")
-
-
 _WORDS: dict[str, Split] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validate", "validation", "dev", "development"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-#: Some mean validation by them, others the test.
+#: Used for the validation set by some, and for the test set by others.
 _AMBIGUOUS = frozenset({"eval", "evaluation"})
 
 _NO_LETTER = re.compile(r"[\W\d_]+")
@@ -239,10 +231,10 @@ def part_called(name: str) -> Split | None:
 def parts_called(
     names: Collection[str], where: str, word: Callable[[str], str] = str
 ) -> dict[Split, str]:
-    """The name of each part among others; `word` is what of a name tells its part.
+    """Which of some names means each part; `word` gives the word of a name that tells its part.
 
     Raises:
-        DataError: two mean the same part, or one might mean either of two.
+        DataError: two mean the same part, or one may mean either of two.
     """
     parts: dict[Split, str] = {}
     for name in sorted(names):
@@ -268,8 +260,8 @@ def _word(name: str) -> str:
     return _OF_WHAT.sub("", _NO_LETTER.sub("", name.lower()))
 
 
-#: The parts of a listed data set, and the folder that each lies in. As is usual for ImageNet, whose
-#: own test set has no labels, `val` is the test set.
+#: The folder of each part of a listed data set. The test set of ImageNet has no labels, so `val`
+#: is used for the test, as is usual.
 LISTED: dict[Split, str] = {"train": "train", "test": "val"}
 
 _LAYOUT = "expected train/CLASS/*.JPEG and val/CLASS/*.JPEG, the same classes in both"
@@ -277,29 +269,30 @@ _LAYOUT = "expected train/CLASS/*.JPEG and val/CLASS/*.JPEG, the same classes in
 
 @dataclass(frozen=True)
 class FileList:
-    """The pictures of one part, by class and name.
+    """The pictures of one part, by class and name; all arrays are (n,)."""
 
-    Attributes:
-        names: of the files below the folders of their classes, bytes, (n,).
-        sizes: in bytes, int64, (n,).
-        labels: numbers of their classes, int64, (n,).
-    """
-
+    #: Below the folders of their classes.
     names: NDArray[np.bytes_]
+    #: In bytes.
     sizes: NDArray[np.int64]
+    #: Numbers of their classes.
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.names)
 
     def name(self, i: int | np.int64) -> str:
-        """That of one file."""
+        """The name of one file."""
         return os.fsdecode(bytes(self.names[i]))
+
+    def path(self, i: int | np.int64, classes: Sequence[str]) -> str:
+        """Where one file is below the folder of its part."""
+        return f"{classes[self.labels[i]]}/{self.name(i)}"
 
 
 @dataclass(frozen=True)
 class Listing:
-    """All pictures of a data set by part, and lines for the user of what was left out."""
+    """All pictures of a data set by part, and lines for the user on what was left out."""
 
     classes: tuple[str, ...]
     files: Mapping[Split, FileList]
@@ -313,12 +306,21 @@ def list_folder(folder: Path) -> Listing:
         DataError: the folder is laid out differently, or cannot be read.
     """
     left_out = LeftOut()
-    _check_parts(folder, left_out)
+    with user_file_errors(folder):
+        names = subfolders(folder, left_out) if folder.is_dir() else []
+    for part in LISTED.values():
+        alike = [name for name in names if part_called(name) == part]
+        if alike and part not in alike:
+            raise DataError(
+                f"{shown(folder / part)} is missing; rename {alike[0]!r} to {part} ({_LAYOUT})"
+            )
+    check_folders(folder)
+    left_out.folders += [name for name in names if name not in LISTED.values()]
     classes, looks = _class_names(folder, left_out)
     files = {split: _list_files(folder / part, classes, left_out) for split, part in LISTED.items()}
     for split, listed in files.items():
         for i in np.flatnonzero(listed.sizes == 0)[:1]:
-            path = folder / LISTED[split] / classes[listed.labels[i]] / listed.name(i)
+            path = folder / LISTED[split] / listed.path(i, classes)
             raise DataError(f"{shown(path)} cannot be read as a picture (the file is empty)")
     return Listing(classes, files, (*looks, *left_out.notes()))
 
@@ -332,22 +334,8 @@ def check_folders(folder: Path) -> None:
             raise DataError(f"{shown(folder / name)} is missing; {_LAYOUT}")
 
 
-def _check_parts(folder: Path, left_out: LeftOut) -> None:
-    """Looks for the folders of the parts, and notes which others there are."""
-    with user_file_errors(folder):
-        names = subfolders(folder, left_out) if folder.is_dir() else []
-    for part in LISTED.values():
-        alike = [name for name in names if part_called(name) == part]
-        if alike and part not in alike:
-            raise DataError(
-                f"{shown(folder / part)} is missing; rename {alike[0]!r} to {part} ({_LAYOUT})"
-            )
-    check_folders(folder)
-    left_out.folders += [name for name in names if name not in LISTED.values()]
-
-
 def _class_names(folder: Path, left_out: LeftOut) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The classes, and what is to be said of their looks."""
+    """The classes, and lines for the user on names that look alike."""
     train, val = (class_folders(folder / name, left_out) for name in LISTED.values())
     if len(train) < 2:
         raise DataError(

@@ -2,11 +2,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -31,43 +30,16 @@ _EXPECTED = "expected a folder of pictures for each class"
 _N_TRIED = 3
 
 
-class _Listed(NamedTuple):
-    """A picture: its file, its name below the source's folder, the number of its class."""
-
-    path: Path
-    name: str
-    label: int
-
-
-class _Conversion(NamedTuple):
-    """How the values of all pictures become those of images: as they are, or by a range."""
-
-    mode: str
-    depth: str = ""
-    values: tuple[float, float] | None = None
-
-    def __str__(self) -> str:
-        if self.values is None:
-            return ""
-        lowest, highest = self.values
-        return f"{self.depth} values {lowest:,.6g} to {highest:,.6g} brought to 0 to 255"
-
-
 @dataclass(frozen=True)
 class ImageFolder:
-    """What lies in a folder; no picture has been opened yet.
-
-    Attributes:
-        folder: that was looked through.
-        names: of the folders in it.
-        parts: the name of the folder of each part.
-        pictures: of each part, by class.
-        left_out: of what was found.
-    """
+    """What was found in a folder; no picture has been opened yet."""
 
     folder: Path
+    #: Of the folders in it.
     names: tuple[str, ...]
+    #: The name of each part's folder.
     parts: Mapping[Split, str]
+    #: Of each part, by class.
     pictures: Mapping[Split, Mapping[str, list[Found]]]
     left_out: LeftOut
 
@@ -91,15 +63,13 @@ class ImageFolder:
 
         Classes are numbered in the order of their folders' names, pictures ordered by theirs. All
         images are RGB, or greyscale if all pictures are. Transparent pixels are laid over white.
-        Pictures of 16 or 32 bits or of floats become 8-bit by one rule: the least value of all of
-        them is 0, the largest 255.
 
         Raises:
             DataError: a folder is missing or empty, a picture cannot be read, or some have more
                 bits than others.
         """
-        # Its library is not needed to open what is prepared.
-        from emtnas_hpc.data.pictures import TRANSPARENT
+        # Imports Pillow, which opening a prepared data set does not need.
+        from emtnas_hpc.data.pictures import TRANSPARENT, Conversion
 
         classes = self._classes()
         notes = [
@@ -108,15 +78,28 @@ class ImageFolder:
             if self.parts.get(split, split) != split
         ]
         notes += check_looks(classes, self.folder / self.parts["train"])
-        listed = {s: self._listed(s, classes) for s in SPLITS if s in self.parts}
+        listed = {split: self._list(split, classes) for split in SPLITS if split in self.parts}
         for split, pictures in listed.items():
-            notes += _lacking(split, pictures, classes)
-        conversion = _conversion(picture for each in listed.values() for picture in each)
-        oddities: Counter[str] = Counter()
-        sets = {s: _read(each, conversion, image_size, oddities) for s, each in listed.items()}
+            present = {label for _path, label in pictures}
+            lacking = [name for label, name in enumerate(classes) if label not in present]
+            if lacking:
+                n = f"{len(lacking)} of {len(classes)}"
+                notes.append(f"{split} has no pictures of {n} classes: {some(lacking)}")
+        conversion = Conversion.of(path for each in listed.values() for path, _label in each)
+        remarks: Counter[str] = Counter()
+        sets: dict[Split, Images] = {}
+        for split, pictures in listed.items():
+            shape = len(pictures), image_size, image_size, len(conversion.mode)
+            images = np.empty(shape, np.uint8)
+            for i, (path, _label) in enumerate(pictures):
+                images[i], found = conversion.read(path, image_size)
+                remarks.update(found)
+            labels = np.array([label for _path, label in pictures], np.int64)
+            names = tuple(str(path.relative_to(self.folder)) for path, _label in pictures)
+            sets[split] = Images(images, labels, names)
         notes += self.left_out.notes()
-        notes += [f"{counted(n, 'picture')} {what}" for what, n in oddities.items()]
-        ground = "transparent pixels over white" if TRANSPARENT in oddities else ""
+        notes += [f"{counted(n, 'picture')} {what}" for what, n in remarks.items()]
+        ground = "transparent pixels over white" if TRANSPARENT in remarks else ""
         converted = ", ".join(filter(None, [str(conversion), ground]))
         return RawData(
             *(sets["train"], sets.get("val"), sets.get("test"), classes),
@@ -147,20 +130,20 @@ class ImageFolder:
                 )
         return classes
 
-    def _listed(self, split: Split, classes: tuple[str, ...]) -> list[_Listed]:
-        part, by_class = self.parts[split], self.pictures[split]
+    def _list(self, split: Split, classes: tuple[str, ...]) -> list[tuple[Path, int]]:
+        """Every picture of a part with the number of its class."""
+        part, by_class = self.folder / self.parts[split], self.pictures[split]
         for name in by_class:
             if name not in classes:
-                raise DataError(stranger(name, classes, self.folder / part))
+                raise DataError(stranger(name, classes, part))
         listed = [
-            _Listed(self.folder / part / name / found.name, f"{part}/{name}/{found.name}", label)
+            (part / name / found.name, label)
             for label, name in enumerate(classes)
             for found in by_class.get(name, [])
         ]
         if not listed:
             raise DataError(
-                f"{shown(self.folder / part)} has no pictures in class folders; add some or remove "
-                "it"
+                f"{shown(part)} has no pictures in class folders; add some or remove it"
             )
         return listed
 
@@ -186,7 +169,7 @@ def look_through(folder: Path) -> ImageFolder:
         if (part := parts.get(split))
     }
     left_out.folders += sorted(set(names) - set(parts.values()))
-    return ImageFolder(folder, tuple(names), parts, pictures, left_out)
+    return ImageFolder(folder, tuple(names), parts, pictures, left_out=left_out)
 
 
 def _hint(folder: Path, names: tuple[str, ...]) -> str:
@@ -199,56 +182,3 @@ def _hint(folder: Path, names: tuple[str, ...]) -> str:
     if len(names) > 1 and not any(map(part_called, names)):
         return f"; if {some(names)} are the classes, move their folders into train"
     return ""
-
-
-def _lacking(split: Split, pictures: list[_Listed], classes: tuple[str, ...]) -> Iterator[str]:
-    """A test set may lack a class that training knows; it is said."""
-    present = {picture.label for picture in pictures}
-    lacking = [name for label, name in enumerate(classes) if label not in present]
-    if lacking:
-        n, n_classes = len(lacking), len(classes)
-        yield f"{split} has no pictures of {n} of {n_classes} classes: {some(lacking)}"
-
-
-def _conversion(pictures: Iterable[_Listed]) -> _Conversion:
-    """The rule that fits all pictures.
-
-    Raises:
-        DataError: they have different depths, whose values cannot be compared.
-    """
-    from emtnas_hpc.data.pictures import EIGHT_BITS, look_at
-
-    first: dict[str, Path] = {}
-    lowest, highest, grey = np.inf, -np.inf, True
-    for picture in pictures:
-        look = look_at(picture.path)
-        first.setdefault(look.depth, picture.path)
-        if len(first) > 1:
-            (one, path), (other, another) = first.items()
-            raise DataError(
-                f"{shown(path)} is {one} and {shown(another)} is {other}, expected one depth in "
-                "all pictures, as their values cannot be compared; convert them by one rule"
-            )
-        grey = grey and look.is_grey
-        lowest, highest = min(lowest, look.lowest), max(highest, look.highest)
-    (depth,) = first
-    if depth == EIGHT_BITS:
-        return _Conversion("L" if grey else "RGB")
-    values = (float(lowest), float(highest)) if lowest <= highest else (0.0, 0.0)
-    return _Conversion("L", depth, values)
-
-
-def _read(
-    pictures: list[_Listed], conversion: _Conversion, size: int, oddities: Counter[str]
-) -> Images:
-    from emtnas_hpc.data.pictures import square_of_8_bits, square_of_range
-
-    images = np.empty((len(pictures), size, size, len(conversion.mode)), np.uint8)
-    for i, picture in enumerate(pictures):
-        if conversion.values is None:
-            images[i], said = square_of_8_bits(picture.path, conversion.mode, size)
-        else:
-            images[i], said = square_of_range(picture.path, conversion.values, size)
-        oddities.update(said)
-    labels = np.array([picture.label for picture in pictures], np.int64)
-    return Images(images, labels, tuple(picture.name for picture in pictures))

@@ -1,4 +1,4 @@
-"""Images as arrays, pictures as files, and what is drawn at random of either."""
+"""Images as arrays, pictures as files, and the random draws for both."""
 
 import math
 from dataclasses import dataclass
@@ -17,17 +17,13 @@ _POOLED_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Images:
-    """One set of labelled images.
+    """One set of labelled images."""
 
-    Attributes:
-        images: uint8, (n, h, w, c) with h == w and c either 1 or 3.
-        labels: int64 (n,) of class numbers, or float32 (n, n_classes) of zeros and ones.
-        names: of the n images in their source, such as "train/cat/000.png"; empty where they have
-            none.
-    """
-
+    #: (n, h, w, c) with h == w and c either 1 or 3.
     images: NDArray[np.uint8]
+    #: int64 (n,) of class numbers, or float32 (n, n_classes) of zeros and ones.
     labels: NDArray[Any]
+    #: Within the source, such as "train/cat/000.png"; empty where they have none.
     names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -47,15 +43,9 @@ class Images:
 def pool_images(images: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     """Average-pools by an integer factor.
 
-    Means are rounded to the nearest integer, halves to the even one. Of a size that the factor does
-    not divide, the last rows and columns are left out.
-
-    Args:
-        images: (n, h, w, c).
-        factor: edge of the square that becomes one pixel; 1 returns the images unchanged.
-
-    Returns:
-        (n, h // factor, w // factor, c).
+    Means are rounded to the nearest integer, halves to the even one. If the factor does not divide
+    the size, the last rows and columns are left out: (n, h, w, c) become (n, h // factor,
+    w // factor, c).
     """
     if factor == 1:
         return images
@@ -72,17 +62,13 @@ def pool_images(images: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class AugmentationDraw:
-    """What happens to each image of a mini-batch.
+    """What happens to each image of a mini-batch."""
 
-    Attributes:
-        crops: int64, (n, 2), first row and column of the crop in the padded image.
-        flips: bool, (n,), whether the crop is mirrored left to right.
-        holes: int64, (n, 2), row and column of the middle of the square that is blanked in what
-            crop and flip gave; None blanks none.
-    """
-
+    #: (n, 2), first row and column of the crop in the padded image.
     crops: NDArray[np.int64]
+    #: (n,), whether the crop is mirrored left to right.
     flips: NDArray[np.bool_]
+    #: (n, 2), row and column of the middle of the square that is blanked after crop and flip.
     holes: NDArray[np.int64] | None = None
 
 
@@ -102,7 +88,7 @@ def draw_augmentation(
 #: Left, upper, right and lower edge in pixels.
 Box = tuple[int, int, int, int]
 
-#: Width by height that a crop has at the extremes where no draw fits into a picture.
+#: The least and the largest width by height of a crop.
 ASPECTS = (3 / 4, 4 / 3)
 
 #: A test picture's shorter edge against the square that is cut out of its middle.
@@ -111,22 +97,20 @@ _AROUND_MIDDLE = 256 / 224
 
 @dataclass(frozen=True)
 class Crop:
-    """What was drawn for one picture, before anybody knew its size.
+    """What was drawn for one picture, before its size is known."""
 
-    Attributes:
-        areas: of several tries, shares of the picture's area.
-        aspects: of the same tries, width by height.
-        place: from left to right and from top to bottom, in [0, 1).
-        flip: whether what was cut out is mirrored left to right.
-    """
-
+    # The order of the fields is that in a request to the processes that read pictures.
+    #: Shares of the picture's area, one for each try.
     areas: tuple[float, ...]
+    #: Width by height of the same tries.
     aspects: tuple[float, ...]
+    #: From left to right and from top to bottom, in [0, 1).
     place: tuple[float, float]
+    #: Whether what was cut out is mirrored left to right.
     flip: bool
 
     def box(self, width: int, height: int) -> Box:
-        """The first try that fits into a picture of this size; of none, the middle."""
+        """The first try that fits into a picture of this size; if none does, its middle."""
         for area, aspect in zip(self.areas, self.aspects, strict=True):
             pixels = area * width * height
             w, h = round(math.sqrt(pixels * aspect)), round(math.sqrt(pixels / aspect))
@@ -134,7 +118,11 @@ class Crop:
                 left = int(self.place[0] * (width - w + 1))
                 upper = int(self.place[1] * (height - h + 1))
                 return left, upper, left + w, upper + h
-        return _largest_in_the_middle(width, height)
+        least, most = ASPECTS
+        w = min(width, max(1, round(height * most)))
+        h = min(height, max(1, round(width / least)))
+        left, upper = (width - w) // 2, (height - h) // 2
+        return left, upper, left + w, upper + h
 
 
 def scaled_around_middle(width: int, height: int, size: int) -> tuple[int, int]:
@@ -151,23 +139,9 @@ def middle(width: int, height: int, w: int, h: int) -> Box:
     return left, upper, left + w, upper + h
 
 
-def _largest_in_the_middle(width: int, height: int) -> Box:
-    least, most = ASPECTS
-    w = min(width, max(1, round(height * most)))
-    h = min(height, max(1, round(width / least)))
-    left, upper = (width - w) // 2, (height - h) // 2
-    return left, upper, left + w, upper + h
-
-
 @dataclass(frozen=True)
 class PictureFile:
-    """A file, and what is to be seen of it.
-
-    Attributes:
-        path: of the file.
-        n_bytes: that it had when it was listed.
-        crop: drawn for training; None shows the middle, for a test.
-    """
+    """A file, its length when it was listed, and the part to read; None reads the middle."""
 
     path: str
     n_bytes: int
@@ -181,7 +155,7 @@ _N_TRIES = 10
 
 
 def draw_crops(rng: np.random.Generator, n: int, flip: bool) -> list[Crop]:
-    """Draws as is usual for ImageNet: 8 to 100 % of the area, 3:4 to 4:3, anywhere."""
+    """Draws crops as is usual for ImageNet: 8 to 100 % of the area, 3:4 to 4:3, anywhere."""
     areas = rng.uniform(*_AREAS, (n, _N_TRIES))
     least, most = np.log(ASPECTS).tolist()
     aspects = np.exp(rng.uniform(least, most, (n, _N_TRIES)))

@@ -1,4 +1,4 @@
-"""A prepared directory and what it says about itself: written last, believed first."""
+"""A prepared directory and its manifest, which is written last and trusted first."""
 
 import errno
 import hashlib
@@ -7,7 +7,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
@@ -22,17 +22,17 @@ from emtnas_hpc.errors import DataError, UnpreparedError
 
 SCHEMA: Final = 1
 MANIFEST = "manifest.json"
-#: The images' names within their source, of each split; earlier versions wrote none.
+#: The images' names within their source; earlier versions wrote no such file.
 NAMES = "names.json"
 
-#: Of the test set a search does not even know whether it is still there.
+#: A search does not even check whether the test set is still there.
 SEEN_BY_A_SEARCH: Final[tuple[Split, ...]] = ("train", "val")
 
 _SHOWN_DIGITS = 12
 
 
 class SavedFile(BaseModel):
-    """One file as it was written."""
+    """Length and hash of a file as it was written."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,38 +41,33 @@ class SavedFile(BaseModel):
 
     @classmethod
     def of(cls, content: bytes | memoryview) -> "SavedFile":
-        """The record of a file with this content."""
+        """Of a file with this content."""
         return cls(n_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 class DataManifest(BaseModel):
-    """What every `manifest.json` says.
-
-    Attributes:
-        schema_version: layout of the directory.
-        source: the setting that it was made from.
-        fingerprint: of the user's file or folder when it was read, else empty.
-        classes: their names, in the order of their numbers.
-        n_images: of each split.
-        files: by name, `train_images.npy` and so on.
-    """
+    """What every `manifest.json` says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: There is a file of each of these for each of those.
+    #: Each split has a file of each content.
     contents: ClassVar[tuple[str, ...]]
     splits: ClassVar[tuple[Split, ...]]
 
+    # The order of the fields is that of the bytes in the file, which are never to change.
     schema_version: Literal[1] = SCHEMA
+    #: The setting.
     source: str
+    #: Of the user's file or folder when it was read; empty for other sources.
     fingerprint: str
+    #: Names, in the order of the class numbers.
     classes: tuple[str, ...]
     n_images: dict[str, int]
     files: dict[str, SavedFile]
 
     @classmethod
     def arrays(cls, *splits: Split) -> tuple[str, ...]:
-        """The names of the files that are the data of some splits."""
+        """The names of the files with the data of some splits."""
         return tuple(f"{split}_{what}.npy" for split in splits for what in cls.contents)
 
     @property
@@ -89,22 +84,17 @@ class DataManifest(BaseModel):
 
 
 class ArraysManifest(DataManifest):
-    """That of a directory of arrays.
-
-    Attributes:
-        image_channels: 1 or 3.
-        image_size: edge of the square images before pooling.
-        multi_label: an image may belong to several classes.
-        conversion: how pixel values were brought to 0..255, in words; empty where they are as in
-            the source, or where earlier versions did not record it.
-    """
+    """The manifest of a directory of arrays."""
 
     contents = ("images", "labels")
     splits = SPLITS
 
     image_channels: int
+    #: Edge of the square images before pooling.
     image_size: int
+    #: Whether an image may belong to several classes.
     multi_label: bool
+    #: How pixel values were brought to 0..255, in words; earlier versions did not record it.
     conversion: str = ""
 
     @property
@@ -113,12 +103,12 @@ class ArraysManifest(DataManifest):
         return _digest([self._hashes(*SPLITS), len(self.classes)])
 
     def search_digest(self, pool: int) -> str:
-        """Of all that a search reads."""
+        """Of training and validation images."""
         return _digest([self._hashes(*SEEN_BY_A_SEARCH), len(self.classes), pool])
 
 
 class ListingManifest(DataManifest):
-    """That of a directory that only lists the user's own files."""
+    """The manifest of a directory that only lists the user's own files."""
 
     contents = ("names", "sizes", "labels")
     splits = ("train", "test")
@@ -131,16 +121,20 @@ class ListingManifest(DataManifest):
         return _digest(["listing", self.classes, self._hashes(*self.splits)])
 
     def search_digest(self, pool: int) -> str:  # noqa: ARG002 - pictures are not pooled
-        """The same of what is trained on."""
+        """The same of the training part."""
         return _digest(["listing", self.classes, self._hashes("train")])
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A prepared directory whose manifest can be read."""
+    """A prepared directory whose manifest can be read.
+
+    `once` says what has to be true before it can be prepared anew; it is part of errors.
+    """
 
     folder: Path
     manifest: DataManifest
+    once: str = field(default="", compare=False, kw_only=True)
 
     @property
     def age(self) -> tuple[int, str]:
@@ -155,13 +149,13 @@ class Copy:
         """
         for name in names:
             path, expected = self.folder / name, self.manifest.files[name].n_bytes
-            with _errors(path):
+            with _errors(path, self.once):
                 found = path.stat().st_size
             if found != expected:
-                raise UnpreparedError(f"{path} has {found} bytes, expected {expected}")
+                raise UnpreparedError(f"{path} has {found} bytes, expected {expected}", self.once)
 
     def is_whole(self) -> bool:
-        """Whether what a search sees is there."""
+        """Whether the files that a search reads are there."""
         try:
             self.check_sizes(self.manifest.arrays(*SEEN_BY_A_SEARCH))
         except DataError:
@@ -175,17 +169,18 @@ class Copy:
             UnpreparedError: it cannot be read, or is not what was written.
         """
         path, expected = self.folder / name, self.manifest.files[name].sha256
-        with _errors(path):
+        with _errors(path, self.once):
             content = path.read_bytes()
         found = hashlib.sha256(content).hexdigest()
         if found != expected:
             raise UnpreparedError(
-                f"{path} has SHA-256 {found[:_SHOWN_DIGITS]}, expected {expected[:_SHOWN_DIGITS]}"
+                f"{path} has SHA-256 {found[:_SHOWN_DIGITS]}, expected {expected[:_SHOWN_DIGITS]}",
+                self.once,
             )
         return content
 
     def arrays(self, split: Split) -> list[NDArray[Any]]:
-        """Reads and checks the arrays of a split."""
+        """Reads and checks the arrays of a split; opens no file of another."""
         return [np.load(io.BytesIO(self.read(name))) for name in self.manifest.arrays(split)]
 
     def names(self) -> dict[str, list[str]]:
@@ -223,19 +218,14 @@ def read_copy(folder: Path, kind: type[DataManifest]) -> Copy:
 def write_copy(
     folder: Path, manifest: DataManifest, files: Mapping[str, NDArray[Any] | bytes]
 ) -> Copy:
-    """Completes a directory; nothing may be written to it afterwards.
-
-    Args:
-        folder: that is there and empty.
-        manifest: without the records of files.
-        files: their contents by name.
-    """
+    """Fills an empty directory; the records of `files` are added to the manifest."""
     records = {}
     for name, content in files.items():
         saved = content if isinstance(content, bytes) else npy(content)
         records[name] = SavedFile.of(saved)
         write_synced(folder / name, saved)
     manifest = manifest.model_copy(update={"files": records})
+    # Last: a directory with a manifest is complete.
     write_synced(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
     sync_directory(folder)
     return Copy(folder, manifest)
@@ -249,22 +239,23 @@ def npy(array: NDArray[Any]) -> memoryview:
 
 
 def _digest(value: object) -> str:
+    # Runs store these digests: another spelling of the JSON would be other data.
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 @contextmanager
-def _errors(path: Path) -> Iterator[None]:
+def _errors(path: Path, once: str = "") -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise UnpreparedError(f"{path} is missing") from None
+        raise UnpreparedError(f"{path} is missing", once) from None
     except OSError as error:
-        raise UnpreparedError(refusal(path, error)) from None
+        raise UnpreparedError(refusal(path, error), once) from None
 
 
 _ADVICE = "make room or choose another directory with --data, then repeat the command"
 
-#: Nothing is wrong with the disk: the place is none where anything can be written.
+#: The disk is all right, but nothing can be written in this place.
 _WRONG_PLACE = frozenset(
     {
         *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
@@ -275,10 +266,10 @@ _WRONG_PLACE = frozenset(
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Turns every OSError of writing to the data directory into an error that names `path`.
+    """Turns an OSError of writing to the data directory into one of ours that names `path`.
 
     Raises:
-        DataError: nothing can be written there, whatever the disk has room for.
+        DataError: nothing can be written there, however much room the disk has.
         StorageError: the disk refused.
     """
     try:

@@ -1,16 +1,14 @@
-"""A user's own arrays in one `.npz` file, or one in MedMNIST's layout, which is the same.
+"""A user's own arrays in one `.npz` file; MedMNIST's files have the same layout.
 
-Keys: `train_images`, `train_labels`, and if there are any `val_images`, `val_labels`,
-`test_images`, `test_labels`. Names that mean the same, such as `x_valid` or `y_test`, are taken for
-them; what else there is, is left out; both are said. Images are uint8, (n, h, w) or (n, h, w, c)
-with h == w and c either 1 or 3; labels are integers 0..k-1, (n,) or (n, 1).
+Keys are `train_images`, `train_labels`, and the same of `val` and `test` if there are any, or names
+that mean the same, such as `x_valid` or `y_test`. Images are uint8, (n, h, w) or (n, h, w, c) with
+h == w and c either 1 or 3; labels are integers 0..k-1, (n,) or (n, 1).
 """
 
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,8 +21,6 @@ from emtnas_hpc.data.images import SPLITS, Images, Split
 from emtnas_hpc.data.raw_data import RawData
 from emtnas_hpc.errors import DataError, first_few, shown, some
 
-Arrays = dict[str, NDArray[Any]]
-
 _KINDS = {
     "images": frozenset({"images", "image", "imgs", "img", "x", "data"}),
     "labels": frozenset({"labels", "label", "y", "targets", "target"}),
@@ -33,19 +29,18 @@ _KINDS = {
 _SINGLE_ARRAY = b"\x93NUMPY"
 _ARCHIVE = (b"PK\x03\x04", b"PK\x05\x06")
 
-#: What numpy raises on files that are no archive, cut off, or damaged inside.
+#: What numpy raises on files that are no archive, cut off, or damaged inside; a damaged head may
+#: claim an array that is too large for memory.
 _UNREADABLE = (
-    *(OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error),
-    # Of an array that is too large, or whose damaged head claims so.
-    MemoryError,
+    *(OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, MemoryError),
 )
 
 
 def read_npz(path: Path, classes: tuple[str, ...] = (), multi_label: bool = False) -> RawData:
     """Reads and validates the file.
 
-    Without names of classes they are the training labels' numbers. Labels of several classes at
-    once are (n, k) of zeros and ones.
+    Without `classes` their names are the numbers of the training labels. `multi_label` expects
+    labels (n, k) of zeros and ones.
 
     Raises:
         DataError: the first thing that is wrong, by file and key.
@@ -61,8 +56,12 @@ def read_npz(path: Path, classes: tuple[str, ...] = (), multi_label: bool = Fals
     names = classes or _classes_of(path, train.labels)
     for split, images in sets.items():
         if images is not None:
-            _check_labels(path, split, images.labels, len(names))
-            _check_like_train(path, split, images, train)
+            _check_labels(f"{path}: {split}_labels", images.labels, len(names))
+            found, expected = images.images.shape[1:], train.images.shape[1:]
+            if found != expected:
+                raise DataError(
+                    f"{path}: {split}_images are {found}, expected {expected} as train_images"
+                )
     return RawData(train, sets["val"], sets["test"], names, notes=notes)
 
 
@@ -76,13 +75,14 @@ def npz_fingerprint(path: Path) -> str | None:
     return f"{state.st_size} bytes, {state.st_mtime_ns} ns"
 
 
-def _load(path: Path) -> tuple[Arrays, tuple[str, ...]]:
-    """The arrays by the names that they should have, and what is to be said of their own."""
+def _load(path: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    """The arrays by the names that they should have, and notes on their own names."""
     with user_file_errors(path):
         is_file = path.is_file()
     if not is_file:
         raise DataError(f"{path} is missing, expected an .npz file with train_images, train_labels")
-    key, arrays = "the list of its arrays", {}
+    key = "the list of its arrays"
+    arrays: dict[str, NDArray[Any]] = {}
     notes: tuple[str, ...] = ()
     try:
         # numpy leaves a path's file open when the archive turns out to be none.
@@ -96,19 +96,29 @@ def _load(path: Path) -> tuple[Arrays, tuple[str, ...]]:
                 for name, key in called.items():
                     arrays[name] = archive[key]
     except _UNREADABLE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if "allow_pickle" in str(error):
+            reason = "it holds Python objects, expected numbers"
         raise DataError(
-            f"{path} is damaged or no .npz file: {key} cannot be read ({_reason(error)})"
+            f"{path} is damaged or no .npz file: {key} cannot be read ({reason})"
         ) from None
-    _refuse_what_is_no_array(path, arrays)
+    for key, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise DataError(f"{path}: {key} is no array, expected one as numpy.savez writes it")
     return arrays, notes
 
 
 def _called(path: Path, keys: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Which array of a file is meant by each name, and what is to be said of it."""
+    """The key in the file for each name, and notes on keys that are read otherwise or left out."""
     called: dict[str, str] = {}
     for kind, words in _KINDS.items():
-        of_kind = [key for key in keys if words & {*_words(key)} and len(_words(key)) == 2]
-        found = parts_called(of_kind, str(path), partial(_other_word, words))
+        # The word that does not name the kind names the split.
+        of_kind = {
+            key: next((word for word in both if word not in words), "")
+            for key in keys
+            if len(both := re.split(r"[^a-z]+", key.lower())) == 2 and words & {*both}
+        }
+        found = parts_called(of_kind, str(path), of_kind.__getitem__)
         called |= {f"{split}_{kind}": found[split] for split in SPLITS if split in found}
     renamed = [f"{shown(key)} is read as {name}" for name, key in called.items() if key != name]
     left_out = sorted(set(keys) - set(called.values()))
@@ -116,16 +126,8 @@ def _called(path: Path, keys: Iterable[str]) -> tuple[dict[str, str], tuple[str,
     return called, (*renamed, *([f"{n} left out: {some(left_out)}"] if left_out else []))
 
 
-def _words(key: str) -> list[str]:
-    return re.split(r"[^a-z]+", key.lower())
-
-
-def _other_word(words: frozenset[str], key: str) -> str:
-    return next((word for word in _words(key) if word not in words), "")
-
-
 def _refuse_what_is_no_archive(path: Path, file: BinaryIO) -> None:
-    """Before numpy sees it, which takes anything else for a pickle and recommends to trust it."""
+    # Before numpy sees it: it takes anything else for a pickle, and recommends to trust it.
     start = file.read(len(_SINGLE_ARRAY))
     if start == _SINGLE_ARRAY:
         raise DataError(f"{path} holds a single array, expected named ones, as .npz")
@@ -137,19 +139,9 @@ def _refuse_what_is_no_archive(path: Path, file: BinaryIO) -> None:
     file.seek(0)
 
 
-def _refuse_what_is_no_array(path: Path, arrays: Arrays) -> None:
-    for key, array in arrays.items():
-        if not isinstance(array, np.ndarray):
-            raise DataError(f"{path}: {key} is no array, expected one as numpy.savez writes it")
-
-
-def _reason(error: Exception) -> str:
-    if "allow_pickle" in str(error):
-        return "it holds Python objects, expected numbers"
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _labelled(path: Path, arrays: Arrays, split: Split, multi_label: bool) -> Images | None:
+def _labelled(
+    path: Path, arrays: Mapping[str, NDArray[Any]], split: Split, multi_label: bool
+) -> Images | None:
     images, labels = arrays.get(f"{split}_images"), arrays.get(f"{split}_labels")
     if images is None and labels is None:
         return None
@@ -169,7 +161,7 @@ def _labelled(path: Path, arrays: Arrays, split: Split, multi_label: bool) -> Im
 
 def _pixels(where: str, images: NDArray[Any]) -> NDArray[np.uint8]:
     if images.dtype != np.uint8:
-        raise DataError(f"{where} is {images.dtype}, expected uint8, 0 to 255; {_mend(images)}")
+        raise DataError(f"{where} is {images.dtype}, expected uint8, 0 to 255; {_advice(images)}")
     shaped = images[..., np.newaxis] if images.ndim == 3 else images
     if shaped.ndim != 4 or shaped.shape[3] not in (1, 3) or 0 in shaped.shape:
         raise DataError(
@@ -181,8 +173,8 @@ def _pixels(where: str, images: NDArray[Any]) -> NDArray[np.uint8]:
     return shaped
 
 
-def _mend(images: NDArray[Any]) -> str:
-    """How images of another type become uint8 without being destroyed."""
+def _advice(images: NDArray[Any]) -> str:
+    """How to make images of another type uint8 without destroying them."""
     if images.dtype == np.bool_:
         return "write 255 * x.astype('uint8')"
     if not np.issubdtype(images.dtype, np.number) or not images.size or images.dtype.kind == "c":
@@ -215,7 +207,7 @@ def _many_labels(where: str, labels: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _classes_of(path: Path, labels: NDArray[Any]) -> tuple[str, ...]:
-    """Every number from 0 to the largest must occur, or a class could never be learnt."""
+    # A number without images would be a class that is never learnt.
     present = np.unique(labels)
     if len(present) == 1:
         raise DataError(
@@ -231,8 +223,7 @@ def _classes_of(path: Path, labels: NDArray[Any]) -> tuple[str, ...]:
     return tuple(map(str, present))
 
 
-def _check_labels(path: Path, split: Split, labels: NDArray[Any], n_classes: int) -> None:
-    where = f"{path}: {split}_labels"
+def _check_labels(where: str, labels: NDArray[Any], n_classes: int) -> None:
     if labels.ndim == 2:
         if labels.shape[1] != n_classes:
             raise DataError(f"{where} has {labels.shape[1]} columns, expected {n_classes}")
@@ -240,9 +231,3 @@ def _check_labels(path: Path, split: Split, labels: NDArray[Any], n_classes: int
         raise DataError(
             f"{where} reaches from {labels.min()} to {labels.max()}, expected 0..{n_classes - 1}"
         )
-
-
-def _check_like_train(path: Path, split: Split, images: Images, train: Images) -> None:
-    found, expected = images.images.shape[1:], train.images.shape[1:]
-    if found != expected:
-        raise DataError(f"{path}: {split}_images are {found}, expected {expected} as train_images")

@@ -5,13 +5,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeAlias
 
 from emtnas_hpc.checkpoint.atomic import write_file
 from emtnas_hpc.data.copies import (
-    Begun,
     copy_folders,
     current_copy,
     describe_change,
@@ -19,13 +19,45 @@ from emtnas_hpc.data.copies import (
     seen_before,
 )
 from emtnas_hpc.data.dataset import Prepared, TaskData
-from emtnas_hpc.data.manifest import Copy
+from emtnas_hpc.data.manifest import Copy, ListingManifest
 from emtnas_hpc.data.prepare import Preparation
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DataError, EmtnasError, InputError
 from emtnas_hpc.settings.experiment import TaskSettings
 
+
+@dataclass(frozen=True)
+class Begun:
+    """The images that a search or retraining has begun with: they stay, whatever the source is now.
+
+    Attributes:
+        digest: of the images.
+        task: the settings that they had then.
+        with_test: whether the digest is of the test set as well.
+        what: the run or retraining, for messages.
+        remedy: how to use the images of now, for messages.
+        is_binding: whether other images are refused; if not, they are used with a note.
+    """
+
+    digest: str
+    task: TaskSettings
+    with_test: bool = field(kw_only=True)
+    what: str = field(kw_only=True)
+    remedy: str = field(kw_only=True)
+    is_binding: bool = field(default=True, kw_only=True)
+
+    def fits(self, copy: Copy) -> bool:
+        """Whether a copy holds these images."""
+        manifest = copy.manifest
+        if self.with_test or isinstance(manifest, ListingManifest):
+            return manifest.content_digest == self.digest
+        return manifest.search_digest(self.task.pool) == self.digest
+
+
 _Wanted: TypeAlias = tuple[str, TaskSettings, Path, Begun | None]
+
+#: With another value of one of them the images are others.
+_which_images = attrgetter("image_size", "validation_split")
 
 _opened: ContextVar[dict[_Wanted, TaskData] | None] = ContextVar("opened", default=None)
 
@@ -43,7 +75,7 @@ def opened_once() -> Iterator[None]:
 def open_task(
     name: str, task: TaskSettings, data_dir: Path, *, begun: Begun | None = None
 ) -> Prepared:
-    """Opens a task's data for a search; what lies on this machine is prepared first if need be.
+    """Opens a task's data for a search; a source on this machine is prepared first if need be.
 
     Never downloads, and never opens the test set of what is already prepared. The images that a
     run or retraining has begun with are opened whatever the source is now.
@@ -67,26 +99,34 @@ def open_task(
 def open_for_retraining(
     name: str, task: TaskSettings, data_dir: Path, *, begun: Begun | None = None
 ) -> TaskData:
-    """As `open_task`, for a retraining, which takes what is streamed too.
+    """As `open_task`, for a retraining, which takes streamed data too.
 
-    The user's own folder of pictures is listed if need be; of a list that is there it is looked at
-    no more, but every picture's size is compared when it is read.
+    The user's folder of streamed pictures is listed if need be. A list that exists is not compared
+    with the folder again, but every picture's size is when it is read.
     """
-    opened = _opened.get()
-    wanted = name, task, data_dir, begun
+    opened, wanted = _opened.get(), (name, task, data_dir, begun)
     if opened is not None and wanted in opened:
         return opened[wanted]
-    data = _Opening(Preparation(name, task, data_dir)).open(begun)
+    preparation = Preparation(name, task, data_dir)
+    copy = _find(preparation, begun) if begun else None
+    data = _open_begun(preparation, copy, begun) if begun and copy else _open_now(preparation)
+    # Images of another size or split are another setting: the comparison of settings names it.
+    is_alike = begun is not None and _which_images(begun.task) == _which_images(task)
+    if begun and not copy and not begun.fits(data) and is_alike:
+        if begun.is_binding:
+            raise InputError(f"{_say_gone(preparation, begun)}; {begun.remedy}")
+        note = f"{name}: the images are others than those that {begun.what} began with"
+        data = replace(data, note=note)
     if opened is not None:
         opened[wanted] = data
     return data
 
 
 def shared_with_search(data: TaskData, data_dir: Path, searched: Begun) -> list[str]:
-    """The test images whose pixels a search was trained or validated on, by name.
+    """The names of the test images whose pixels a search was trained or validated on.
 
     Raises:
-        DataError: a file is missing or damaged, or what was searched on is gone.
+        DataError: a file is missing or damaged, or the images of the search are gone.
     """
     copies = read_copies(data_dir, parse_source(searched.task))
     seen = [copy for copy in copies if searched.fits(copy)]
@@ -96,122 +136,98 @@ def shared_with_search(data: TaskData, data_dir: Path, searched: Begun) -> list[
     return [] if is_its_own else seen_before(data, seen[0])
 
 
-class _Opening:
-    """Chooses among the copies of a source, and tells what has changed."""
+def _find(preparation: Preparation, begun: Begun) -> Copy | None:
+    """The copy of the images that something has begun with; None if it is gone.
 
-    def __init__(self, preparation: Preparation) -> None:
-        self._preparation = preparation
-        self._name = preparation.name
-        self._source = preparation.source
-        self._data_dir = preparation.data_dir
+    Where several differ in their test sets only, that of the source as it is now is preferred.
+    """
+    fitting = [copy for copy in preparation.copies() if begun.fits(copy)]
+    # The source may be unreadable by now; what has begun does not depend on it.
+    with suppress(DataError):
+        if len(fitting) > 1:
+            return current_copy(fitting, preparation.fingerprint) or fitting[0]
+    return next(iter(fitting), None)
 
-    def open(self, begun: Begun | None) -> TaskData:
-        """Opens what something has begun with, else the source as it is now."""
-        copy = None if begun is None else self._find(begun)
-        if begun is not None and copy is not None:
-            return self._open_begun(copy, begun)
-        data = self._open_current()
-        # Images of another size are another setting: the comparison of settings names it.
-        size = self._preparation.task.image_size
-        if begun is None or begun.fits(data) or begun.task.image_size != size:
-            return data
-        if begun.is_binding:
-            raise InputError(f"{self._other_images(begun)}; {begun.remedy}")
-        note = f"{self._name}: the images are others than those that {begun.what} began with"
-        return replace(data, note=note)
 
-    def _find(self, begun: Begun) -> Copy | None:
-        """The copy of the images that something has begun with; None if it is gone.
-
-        Where several differ in their test sets only, that of the source as it is now is preferred.
-        """
-        fitting = [copy for copy in self._preparation.copies() if begun.fits(copy)]
-        # The source may be nothing that can be read any more; what began does not depend on it.
-        with suppress(DataError):
-            if len(fitting) > 1:
-                current = current_copy(fitting, self._preparation.fingerprint)
-                return current or fitting[0]
-        return next(iter(fitting), None)
-
-    def _open_current(self) -> TaskData:
-        """Opens the copy of the source as it is now, which is made first if need be."""
-        source, copies = self._source, self._preparation.copies()
-        copy = current_copy(copies, self._preparation.fingerprint)
-        is_listed = source.is_streamed and bool(copy_folders(self._data_dir, source))
-        if not (source.needs_download or is_listed or (copy and copy.is_whole())):
-            return self._preparation.prepare()
-        note = ""
-        if copy and len(copies) > 1 and self._preparation.fingerprint is None:
-            note = (
-                f"{self._name}: {source.argument} is gone; of its {len(copies)} prepared copies "
-                f"the newest is read, {copy.folder}"
-            )
-        return self._preparation.open(copy, note=note)
-
-    def _open_begun(self, copy: Copy, begun: Begun) -> TaskData:
-        """Opens the copy that something has begun with, and tells what has changed since."""
-        source = self._source
-        if not (source.is_streamed or source.needs_download or copy.is_whole()):
-            self._mend(copy, begun)
-        change = self._change_since(copy)
-        if not change:
-            return self._preparation.open(copy)
+def _open_now(preparation: Preparation) -> TaskData:
+    """Opens the copy of the source as it is now, which is made first if need be."""
+    source, copies = preparation.source, preparation.copies()
+    copy = current_copy(copies, preparation.fingerprint)
+    is_listed = source.is_streamed and bool(copy_folders(preparation.data_dir, source))
+    if not (source.needs_download or is_listed or (copy and copy.is_whole())):
+        return preparation.prepare()
+    data = preparation.open(copy)
+    if copy and len(copies) > 1 and preparation.fingerprint is None:
         note = (
-            f"{self._name}: {source.argument} has changed since {begun.what} began: {change}; the "
-            f"images of then are used, in {copy.folder}; {begun.remedy}"
+            f"{preparation.name}: {source.argument} is gone; of its {len(copies)} prepared copies "
+            f"the newest is read, {copy.folder}"
         )
-        once = f"once {source.argument} is as it was"
-        return self._preparation.open(copy, note=note, once=once)
+        return replace(data, note=note)
+    return data
 
-    def _mend(self, copy: Copy, begun: Begun) -> None:
-        """Mends a copy with its source, where that can be read; raises if it has other images."""
-        try:
-            self._preparation.prepare()
-        except DataError:
-            return  # opening it says what is damaged
-        if not copy.is_whole():
-            raise InputError(
-                f"{copy.folder} is damaged, and the images of {self._name} have changed since "
-                f"{begun.what} began, so it cannot be made anew; put {self._source.argument} back "
-                f"as it was; {begun.remedy}"
-            )
 
-    def _change_since(self, copy: Copy) -> str:
-        """What is different in the source since a copy was made; empty if nothing is.
+def _open_begun(preparation: Preparation, copy: Copy, begun: Begun) -> TaskData:
+    """Opens the copy that something has begun with, and notes what has changed since."""
+    name, source = preparation.name, preparation.source
+    if not (source.is_streamed or source.needs_download or copy.is_whole()):
+        # The source may hold the same images still, and then repairs the copy; if it cannot be
+        # read, opening the copy says what is damaged.
+        with suppress(DataError):
+            preparation.prepare()
+            if not copy.is_whole():
+                raise InputError(
+                    f"{copy.folder} is damaged, and the images of {name} have changed since "
+                    f"{begun.what} began, so it cannot be made anew; put {source.argument} back "
+                    f"as it was; {begun.remedy}"
+                )
+    change = _change_since(preparation, copy)
+    if not change:
+        return preparation.open(copy)
+    note = (
+        f"{name}: {source.argument} has changed since {begun.what} began: {change}; the images of "
+        f"then are used, in {copy.folder}; {begun.remedy}"
+    )
+    data = preparation.open(replace(copy, once=f"once {source.argument} is as it was"))
+    return replace(data, note=note)
 
-        It is found out once, and remembered beside the copy: reading a source anew may take long.
-        Of all that a search does this alone reads test images, to tell them from the others.
-        """
-        try:
-            found = self._preparation.fingerprint
-            now = current_copy(self._preparation.copies(), found)
-        except DataError as error:
-            return f"what is different cannot be told ({error})"
-        if now and now.folder == copy.folder:
-            return ""
-        key = found or (now.manifest.content_digest if now else "")
-        memory = copy.folder.with_name(f".{copy.folder.name}.change.json")
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            known = json.loads(memory.read_bytes())
-            if known["source"] == key:
-                return str(known["change"])
-        try:
-            change = describe_change(copy, now) if now else self._preparation.change_since(copy)
-        except (EmtnasError, OSError) as error:
-            return f"what is different cannot be told ({error})"
-        with suppress(EmtnasError):
-            write_file(memory, json.dumps({"source": key, "change": change}), uuid.uuid4().hex)
-        return change
 
-    def _other_images(self, begun: Begun) -> str:
-        """That the images are others than those that something has begun with."""
-        name, source, then = self._name, self._source, parse_source(begun.task)
-        if then.key != source.key:
-            found = f"task.{name}.source is {then.text!r} there, {source.text!r} here"
-            return (
-                f"the images of {name} are others than those that {begun.what} began with ({found})"
-            )
-        return (
-            f"the images of {name} have changed since {begun.what} began, and no copy of what they "
-            f"were is in {self._data_dir}: put that or {source.argument} back as it was"
-        )
+def _change_since(preparation: Preparation, copy: Copy) -> str:
+    """What is different in the source since a copy was made; empty if nothing is.
+
+    It is found out once, and remembered beside the copy: reading a source anew may take long. This
+    is the only part of a search that reads test images, to tell them from the others.
+    """
+    try:
+        found = preparation.fingerprint
+        now = current_copy(preparation.copies(), found)
+    except DataError as error:
+        return f"what is different cannot be told ({error})"
+    if now and now.folder == copy.folder:
+        return ""
+    # A source without fingerprint is known by what its newest copy holds.
+    key = found or (now.manifest.content_digest if now else "")
+    memory = copy.folder.with_name(f".{copy.folder.name}.change.json")
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        known = json.loads(memory.read_bytes())
+        if known["source"] == key:
+            return str(known["change"])
+    try:
+        change = describe_change(copy, now) if now else preparation.change_since(copy)
+    except (EmtnasError, OSError) as error:
+        return f"what is different cannot be told ({error})"
+    # Where it cannot be written the next start finds it out again.
+    with suppress(EmtnasError):
+        write_file(memory, json.dumps({"source": key, "change": change}), uuid.uuid4().hex)
+    return change
+
+
+def _say_gone(preparation: Preparation, begun: Begun) -> str:
+    """Why the images are others than those that something has begun with."""
+    name, source, then = preparation.name, preparation.source, parse_source(begun.task)
+    if then.key != source.key:
+        found = f"task.{name}.source is {then.text!r} there, {source.text!r} here"
+        return f"the images of {name} are others than those that {begun.what} began with ({found})"
+    return (
+        f"the images of {name} have changed since {begun.what} began, and no copy of what they "
+        f"were is in {preparation.data_dir}: put that or {source.argument} back as it was"
+    )

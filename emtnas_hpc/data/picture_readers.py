@@ -1,8 +1,8 @@
-"""Processes that read pictures side by side; how many there are changes no bit.
+"""Processes that read pictures side by side; their number changes no bit.
 
 Each is `python -m emtnas_hpc.data.picture_readers`, and ends when its input does, so that none
-outlives the process that started it. A request is a line of JSON. The answer is a line that says
-how many bytes of images follow, or what is wrong.
+outlives the process that started it. A request is a line of JSON; the answer is a line with the
+number of bytes of images that follow it, or with what is wrong.
 """
 
 import json
@@ -11,9 +11,9 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, TypeVar
@@ -24,28 +24,28 @@ from emtnas_hpc.errors import DataError, EmtnasError
 
 T = TypeVar("T")
 
-#: SLURM and the kernel kill so where memory is short.
+#: SLURM and the kernel send it where memory is short.
 _ADVICE = {"SIGKILL": "if memory is short, give retraining.data_workers less"}
 
-_PACKAGE = Path(__file__).parents[1]
+#: The folder that the package lies in.
+_ROOT = Path(__file__).parents[2]
 
-#: Mini-batches that lie ready, or are being read, beside one for each reader.
+#: Mini-batches that are ready or being read, beside one for each reader.
 _AHEAD = 2
 
-#: What asks the process that they read for to stop is none of the readers' business.
+#: Signals that stop the process that they read for; it ends the readers itself.
 _NOT_HEARD = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2})
 
 
 def read_batches(
     batches: Iterable[tuple[T, Sequence[PictureFile]]], size: int, n_readers: int
 ) -> Generator[tuple[T, bytes], None, None]:
-    """Images of mini-batches, in their order; close it to end the readers early.
+    """Reads the images of mini-batches in their order; closing it ends the readers early.
 
-    So much is read ahead that the readers stay busy, and no more.
+    `batches` are taken one by one, and only so far ahead that the readers stay busy.
 
     Args:
-        batches: of every mini-batch whatever its images are to be handed back with, and its
-            pictures; taken one by one.
+        batches: of every mini-batch a mark, which is handed back with its images, and its pictures.
         size: edge of the images.
         n_readers: processes; 0 reads in this one.
 
@@ -62,41 +62,36 @@ def read_batches(
         for mark, pictures in batches:
             ahead.append((mark, readers.ask(pictures)))
             if len(ahead) >= n_readers + _AHEAD:
-                yield _first_of(ahead)
+                mark, images = ahead.popleft()
+                yield mark, images.result()
         while ahead:
-            yield _first_of(ahead)
-
-
-def _first_of(ahead: "deque[tuple[T, Future[bytes]]]") -> tuple[T, bytes]:
-    mark, images = ahead.popleft()
-    return mark, images.result()
+            mark, images = ahead.popleft()
+            yield mark, images.result()
 
 
 class _Readers:
-    """So many processes, each with a thread that talks to it."""
+    """Processes that read pictures, each with a thread that talks to it."""
 
     def __init__(self, n: int, size: int) -> None:
         self._size = size
         self._processes: list[subprocess.Popen[bytes]] = []
         self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
         self._threads = ThreadPoolExecutor(n, thread_name_prefix="pictures")
-        for _ in range(n):
-            self._add()
-
-    def _add(self) -> None:
         try:
-            process = _start()
+            for _ in range(n):
+                process = _start()
+                self._processes.append(process)
+                self._idle.put(process)
         except OSError as error:
             self.close()
             raise EmtnasError(
                 f"a process that reads pictures cannot be started ({error.strerror}); give "
                 "retraining.data_workers less"
             ) from None
-        self._processes.append(process)
-        self._idle.put(process)
 
     def close(self) -> None:
-        """Ends the processes, whatever they are at; then the threads hear no more."""
+        """Ends the processes, even in the middle of a picture, and then their threads."""
+        # Killed first: a thread that waits for its answer would wait on.
         for process in self._processes:
             process.kill()
         self._threads.shutdown(cancel_futures=True)
@@ -108,15 +103,21 @@ class _Readers:
         return self._threads.submit(self._read, batch)
 
     def _read(self, batch: Sequence[PictureFile]) -> bytes:
+        # The order of a crop's fields is that of the arguments that the reader makes it of.
+        listed = [
+            (each.path, each.n_bytes, None if each.crop is None else [*vars(each.crop).values()])
+            for each in batch
+        ]
         process = self._idle.get()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(_request(batch, self._size))
+            process.stdin.write(json.dumps([self._size, listed]).encode() + b"\n")
             process.stdin.flush()
             return _read_answer(process.stdout)
         except (EOFError, BrokenPipeError):
-            end = _end_of(process)
+            code = process.wait()
+            end = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             raise EmtnasError(
                 f"a process that reads pictures ended ({end}) at {batch[0].path} or one of those "
                 f"behind it; {_ADVICE.get(end, 'what it said, if anything, is above')}"
@@ -126,39 +127,38 @@ class _Readers:
 
 
 def _start() -> "subprocess.Popen[bytes]":
-    root = str(_PACKAGE.parent)
-    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    # What lies in the current directory is none of a reader's modules.
-    with _blocked():
+    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    # Blocked signals are inherited: the reader never gets them.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_HEARD)
+    try:
         return subprocess.Popen(
+            # With -P no file of the current directory is taken for a module.
             [sys.executable, "-P", "-m", "emtnas_hpc.data.picture_readers"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
         )
-
-
-@contextmanager
-def _blocked() -> Iterator[None]:
-    """A process that is started within never hears the signals: it inherits that they wait."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_HEARD)
-    try:
-        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_of(process: "subprocess.Popen[bytes]") -> str:
-    code = process.wait()
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+def _read_answer(source: IO[bytes]) -> bytes:
+    """The images of a request, one after the other.
 
-
-def _request(pictures: Sequence[PictureFile], size: int) -> bytes:
-    listed = [
-        (each.path, each.n_bytes, None if each.crop is None else [*vars(each.crop).values()])
-        for each in pictures
-    ]
-    return json.dumps([size, listed]).encode() + b"\n"
+    Raises:
+        DataError: a picture could not be read; the first is named.
+        EOFError: the reader is gone.
+    """
+    line = source.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    head = json.loads(line)
+    if "problem" in head:
+        raise DataError(head["problem"])
+    images = source.read(head["n_bytes"])
+    if len(images) < head["n_bytes"]:
+        raise EOFError
+    return images
 
 
 def _answer(line: bytes, out: IO[bytes]) -> None:
@@ -176,30 +176,11 @@ def _answer(line: bytes, out: IO[bytes]) -> None:
     out.flush()
 
 
-def _read_answer(source: IO[bytes]) -> bytes:
-    """The images of a request, one after the other.
-
-    Raises:
-        DataError: of the first picture that could not be read.
-        EOFError: the reader is gone.
-    """
-    line = source.readline()
-    if not line.endswith(b"\n"):
-        raise EOFError
-    head = json.loads(line)
-    if "problem" in head:
-        raise DataError(head["problem"])
-    images = source.read(head["n_bytes"])
-    if len(images) < head["n_bytes"]:
-        raise EOFError
-    return images
-
-
 def main() -> None:
     """Answers requests until there are no more."""
     # The process that asked may be gone.
     with suppress(BrokenPipeError), os.fdopen(os.dup(1), "wb") as out:
-        # Whatever a library prints must not come between the images.
+        # What a library prints must not come between the images.
         os.dup2(2, 1)
         for line in sys.stdin.buffer:
             _answer(line, out)

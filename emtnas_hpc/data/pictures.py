@@ -3,7 +3,7 @@
 import io
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,9 @@ _WHITE_IS_ZERO, _SIGNED = 0, 2
 _TIFF = (b"II*\0", b"MM\0*")
 _LFS = b"vers"
 
+#: Pixels that a picture may have once it is scaled: a very long one would not fit into memory.
+_MOST_PIXELS = 2**28
+
 SEVERAL_FRAMES = "with several frames, of which the first is read"
 UPPER_BITS = "of 16 bits in colour, of which the upper 8 are read"
 ODD_EXIF = "with EXIF that cannot be read, taken as they lie in their files"
@@ -54,23 +57,134 @@ TRANSPARENT = "transparent in parts, laid over white"
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a picture is, asked before it is decoded.
+class Conversion:
+    """The rule by which the values of all pictures of a folder become 0 to 255.
 
-    A picture of 16 or 32 bits or of floats has no 8-bit values of its own, and Pillow would clip it
-    to white or black.
-
-    Attributes:
-        depth: of its values, in words.
-        is_grey: whether it has no colours.
-        lowest: of its values of more than 8 bits; transparent pixels do not count.
-        highest: likewise.
+    Values of 8 bits are taken as they are. Pictures of 16 or 32 bits or of floats have no 8-bit
+    values of their own, and Pillow would clip them to white or black: of them the least value of
+    all pictures becomes 0, and the largest 255.
     """
 
-    depth: str
-    is_grey: bool
-    lowest: float = math.inf
-    highest: float = -math.inf
+    mode: str
+    depth: str = EIGHT_BITS
+    lowest: float = 0.0
+    highest: float = 0.0
+
+    def __str__(self) -> str:
+        if self.depth == EIGHT_BITS:
+            return ""
+        return f"{self.depth} values {self.lowest:,.6g} to {self.highest:,.6g} brought to 0 to 255"
+
+    @classmethod
+    def of(cls, paths: Iterable[Path]) -> "Conversion":
+        """Finds the rule for these pictures; decodes those of more than 8 bits.
+
+        Raises:
+            DataError: one cannot be read, has pixels that are no numbers, or another depth than
+                the rest, whose values cannot be compared with its own.
+        """
+        first: dict[str, Path] = {}
+        lowest, highest, is_grey = math.inf, -math.inf, True
+        for path in paths:
+            with opened(path) as picture:
+                first.setdefault(depth_of(picture, path), path)
+                if len(first) > 1:
+                    (one, before), (other, _path) = first.items()
+                    raise DataError(
+                        f"{shown(before)} is {one} and {shown(path)} is {other}, expected one "
+                        "depth in all pictures, as their values cannot be compared; convert them "
+                        "by one rule"
+                    )
+                if EIGHT_BITS in first:
+                    is_grey = is_grey and picture.mode in _GREY_MODES
+                    continue
+                values = _deep_values(picture, _is_unsigned(picture))
+                values = values[values != _transparent(picture)]
+                if not np.isfinite(values).all():
+                    raise DataError(
+                        f"{shown(path)} has pixels that are not finite (NaN or infinite), expected "
+                        "numbers alone; give them a value"
+                    )
+                if values.size:
+                    lowest, highest = min(lowest, values.min()), max(highest, values.max())
+        (depth,) = first
+        if depth == EIGHT_BITS:
+            return cls("L" if is_grey else "RGB")
+        # Without a value all pixels are transparent.
+        return cls("L", depth, *map(float, (lowest, highest) if lowest <= highest else (0, 0)))
+
+    def read(self, path: Path, size: int) -> tuple[NDArray[np.uint8], set[str]]:
+        """Reads a picture scaled to a square.
+
+        Returns:
+            (size, size, 1 or 3), and remarks on the picture for the user.
+        """
+        with opened(path) as picture:
+            # First: loading a picture clears what its tiles say of its depth.
+            remarks = _lost_bits(picture)
+            if self.depth == EIGHT_BITS:
+                flat, is_transparent = on_white(_upright(picture, remarks), self.mode)
+            else:
+                flat, is_transparent = self._scale_values(picture, remarks)
+            if is_transparent:
+                remarks.add(TRANSPARENT)
+            square = flat.resize((size, size), Image.Resampling.BILINEAR)
+            _count_frames(picture, remarks)
+        pixels = np.rint(np.asarray(square)).clip(0, 255).astype(np.uint8)
+        return pixels.reshape(size, size, -1), remarks
+
+    def _scale_values(self, picture: Image.Image, remarks: set[str]) -> tuple[Image.Image, bool]:
+        # A picture that was turned upright knows neither its format nor its tags.
+        transparent, unsigned = _transparent(picture), _is_unsigned(picture)
+        inverted = _is_white_zero(picture)
+        pixels = _deep_values(_upright(picture, remarks), unsigned)
+        # A range of a single value becomes black; the warnings of the whole set say so.
+        scaled = (pixels - self.lowest) * (255 / (self.highest - self.lowest or 1.0))
+        # Pillow inverts pictures of 8 bits itself.
+        if inverted:
+            scaled = 255 - scaled
+        is_ground = pixels == transparent
+        scaled[is_ground] = 255
+        return Image.fromarray(scaled.astype(np.float32)), bool(is_ground.any())
+
+
+def decode(picture: PictureFile, size: int) -> bytes:
+    """Reads a picture as `size * size * 3` bytes, RGB whatever its file has.
+
+    Raises:
+        DataError: the file is missing, has changed, is no picture, or one of more than 8 bits.
+    """
+    with user_file_errors(picture.path):
+        content = Path(picture.path).read_bytes()
+    if len(content) != picture.n_bytes:
+        raise DataError(
+            f"{shown(picture.path)} has {len(content)} bytes, expected {picture.n_bytes} as when "
+            "it was listed"
+        )
+    with opened(picture.path, content) as file:
+        depth = depth_of(file, picture.path)
+        if depth != EIGHT_BITS:
+            # Their range could only be found by reading all pictures.
+            raise DataError(
+                f"{shown(picture.path)} has {depth} values, expected pictures of 8 bits; convert "
+                "all of them by one rule, or prepare the folder as images:DIR, which finds one"
+            )
+        return _cut_out(on_white(file, "RGB")[0], picture, size).tobytes()
+
+
+def _cut_out(whole: Image.Image, picture: PictureFile, size: int) -> Image.Image:
+    bilinear, crop = Image.Resampling.BILINEAR, picture.crop
+    if crop is None:
+        width, height = scaled_around_middle(whole.width, whole.height, size)
+        if width * height > _MOST_PIXELS:
+            raise DataError(
+                f"{shown(picture.path)} is {whole.width} x {whole.height}, too long and narrow to "
+                "be scaled"
+            )
+        scaled = whole.resize((width, height), bilinear)
+        return scaled.crop(middle(width, height, size, size))
+    cut = whole.crop(crop.box(whole.width, whole.height)).resize((size, size), bilinear)
+    return cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if crop.flip else cut
 
 
 @contextmanager
@@ -82,7 +196,7 @@ def opened(path: str | Path, content: bytes | None = None) -> Iterator[Image.Ima
     """
     try:
         with warnings.catch_warnings():
-            # Of odd metadata; what cannot be decoded is an error.
+            # Pillow warns of unusual metadata; what it cannot decode is an error anyway.
             warnings.simplefilter("ignore")
             with Image.open(path if content is None else io.BytesIO(content)) as picture:
                 yield picture
@@ -94,28 +208,6 @@ def opened(path: str | Path, content: bytes | None = None) -> Iterator[Image.Ima
             raise DataError(refusal(path, error)) from None
         reason = _reason(error, content[:4] if content is not None else _start(path))
         raise DataError(f"{shown(path)} cannot be read as a picture ({reason})") from None
-
-
-def look_at(path: Path) -> Look:
-    """Finds out what a picture is; decodes one of more than 8 bits.
-
-    Raises:
-        DataError: it cannot be read, or has pixels that are no numbers.
-    """
-    with opened(path) as picture:
-        depth = depth_of(picture, path)
-        if depth == EIGHT_BITS:
-            return Look(depth, picture.mode in _GREY_MODES)
-        values = _deep_values(picture, _is_unsigned(picture))
-        values = values[values != _transparent(picture)]
-        if not np.isfinite(values).all():
-            raise DataError(
-                f"{shown(path)} has pixels that are not finite (NaN or infinite), expected numbers "
-                "alone; give them a value"
-            )
-        if not values.size:
-            return Look(depth, True)
-        return Look(depth, True, float(values.min()), float(values.max()))
 
 
 def depth_of(picture: Image.Image, path: str | Path) -> str:
@@ -141,50 +233,6 @@ def depth_of(picture: Image.Image, path: str | Path) -> str:
     if kind in _SCALED_FORMATS and mode != "F":
         depth = f"{depth} {kind}"
     return f"{depth} white-is-zero" if _is_white_zero(picture) else depth
-
-
-def square_of_8_bits(path: Path, mode: str, size: int) -> tuple[NDArray[np.uint8], set[str]]:
-    """Reads a picture with values of 8 bits, in the mode "L" or "RGB", scaled to a square.
-
-    Returns:
-        (size, size, 1 or 3), and in words what else there is to say of the picture.
-    """
-    with opened(path) as picture:
-        said = _oddities(picture)
-        turned = _upright(picture, said)
-        flat, was_transparent = on_white(turned, mode)
-        pixels = np.asarray(flat.resize((size, size), Image.Resampling.BILINEAR), np.uint8)
-        _count_frames(picture, said)
-    return pixels.reshape(size, size, -1), said | ({TRANSPARENT} if was_transparent else set())
-
-
-def square_of_range(
-    path: Path, values: tuple[float, float], size: int
-) -> tuple[NDArray[np.uint8], set[str]]:
-    """Reads a picture of more than 8 bits: the first value becomes 0, the second 255, linearly.
-
-    Returns:
-        (size, size, 1), and in words what else there is to say of the picture.
-    """
-    with opened(path) as picture:
-        said = _oddities(picture)
-        transparent, unsigned = _transparent(picture), _is_unsigned(picture)
-        # Of 8 bits Pillow turns it round itself.
-        inverted = _is_white_zero(picture)
-        pixels = _deep_values(_upright(picture, said), unsigned)
-        lowest, highest = values
-        # A range of a single value is black; that nothing is to be seen is said of the whole set.
-        scaled = (pixels - lowest) * (255 / (highest - lowest or 1.0))
-        if inverted:
-            scaled = 255 - scaled
-        if (pixels == transparent).any():
-            scaled[pixels == transparent] = 255
-            said.add(TRANSPARENT)
-        square = Image.fromarray(scaled.astype(np.float32))
-        square = square.resize((size, size), Image.Resampling.BILINEAR)
-        _count_frames(picture, said)
-    rounded = np.rint(np.asarray(square)).clip(0, 255).astype(np.uint8)
-    return rounded.reshape(size, size, 1), said
 
 
 def on_white(picture: Image.Image, mode: str) -> tuple[Image.Image, bool]:
@@ -236,12 +284,12 @@ def _tag(picture: Image.Image, number: int) -> int | None:
     return first if isinstance(first, int) else None
 
 
-def _oddities(picture: Image.Image) -> set[str]:
+def _lost_bits(picture: Image.Image) -> set[str]:
     deep = any(";16" in str(tile[3]) for tile in getattr(picture, "tile", ()))
     return {UPPER_BITS} if deep and picture.mode not in _DEEP_MODES else set()
 
 
-def _count_frames(picture: Image.Image, said: set[str]) -> None:
+def _count_frames(picture: Image.Image, remarks: set[str]) -> None:
     """Looks for a second frame, which may be damaged: only the first is read."""
     if picture.format in _FRAMES_OF_ONE_PICTURE:
         return
@@ -250,16 +298,16 @@ def _count_frames(picture: Image.Image, said: set[str]) -> None:
     except Exception:  # noqa: BLE001
         several = True
     if several:
-        said.add(SEVERAL_FRAMES)
+        remarks.add(SEVERAL_FRAMES)
 
 
-def _upright(picture: Image.Image, said: set[str]) -> Image.Image:
+def _upright(picture: Image.Image, remarks: set[str]) -> Image.Image:
     """Turned as its camera says; EXIF that is damaged says nothing."""
     picture.load()
     try:
         method = _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1))
     except Exception:  # noqa: BLE001
-        said.add(ODD_EXIF)
+        remarks.add(ODD_EXIF)
         return picture
     return picture if method is None else picture.transpose(method)
 
@@ -278,8 +326,8 @@ def _reason(error: Exception, start: bytes) -> str:
         return "more than 178 million pixels; scale it down"
     if isinstance(error, MemoryError):
         return "there is not enough memory for it"
-    said = " ".join(str(error).split())
-    return said if said and said.isprintable() else type(error).__name__
+    words = " ".join(str(error).split())
+    return words if words and words.isprintable() else type(error).__name__
 
 
 def _start(path: str | Path) -> bytes:
@@ -288,51 +336,3 @@ def _start(path: str | Path) -> bytes:
             return file.read(4)
     except OSError:
         return b""
-
-
-#: Pixels that a picture may have once it is scaled; a thread of pixels would become a wall.
-_MOST_PIXELS = 2**28
-
-
-def decode(picture: PictureFile, size: int) -> bytes:
-    """Reads a picture as `size * size * 3` bytes, RGB whatever its file has.
-
-    Raises:
-        DataError: the file is missing, has changed, is no picture, or one of more than 8 bits.
-    """
-    content = _read(picture)
-    with opened(picture.path, content) as file:
-        depth = depth_of(file, picture.path)
-        if depth != EIGHT_BITS:
-            # Their range could only be found by reading all pictures.
-            raise DataError(
-                f"{shown(picture.path)} has {depth} values, expected pictures of 8 bits; convert "
-                "all of them by one rule, or prepare the folder as images:DIR, which finds one"
-            )
-        return _seen(on_white(file, "RGB")[0], picture, size).tobytes()
-
-
-def _read(picture: PictureFile) -> bytes:
-    with user_file_errors(picture.path):
-        content = Path(picture.path).read_bytes()
-    if len(content) != picture.n_bytes:
-        raise DataError(
-            f"{shown(picture.path)} has {len(content)} bytes, expected {picture.n_bytes} as when "
-            "it was listed"
-        )
-    return content
-
-
-def _seen(whole: Image.Image, picture: PictureFile, size: int) -> Image.Image:
-    bilinear, crop = Image.Resampling.BILINEAR, picture.crop
-    if crop is None:
-        width, height = scaled_around_middle(whole.width, whole.height, size)
-        if width * height > _MOST_PIXELS:
-            raise DataError(
-                f"{shown(picture.path)} is {whole.width} x {whole.height}, too long and narrow to "
-                "be scaled"
-            )
-        scaled = whole.resize((width, height), bilinear)
-        return scaled.crop(middle(width, height, size, size))
-    seen = whole.crop(crop.box(whole.width, whole.height)).resize((size, size), bilinear)
-    return seen.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if crop.flip else seen

@@ -1,9 +1,7 @@
 """Making a data set ready: read its source once, write arrays or lists, verify them later.
 
-`<data>/<key of the source>/{train,val,test}_{images,labels}.npy` and `manifest.json`; of a source
-that is streamed, lists of its files instead. The directory is built under another name and renamed
-when it is whole. Where the source has other images than before, a directory beside that one is made
-(`copies.py`). Of what is there, only damaged files are replaced, by what they were.
+A copy is built under a hidden name and renamed when it is complete. Damaged files of a copy are
+replaced by what they were; other images get a directory of their own beside it (`copies.py`).
 """
 
 import json
@@ -13,7 +11,6 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,6 +23,7 @@ from emtnas_hpc.data.copies import (
     copy_folders,
     current_copy,
     describe_change,
+    fingerprint,
     manifest_kind,
     name_beside,
     read_copies,
@@ -47,28 +45,29 @@ from emtnas_hpc.data.manifest import (
     write_copy,
     write_errors,
 )
-from emtnas_hpc.data.raw_data import complete_splits, doubts
-from emtnas_hpc.data.sources import fingerprint, parse_source, read_source
+from emtnas_hpc.data.npz_file import read_npz
+from emtnas_hpc.data.raw_data import RawData, complete_splits, doubts
+from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DataError, EmtnasError, shown
 from emtnas_hpc.settings.experiment import TaskSettings
 
 log = logging.getLogger(__name__)
 
-#: What a source brings: a manifest that lacks the records of files, the files, lines for the user.
+#: What is read of a source: a manifest without files, the files, lines for the user.
 _Contents: TypeAlias = tuple[DataManifest, Mapping[str, NDArray[Any] | bytes], Sequence[str]]
 
-#: Pictures of each part that are decoded to see whether they are any: all would take hours.
+#: Pictures of each part that are decoded as a check: decoding all would take hours.
 _N_CHECKED = 8
 _CHECKED_SIZE = 32
 
-#: Not told from one that is set to it: settings that are stored are all set.
+#: A user who sets this very size is not told that it has no effect: stored settings are all set.
 _UNSET_SIZE = TaskSettings.model_fields["image_size"].default
 
 
 def prepare(name: str, task: TaskSettings, data_dir: Path) -> TaskData:
     """Makes a task's data ready, or verifies every file of what is there.
 
-    A data set that is damaged is made anew; one whose source the user has changed stays, and gets
+    A damaged copy is made anew. Where the user has changed the source, the copy stays and gets
     another one beside it. The data directory holds downloads too, and is made if need be.
 
     Raises:
@@ -76,14 +75,6 @@ def prepare(name: str, task: TaskSettings, data_dir: Path) -> TaskData:
         StorageError: no room.
     """
     return Preparation(name, task, data_dir).prepare()
-
-
-@dataclass(frozen=True)
-class _Fault:
-    """Why a directory has to be made (anew); if the source was changed, its newest copy."""
-
-    reason: str
-    old: Copy | None = None
 
 
 class Preparation:
@@ -97,7 +88,7 @@ class Preparation:
 
     @cached_property
     def fingerprint(self) -> str | None:
-        """That of the source, before anything of it is read: what changes meanwhile is noticed."""
+        """Of the source, as it was when it was first looked at."""
         return fingerprint(self.source, self._pictures)
 
     @cached_property
@@ -109,12 +100,12 @@ class Preparation:
         return list_folder(self.source.folder(self.data_dir))
 
     def copies(self) -> list[Copy]:
-        """Those that are there and whose manifest can be read."""
+        """All whose manifest can be read."""
         return read_copies(self.data_dir, self.source)
 
-    def open(self, copy: Copy | None, *, note: str = "", once: str = "") -> TaskData:
-        """Opens a copy; arguments and errors of `open_copy`."""
-        return open_copy(self.name, self.task, self.data_dir, copy, note=note, once=once)
+    def open(self, copy: Copy | None) -> TaskData:
+        """Opens a copy; errors of `open_copy`."""
+        return open_copy(self.name, self.task, self.data_dir, copy)
 
     def prepare(self) -> TaskData:
         """Makes or verifies the copy of the source as it is now, and opens it."""
@@ -123,12 +114,12 @@ class Preparation:
             _UNSET_SIZE,
             data.image_size,
         ):
-            self.say(
+            self._say(
                 f"task.{self.name}.image_size is {self.task.image_size} and has no effect on "
                 f"{self.source.text}, whose images are as they are; task.{self.name}.pool makes "
                 "them smaller"
             )
-        self.say(data.summary)
+        self._say(data.summary)
         return data
 
     def change_since(self, copy: Copy) -> str:
@@ -144,72 +135,78 @@ class Preparation:
         with self._alone():
             now = current_copy(self.copies(), self.fingerprint)
             if now is None:
-                self.say(f"{self.source.argument} has changed, looking for what is different")
-                # What is left out of it and odd about it was said when it was prepared.
+                self._say(f"{self.source.argument} has changed, looking for what is different")
+                # The notes on its pictures were logged when it was prepared.
                 with self._built(quietly=True) as new:
                     if self._folder_of(new) is None:
                         return describe_change(copy, new)
                     now = self._publish(new)
         return "" if now.folder == copy.folder else describe_change(copy, now)
 
-    def say(self, line: str) -> None:
-        """Tells the user something of this task."""
+    def _say(self, line: str) -> None:
         log.info(f"{self.name}: {line}")
 
     def _prepared(self) -> Copy:
         if self.source.is_streamed:
             check_streamed_settings(self.name, self.task)
-        found = self._examine()
-        if isinstance(found, _Fault):
+        found, fault = self._examine()
+        if fault:
             with self._alone():
-                found = self._examine()
-                if isinstance(found, _Fault):
-                    return self._make(found)
+                # Another process may have made it while this one waited.
+                found, fault = self._examine()
+                if fault:
+                    return self._make(fault, found)
         elif self._leftovers():
+            # Taking the lock removes them; if that fails, the copy is as good.
             with suppress(EmtnasError), self._alone():
                 pass
+        assert found is not None
         if found.age < max(copy.age for copy in self.copies()):
             # It is the newest again: its source is as it was.
             with suppress(OSError):
                 os.utime(found.folder / MANIFEST)
         return found
 
-    def _examine(self) -> Copy | _Fault:
-        """The copy of the source as it is now, its files all good, or why there is none."""
+    def _examine(self) -> tuple[Copy | None, str]:
+        """The copy of the source as it is now, its files all good, and an empty text.
+
+        Otherwise the text says why a copy has to be made; if that is a change of the source, the
+        newest copy comes with it.
+        """
         folders, copies = copy_folders(self.data_dir, self.source), self.copies()
         if not folders:
-            return _Fault(f"{self.data_dir / self.source.key} is not there yet")
+            return None, f"{self.data_dir / self.source.key} is not there yet"
         newest = max(copies, key=lambda copy: copy.age, default=None)
         if self.source.is_streamed:
             now = self._listing.classes, records_of(self._listing)
             copies = [c for c in copies if (c.manifest.classes, c.manifest.files) == now]
         current = current_copy(copies, self.fingerprint)
-        # What is wrong with the source has been raised; what is wrong with a copy is a fault.
+        # Errors of the source have been raised by now; those below are faults of a copy.
         try:
             if newest is None:
                 read_copy(folders[0], manifest_kind(self.source))
             if current is None:
-                return _Fault(f"{self.source.argument} has changed", newest)
+                return newest, f"{self.source.argument} has changed"
             for file in current.manifest.files:
                 current.read(file)
         except DataError as error:
-            return _Fault(str(error))
-        return current
+            return None, str(error)
+        return current, ""
 
-    def _make(self, fault: _Fault) -> Copy:
-        self.say(f"preparing {self.source.text}: {fault.reason}")
+    def _make(self, reason: str, old: Copy | None) -> Copy:
+        self._say(f"preparing {self.source.text}: {reason}")
         with self._built() as built:
             copy = self._publish(built)
-        if (old := fault.old) is None:
+        if old is None:
             return copy
         if copy.folder == old.folder:
-            self.say(f"{self.source.argument} has the same images as before, {copy.folder} stays")
+            self._say(f"{self.source.argument} has the same images as before, {copy.folder} stays")
             return copy
         try:
             change = describe_change(old, copy)
         except EmtnasError as error:
             change = f"what is different cannot be told: {error}"
-        self.say(
+        self._say(
             f"{self.source.argument} has changed: {change}; new runs read {copy.folder}, those "
             f"that have begun with {old.folder} go on with that"
         )
@@ -217,7 +214,7 @@ class Preparation:
 
     @contextmanager
     def _built(self, *, quietly: bool = False) -> Iterator[Copy]:
-        """A whole copy of the source as it is now, under a hidden name."""
+        """Builds a copy of the source as it is now, under a hidden name."""
         workshop = self.data_dir / f".{self.source.key}.{uuid.uuid4().hex}.partial"
         scratch, built = workshop / "scratch", workshop / "built"
         with write_errors(workshop):
@@ -227,8 +224,9 @@ class Preparation:
             manifest, files, notes = (
                 self._listed() if self.source.is_streamed else self._read(scratch)
             )
-            for note in () if quietly else notes:
-                self.say(note)
+            if not quietly:
+                for note in notes:
+                    self._say(note)
             with write_errors(workshop):
                 copy = write_copy(built, manifest, files)
             yield copy
@@ -236,14 +234,16 @@ class Preparation:
             shutil.rmtree(workshop, ignore_errors=True)
 
     def _read(self, scratch: Path) -> _Contents:
+        # Before the source is read: what changes meanwhile makes another copy next time.
         made_from = self.fingerprint or ""
-        raw = read_source(self.source, self._pictures, self.data_dir, scratch)
-        splits = complete_splits(raw, shown(self.source.argument))
+        raw = self._read_raw(scratch)
+        splits = complete_splits(raw, shown(self.source.argument), self.source.validation_split)
         files: dict[str, NDArray[Any] | bytes] = {}
         for split, images in splits.items():
             names = ArraysManifest.arrays(split)
             files |= zip(names, (images.images, images.labels), strict=True)
         names_of = {split: images.names for split, images in splits.items()}
+        # Only of a source that can change are images ever compared by their names.
         if made_from and all(names_of.values()):
             files[NAMES] = json.dumps(names_of).encode()
         train = splits["train"]
@@ -260,6 +260,25 @@ class Preparation:
         )
         return manifest, files, (*raw.notes, *doubts(splits, raw.classes))
 
+    def _read_raw(self, scratch: Path) -> RawData:
+        """Reads the source, downloading it first where it has to be."""
+        # Not needed to open what is prepared.
+        from emtnas_hpc.data.official import read_medmnist, read_package, read_torchvision
+
+        source = self.source
+        match source.kind:
+            case "torchvision":
+                return read_torchvision(source.argument, self.data_dir, scratch)
+            case "medmnist":
+                return read_medmnist(source.argument, self.data_dir)
+            case "package":
+                return read_package(source.argument)
+            case "npz":
+                return read_npz(source.path)
+            case _:
+                assert self._pictures is not None, "streamed pictures are listed, not read"
+                return self._pictures.read(source.image_size)
+
     def _listed(self) -> _Contents:
         listing = self._listing
         _check_some(self.source.folder(self.data_dir), listing)
@@ -273,11 +292,11 @@ class Preparation:
         return manifest, _arrays_of(listing), listing.notes
 
     def _publish(self, new: Copy) -> Copy:
-        """Gives a whole copy its name, or mends with it the one that holds the same images."""
+        """Gives a new copy its name, or repairs with it the copy that holds the same images."""
         with write_errors(self.data_dir):
             folder = self._folder_of(new)
             if folder is not None:
-                _mend(folder, new)
+                _repair(folder, new)
             else:
                 folder = self.data_dir / self.source.key
                 if os.path.lexists(folder):
@@ -287,7 +306,7 @@ class Preparation:
         return Copy(folder, new.manifest)
 
     def _folder_of(self, new: Copy) -> Path | None:
-        """The directory of a copy of the same images, be it damaged or not."""
+        """The directory of a copy of the same images, damaged or not."""
         folders = copy_folders(self.data_dir, self.source)
         return next((folder for folder in folders if self._is_same(folder, new)), None)
 
@@ -295,7 +314,7 @@ class Preparation:
         try:
             manifest = read_copy(folder, manifest_kind(self.source)).manifest
         except DataError:
-            # What it held, its name says, or what is left of it.
+            # Without its manifest, its name or the files that are left say what it held.
             if folder.name == name_beside(self.source, new):
                 return True
             names = new.manifest.arrays(*new.manifest.splits)
@@ -305,7 +324,7 @@ class Preparation:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """While no other process prepares this source; what such processes left is removed."""
+        """Keeps other processes from preparing this source; removes what killed ones have left."""
         with write_errors(self.data_dir):
             self.data_dir.mkdir(parents=True, exist_ok=True)
         with exclusive(self.data_dir / f".{self.source.key}.lock", self._forget) as alone:
@@ -318,12 +337,11 @@ class Preparation:
             yield
 
     def _forget(self) -> None:
-        """The source may change while another process is waited for."""
+        # The source may change while another process is waited for.
         for seen in ("fingerprint", "_pictures", "_listing"):
             self.__dict__.pop(seen, None)
 
     def _leftovers(self) -> list[Path]:
-        """What processes left behind that were killed while they prepared this source."""
         folders = copy_folders(self.data_dir, self.source)
         beside = [file for folder in folders for file in folder.glob(".*.partial")]
         return [*self.data_dir.glob(f".{self.source.key}.*.partial"), *beside]
@@ -334,7 +352,7 @@ def exclusive(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterato
     """Waits until no other process is inside.
 
     Yields:
-        Whether there is a lock: some shared file systems have none, and work goes on without.
+        Whether the file system has locks; on a shared one without, work goes on unprotected.
     """
 
     def waiting() -> None:
@@ -361,17 +379,17 @@ def _arrays_of(listing: Listing) -> dict[str, NDArray[Any]]:
 
 
 def _check_some(folder: Path, listing: Listing) -> None:
-    # Its library is not needed to open what is prepared.
+    # Imports Pillow, which opening a prepared data set does not need.
     from emtnas_hpc.data.pictures import decode
 
     for split, files in listing.files.items():
         for i in np.unique(np.linspace(0, len(files) - 1, _N_CHECKED).astype(np.int64)):
-            path = folder / LISTED[split] / listing.classes[files.labels[i]] / files.name(i)
+            path = folder / LISTED[split] / files.path(i, listing.classes)
             decode(PictureFile(str(path), int(files.sizes[i]), None), _CHECKED_SIZE)
 
 
-def _mend(folder: Path, new: Copy) -> None:
-    """Replaces what is damaged in a directory by the same from another one, the manifest last."""
+def _repair(folder: Path, new: Copy) -> None:
+    """Replaces damaged files of a directory by those of a new copy, the manifest last."""
     damaged = [name for name in new.manifest.files if not _is_good(folder, new, name)]
     for name in (*damaged, MANIFEST):
         temporary = folder / f".{name}.{uuid.uuid4().hex}.partial"
@@ -381,7 +399,7 @@ def _mend(folder: Path, new: Copy) -> None:
 
 
 def _is_good(folder: Path, new: Copy, name: str) -> bool:
-    """Whether a file in a directory is that of a copy."""
+    """Whether a directory's file is the same as that of a new copy."""
     try:
         Copy(folder, new.manifest).read(name)
     except DataError:

@@ -1,7 +1,8 @@
-"""What a source brings: its arrays, the splits that it lacks, and what looks wrong in them."""
+"""The arrays of a source, the splits that it lacks, and warnings of images that look wrong."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +13,16 @@ from emtnas_hpc.errors import DataError, first_few
 
 @dataclass(frozen=True)
 class RawData:
-    """The arrays of a source; `val` and `test` are None where it brings none.
-
-    Attributes:
-        classes: names of the classes, in the order of their numbers.
-        conversion: how pixel values were brought to 0..255, in words; empty where they are as in
-            the source.
-        notes: lines for the user, of what was left out or taken for something else.
-    """
+    """The arrays of a source; `val` and `test` are None where it brings none."""
 
     train: Images
     val: Images | None
     test: Images | None
+    #: Names, in the order of the class numbers.
     classes: tuple[str, ...]
+    #: How pixel values were brought to 0..255, in words; empty where they are as in the source.
     conversion: str = field(default="", kw_only=True)
+    #: Lines for the user on what was left out or read under another name.
     notes: tuple[str, ...] = field(default=(), kw_only=True)
 
 
@@ -33,11 +30,14 @@ class RawData:
 HELD_OUT_EVERY = 5
 
 
-def complete_splits(raw: RawData, origin: str) -> dict[Split, Images]:
+def complete_splits(
+    raw: RawData, origin: str, validation: Literal["last", "first"] = "last"
+) -> dict[Split, Images]:
     """Holds out what a source lacks: first the test set, then of what is left the validation set.
 
     Held out are the images at the positions 4, 9, 14, ... within each class, so the split is
-    stratified and depends on nothing but the order of the images, which all three sets keep.
+    stratified and depends on nothing but the order of the images, which all three sets keep. For
+    validation it may be the first of five instead: 0, 5, 10, ...
 
     Raises:
         DataError: a class is too small to give any; the message begins with `origin`.
@@ -46,12 +46,17 @@ def complete_splits(raw: RawData, origin: str) -> dict[Split, Images]:
     if test is None:
         train, test = _hold_out(train, raw.classes, "test", origin)
     if val is None:
-        train, val = _hold_out(train, raw.classes, "validation", origin)
+        first = 0 if validation == "first" else HELD_OUT_EVERY - 1
+        train, val = _hold_out(train, raw.classes, "validation", origin, first)
     return {"train": train, "val": val, "test": test}
 
 
 def _hold_out(
-    images: Images, classes: tuple[str, ...], held_as: str, origin: str
+    images: Images,
+    classes: tuple[str, ...],
+    held_as: str,
+    origin: str,
+    first: int = HELD_OUT_EVERY - 1,
 ) -> tuple[Images, Images]:
     chosen = np.zeros(len(images), np.bool_)
     for label, name in enumerate(classes):
@@ -62,22 +67,22 @@ def _hold_out(
                 f"set, {len(members)} left of at least {HELD_OUT_EVERY}; add some or bring that "
                 "set along"
             )
-        chosen[members[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]] = True
+        chosen[members[first::HELD_OUT_EVERY]] = True
     return images.take(~chosen), images.take(chosen)
 
 
-#: Neighbouring levels of 256 that no class should huddle in, and the share of pixels that does.
-#: Digits are black in 80 % of their pixels and thin drawings white in 95 %; what a wrong range, a
-#: mask of 0 and 1, or lost transparency leaves lies beyond.
+#: A class is doubted if this share of its pixels lies within so many neighbouring levels of 256.
+#: Digits are black in 80 % of their pixels and thin drawings white in 95 %; a wrong range, a mask
+#: of 0 and 1, or lost transparency leave more.
 _FEW_LEVELS = 16
 _NEARLY_ALL = 0.99
 
-#: Pixels that are looked at together; counting them takes eight bytes each.
+#: Pixels that are counted together, which takes eight bytes each.
 _AT_ONCE = 2**22
 
 
 def doubts(splits: Mapping[Split, Images], classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Lines that warn of splits and classes in which nothing, or no difference, is to be seen."""
+    """Warnings of classes whose images show nothing, or are the same as those of another."""
     return tuple(
         line for split, images in splits.items() for line in _doubts_of(split, images, classes)
     )
@@ -85,14 +90,13 @@ def doubts(splits: Mapping[Split, Images], classes: tuple[str, ...]) -> tuple[st
 
 def _doubts_of(split: Split, images: Images, classes: tuple[str, ...]) -> Iterator[str]:
     dull: dict[str, str] = {}
-    # Equal images of one class are nothing odd, the same images in two classes are.
+    # Equal images within a class are usual; two classes of the same images are a mistake.
     first: dict[frozenset[int], str] = {}
     twins: list[tuple[str, str]] = []
     for label, name in enumerate(classes):
-        looked = _look(images, label)
-        if looked is None:
+        contents, why = _look_at_class(images, label)
+        if not contents:
             continue
-        contents, why = looked
         if why:
             dull[name] = why
         if (twin := first.setdefault(contents, name)) != name:
@@ -111,8 +115,8 @@ def _doubts_of(split: Split, images: Images, classes: tuple[str, ...]) -> Iterat
         )
 
 
-def _look(images: Images, label: int) -> tuple[frozenset[int], str] | None:
-    """A digest of each image of a class, and why they show nothing; None without images."""
+def _look_at_class(images: Images, label: int) -> tuple[frozenset[int], str]:
+    """Hashes of the images of a class, if it has any, and why they show nothing."""
     chosen = images.labels[:, label] == 1 if images.multi_label else images.labels == label
     members = np.flatnonzero(chosen)
     counts, each_is_flat = np.zeros(256, np.int64), True
@@ -124,11 +128,11 @@ def _look(images: Images, label: int) -> tuple[frozenset[int], str] | None:
         counts += np.bincount(flat.reshape(-1), minlength=256)
         each_is_flat = each_is_flat and bool((flat.min(axis=1) == flat.max(axis=1)).all())
         contents.update(hash(image.tobytes()) for image in flat)
-    return (frozenset(contents), _why_dull(counts, each_is_flat)) if len(members) else None
+    return frozenset(contents), _why_dull(counts, each_is_flat) if contents else ""
 
 
 def _why_dull(counts: NDArray[np.int64], each_is_flat: bool) -> str:
-    """Why images with so many pixels of each level show nothing; empty where they do."""
+    """Why images with these numbers of pixels of each level show nothing; empty if they do."""
     levels = np.flatnonzero(counts)
     if len(levels) == 1:
         return f"all pixels are {levels[0]}"

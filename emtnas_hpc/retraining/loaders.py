@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emtnas_hpc.data.batches import Batch, BatchSlot, DeviceImages, Normaliser, blanked
+from emtnas_hpc.data.batches import Batch, BatchSlot, Normaliser, blanked, place_on_device
 from emtnas_hpc.data.dataset import IMAGE_CHANNELS, Prepared, Streamed, TaskData
 from emtnas_hpc.data.images import Images, PictureFile, draw_crops
 from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
@@ -68,7 +68,7 @@ class ResidentImages:
         parts = [data.load(split) for split in SEEN_BY_A_SEARCH]
         images = np.concatenate([part.images for part in parts])
         labels = np.concatenate([part.labels for part in parts])
-        self._images = self._on_device(Images(images, labels), cutout)
+        self._images = place_on_device(data, Images(images, labels), device, cutout=cutout)
 
     def training(
         self, batches: Sequence[Indices], rng: np.random.Generator
@@ -78,21 +78,9 @@ class ResidentImages:
 
     def test(self) -> Generator[Batch, None, None]:
         """Loads the test set."""
-        images = self._on_device(self._data.load("test"))
+        images = place_on_device(self._data, self._data.load("test"), self._device)
         for chunk in _chunks(len(images), _CHUNK):
             yield images.plain(chunk)
-
-    def _on_device(self, images: Images, cutout: int = 0) -> DeviceImages:
-        data = self._data
-        return DeviceImages(
-            images,
-            data.mean,
-            data.std,
-            self._device,
-            padding=data.task.padding,
-            flip=data.task.flip,
-            cutout=cutout,
-        )
 
 
 class StreamedImages:

@@ -24,11 +24,9 @@ class RetrainingHeader:
     """The constants of a retraining.
 
     Attributes:
-        experiment: name of the run's experiment.
         task: data set that it trains on.
         found_on: task whose incumbent it is; None for an architecture from elsewhere.
         individual: id of that incumbent in its search, None likewise.
-        genotype: the architecture as text.
         recipe: label of its settings.
         origin: who proposed the recipe.
         n_training: images trained on, the validation images among them.

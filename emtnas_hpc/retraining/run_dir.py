@@ -15,9 +15,8 @@ from emtnas_hpc.checkpoint.manifest import find_all_damage
 from emtnas_hpc.checkpoint.os_errors import read_if_there, storage_errors
 from emtnas_hpc.checkpoint.ownership import Lease
 from emtnas_hpc.checkpoint.paths import RunPaths, StagePaths, runs_of
-from emtnas_hpc.data.copies import Begun
 from emtnas_hpc.data.dataset import TaskData
-from emtnas_hpc.data.opening import open_for_retraining, shared_with_search
+from emtnas_hpc.data.opening import Begun, open_for_retraining, shared_with_search
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, first_few, shown
 from emtnas_hpc.retraining.record import RECORD_NAME, read_retraining
@@ -37,7 +36,6 @@ class StoredIdentity:
     """The content of a retraining.toml.
 
     Attributes:
-        signature: of the commits.
         values: of the identity; settings that an earlier version did not know have their defaults.
     """
 

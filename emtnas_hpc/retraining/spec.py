@@ -52,7 +52,6 @@ class RetrainSpec:
         experiment: whose settings of retraining and of the task hold.
         origin: None for an architecture from elsewhere.
         task: data set that it is trained on.
-        n_normal: N.
     """
 
     experiment: Experiment
@@ -199,14 +198,7 @@ class RetrainingPlan:
     @property
     def shape(self) -> NetworkShape:
         """Of the network."""
-        return NetworkShape(
-            channels=self.spec.settings.channels,
-            n_normal=self.spec.n_normal,
-            image_channels=self.data.image_channels,
-            image_size=self.data.image_size,
-            n_classes=self.data.n_classes,
-            stem=self.data.stem,
-        )
+        return self.data.network_shape(self.spec.settings.channels, self.spec.n_normal)
 
     def beginning(self) -> Retraining:
         """The record before the first step."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emtnas_hpc.data.batches import Batch
 from emtnas_hpc.data.dataset import TaskData
-from emtnas_hpc.data.sources import medmnist_task, parse_source
+from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.evolution.random_streams import Purpose, stream, torch_seed
 from emtnas_hpc.retraining.loaders import open_images
 from emtnas_hpc.retraining.record import TestResult
@@ -41,13 +41,14 @@ def area_under_curve(class_name: str, labels: NDArray[Any], scores: NDArray[Any]
         In [0, 1]; None where a class has no image in the test set, or the scores are no numbers.
     """
     # It imports pandas, scikit-learn and torch.
+    from medmnist import INFO
     from medmnist.evaluator import getAUC
 
     with warnings.catch_warnings():
         # scikit-learn warns of exactly the cases in which the answer is None.
         warnings.simplefilter("ignore")
         try:
-            area = float(getAUC(labels, scores, medmnist_task(class_name)))
+            area = float(getAUC(labels, scores, INFO[class_name.lower()]["task"]))
         except ValueError:
             return None
     return area if math.isfinite(area) else None

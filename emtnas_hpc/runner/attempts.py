@@ -31,7 +31,7 @@ class Event(StrEnum):
     DAMAGED = "damaged"
     TOOK_OVER = "took_over"
     SIGNAL = "signal"
-    SPARE = "spare"
+    STANDBY = "spare"
     NO_GPU = "no_gpu"
     NO_GRAPHS = "no_graphs"
     GAVE_UP = "gave_up"

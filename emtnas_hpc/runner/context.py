@@ -18,7 +18,7 @@ from emtnas_hpc.runner.signals import StopRequest
 class Reason(StrEnum):
     """Why an attempt stops without a signal. Attempts hold these words."""
 
-    DEADLINE = "deadline"
+    TIME_LIMIT = "deadline"
     CANCELLED = "cancelled"
 
 
@@ -102,8 +102,7 @@ def open_run(
         SupersededError: another process took it from us.
         StorageError: the disk refused.
     """
-    lease = acquire(paths, context.me, take_over=take_over, job_is_gone=context.job_is_gone)
-    try:
+    with acquire(paths, context.me, take_over=take_over, job_is_gone=context.job_is_gone) as lease:
         superseded = {attempt.token for attempt in read_attempts(paths) if attempt.has_owned}
         if lease.superseded:
             # It may have been killed before it had an attempt.
@@ -113,8 +112,6 @@ def open_run(
                 attempt.event(Event.TOOK_OVER, owner=str(lease.superseded))
             remove_stale(paths, lease, superseded)
             yield OpenRun(paths, lease, attempt)
-    finally:
-        lease.release()
 
 
 @contextmanager

@@ -154,10 +154,11 @@ class _Execution(Generic[S]):
 
     def run(self, context: RunContext, commit_interval_s: float) -> Outcome:
         """Does step after step, with commits in between and one at the end."""
+        # Asked after a step only: each start does one, so a limit that holds none is noticed.
         stop, n_steps, reason = context.stop, self._stage.n_steps, None
         while self._step < n_steps and not (stop.requested or reason):
             age_s = self._clock() - self._committed_at
-            if self._grace.outlasted or age_s >= commit_interval_s:
+            if self._grace.is_too_short or age_s >= commit_interval_s:
                 self._commit()
             try:
                 progress = self._advance()

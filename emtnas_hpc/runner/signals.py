@@ -34,7 +34,7 @@ class SignalPolicy(Protocol):
     def signals(self) -> tuple[signal.Signals, ...]:
         """The signals that are handled; the handlers of others stay as they are."""
 
-    def stops(self, heard: ReceivedSignal) -> bool:
+    def stops(self, received: ReceivedSignal) -> bool:
         """Whether this signal asks the run to stop; asked once a signal, in the order they came."""
 
 
@@ -43,7 +43,7 @@ class EverySignalStops:
 
     signals = (signal.SIGUSR2, signal.SIGTERM, signal.SIGINT)
 
-    def stops(self, _heard: ReceivedSignal) -> bool:
+    def stops(self, _received: ReceivedSignal) -> bool:
         """Always."""
         return True
 
@@ -85,9 +85,9 @@ class StopRequest:
     def signal(self) -> str | None:
         """Name of the first signal that asked to stop, None if there was none."""
         while self._unjudged:
-            heard = self._unjudged.popleft()
-            if self._policy.stops(heard) and self._signal is None:
-                self._signal = heard.name
+            received = self._unjudged.popleft()
+            if self._policy.stops(received) and self._signal is None:
+                self._signal = received.name
         return self._signal
 
     @property
@@ -114,8 +114,9 @@ class StopRequest:
             self._deferring = before
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
+        # SLURM signals every process of a job: children by a fork have inherited this handler.
         if os.getpid() != self._pid:
-            return  # a child by a fork
+            return
         if number == signal.SIGINT:
             if self._interrupted:
                 raise KeyboardInterrupt
@@ -148,15 +149,15 @@ class GracePeriod:
         self._clock = clock
         self._recent_s: deque[float] = deque(maxlen=_N_RECENT)
         self._began = clock()
-        self._deadline: float | None = None
+        self._grace_ends: float | None = None
 
     def begin_step(self) -> None:
         """A step begins."""
         self._began = self._clock()
 
     @property
-    def outlasted(self) -> bool:
-        """Whether the next step, if it had to stop, would be abandoned rather than ended."""
+    def is_too_short(self) -> bool:
+        """Whether a step is expected to take longer: asked to stop, it would be abandoned."""
         return self.expected_s > self._grace_s
 
     def seconds_so_far(self) -> float:
@@ -175,9 +176,9 @@ class GracePeriod:
         if not self._stop.requested:
             return False
         now = self._clock()
-        if self._deadline is None:
-            self._deadline = now + self._grace_s
-        return max(now, self._began + self.expected_s) > self._deadline
+        if self._grace_ends is None:
+            self._grace_ends = now + self._grace_s
+        return max(now, self._began + self.expected_s) > self._grace_ends
 
     @property
     def expected_s(self) -> float:

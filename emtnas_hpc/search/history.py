@@ -30,7 +30,6 @@ class Header:
     """The constants of a search.
 
     Attributes:
-        name: of the experiment.
         n_generations: T.
         batch_norm: mode in which accuracies are measured; those of two modes do not compare.
         experiment_signature: the same for all seeds of an experiment, and for no other.
@@ -56,8 +55,6 @@ class TaskGeneration:
         incumbent: id of the individual with the best true fitness so far.
         train_loss: mean over the images trained on.
         train_accuracy: likewise, in [0, 1].
-        learning_rate: of the generation.
-        n_steps: mini-batches trained on.
         mean_parameters: of the sampled architectures, over the steps, output slices in use.
         mean_macs: likewise, multiply-adds of convolutions and the classifier for one image.
         seconds_training: wall clock of sampled training.
@@ -89,7 +86,6 @@ class Generation:
         generation: its number, from 1.
         population: ids of the survivors.
         fitness: of the survivors, in the same order.
-        n_pairs: pairs of parents drawn.
         n_transfers: pairs that were crossed although their tasks differ.
         tasks: by skill factor.
     """

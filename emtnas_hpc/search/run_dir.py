@@ -10,8 +10,7 @@ from emtnas_hpc.checkpoint.atomic import write_file
 from emtnas_hpc.checkpoint.manifest import Manifest, find_all_damage, read_manifest, short
 from emtnas_hpc.checkpoint.ownership import Lease
 from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths, runs_below, runs_of
-from emtnas_hpc.data.copies import Begun
-from emtnas_hpc.data.opening import open_task
+from emtnas_hpc.data.opening import Begun, open_task
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import (
     DamagedError,

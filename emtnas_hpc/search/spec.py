@@ -56,15 +56,8 @@ class SearchPlan:
 
     def shape(self, task: str) -> NetworkShape:
         """Of a task's supernet."""
-        data, settings = self.data[task], self.experiment.supernet
-        return NetworkShape(
-            channels=settings.channels,
-            n_normal=settings.normal_cells,
-            image_channels=data.image_channels,
-            image_size=data.image_size,
-            n_classes=data.n_classes,
-            stem=data.stem,
-        )
+        settings = self.experiment.supernet
+        return self.data[task].network_shape(settings.channels, settings.normal_cells)
 
     # The stage is imported when it is built: `launch` plans searches and runs none.
 
@@ -103,12 +96,13 @@ class SearchPlan:
     def _trainers(
         self, device: "torch.device", recorder: "Recorder | None"
     ) -> "Sequence[TaskTrainer]":
-        from emtnas_hpc.search.trainer import SupernetTrainer, load_images
+        from emtnas_hpc.search.trainer import SupernetTrainer
 
         return [
             SupernetTrainer(
                 self.experiment,
-                load_images(self.data[name], device),
+                self.data[name],
+                device,
                 shape=self.shape(name),
                 seed=self.seed,
                 task=index,

@@ -1,7 +1,6 @@
 """Trains and evaluates a supernet on a data set that lives on the device."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from emtnas_hpc.data.batches import DeviceImages
+from emtnas_hpc.data.batches import DeviceImages, place_on_device
 from emtnas_hpc.data.dataset import Prepared
 from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
 from emtnas_hpc.evolution.random_streams import Purpose, stream, torch_seed
@@ -48,22 +47,17 @@ def training_batches(
     return np.split(order, range(size, wanted, size))
 
 
-@dataclass(frozen=True)
-class TaskImages:
-    """A task's images on a device; the test set is not among them."""
-
-    training: DeviceImages
-    validation: DeviceImages
-    device: torch.device
-
-
 class SupernetTrainer:
-    """A `TaskTrainer` on the device of its images; `task` is part of every random stream."""
+    """A `TaskTrainer` with training and validation images on its device.
+
+    `task` is part of every random stream.
+    """
 
     def __init__(
         self,
         experiment: Experiment,
-        images: TaskImages,
+        data: Prepared,
+        device: torch.device,
         *,
         shape: NetworkShape,
         seed: int,
@@ -71,13 +65,15 @@ class SupernetTrainer:
         recorder: Recorder | None = None,
     ) -> None:
         self._experiment = experiment
-        self._images = images
+        self._training_images, self._validation_images = (
+            place_on_device(data, data.load(split), device) for split in SEEN_BY_A_SEARCH
+        )
         self._seed = seed
         self._task = task
         # Initial weights are drawn on the CPU, so that they are the same on every device.
         weights = torch.Generator().manual_seed(torch_seed(seed, 0, task, Purpose.WEIGHTS))
-        self._network = Network(shape, None, weights, device=images.device)
-        self._chunk = evaluation_chunk(shape, experiment.evaluation, images.device)
+        self._network = Network(shape, None, weights, device=device)
+        self._chunk = evaluation_chunk(shape, experiment.evaluation, device)
         settings = experiment.training
         sgd = SgdSettings(settings.momentum, settings.nesterov, settings.weight_decay)
         self._training = Training(self._network, sgd)
@@ -91,7 +87,7 @@ class SupernetTrainer:
         n_generations = self._experiment.search.generations
         rate = cosine_rate(settings.learning_rate, generation, n_generations)
         order = self._stream(generation, Purpose.TRAINING_IMAGES)
-        batches = training_batches(len(self._images.training), settings, order)
+        batches = training_batches(len(self._training_images), settings, order)
         draws = self._stream(generation, Purpose.TRAINING_PATHS)
         chosen = draws.integers(len(chromosomes), size=len(batches))
         augmentation = self._stream(generation, Purpose.AUGMENTATION)
@@ -101,7 +97,7 @@ class SupernetTrainer:
         # Graphs of architectures that died out would fill the device's memory.
         self._steps.keep({decode(chromosome) for chromosome in chromosomes})
         with self._steps.phase(rate):
-            queues = self._images.training.queues(batches, augmentation)
+            queues = self._training_images.queues(batches, augmentation)
             for choice, indices, queue in zip(chosen.tolist(), batches, queues, strict=True):
                 _leave_if(interrupted)
                 self._steps.step(
@@ -137,7 +133,7 @@ class SupernetTrainer:
             chunks = common or self._mini_batch(draws, augmentation)
             hits.append(count_hits(self._network, path, chunks, self._normalise(path, calibration)))
         # Read together: waiting for each would leave the device idle in between.
-        n_images = min(settings.batch_size, len(self._images.validation))
+        n_images = min(settings.batch_size, len(self._validation_images))
         return tuple((torch.stack(hits) / n_images).tolist())
 
     def true_fitness(
@@ -146,7 +142,7 @@ class SupernetTrainer:
         """Accuracy on the whole validation set, in [0, 1]."""
         path = self._path(chromosome)
         normalise = self._normalise(path, self._calibration_images(generation))
-        validation = self._images.validation
+        validation = self._validation_images
         augmentation = self._stream(generation, Purpose.TRUE_FITNESS)
         # Files are often sorted by class, and in mode batch a chunk is normalised by itself. The
         # order is always the same, so that only the weights differ between generations.
@@ -177,14 +173,14 @@ class SupernetTrainer:
     def _mini_batch(
         self, draws: np.random.Generator, augmentation: np.random.Generator
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        n = len(self._images.validation)
+        n = len(self._validation_images)
         size = min(self._experiment.evaluation.batch_size, n)
         return self._validation_chunks(draws.choice(n, size, replace=False), augmentation)
 
     def _validation_chunks(
         self, indices: Indices, augmentation: np.random.Generator
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        settings, images = self._experiment.evaluation, self._images.validation
+        settings, images = self._experiment.evaluation, self._validation_images
         sizes = chunk_sizes(len(indices), self._chunk, settings.batch_norm)
         for chunk in np.split(indices, np.cumsum(sizes)[:-1]):
             if settings.validation_images == "augmented":
@@ -194,7 +190,7 @@ class SupernetTrainer:
 
     def _calibration_images(self, generation: int) -> Tensor | None:
         """One batch of augmented training images for all individuals of a generation."""
-        settings, training = self._experiment.evaluation, self._images.training
+        settings, training = self._experiment.evaluation, self._training_images
         if settings.batch_norm != "recalibrated":
             return None
         rng = self._stream(generation, Purpose.RECALIBRATION)
@@ -227,19 +223,3 @@ def _augmented(
 def _leave_if(interrupted: Interrupted) -> None:
     if interrupted():
         raise StepInterrupted
-
-
-def load_images(data: Prepared, device: torch.device) -> TaskImages:
-    """Reads a task's training and validation images onto a device."""
-    training, validation = (
-        DeviceImages(
-            data.load(split),
-            data.mean,
-            data.std,
-            device,
-            padding=data.task.padding,
-            flip=data.task.flip,
-        )
-        for split in SEEN_BY_A_SEARCH
-    )
-    return TaskImages(training, validation, device)

@@ -27,7 +27,12 @@ MutationRule = Literal["redraw", "step"]
 
 #: Settings that came later, with the value that all runs before them had; it is not written, so
 #: that their signatures stay.
-LEFT_OUT = {"stem": "plain", "precision": "tf32", "strategy": "evolution"}
+LEFT_OUT = {
+    "stem": "plain",
+    "precision": "tf32",
+    "strategy": "evolution",
+    "validation_split": "last",
+}
 
 
 class Section(BaseModel):
@@ -150,6 +155,11 @@ class TaskSettings(Section):
     std: tuple[Positive, ...] = Field((0.5,), description="per channel, of pixel values in [0, 1]")
     image_size: Annotated[int, Field(ge=8, le=4096)] = Field(
         32, description="edge that pictures of images:DIR and imagenet:DIR are scaled to"
+    )
+    validation_split: Literal["last", "first"] = Field(
+        "last",
+        description="of every five images of a class, which one is held out for validation where "
+        "the source has no such part: 4, 9, 14, ... or, as the authors do, 0, 5, 10, ...",
     )
     stem: Literal["plain", "strided"] = Field(
         "plain",
@@ -340,9 +350,10 @@ def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     )
     if "tasks" in names:
         names = [name for name in names if _of_task(name) in {None, *shared}]
-    # Of images of another size the digests differ as well: the setting says it all.
-    sized = {f"data.{_of_task(name)}" for name in names if name.endswith((".pool", ".image_size"))}
-    names = [name for name in names if name not in sized]
+    # With these the digests differ as well: the setting says it all.
+    deciding = (".pool", ".image_size", ".validation_split")
+    decided = {f"data.{_of_task(name)}" for name in names if name.endswith(deciding)}
+    names = [name for name in names if name not in decided]
     parts = [_difference(name, there, here) for name in names[:_MOST_NAMED]]
     n_more = len(names) - _MOST_NAMED
     return "; ".join(parts) + (f"; and {n_more} more" if n_more > 0 else "")
@@ -352,7 +363,7 @@ def _difference(name: str, there: Mapping[str, Any], here: Mapping[str, Any]) ->
     section, _, task = name.partition(".")
     if section == "data" and name in there and name in here:
         return f"the images{f' of {task}' if task else ''} are others than there"
-    return f"{name} is {show(_value(there, name))} there, {show(_value(here, name))} here"
+    return f"{name} is {show(value_of(there, name))} there, {show(value_of(here, name))} here"
 
 
 def flatten(experiment: Experiment) -> dict[str, Any]:
@@ -370,7 +381,7 @@ def show(value: Any) -> str:
     return text[:12] if re.fullmatch(r"[0-9a-f]{64}", text) else text
 
 
-def _value(settings: Mapping[str, Any], name: str) -> Any:
+def value_of(settings: Mapping[str, Any], name: str) -> Any:
     """The value of a setting; one that was left out has its default."""
     return settings.get(name, LEFT_OUT.get(name.rpartition(".")[2]))
 

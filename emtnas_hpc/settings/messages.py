@@ -72,6 +72,12 @@ def _with_tuples(value: Any) -> Any:
     return value
 
 
+def first_finding(error: ValidationError) -> str:
+    """What a file of our own making has wrong, in a validator's words."""
+    finding = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, finding['loc']))}: {finding['msg']}"
+
+
 def _explain(error: ValidationError) -> str:
     """The first finding as one line."""
     finding = error.errors(include_url=False)[0]

@@ -20,13 +20,12 @@ from emtnas_hpc.settings.experiment import (
     RetrainingSettings,
     StageIdentity,
     TaskSettings,
-    canonical,
-    flatten,
     identify,
     search_settings,
     show,
+    value_of,
 )
-from emtnas_hpc.settings.messages import validate
+from emtnas_hpc.settings.messages import first_finding, validate
 from emtnas_hpc.settings.presets import RECIPE_SETTINGS, recipe_values
 
 _ILLEGIBLE = re.compile(r"[^A-Za-z0-9_.=,-]+")
@@ -59,12 +58,14 @@ def run_name(
     """
     known, unknown = {**registry, **preset.task}, TaskSettings(source="")
     tasks = {task: known.get(task, unknown) for task in experiment.tasks}
-    of_tasks = flatten(preset.model_copy(update={"task": tasks}))
-    before, after = canonical(flatten(preset) | of_tasks), search_settings(experiment)
+    same_tasks = preset.model_copy(update={"tasks": experiment.tasks, "task": tasks})
+    before = search_settings(same_tasks) | {"tasks": list(preset.tasks)}
+    after = search_settings(experiment)
+    names = {*before, *after}
     changed = [
-        f"{_short(name, after)}={_legible(name, value)}"
-        for name, value in sorted(after.items())
-        if before.get(name) != value
+        f"{_short(name, names)}={_legible(name, value)}"
+        for name in sorted(names)
+        if value_of(before, name) != (value := value_of(after, name))
     ]
     return _bounded("+".join([experiment.name, *changed]), _LONGEST_NAME)
 
@@ -204,8 +205,7 @@ def parse_stored(text: str, origin: str) -> StoredExperiment:
         file = _File.model_validate(tomllib.loads(text))
         return StoredExperiment(validate(file.experiment), file.seed, file.data, file.signatures)
     except ValidationError as error:
-        finding = error.errors(include_url=False)[0]
-        reason = f"{'.'.join(map(str, finding['loc']))}: {finding['msg']}"
+        reason = first_finding(error)
     except (tomllib.TOMLDecodeError, InputError) as error:
         reason = str(error)
     raise StoredError(f"{origin} is not the experiment.toml of a run: {reason}")

@@ -13,7 +13,7 @@ from emtnas_hpc.checkpoint.ownership import Owner
 from emtnas_hpc.checkpoint.paths import JobsPaths, RunPaths
 from emtnas_hpc.errors import SchedulerError
 from emtnas_hpc.runner.context import log_once
-from emtnas_hpc.slurm.jobs import (
+from emtnas_hpc.slurm.job_files import (
     JobRecord,
     own_jobs,
     read_flag,
@@ -175,6 +175,7 @@ def _cancel_and_wait(
     end = time.monotonic() + patience_s
     with log_once():
         while jobs := look():
+            # One that is completing is on its way out, and scancel would refuse it.
             _scancel([job for job in jobs if job.state != "COMPLETING"], told)
             if time.monotonic() >= end:
                 break

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.data.copies import copy_folders, current_copy, read_copies
+from emtnas_hpc.data.copies import copy_folders, current_copy, fingerprint, read_copies
 from emtnas_hpc.data.dataset import open_copy
-from emtnas_hpc.data.sources import fingerprint, parse_source
+from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import InputError, SchedulerError
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hints
-from emtnas_hpc.slurm.jobs import JobSpec
+from emtnas_hpc.slurm.acceptance import check_acceptance, may_wait
+from emtnas_hpc.slurm.job_files import JobSpec
 from emtnas_hpc.slurm.profile import MEMORY_OPTIONS, Profile, default_layer, stack
-from emtnas_hpc.slurm.site import Partition, Site, check_acceptance, may_wait
+from emtnas_hpc.slurm.site import ClusterSettings, Partition
 from emtnas_hpc.slurm.slurm import format_limit
 from emtnas_hpc.slurm.submit import sbatch_text
 
@@ -35,8 +36,6 @@ class CheckResult:
 
     Attributes:
         check: what was looked at, in a word or two.
-        grade: how bad it is.
-        found: what was found.
         advice: what to do about it; empty where nothing has to be done.
     """
 
@@ -69,21 +68,17 @@ _BECOMES = {"REQUEUE": "requeued", "CANCEL": "cancelled", "SUSPEND": "suspended"
 
 
 def check_site(
-    profile: Profile, partitions: Sequence[Partition], gpu_types: Mapping[str, int], site: Site
+    profile: Profile,
+    partitions: Sequence[Partition],
+    gpu_types: Mapping[str, int],
+    settings: ClusterSettings,
 ) -> Iterator[CheckResult]:
-    """All that can be said without a job.
-
-    Args:
-        profile: what jobs ask for.
-        partitions: that they may go to.
-        gpu_types: of their nodes: by type the most of a node.
-        site: settings of the cluster.
-    """
+    """All that can be said without a job; `gpu_types` has by type the most of a node."""
     yield from (_partition(profile, partition) for partition in partitions)
     yield _gpus(profile, gpu_types)
-    yield _requeue(site)
-    yield from _preemptions(partitions, site)
-    yield _accounting(site)
+    yield _requeue(settings)
+    yield from _preemptions(partitions, settings)
+    yield _accounting(settings)
 
 
 def _partition(profile: Profile, partition: Partition) -> CheckResult:
@@ -113,36 +108,38 @@ def _gpus(profile: Profile, gpu_types: Mapping[str, int]) -> CheckResult:
     return fine("GPUs", f"{found}; ours ask for {profile.gres}")
 
 
-def _requeue(site: Site) -> CheckResult:
-    if site.requeues:
+def _requeue(settings: ClusterSettings) -> CheckResult:
+    if settings.requeues:
         return fine("requeue", "jobs are requeued")
     return warning(
         "requeue",
         "jobs are not requeued unless they ask for it (JobRequeue=0); ours ask",
-        "if that is refused, spares go on instead",
+        "if that is refused, standby jobs go on instead",
     )
 
 
-def _preemptions(partitions: Sequence[Partition], site: Site) -> Iterator[CheckResult]:
-    if site.preemption == "none":
+def _preemptions(
+    partitions: Sequence[Partition], settings: ClusterSettings
+) -> Iterator[CheckResult]:
+    if settings.preemption == "none":
         yield fine("preemption", "no job has to make room for another one")
-    elif site.preemption == "partition_prio":
-        yield from (_preemption(partition, site) for partition in partitions)
+    elif settings.preemption == "partition_prio":
+        yield from (_preemption(partition, settings) for partition in partitions)
     else:
         yield warning(
             "preemption",
-            f"cannot tell whether jobs have to make room: {_preemption_rule(site)}",
-            "ask your site; whatever becomes of a job, it begins again or its spare goes on",
+            f"cannot tell whether jobs have to make room: {_preemption_rule(settings)}",
+            "ask your site; whatever becomes of a job, it begins again or its standby job goes on",
         )
 
 
-def _preemption_rule(site: Site) -> str:
-    if site.preemption == "qos":
+def _preemption_rule(settings: ClusterSettings) -> str:
+    if settings.preemption == "qos":
         return "their QOS decides (preempt/qos)"
-    return f"PreemptType is {site.values.get('PreemptType', 'not told')}"
+    return f"PreemptType is {settings.values.get('PreemptType', 'not told')}"
 
 
-def _preemption(partition: Partition, site: Site) -> CheckResult:
+def _preemption(partition: Partition, settings: ClusterSettings) -> CheckResult:
     modes = [mode for mode in partition.preempt_mode.split(",") if mode != "GANG"]
     mode = modes[0] if modes else ""
     if mode == "OFF":
@@ -159,8 +156,8 @@ def _preemption(partition: Partition, site: Site) -> CheckResult:
     if mode == "SUSPEND":
         return fine("preemption", f"{found}, and goes on later")
     if mode == "CANCEL":
-        found += ", and its spare goes on"
-    if not site.signals_preempted:
+        found += ", and its standby job goes on"
+    if not settings.signals_preempted:
         return warning(
             "preemption",
             f"{found}; it does not hear the signal that it asks for",
@@ -170,8 +167,8 @@ def _preemption(partition: Partition, site: Site) -> CheckResult:
     return fine("preemption", f"{found}; it is told before")
 
 
-def _accounting(site: Site) -> CheckResult:
-    if site.keeps_accounts:
+def _accounting(settings: ClusterSettings) -> CheckResult:
+    if settings.keeps_accounts:
         return fine("accounting", "SLURM keeps accounts: `status` tells how a lost job ended")
     return warning(
         "accounting",
@@ -263,18 +260,14 @@ def _submitting(report: Mapping[str, Any]) -> CheckResult:
         return warning(
             "SLURM from a node",
             f"{objection}",
-            "a job there cannot requeue itself or submit its spare: set spares in a profile to the "
-            "number of jobs that a seed takes",
+            "a job there cannot requeue itself or submit its standby job: set spares in a profile "
+            "to the number of jobs that a seed takes",
         )
-    return fine("SLURM from a node", "jobs can requeue themselves and submit their spares")
+    return fine("SLURM from a node", "jobs can requeue themselves and submit their standby jobs")
 
 
 def accepted_memory(run: RunPaths, spec: JobSpec) -> str:
-    """Tries the same job with memory asked for in other ways.
-
-    Args:
-        run: whose job.
-        spec: with which SLURM would not take it.
+    """Tries a job that SLURM would not take with memory asked for in other ways.
 
     Returns:
         What a profile is to say for the first way that SLURM accepts; empty where it accepts none.
@@ -311,24 +304,13 @@ _EXAMPLES: Sequence[str] = ("example-2080ti.toml", "run-by-hand.sbatch")
 
 
 def check_profile(source: str, shipped: Path) -> CheckResult:
-    """Tells what jobs go by.
-
-    Args:
-        source: the profile that holds, empty for the shipped default.
-        shipped: the folder of what is shipped.
-    """
+    """Tells what jobs go by; `source` is the profile that holds, empty for the shipped default."""
     holds = f"{source} holds" if source else "no profile of yours has the partition"
     return fine("profile", f"{holds}; to copy: {' and '.join(_EXAMPLES)} in {shipped}")
 
 
 def check_data(experiment: Experiment, data: Path, hint: str) -> Iterator[CheckResult]:
-    """A finding for every task; what lies there is looked at, but not all of it read.
-
-    Args:
-        experiment: whose data.
-        data: where prepared data is.
-        hint: the command that prepares it.
-    """
+    """A finding for every task; what lies there is looked at, but not all of it read."""
     for name in experiment.data_sets:
         check = f"data of {name}"
         try:

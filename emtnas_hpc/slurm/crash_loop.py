@@ -31,7 +31,7 @@ class AttemptResult(Enum):
 class AttemptOutcome:
     """What became of an attempt; `reason` says in words why it failed."""
 
-    outcome: AttemptResult
+    result: AttemptResult
     reason: str = ""
 
 
@@ -62,8 +62,8 @@ def _failures_in_a_row(attempts: Sequence[AttemptRecord]) -> list[AttemptOutcome
     marked = [i for i, attempt in enumerate(attempts) if _first(attempt, Event.GAVE_UP)]
     since = attempts[marked[-1] + 1 :] if marked else attempts
     newest_first = reversed(judge_attempts(since))
-    in_vain = takewhile(lambda each: each.outcome is not AttemptResult.PROGRESS, newest_first)
-    return [each for each in in_vain if each.outcome is AttemptResult.FAILED][::-1]
+    in_vain = takewhile(lambda each: each.result is not AttemptResult.PROGRESS, newest_first)
+    return [each for each in in_vain if each.result is AttemptResult.FAILED][::-1]
 
 
 def _judge(attempt: AttemptRecord, after: AttemptRecord | None) -> AttemptOutcome:
@@ -96,6 +96,7 @@ def _judge(attempt: AttemptRecord, after: AttemptRecord | None) -> AttemptOutcom
 
 def _reached_its_limit(attempt: AttemptRecord) -> bool:
     lead_s = float(attempt.provenance.get("lead_time_s") or 0.0)
+    # A signal that comes with more time left is a preemption.
     left = (signal.get("seconds_left") for signal in _signals(attempt))
     return any(seconds is not None and seconds <= lead_s + _EARLY_S for seconds in left)
 

@@ -17,6 +17,7 @@ from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.checkpoint.paths import seed_run
 from emtnas_hpc.errors import InputError, SchedulerError, StorageError
 from emtnas_hpc.settings.experiment import Experiment
+from emtnas_hpc.slurm.acceptance import check_acceptance, may_be_memory, may_wait
 from emtnas_hpc.slurm.checks import (
     CheckResult,
     accepted_memory,
@@ -29,18 +30,11 @@ from emtnas_hpc.slurm.checks import (
     wrong,
 )
 from emtnas_hpc.slurm.fit import JobOptions, resolve
-from emtnas_hpc.slurm.jobs import JobSpec
+from emtnas_hpc.slurm.job_files import JobSpec
 from emtnas_hpc.slurm.probe import LETTER, LOCK, REPORT, describe_python
 from emtnas_hpc.slurm.profile import Profile, shipped_directory
 from emtnas_hpc.slurm.queue import read_queue, why_it_waits
-from emtnas_hpc.slurm.site import (
-    check_acceptance,
-    may_be_memory,
-    may_wait,
-    read_gpu_types,
-    read_partitions,
-    read_site,
-)
+from emtnas_hpc.slurm.site import most_gpus, read_cluster_settings, read_nodes, read_partitions
 from emtnas_hpc.slurm.slurm import clean, run_command, sbatch_environment
 from emtnas_hpc.slurm.submit import make_executor, refuse_pattern, sbatch_text, submitted_id
 
@@ -59,7 +53,6 @@ class Doctor:
 
     Attributes:
         options: what was typed about the jobs.
-        data: the data directory.
         hint: the command that prepares the data.
         patience_s: how long the probe job may wait in the queue.
     """
@@ -81,8 +74,8 @@ class Doctor:
             yield wrong("SLURM", f"there is no {', no '.join(missing)} here", advice)
             return
         try:
-            site = read_site()
-            yield fine("SLURM", f"{site.version} answers")
+            settings = read_cluster_settings()
+            yield fine("SLURM", f"{settings.version} answers")
             yield from _check_queue()
             resolved = resolve(self.options)
             yield from (warning("SLURM", remark, _SKIPPED) for remark in resolved.remarks)
@@ -90,7 +83,8 @@ class Doctor:
             profile = resolved.profile
             names = profile.partition.split(",")
             partitions = [each for each in read_partitions() if each.name in names]
-            yield from check_site(profile, partitions, read_gpu_types(profile.partition), site)
+            gpu_types = most_gpus(read_nodes(profile.partition))
+            yield from check_site(profile, partitions, gpu_types, settings)
             yield from self._check_jobs(profile)
         except InputError as error:
             yield wrong("partition", str(error))
@@ -103,7 +97,7 @@ class Doctor:
         """Whether SLURM would accept a seed's job, and what a probe finds on a node."""
         run = seed_run(self.runs, self.experiment.name, 0)
         data = str(self.data.absolute())
-        spec = JobSpec(profile=profile, data=data, device=self.device, mend=self.hint)
+        spec = JobSpec(profile=profile, data=data, device=self.device, prepare_command=self.hint)
         try:
             refuse_pattern(self.runs, "choose another --runs directory")
         except InputError as error:

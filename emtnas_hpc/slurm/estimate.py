@@ -1,6 +1,7 @@
 """How many jobs a seed takes, how long it works and what it writes: arithmetic, no files."""
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -9,7 +10,7 @@ from emtnas_hpc.progress import stages_of
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.slurm.profile import Profile
 from emtnas_hpc.slurm.slurm import format_minutes
-from emtnas_hpc.slurm.snapshot import StageProgress
+from emtnas_hpc.slurm.snapshot import RunSnapshot, StageProgress
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,15 @@ class Measure:
     def is_guess(self) -> bool:
         """Whether it was not measured."""
         return self.origin.startswith("guess")
+
+
+def measure_stages(runs: Iterable[RunSnapshot]) -> Mapping[str, float]:
+    """Seconds of a step by the name of the stage: medians over the seeds of one experiment."""
+    measured: dict[str, list[float]] = {}
+    for stage in (stage for run in runs for stage in run.stages):
+        if not math.isnan(stage.seconds):
+            measured.setdefault(stage.name, []).append(stage.seconds)
+    return {name: statistics.median(seconds) for name, seconds in measured.items()}
 
 
 @dataclass(frozen=True)
@@ -44,12 +54,7 @@ class Ahead:
 
 
 def work_ahead(stages: Iterable[StageProgress], paces: Mapping[str, float]) -> Ahead:
-    """The work of these stages to their end.
-
-    Args:
-        stages: of a run.
-        paces: seconds of a step by the name of the stage, where they have been measured.
-    """
+    """The work of these stages of a run to their end; `paces` are those of `measure_stages`."""
     seconds, unmeasured = [], []
     for stage in stages:
         if stage.finished:
@@ -63,7 +68,7 @@ def work_ahead(stages: Iterable[StageProgress], paces: Mapping[str, float]) -> A
 
 
 @dataclass(frozen=True)
-class SeedPlan:
+class SeedEstimate:
     """What is ahead of one seed.
 
     Attributes:
@@ -91,22 +96,18 @@ def usable_seconds(profile: Profile) -> float:
     return 60.0 * profile.time - profile.lead_time_s
 
 
-def plan_seed(
+def estimate_seed(
     generation: int,
     n_generations: int,
     pace_s: float,
     usable_s: float,
     *,
     retraining_s: float = 0.0,
-) -> SeedPlan:
-    """Plans one seed.
+) -> SeedEstimate:
+    """Estimates what is ahead of a seed at `generation`.
 
-    Args:
-        generation: that it is at.
-        n_generations: that it is to reach.
-        pace_s: seconds of a generation.
-        usable_s: seconds of each of its jobs.
-        retraining_s: seconds of the retrainings; they can stop at almost any moment.
+    A generation takes `pace_s`, and each job has `usable_s` for them. Retrainings can stop at
+    almost any moment.
     """
     left = max(0, n_generations - generation)
     # Of a generation that takes no time to speak of, a job holds all that are left.
@@ -120,21 +121,18 @@ def plan_seed(
             in_last = left - max(0, n_jobs - 1) * per_job
             room_s = usable_s - in_last * pace_s if n_jobs else 0.0
             n_jobs += max(0, math.ceil((retraining_s - room_s) / usable_s))
-    return SeedPlan(generation, n_generations, per_job, n_jobs, left * pace_s + retraining_s)
+    seconds = left * pace_s + retraining_s
+    return SeedEstimate(generation, n_generations, per_job, n_jobs=n_jobs, seconds=seconds)
 
 
-def plan_warnings(
-    plans: Sequence[SeedPlan], pace: Measure, profile: Profile, *, n_standby: int
+def estimate_warnings(
+    estimates: Sequence[SeedEstimate], pace: Measure, profile: Profile, *, n_standby: int
 ) -> list[str]:
-    """What in a plan will not work out, in single lines.
+    """What will not work out of the seeds that are to be submitted, in single lines.
 
-    Args:
-        plans: of the seeds that are to be submitted.
-        pace: seconds of a generation.
-        profile: of their jobs.
-        n_standby: jobs queued behind the first; the last of them must be able to submit more.
+    `n_standby` jobs are queued behind the first; the last of them must be able to submit more.
     """
-    if any(plan.left and not plan.per_job for plan in plans):
+    if any(each.left and not each.per_job for each in estimates):
         limit_s, lead_s = 60.0 * profile.time, profile.lead_time_s
         least = math.ceil((pace.value + lead_s) / 60)
         return [
@@ -142,7 +140,8 @@ def plan_warnings(
             f"{format_minutes(limit_s)} less {format_minutes(lead_s)} of lead time holds only "
             f"{format_minutes(usable_seconds(profile))}: ask for at least --time {least}"
         ]
-    most = max((plan.n_jobs or 0 for plan in plans), default=0)
+    # Behind one standby job each job submits the next; more are queued where nodes may not submit.
+    most = max((each.n_jobs or 0 for each in estimates), default=0)
     if most > 1 + n_standby > 2:
         jobs = f"{most} jobs (a guess)" if pace.is_guess else f"{most} jobs"
         return [

@@ -4,7 +4,6 @@ import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.slurm.profile import (
@@ -25,11 +24,9 @@ _LEAST_GB = 0.1
 
 
 def check_capacity(wanted: Resolved, nodes: Sequence[ClusterNode]) -> None:
-    """Refuses what no node can ever give; SLURM itself does not tell that from nodes that are down.
+    """Refuses what no node of its partition can ever give.
 
-    Args:
-        wanted: with a partition.
-        nodes: of that partition.
+    SLURM itself does not tell that from nodes that are down.
 
     Raises:
         InputError: naming the value that is too large, and the largest that is there.
@@ -59,11 +56,7 @@ def check_capacity(wanted: Resolved, nodes: Sequence[ClusterNode]) -> None:
 def lower_defaults(wanted: Resolved, nodes: Sequence[ClusterNode]) -> Resolved:
     """Lowers what the user did not ask for to what a node has that can give all that was asked for.
 
-    Where none can, they do not matter: `check_room` says what does.
-
-    Args:
-        wanted: with a partition.
-        nodes: of that partition.
+    Where no node of the partition can, they do not matter: `check_capacity` says what does.
     """
     profile, name = wanted.profile, wanted.profile.partition
     free = [each for each in ("cpus", "memory_gb") if _is_default(wanted, each)]
@@ -129,13 +122,9 @@ def _check_gpus(wanted: Resolved, nodes: Sequence[ClusterNode]) -> None:
     types = ", ".join(f"{kind or 'GPU'} ({most} a node)" for kind, most in there.items())
     if profile.gpu_type and profile.gpu_type not in there:
         raise InputError(f"{_asked(wanted, 'gpu_type')}, but partition {name} has {types}")
-    most = there[profile.gpu_type] if profile.gpu_type else _most(nodes)
+    most = max(_n_gpus(node.gpus or {}, profile.gpu_type) for node in nodes)
     if profile.gpus > most:
         raise InputError(f"{_asked(wanted, 'gpus')}, but partition {name} has {types}")
-
-
-def _most(nodes: Sequence[ClusterNode]) -> int:
-    return max(_n_gpus(node.gpus or {}, "") for node in nodes)
 
 
 def _asked(wanted: Resolved, field: str) -> str:
@@ -172,10 +161,7 @@ def fit_to_partition(
 ) -> Resolved:
     """The profile with partition, time limit and lead time as the site has them.
 
-    Args:
-        wanted: as far as it was said.
-        partitions: of the cluster.
-        nodes_of: asks for the nodes of a partition.
+    `nodes_of` asks for the nodes of a partition.
 
     Raises:
         InputError: the partition does not exist, or cannot give what is asked for.
@@ -275,7 +261,6 @@ class JobOptions:
         profile: name or file of a profile.
         partition: of SLURM, or several with commas between.
         time: limit of a job, as SLURM writes it.
-        gpus: of a job.
         sbatch: other options of sbatch, NAME=VALUE or NAME.
     """
 
@@ -303,8 +288,14 @@ def resolve(
     typed = typed_layers(options.partition, options.time, options.gpus, options.sbatch)
     named = named_layer(options.profile) if options.profile else None
     stack([default_layer(), *([named] if named else []), *typed])
-    said: list[str] = []
-    partitions = read_partitions(said.append)
+    partitions = read_partitions()
+    notices = [partitions.notice]
+
+    def nodes_of(partition: str) -> Sequence[ClusterNode]:
+        nodes = read_nodes(partition)
+        notices.append(nodes.notice)
+        return nodes
+
     if named:
         site = [named]
     elif standing:
@@ -315,8 +306,8 @@ def resolve(
     left_open = (name for name in _FITTED if _is_open(wanted, name))
     source = "".join(layer.origin for layer in site)
     wanted = replace(wanted, filled=tuple(left_open), source=source)
-    fitted = fit_to_partition(wanted, partitions, partial(read_nodes, say=said.append))
-    return replace(fitted, remarks=(*fitted.remarks, *said))
+    fitted = fit_to_partition(wanted, partitions, nodes_of)
+    return replace(fitted, remarks=(*fitted.remarks, *filter(None, notices)))
 
 
 def _is_open(wanted: Resolved, name: str) -> bool:

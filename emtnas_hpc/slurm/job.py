@@ -20,16 +20,15 @@ if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
 
-#: If SLURM has not answered by then, the standby job goes on.
+#: If SLURM has not answered by then, the standby job goes on; submitit would wait for a minute,
+#: which may be more than is left.
 PATIENCE_S = 30.0
 
 
 def requeue(handler: Any, patience_s: float = PATIENCE_S) -> NoReturn:
     """Requeues this job through submitit's handler of SIGUSR2.
 
-    Args:
-        handler: submitit's; it leaves by SystemExit once SLURM has agreed.
-        patience_s: seconds that it may take.
+    The handler leaves by SystemExit once SLURM has agreed.
 
     Raises:
         SchedulerError: SLURM refused, did not answer, or this process is not submitit's.
@@ -47,7 +46,9 @@ def requeue(handler: Any, patience_s: float = PATIENCE_S) -> NoReturn:
 
 def _refused(reason: str) -> SchedulerError:
     said = " ".join(reason.split())
-    return SchedulerError(f"this job could not be requeued ({said}); its spare goes on, if any")
+    return SchedulerError(
+        f"this job could not be requeued ({said}); its standby job goes on, if any"
+    )
 
 
 def _remove_leftovers() -> None:
@@ -82,27 +83,24 @@ class JobSignalPolicy:
         is_cancelled: whether the run is; asked when SIGTERM has come.
     """
 
+    # SLURM sends SIGCONT before SIGTERM; it stops nothing and is only recorded.
     signals = (signal.SIGUSR2, signal.SIGTERM, signal.SIGCONT)
 
     def __init__(self, is_cancelled: Callable[[], bool]) -> None:
         self._is_cancelled = is_cancelled
         #: Told of every signal, once there is somewhere to write it down.
-        self.witness: Callable[[ReceivedSignal], None] = lambda _received: None
+        self.on_signal: Callable[[ReceivedSignal], None] = lambda _received: None
 
     def stops(self, received: ReceivedSignal) -> bool:
         """Whether this signal asks the run to stop."""
-        self.witness(received)
+        self.on_signal(received)
         if received.number == signal.SIGTERM:
             return self._is_cancelled()
         return received.number == signal.SIGUSR2
 
 
 class SeedJob:
-    """Continues a seed; submitit pickles it, so it must stay small and stateless.
-
-    Args:
-        directory: of the run, absolute.
-    """
+    """Continues the run in an absolute directory; submitit pickles it, so it stays small."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
@@ -127,7 +125,7 @@ class SeedJob:
             signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 
     def checkpoint(self) -> "DelayedSubmission":
-        """What submitit is to start next time: the same."""
+        """What submitit is to start next time: the same; without this it would not requeue."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)

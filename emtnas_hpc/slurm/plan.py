@@ -15,23 +15,24 @@ from emtnas_hpc.errors import EmtnasError, InputError, StorageError
 from emtnas_hpc.runner.attempts import read_attempts
 from emtnas_hpc.search.spec import SearchPlan
 from emtnas_hpc.settings.experiment import Experiment
+from emtnas_hpc.slurm.acceptance import check_acceptance, memory_hint
 from emtnas_hpc.slurm.estimate import (
     GENERATION_S,
     Measure,
-    SeedPlan,
+    SeedEstimate,
     disk_need,
+    estimate_seed,
+    estimate_warnings,
     guess_commits,
-    plan_seed,
-    plan_warnings,
+    measure_stages,
     usable_seconds,
     work_ahead,
 )
-from emtnas_hpc.slurm.launch import Seed
+from emtnas_hpc.slurm.missing_jobs import Seed
 from emtnas_hpc.slurm.profile import Resolved
 from emtnas_hpc.slurm.reconcile import Action, Decision, reconcile
-from emtnas_hpc.slurm.site import check_acceptance, memory_hint
+from emtnas_hpc.slurm.slurm import format_bytes
 from emtnas_hpc.slurm.snapshot import RunSnapshot, read_snapshot
-from emtnas_hpc.slurm.status import measure_stages
 from emtnas_hpc.slurm.submit import sbatch_text
 
 
@@ -40,16 +41,15 @@ class PlannedSeed:
     """What would become of a seed.
 
     Attributes:
-        seed: which.
         decision: what would be done about it.
-        plan: what is ahead of it, without the unmeasured retrainings.
+        estimate: what is ahead of it, without the unmeasured retrainings.
         unmeasured: retrainings that are left and of which no epoch has been measured.
         disk_bytes: that its run directory will take besides what it has.
     """
 
     seed: Seed
     decision: Decision
-    plan: SeedPlan
+    estimate: SeedEstimate
     unmeasured: tuple[str, ...]
     disk_bytes: float
 
@@ -59,11 +59,8 @@ class LaunchPlan:
     """What would become of seeds of one experiment.
 
     Attributes:
-        experiment: theirs.
         resolved: what their jobs ask for, and why.
-        pace: seconds of a generation.
         commit: bytes of a commit of the search.
-        seeds: each of them.
         warnings: what will not work out, and remarks on what the jobs ask for, in single lines.
     """
 
@@ -94,11 +91,8 @@ def plan_launch(
 ) -> LaunchPlan:
     """What would become of seeds; asks SLURM whether it would accept their jobs.
 
-    Args:
-        resolved: what their jobs ask for.
-        seeds: at least one, of one experiment.
-        runs: what is known of each of them.
-        resuming: whether cancelled runs are continued.
+    The seeds are of one experiment, `runs` what is known of each; `resuming` continues cancelled
+    runs.
 
     Raises:
         InputError: SLURM would not accept such a job.
@@ -113,7 +107,7 @@ def plan_launch(
     for seed, run in zip(seeds, runs, strict=True):
         decision = reconcile(run, profile.spares, resuming=resuming)
         retraining = work_ahead((stage for stage in run.stages if stage.name != SEARCH), paces)
-        ahead = plan_seed(
+        estimate = estimate_seed(
             run.search.step if run.search else 0,
             experiment.search.generations,
             pace.value,
@@ -123,9 +117,24 @@ def plan_launch(
         stopped = run.cancelled is not None or decision.is_unreadable
         rests = decision.action is Action.LEAVE and stopped
         disk_bytes = 0.0 if rests else _disk_bytes(run, commits, experiment.run.keep_commits)
-        rows.append(PlannedSeed(seed, decision, ahead, retraining.unmeasured, disk_bytes))
+        rows.append(
+            PlannedSeed(
+                seed,
+                decision,
+                estimate,
+                unmeasured=retraining.unmeasured,
+                disk_bytes=disk_bytes,
+            )
+        )
     warnings = resolved.remarks
-    plan = LaunchPlan(experiment, resolved, pace, commits[SEARCH], tuple(rows), warnings)
+    plan = LaunchPlan(
+        experiment,
+        resolved,
+        pace=pace,
+        commit=commits[SEARCH],
+        seeds=tuple(rows),
+        warnings=warnings,
+    )
     if not plan.submitted:
         return plan
     first = plan.submitted[0].seed
@@ -133,8 +142,8 @@ def plan_launch(
         accepted = check_acceptance(sbatch_text(first.run, first.spec))
     except InputError as error:
         raise InputError(f"{error}{memory_hint(error)}") from None
-    plans = [row.plan for row in plan.submitted]
-    hopeless = plan_warnings(plans, pace, profile, n_standby=profile.spares)
+    estimates = [row.estimate for row in plan.submitted]
+    hopeless = estimate_warnings(estimates, pace, profile, n_standby=profile.spares)
     return replace(plan, warnings=(*warnings, *accepted, *hopeless))
 
 
@@ -201,8 +210,7 @@ def _disk_bytes(run: RunSnapshot, commits: Mapping[str, Measure], keep: int) -> 
 def with_disk_warnings(plans: Sequence[LaunchPlan]) -> list[LaunchPlan]:
     """The plans of one launch, the first of each file system that is too full with a warning.
 
-    Args:
-        plans: of any number of experiments; they share the room that there is.
+    All plans share the room that there is.
     """
     devices: dict[int, list[int]] = {}
     for i, plan in enumerate(plans):
@@ -224,13 +232,9 @@ def _disk_warning(plans: Sequence[LaunchPlan]) -> str:
     if free >= needed or not any(plan.submitted for plan in plans):
         return ""
     return (
-        f"{folder} has {_size(free)} left, and these runs will take up to {_size(needed)} more: "
-        "make room"
+        f"{folder} has {format_bytes(free)} left, and these runs will take up to "
+        f"{format_bytes(needed)} more: make room"
     )
-
-
-def _size(n_bytes: float) -> str:
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
 
 
 def _existing_folder(plan: LaunchPlan) -> Path:

@@ -92,9 +92,7 @@ class Profile(BaseModel):
 
     Attributes:
         partition: or several, with commas between; empty for SLURM's default.
-        gpus: of one job.
         gpu_type: SLURM's name of it; empty for any.
-        cpus: of one job.
         memory_gb: of one job; 0 for no word on it, or where an option of sbatch has one.
         time: limit in minutes; 0 for as long as the partition allows, but not above 24 h.
         account: who pays; empty for the default.
@@ -102,7 +100,7 @@ class Profile(BaseModel):
         constraint: features of a node; empty for any.
         setup: lines of shell that run before the job.
         lead_time_s: how long before its limit a job is told to stop.
-        spares: jobs that wait behind the first one; more than one where nodes may not submit.
+        spares: standby jobs behind the first job; more than one where nodes may not submit.
         sbatch: any other option of sbatch by its long name; true for one without a value.
     """
 
@@ -141,11 +139,7 @@ class Profile(BaseModel):
 
 
 def validate_profile(table: Mapping[str, Any], origin: str) -> Profile:
-    """Validates a table of a profile's values.
-
-    Args:
-        table: as TOML has it.
-        origin: where it is from, for messages.
+    """Validates a table of a profile's values; messages name its origin.
 
     Raises:
         InputError: naming the value, what was found and what is expected.
@@ -330,6 +324,7 @@ def _give_way(options: dict[str, Any], origins: dict[str, str]) -> list[str]:
     ways = ("memory_gb", *(f"sbatch.{name}" for name in MEMORY_OPTIONS))
     given_up = {way: origins.pop(way) for way in ways if way in origins}
     if len(given_up) > 1:
+        # Beside an option it is no wish: `stack` sets it to 0 then.
         given_up.pop("memory_gb", None)
     return [f"{way} ({origin})" for way, origin in given_up.items() if origin != SHIPPED_DEFAULT]
 
@@ -337,11 +332,7 @@ def _give_way(options: dict[str, Any], origins: dict[str, str]) -> list[str]:
 def typed_layers(partition: str, time: str, gpus: int | None, sbatch: Sequence[str]) -> list[Layer]:
     """What was typed as layers, each with the option that it was typed with.
 
-    Args:
-        partition: of `--partition`, empty if not given.
-        time: of `--time`, likewise.
-        gpus: of `--gpus`.
-        sbatch: of `--sbatch`, each NAME=VALUE, or NAME alone for an option without a value.
+    Each of `sbatch` is NAME=VALUE, or NAME alone for an option without a value.
 
     Raises:
         InputError: one cannot be understood.

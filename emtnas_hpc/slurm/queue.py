@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from emtnas_hpc.checkpoint.ownership import JobIsGone
 from emtnas_hpc.errors import SchedulerError
 from emtnas_hpc.slurm.slurm import (
     clean,
@@ -55,13 +56,11 @@ class QueuedJob:
     """A job that has not ended for good.
 
     Attributes:
-        job_id: as SLURM numbers it.
-        name: of the job.
         state: SLURM's word: PENDING, RUNNING, COMPLETING, SUSPENDED, ...
         reason: why it waits, SLURM's word; `None` (the text) for one that runs.
         restarts: how often SLURM has requeued it; None where it says no number.
-        start: seconds since 1970; expected for one that waits, None where unknown.
-        end: when its time limit ends, likewise.
+        start_epoch: seconds since 1970; expected for one that waits, None where unknown.
+        end_epoch: when its time limit ends, likewise.
         dependency: what it waits for, such as `afterany:12(unfulfilled)`; empty if nothing.
         nodes: where it runs.
         partition: that it was submitted to.
@@ -72,8 +71,8 @@ class QueuedJob:
     state: str
     reason: str = ""
     restarts: int | None = 0
-    start: float | None = None
-    end: float | None = None
+    start_epoch: float | None = None
+    end_epoch: float | None = None
     dependency: str = ""
     nodes: str = ""
     partition: str = ""
@@ -150,8 +149,8 @@ def knows_job(job_id: str) -> bool:
     """
     try:
         # All states: then an answer without any is none.
-        form = ("--format", "%T", "--states", "all")
-        text = run_command("squeue", "--noheader", "--jobs", job_id, *form)
+        asked = ("--noheader", "--jobs", job_id, "--format", "%T", "--states", "all")
+        text = run_command("squeue", *asked)
     except SchedulerError as error:
         if _FORGOTTEN in str(error):
             return False
@@ -163,6 +162,26 @@ def knows_job(job_id: str) -> bool:
             raise instead_of("squeue", f"the state of job {job_id}", lines)
         raise SchedulerError(f"squeue said nothing of job {job_id}")
     return not _ENDED.issuperset(states)
+
+
+def gone_jobs(ended: frozenset[str] = frozenset()) -> JobIsGone:
+    """Tells whether an owner's job is gone.
+
+    One that is requeued, suspended or still completing is not: it goes on, or may be writing.
+
+    Args:
+        ended: jobs that are known to have ended for good.
+    """
+
+    def is_gone(job_id: str) -> bool | None:
+        if job_id in ended:
+            return True
+        try:
+            return not knows_job(job_id)
+        except SchedulerError:
+            return None
+
+    return is_gone
 
 
 def parse_queue(text: str, notices: set[str] | None = None) -> Queue:
@@ -252,16 +271,17 @@ def _parse(line: str) -> QueuedJob | None:
         name,
         state or UNKNOWN,
         reason,
-        number(restarts or "0"),
-        number(start),
-        number(end),
-        "" if dependency == "(null)" else dependency,
-        nodes,
-        partition,
+        restarts=number(restarts or "0"),
+        start_epoch=number(start),
+        end_epoch=number(end),
+        dependency="" if dependency == "(null)" else dependency,
+        nodes=nodes,
+        partition=partition,
     )
 
 
-#: An sacct that has failed is not asked again for so long.
+#: An sacct that has failed is not asked again for so long: questions of many users stall the
+#: database of a site.
 RETRY_S = 300.0
 
 #: A job with its state; other lines are a site's notices.
@@ -305,11 +325,9 @@ def read_endings(job_ids: Collection[str]) -> dict[str, str]:
     Raises:
         SchedulerError: there are no accounts, or they do not answer.
     """
-    fields = "--format=JobID,State"
     # -D: all incarnations of a requeued job; -X: jobs, not their steps.
-    return parse_endings(
-        run_command("sacct", "-X", "-D", "-P", "-n", fields, "-j", ",".join(sorted(job_ids)))
-    )
+    form = ("-X", "-D", "-P", "-n", "--format=JobID,State")
+    return parse_endings(run_command("sacct", *form, "-j", ",".join(sorted(job_ids))))
 
 
 def parse_endings(text: str) -> dict[str, str]:

@@ -76,6 +76,8 @@ def active_job(jobs: Iterable[QueuedJob]) -> QueuedJob:
 
 
 def _order(job: QueuedJob) -> tuple[bool, bool, bool, bool]:
+    # Of jobs that run, one on its way out comes last; a requeued job has worked on the run before;
+    # a standby job waits for another one.
     waits = job.state == "PENDING"
     return waits, job.state == "COMPLETING", not job.restarts, waits and bool(job.dependency)
 
@@ -161,7 +163,7 @@ class Action(Enum):
     """What is done about a run."""
 
     SUBMIT = "submitted"
-    ADD_STANDBY = "spare added"
+    ADD_STANDBY = "standby job added"
     LEAVE = "left alone"
 
 
@@ -170,7 +172,6 @@ class Decision:
     """What is to be done about a run, and why.
 
     Attributes:
-        action: what.
         state: that the run is in, in a word or two.
         why: more about it, in words; may be empty.
         cancel: jobs to be cancelled and waited for before anything else.
@@ -222,7 +223,8 @@ def reconcile(run: RunSnapshot, n_standby: int, *, resuming: bool = False) -> De
         missing = max(0, 1 + n_standby - len(jobs))
         action = Action.ADD_STANDBY if missing else Action.LEAVE
         last = jobs[-1].job_id
-        return Decision(action, "in the queue", _listed(jobs), orphans, last, missing)
+        why = _listed(jobs)
+        return Decision(action, "in the queue", why, orphans, after=last, n_standby=missing)
     if run.unreadable:
         return Decision(Action.LEAVE, State.UNREADABLE.value, run.unreadable)
     if flag is not None:

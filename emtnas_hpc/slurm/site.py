@@ -1,13 +1,11 @@
-"""What SLURM says of its partitions and nodes, and whether it would accept a job."""
+"""What SLURM says of the cluster: its partitions, nodes and settings."""
 
 import re
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from emtnas_hpc.errors import InputError, SchedulerError
 from emtnas_hpc.slurm.slurm import (
-    Say,
     clean,
     instead_of,
     lines_of,
@@ -15,9 +13,6 @@ from emtnas_hpc.slurm.slurm import (
     number,
     parse_limit,
     run_command,
-    sbatch_environment,
-    silent,
-    standing_options,
 )
 
 _GPU = re.compile(r"gpu:(?:([^:,()]+):)?(\d{1,6})(?![\w.])", re.ASCII)
@@ -28,13 +23,14 @@ _VALUE = re.compile(r"\d|N/A|\(null\)", re.ASCII)
 _UNKNOWN = ("N/A", "UNKNOWN", "INVALID")
 _NO_PARTITIONS = "No partitions in the system"
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Partition:
     """A partition of the cluster.
 
     Attributes:
-        name: of it.
         is_default: whether jobs that name none go there.
         limit_min: longest time limit of a job in minutes; None where there is none.
         state: UP, or why no job begins.
@@ -70,12 +66,8 @@ class ClusterNode:
 
 
 @dataclass(frozen=True)
-class Site:
-    """Settings of the whole cluster, as SLURM writes them.
-
-    Attributes:
-        values: by name.
-    """
+class ClusterSettings:
+    """Settings of the whole cluster, as SLURM writes them."""
 
     values: Mapping[str, str]
 
@@ -105,59 +97,55 @@ class Site:
         return not self.values.get("AccountingStorageType", "").endswith("none")
 
 
-def read_partitions(say: Say = silent) -> list[Partition]:
-    """All partitions that this user sees.
+class AnswerRows(list[T]):
+    """What the lines of an answer say, a row each.
 
-    Args:
-        say: told in a line of what scontrol printed besides partitions.
+    Attributes:
+        notice: what was printed besides, in a line; empty if nothing.
+    """
+
+    def __init__(self, items: Iterable[T] = (), notice: str = "") -> None:
+        super().__init__(items)
+        self.notice = notice
+
+
+def read_partitions() -> AnswerRows[Partition]:
+    """All partitions that this user sees.
 
     Raises:
         SchedulerError: SLURM cannot be asked.
     """
-    return parse_partitions(run_command("scontrol", "--oneliner", "show", "partition"), say)
+    return parse_partitions(run_command("scontrol", "--oneliner", "show", "partition"))
 
 
-def read_site() -> Site:
+def read_cluster_settings() -> ClusterSettings:
     """The settings of the cluster.
 
     Raises:
         SchedulerError: SLURM cannot be asked.
     """
-    return parse_site(run_command("scontrol", "show", "config"))
+    return parse_cluster_settings(run_command("scontrol", "show", "config"))
 
 
-def read_nodes(partition: str, say: Say = silent) -> list[ClusterNode]:
+def read_nodes(partition: str) -> AnswerRows[ClusterNode]:
     """The kinds of nodes of a partition, or of several with commas between.
-
-    Args:
-        partition: name or names.
-        say: told in a line of what sinfo printed besides nodes.
 
     Raises:
         SchedulerError: SLURM cannot be asked.
     """
     form = ("--exact", "--noheader", "--format", "%c|%m|%G")
-    return parse_nodes(run_command("sinfo", "--partition", partition, *form), say)
-
-
-def read_gpu_types(partition: str) -> Mapping[str, int]:
-    """The GPUs of a partition's nodes: by type (empty where SLURM names none) the most of a node.
-
-    Raises:
-        SchedulerError: SLURM cannot be asked.
-    """
-    return most_gpus(read_nodes(partition))
+    return parse_nodes(run_command("sinfo", "--partition", partition, *form))
 
 
 def most_gpus(nodes: Sequence[ClusterNode]) -> Mapping[str, int]:
-    """By type the most that a node has."""
+    """By type, empty where SLURM names none, the most that a node has."""
     most: dict[str, int] = {}
     for node in nodes:
         most |= {kind: max(n, most.get(kind, 0)) for kind, n in (node.gpus or {}).items()}
     return most
 
 
-def parse_partitions(text: str, say: Say = silent) -> list[Partition]:
+def parse_partitions(text: str) -> AnswerRows[Partition]:
     """The partitions of scontrol's lines, one a line.
 
     Raises:
@@ -169,11 +157,11 @@ def parse_partitions(text: str, say: Say = silent) -> list[Partition]:
         is_one = line.startswith("PartitionName=") and line.split()[0] != "PartitionName="
         (found if is_one else others).append(line)
     others = [line for line in others if not line.startswith(_NO_PARTITIONS)]
-    _tell_others("scontrol", "partition", found, others, say)
-    return [_partition(line) for line in found]
+    notice = _notice("scontrol", "partition", others, is_answer=bool(found))
+    return AnswerRows(map(_partition, found), notice)
 
 
-def parse_site(text: str) -> Site:
+def parse_cluster_settings(text: str) -> ClusterSettings:
     """The settings of scontrol's lines, `Name = value`.
 
     Raises:
@@ -183,10 +171,10 @@ def parse_site(text: str) -> Site:
     pairs = [line.partition("=") for line in lines if "=" in line]
     if lines and not pairs:
         raise instead_of("scontrol", "SLURM's settings", lines)
-    return Site({name.strip(): clean(value) for name, _, value in pairs})
+    return ClusterSettings({name.strip(): clean(value) for name, _, value in pairs})
 
 
-def parse_nodes(text: str, say: Say = silent) -> list[ClusterNode]:
+def parse_nodes(text: str) -> AnswerRows[ClusterNode]:
     """The nodes of sinfo's lines, such as `8|64000|gpu:rtx2080ti:2(S:0-1),tmp:10G`.
 
     Raises:
@@ -205,18 +193,14 @@ def parse_nodes(text: str, say: Say = silent) -> list[ClusterNode]:
             continue
         cpus, memory, resources = columns
         nodes.append(ClusterNode(_least(cpus), _least(memory), _gpus(clean(resources))))
-    _tell_others("sinfo", "node", nodes, others, say)
-    return nodes
+    return AnswerRows(nodes, _notice("sinfo", "node", others, is_answer=bool(nodes)))
 
 
-def _tell_others(
-    command: str, what: str, found: Sequence[object], others: Sequence[str], say: Say
-) -> None:
-    """Lines that are none of what was asked for: said, or an error where there is nothing else."""
-    if others and not found:
+def _notice(command: str, what: str, others: Sequence[str], *, is_answer: bool) -> str:
+    """Lines that are none of what was asked for, in one; an error where there is nothing else."""
+    if others and not is_answer:
         raise instead_of(command, f"{what}s", others)
-    if others:
-        say(none_of(command, f"a {what}'s", others))
+    return none_of(command, f"a {what}'s", others) if others else ""
 
 
 def _least(text: str) -> int | None:
@@ -236,13 +220,13 @@ def _partition(line: str) -> Partition:
     values = dict(clean(word).split("=", 1) for word in line.split() if "=" in word)
     return Partition(
         values["PartitionName"],
-        values.get("Default") == "YES",
-        _limit(values.get("MaxTime", "")),
-        values.get("State", "UP"),
-        values.get("PreemptMode", ""),
-        number(values.get("GraceTime", "")) or 0,
-        number(values.get("MaxCPUsPerNode", "")) or None,
-        number(values.get("MaxMemPerNode", "")) or None,
+        is_default=values.get("Default") == "YES",
+        limit_min=_limit(values.get("MaxTime", "")),
+        state=values.get("State", "UP"),
+        preempt_mode=values.get("PreemptMode", ""),
+        grace_s=number(values.get("GraceTime", "")) or 0,
+        cpus=number(values.get("MaxCPUsPerNode", "")) or None,
+        memory_mb=number(values.get("MaxMemPerNode", "")) or None,
     )
 
 
@@ -252,102 +236,3 @@ def _limit(text: str) -> int | None:
         return parse_limit(text)
     except ValueError:
         return None
-
-
-#: What an error of sbatch begins with that is an answer of SLURM's.
-REFUSED = "sbatch refused: "
-_ASK_DOCTOR = (
-    "`emtnas-hpc doctor` tries in which way SLURM takes a wish for memory, and says the line for a "
-    "profile"
-)
-_WOULD_WAIT = "no node can take such a job now, it would wait"
-_NOT_NOW = "Requested node configuration is not available"
-_MEMORY = re.compile(r"memory|--?mem\b|mem[-_ ]?per|MaxMem|DefMem", re.IGNORECASE)
-_OTHER_REASON = re.compile(
-    r"account|qos|partition|time limit|permi|denied|group|option|constraint|reservation",
-    re.IGNORECASE,
-)
-#: SLURM's words where its controller may not have decided anything.
-_SILENCES = (
-    *("unable to contact", "timed out", "zero bytes", "connection refused", "connection reset"),
-    *("not connected", "connection failure", "send failure", "receive failure", "broken pipe"),
-    *("standby mode", "try again", "temporarily", "authentication"),
-    *("unreachable", "no route to host", "can't find an address"),
-)
-#: Its words where the controller decided against a job.
-_REFUSALS = (
-    *("invalid", "limit", "denied", "permitted", "violates", "requested ", "required "),
-    *("specification", "not specified", "no partition", "not available", "dependency"),
-    *("can not be satisfied", "unrecognized option", "too long", "too large"),
-)
-
-
-def check_acceptance(script: str) -> list[str]:
-    """Asks SLURM whether it would accept a job.
-
-    Args:
-        script: what sbatch is to be given.
-
-    Returns:
-        What the user should know of a job that it accepts, in single lines.
-
-    Raises:
-        InputError: it would not.
-        SchedulerError: SLURM does not answer.
-    """
-    found = []
-    with tempfile.NamedTemporaryFile("w", prefix="emtnas-", suffix=".sh") as file:
-        file.write(script)
-        file.flush()
-        with sbatch_environment():
-            try:
-                run_command("sbatch", "--test-only", file.name)
-            except SchedulerError as error:
-                found.append(_unless_refused(error))
-    if options := ", ".join(standing_options()):
-        found.append(f"your environment gives the jobs more options: {options}")
-    return found
-
-
-def memory_hint(error: Exception) -> str:
-    """What to do where SLURM refused a job for its memory; empty where that is not the reason."""
-    return f"; {_ASK_DOCTOR}" if _MEMORY.search(str(error)) else ""
-
-
-def may_be_memory(error: Exception) -> bool:
-    """Whether the words of a refusal leave open that it is for memory; those of a site may."""
-    return bool(_MEMORY.search(str(error))) or not _OTHER_REASON.search(str(error))
-
-
-def may_wait(remark: str) -> bool:
-    """Whether `check_acceptance` found that no node can take such a job now, if ever."""
-    return remark.startswith(_WOULD_WAIT)
-
-
-def is_refusal(reason: str) -> bool:
-    """Whether it is sure that SLURM decided against a job that sbatch gave it.
-
-    Unknown words do not count: the job may have been accepted all the same.
-    """
-    return _is_answer(reason) and _has_any(_REFUSALS, reason)
-
-
-def _is_answer(reason: str) -> bool:
-    return reason.startswith(REFUSED) and not _has_any(_SILENCES, reason)
-
-
-def _has_any(words: Sequence[str], reason: str) -> bool:
-    said = reason.removeprefix(REFUSED).lower()
-    return any(word in said for word in words)
-
-
-def _unless_refused(error: SchedulerError) -> str:
-    text = str(error)
-    # Nothing was submitted: words of a site's own may be taken for a decision.
-    if not _is_answer(text):
-        raise error
-    said = text.removeprefix(REFUSED)
-    if _NOT_NOW in said:
-        # It says so of nodes that are down or drained too; a job would be accepted, and wait.
-        return f"{_WOULD_WAIT}; SLURM says: {said}"
-    raise InputError(f"SLURM would not accept such a job: {said}")

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +36,6 @@ _MOST_REASON = 300
 #: Longer numbers are none of SLURM's.
 _NUMBER = re.compile(r"\d{1,15}", re.ASCII)
 
-Say = Callable[[str], None]
-
-
-def silent(_message: str) -> None:
-    """Tells nothing: what was skipped was told elsewhere."""
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -54,10 +48,6 @@ class Answer:
 
 def run_command(*command: str, patience_s: float = PATIENCE_S) -> str:
     """Runs one of SLURM's commands; returns what it printed.
-
-    Args:
-        command: its name and its arguments.
-        patience_s: seconds that it may take.
 
     Raises:
         SchedulerError: it is not installed, refused, or did not answer; to a question, complaints
@@ -112,13 +102,7 @@ def clean(text: str) -> str:
 
 
 def none_of(command: str, whose: str, lines: Sequence[str]) -> str:
-    """Says which lines of an answer were skipped.
-
-    Args:
-        command: that printed them.
-        whose: what was expected there, such as "a job's".
-        lines: at least one.
-    """
+    """Says which lines were skipped; `whose` is what was expected there, such as "a job's"."""
     if len(lines) == 1:
         return f"{command} printed a line that is none of {whose}: {quoted(lines[0])}"
     return (
@@ -326,6 +310,11 @@ def format_limit(minutes: int) -> str:
     days, rest = divmod(minutes, 24 * 60)
     clock = f"{rest // 60:02d}:{rest % 60:02d}:00"
     return f"{days}-{clock}" if days else clock
+
+
+def format_bytes(n_bytes: float) -> str:
+    """`1.2 GB` or `350 MB`."""
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
 
 
 def format_minutes(seconds: float) -> str:

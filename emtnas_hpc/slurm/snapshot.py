@@ -24,7 +24,7 @@ from emtnas_hpc.runner.attempts import ENDS, Event, parse_line
 from emtnas_hpc.runner.context import Reason
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.names import StoredExperiment, read_stored
-from emtnas_hpc.slurm.jobs import JobRecord, read_flag, read_job_spec, read_records
+from emtnas_hpc.slurm.job_files import JobRecord, read_flag, read_job_spec, read_records
 from emtnas_hpc.slurm.profile import Profile
 from emtnas_hpc.slurm.queue import QueuedJob
 from emtnas_hpc.slurm.slurm import filesystem_now
@@ -38,7 +38,6 @@ class StageProgress:
     """How far a stage is.
 
     Attributes:
-        name: of the stage.
         step: the newest generation or epoch that is committed; 0 before the first.
         n_steps: that it is to reach; None where that cannot be read.
         seconds: of a generation or epoch; nan where none has been measured.
@@ -85,7 +84,6 @@ class RunSnapshot:
     """What is known of a run.
 
     Attributes:
-        paths: of the run.
         stages: all of it, in the order in which they are done; at least one.
         stored: what its experiment.toml says; None without one.
         finished: whether no stage has work left.
@@ -98,7 +96,6 @@ class RunSnapshot:
         last: its newest attempt, if it ever began.
         warning: of the newest attempt, about where it runs; may be empty.
         restarts: by the id of every job that has begun, how often SLURM had requeued it.
-        records: of its jobs.
         profile: of its jobs; None for a run that was never launched, or is finished.
         jobs: those of the records that are in the queue; None where the queue cannot be asked.
         endings: how jobs that left the queue ended, by job id, as far as the accounts know.
@@ -174,10 +171,7 @@ def read_snapshots(
 ) -> list[RunSnapshot]:
     """Reads run directories; the file server of a folder of them is asked for its time once.
 
-    Args:
-        directories: of the runs.
-        me: this process, to tell whether an owner is of this machine.
-        asked: what the runs are to continue with; None for what each says itself.
+    Arguments as of `read_snapshot`.
     """
     now = cache(filesystem_now)
     return [
@@ -326,7 +320,7 @@ _END = re.compile("|".join(f'"{kind}"' for kind in _UNFINISHED).encode())
 _WARNING = re.compile(f'"{Event.NO_GPU}"'.encode())
 
 #: Why an attempt stopped that got no signal, as what follows `by`.
-_REASONS: Mapping[str, str] = {Reason.DEADLINE: "its time limit", Reason.CANCELLED: "`cancel`"}
+_REASONS: Mapping[str, str] = {Reason.TIME_LIMIT: "its time limit", Reason.CANCELLED: "`cancel`"}
 
 
 @dataclass(frozen=True)
@@ -349,9 +343,7 @@ class AttemptSummary:
 def summarise_attempts(paths: RunPaths, now: float) -> AttemptSummary:
     """Reads the first line of every attempt, and of the newest how it ended.
 
-    Args:
-        paths: of the run.
-        now: seconds since 1970 by the clock of the directory's file server.
+    `now` is the time by the clock of the directory's file server, in seconds since 1970.
 
     Raises:
         StorageError: the file system refused.

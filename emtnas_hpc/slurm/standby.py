@@ -10,16 +10,10 @@ from emtnas_hpc.checkpoint.atomic import exclusive
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import EmtnasError, SchedulerError
 from emtnas_hpc.slurm.cancel import cancel_orphans
-from emtnas_hpc.slurm.jobs import (
-    JobEnvironment,
-    JobRecord,
-    JobSpec,
-    own_jobs,
-    read_records,
-    record_submitted,
-)
+from emtnas_hpc.slurm.job_files import JobRecord, JobSpec, own_jobs, read_records, record_submitted
 from emtnas_hpc.slurm.queue import UNKNOWN, QueuedJob, read_queue, unreadable
 from emtnas_hpc.slurm.slurm import number, run_command
+from emtnas_hpc.slurm.this_job import JobEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +30,8 @@ class StandbyKeeper:
     """Sees to it that a job has a standby job: tries until one waits, but not all the time.
 
     Attributes:
-        run: of the job.
         spec: what a standby job is told.
-        me: the job.
         report: told in single lines what comes of it, each line once.
-        clock: seconds.
     """
 
     run: RunPaths
@@ -60,7 +51,7 @@ class StandbyKeeper:
                 self._report_once(message)
             self._next_at = math.inf
         except Exception as error:  # noqa: BLE001 - a search is worth more than its standby job
-            self._report_once(f"no spare was submitted, trying again later: {error}")
+            self._report_once(f"no standby job was submitted, trying again later: {error}")
             self._next_at = self.clock() + RETRY_S
 
     def _report_once(self, message: str) -> None:
@@ -94,16 +85,13 @@ def ensure_standby(run: RunPaths, spec: JobSpec, me: JobEnvironment) -> str:
         # Imports submitit.
         from emtnas_hpc.slurm.submit import submit
 
-        return f"job {submit(run, spec, after=me.job_id).job_id} is the spare of this one"
+        return f"job {submit(run, spec, after=me.job_id).job_id} is the standby job of this one"
 
 
 def cancel_standby(run: RunPaths, me: JobEnvironment, *, own: bool = False) -> None:
     """Cancels the standby jobs; one that stays finds nothing to do and ends at once.
 
-    Args:
-        run: theirs.
-        me: this job.
-        own: only those that wait for this job, and for them in their turn.
+    With `own`, only those that wait for this job, and for them in their turn.
     """
     try:
         records = read_records(run.jobs)
@@ -112,9 +100,9 @@ def cancel_standby(run: RunPaths, me: JobEnvironment, *, own: bool = False) -> N
         ids = [job.job_id for job in _waiting(records, read_queue(), me)]
         if ids:
             run_command("scancel", *ids)
-            log.info(f"cancelled the spare {', '.join(ids)}")
+            log.info(f"cancelled the standby job {', '.join(ids)}")
     except EmtnasError as error:
-        log.info(f"the spare was not cancelled: {error}")
+        log.info(f"the standby job was not cancelled: {error}")
 
 
 def _records_with_me(run: RunPaths, me: JobEnvironment) -> list[JobRecord]:

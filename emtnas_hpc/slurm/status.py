@@ -1,7 +1,6 @@
 """Every seed at a glance: run directories, one call of squeue and at most one of sacct."""
 
 import math
-import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +11,14 @@ from emtnas_hpc.errors import SchedulerError
 from emtnas_hpc.slurm.estimate import (
     Ahead,
     Measure,
-    SeedPlan,
-    plan_seed,
-    plan_warnings,
+    SeedEstimate,
+    estimate_seed,
+    estimate_warnings,
+    measure_stages,
     usable_seconds,
     work_ahead,
 )
-from emtnas_hpc.slurm.jobs import own_jobs
+from emtnas_hpc.slurm.job_files import own_jobs
 from emtnas_hpc.slurm.queue import Accounts, read_queue
 from emtnas_hpc.slurm.reconcile import RunStatus, State, classify
 from emtnas_hpc.slurm.snapshot import RunSnapshot, read_snapshots
@@ -29,14 +29,13 @@ class SeedStatus:
     """A seed as a row of the table.
 
     Attributes:
-        run: what is known of it.
         status: its state, why, and the job at work on it.
         n_jobs: that have begun.
         n_requeues: of all of them together.
         seconds: of a step of the active stage: measured here, else the median of its sibling
             seeds; nan if none.
         ahead: the work that is left of all stages.
-        plan: of what is ahead of it; None where nothing has been measured, and of what has no jobs.
+        estimate: of its jobs; None where nothing has been measured, and of what has no jobs.
     """
 
     run: RunSnapshot
@@ -45,7 +44,7 @@ class SeedStatus:
     n_requeues: int
     seconds: float
     ahead: Ahead
-    plan: SeedPlan | None = None
+    estimate: SeedEstimate | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,6 @@ class StatusTable:
     """All seeds at one moment.
 
     Attributes:
-        seeds: each of them.
         problems: what could not be read or asked, in single lines; not what a seed's state says.
         remark: what the table has to leave out, in a line; may be empty.
     """
@@ -71,9 +69,7 @@ class StatusTable:
 def read_status_table(directories: Sequence[Path], accounts: Accounts | None = None) -> StatusTable:
     """Reads every run directory, and asks SLURM once for all of those that have jobs.
 
-    Args:
-        directories: of the runs.
-        accounts: of SLURM; the same ones for a caller that reads the table again and again.
+    A caller that reads the table again and again passes the same `accounts`.
     """
     accounts = accounts or Accounts()
     problems: list[str] = []
@@ -138,31 +134,20 @@ def _rows(runs: Sequence[RunSnapshot]) -> Iterator[SeedStatus]:
             n_requeues=sum(restarts.values()),
             seconds=paces.get(run.active_stage.name, math.nan),
             ahead=work_ahead(run.stages, paces),
-            plan=_plan(run, paces),
+            estimate=_estimate(run, paces),
         )
 
 
-def measure_stages(runs: Iterable[RunSnapshot]) -> Mapping[str, float]:
-    """Seconds of a step by the name of the stage, of those that were measured: medians.
-
-    Args:
-        runs: seeds of one experiment.
-    """
-    measured: dict[str, list[float]] = {}
-    for stage in (stage for run in runs for stage in run.stages):
-        if not math.isnan(stage.seconds):
-            measured.setdefault(stage.name, []).append(stage.seconds)
-    return {name: statistics.median(seconds) for name, seconds in measured.items()}
-
-
-def _plan(run: RunSnapshot, paces: Mapping[str, float]) -> SeedPlan | None:
-    """Planned anew from what has been measured."""
+def _estimate(run: RunSnapshot, paces: Mapping[str, float]) -> SeedEstimate | None:
+    """Made anew from what has been measured."""
     search, pace = run.search, paces.get(SEARCH)
     if run.profile is None or search is None or search.n_steps is None or pace is None:
         return None
     retraining = work_ahead((stage for stage in run.stages if stage.name != SEARCH), paces)
     usable_s = usable_seconds(run.profile)
-    return plan_seed(search.step, search.n_steps, pace, usable_s, retraining_s=retraining.known_s)
+    return estimate_seed(
+        search.step, search.n_steps, pace, usable_s, retraining_s=retraining.known_s
+    )
 
 
 def _restarts(run: RunSnapshot) -> Mapping[str, int]:
@@ -186,7 +171,7 @@ def _unread(seeds: Iterable[SeedStatus]) -> Iterator[str]:
 def _hopeless(seeds: Iterable[SeedStatus]) -> Iterator[str]:
     """Seeds whose jobs are too short for a single generation."""
     for seed in seeds:
-        if seed.plan and seed.run.profile and seed.status.state.moves:
+        if seed.estimate and seed.run.profile and seed.status.state.moves:
             pace = Measure(seed.seconds, "measured")
-            for line in plan_warnings([seed.plan], pace, seed.run.profile, n_standby=0):
+            for line in estimate_warnings([seed.estimate], pace, seed.run.profile, n_standby=0):
                 yield f"{seed.run.paths.directory}: {line}"

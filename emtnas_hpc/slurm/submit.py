@@ -15,7 +15,8 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.checkpoint.paths import JobsPaths, RunPaths
 from emtnas_hpc.errors import InputError, SchedulerError, shown
-from emtnas_hpc.slurm.jobs import (
+from emtnas_hpc.slurm.acceptance import REFUSED, is_refusal
+from emtnas_hpc.slurm.job_files import (
     JobRecord,
     JobSpec,
     job_name,
@@ -25,7 +26,6 @@ from emtnas_hpc.slurm.jobs import (
     write_record,
 )
 from emtnas_hpc.slurm.profile import Profile
-from emtnas_hpc.slurm.site import REFUSED, is_refusal
 from emtnas_hpc.slurm.slurm import (
     PATIENCE_S,
     clean,
@@ -36,7 +36,8 @@ from emtnas_hpc.slurm.slurm import (
     sbatch_environment,
 )
 
-#: submitit refuses to requeue after so many time-outs; how often is ours to judge.
+#: submitit refuses to requeue after so many time-outs, and below a limit of ten minutes it takes
+#: every signal for one; how often is ours to judge.
 _NO_END = 1_000_000
 
 #: sbatch's answer, that with --parsable, and what some other program says in its place.
@@ -63,22 +64,14 @@ class Executor(submitit.SlurmExecutor):
         return job
 
     def text(self, command: str = "") -> str:
-        """The script of a job.
-
-        Args:
-            command: a line of shell that it runs on its node; by default what runs a search.
-        """
+        """The script of a job; `command` is a line of shell, by default what runs a search."""
         return self._make_submission_file_text(command or self._submitit_command_str, "")
 
 
 def make_executor(folder: Path, profile: Profile, name: str, after: str | None = None) -> Executor:
-    """What makes and submits a job.
+    """What makes and submits a job that waits for the end of another one, whatever that end is.
 
-    Args:
-        folder: of its log and of submitit's files; SLURM fills `%j` in.
-        profile: what it asks for.
-        name: of the job.
-        after: id of the job whose end it waits for, whatever that end is.
+    `folder` is that of its log and of submitit's files; SLURM fills `%j` in.
 
     Raises:
         SchedulerError: there is no SLURM here.
@@ -90,11 +83,13 @@ def make_executor(folder: Path, profile: Profile, name: str, after: str | None =
             "there is no command srun here; this must run on a node of a SLURM cluster"
         ) from None
     options = {name: value for name, value in profile.sbatch.items() if value is not False}
+    # Sites that requeue no job by themselves (JobRequeue=0) still do so where a job asks for it.
     options |= {"requeue": True, **({"gres": profile.gres} if profile.gres else {})}
     optional = {
         "account": profile.account,
         "qos": profile.qos,
         "constraint": profile.constraint,
+        # A requeue is no end: what waits begins once the job has left the queue for good.
         "dependency": f"afterany:{after}" if after else "",
     }
     memory = profile.memory_mb and not profile.memory_options
@@ -120,8 +115,7 @@ def make_executor(folder: Path, profile: Profile, name: str, after: str | None =
 def submitted_id(text: str) -> str | None:
     """The number that sbatch has given a job; None where that cannot be told.
 
-    Args:
-        text: what it printed: the answer, with or without --parsable, between a site's notices.
+    It prints its answer, with or without --parsable, between a site's notices.
     """
     lines = lines_of(text)
     for form in (_ANSWER, _PARSABLE, _OTHER_WORDS):
@@ -153,15 +147,10 @@ _PLACEHOLDER = "00000000"
 
 
 def submit(run: RunPaths, spec: JobSpec, after: str | None = None) -> JobRecord:
-    """Submits a job that continues a run; from within a job too.
+    """Submits a job that continues a run once job `after` has ended; from within a job too.
 
     The caller holds the lock of the run's jobs. Where it is not known what SLURM made of it, the
     record stays pending.
-
-    Args:
-        run: what to continue.
-        spec: what the job is told.
-        after: id of the job whose end it waits for, whatever that end is.
 
     Raises:
         SchedulerError: SLURM refused or did not answer.

@@ -21,21 +21,17 @@ from emtnas_hpc.settings.hints import prepare_hints
 from emtnas_hpc.settings.names import StoredExperiment, read_stored
 from emtnas_hpc.slurm.crash_loop import find_crash_loop
 from emtnas_hpc.slurm.job import JobSignalPolicy
-from emtnas_hpc.slurm.jobs import (
+from emtnas_hpc.slurm.job_files import (
     JobRecord,
     JobSpec,
-    TimeLimit,
-    gone_jobs,
-    job_environment,
-    predecessors,
     read_flag,
     read_job_spec,
     read_records,
-    time_limit,
     write_flag,
 )
-from emtnas_hpc.slurm.queue import Queue, read_queue
+from emtnas_hpc.slurm.queue import Queue, gone_jobs, read_queue
 from emtnas_hpc.slurm.standby import StandbyKeeper, cancel_standby
+from emtnas_hpc.slurm.this_job import TimeLimit, job_environment, predecessors, time_limit
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +42,7 @@ _EXIT_S = 30.0
 def run_worker(run: RunPaths, stop: StopRequest, policy: JobSignalPolicy) -> bool:
     """Continues a seed until it is done, cancelled, given up, or has to make room.
 
-    Args:
-        run: the seed's directory.
-        stop: whose `with` block is active.
-        policy: that `stop` was made with.
+    The `with` block of `stop`, which was made with `policy`, is active.
 
     Returns:
         Whether there is work left for another attempt.
@@ -63,7 +56,7 @@ def run_worker(run: RunPaths, stop: StopRequest, policy: JobSignalPolicy) -> boo
     here = {"owned": False, "job_id": job.job_id, "restart_count": job.restart_count}
     with log_to(print_line), Attempt(run, me.token, here) as attempt:
         worker = Worker(run, me, attempt, stop)
-        policy.witness = worker.record_signal
+        policy.on_signal = worker.record_signal
         try:
             with end_recorded(attempt):
                 return worker.run()
@@ -112,6 +105,7 @@ class Worker:
                 return False
         with self._stop.deferred():
             if outcome is Outcome.MORE and not self._run.cancelled.exists():
+                # The standby job stays: it continues if SLURM refuses to requeue this one.
                 return True
             cancel_standby(self._run, self._job)
             return False
@@ -196,14 +190,14 @@ class Worker:
         self._attempt.describe({"lead_time_s": lead_s, "time_left_s": left})
 
     def _report(self, message: str) -> None:
-        self._attempt.event(Event.SPARE, message=message)
+        self._attempt.event(Event.STANDBY, message=message)
         log.info(message)
 
     def _work(self, spec: JobSpec) -> Outcome:
         stored = self._read_stored()
         context = RunContext(
             stop=self._stop,
-            callbacks=log_callbacks(),
+            callbacks=Callbacks(print_progress),
             me=self._me,
             attempt=self._attempt,
             job_is_gone=self._is_gone,
@@ -213,14 +207,15 @@ class Worker:
         run_spec = RunSpec(
             stored.experiment, stored.seed, self._run, spec.data_dir, device=spec.search_device
         )
-        with opened_once(), prepare_hints(spec.mend):
+        with opened_once(), prepare_hints(spec.prepare_command):
             return run_stages(run_spec, context)
 
     def _reason_to_stop(self, next_s: float) -> Reason | None:
         if self._run.cancelled.exists():
             return Reason.CANCELLED
+        # A stop between two steps loses nothing; SLURM's signal would come in the middle of one.
         if not self._limit.fits(next_s):
-            return Reason.DEADLINE
+            return Reason.TIME_LIMIT
         if self._standby:
             self._standby.ensure()
         return None
@@ -236,12 +231,8 @@ def print_line(message: str) -> None:
         os.write(_STDOUT, line.encode())
 
 
-def log_callbacks() -> Callbacks:
-    """Print a line a step."""
-    return Callbacks(_print_progress)
-
-
-def _print_progress(progress: Progress) -> None:
+def print_progress(progress: Progress) -> None:
+    """Prints a line a step."""
     what, news = _news(progress.readings)
     print_line(f"{what} {progress.step}/{progress.n_steps}, {progress.seconds:.1f} s: {news}")
 

@@ -263,7 +263,7 @@ def parse_genotype(text: str) -> Architecture:
     Raises:
         InputError: the text is not such a line; says where, what was found, what was expected.
     """
-    cells = _split(text, ";", len(CELL_NAMES), "genotype", "cells")
+    cells = _split(text, ";", len(CELL_NAMES), where="genotype", what="cells")
     return Architecture(
         *(_parse_cell(part, name) for part, name in zip(cells, CELL_NAMES, strict=True))
     )
@@ -274,7 +274,7 @@ def _parse_cell(text: str, name: str) -> CellArchitecture:
     if label.strip() != name:
         raise _unexpected("genotype", label, f"'{name}:'")
     where = f"genotype, {name} cell"
-    blocks = _split(body, ",", N_BLOCKS, where, "blocks")
+    blocks = _split(body, ",", N_BLOCKS, where=where, what="blocks")
     return CellArchitecture(
         tuple(
             _parse_block(part, block, f"{where}, block{block}") for block, part in enumerate(blocks)
@@ -283,7 +283,7 @@ def _parse_cell(text: str, name: str) -> CellArchitecture:
 
 
 def _parse_block(text: str, block: int, where: str) -> tuple[Edge, Edge]:
-    a, b = _split(text, "+", 2, where, "branches")
+    a, b = _split(text, "+", 2, where=where, what="branches")
     return _parse_branch(a, block, where), _parse_branch(b, block, where)
 
 
@@ -299,7 +299,7 @@ def _parse_branch(text: str, block: int, where: str) -> Edge:
     )
 
 
-def _split(text: str, separator: str, n: int, where: str, what: str) -> list[str]:
+def _split(text: str, separator: str, n: int, *, where: str, what: str) -> list[str]:
     parts = text.split(separator)
     if len(parts) != n:
         raise InputError(

@@ -125,8 +125,8 @@ def _nodes(cell: CellArchitecture, rows: Sequence[int]) -> list[Box]:
             "node",
             MARGIN + depth * _COLUMN,
             (row + 0.5) * ROW,
-            NODE_WIDTH,
-            NODE_HEIGHT,
+            width=NODE_WIDTH,
+            height=NODE_HEIGHT,
             unread=source < N_CELL_INPUTS and not cell.uses(source),
         )
         for source, (name, depth, row) in enumerate(zip(names, _depths(cell), rows, strict=True))
@@ -144,7 +144,7 @@ def _ports(block: tuple[Edge, Edge], nodes: Sequence[Box]) -> Iterator[tuple[Edg
 def _label(edge: Edge, node_x: float, y: float) -> Box:
     operation = OPERATIONS[edge.operation]
     x = node_x - _STUB - LABEL_WIDTH
-    return Box(operation.name, operation.kind, x, y, LABEL_WIDTH, LABEL_HEIGHT)
+    return Box(operation.name, operation.kind, x, y, width=LABEL_WIDTH, height=LABEL_HEIGHT)
 
 
 def _output(cell: CellArchitecture, nodes: Sequence[Box]) -> Box:
@@ -152,7 +152,7 @@ def _output(cell: CellArchitecture, nodes: Sequence[Box]) -> Box:
     x = max(node.right for node in nodes) + GAP
     height = max(NODE_HEIGHT, _OUTPUT_PORT * len(read) + 4)
     y = min(max(sum(read) / len(read), height / 2), len(nodes) * ROW - height / 2)
-    return Box("output", "node", x, y, NODE_WIDTH, height)
+    return Box("output", "node", x, y, width=NODE_WIDTH, height=height)
 
 
 def _concatenation(cell: CellArchitecture, nodes: Sequence[Box], output: Box) -> Iterator[Wire]:

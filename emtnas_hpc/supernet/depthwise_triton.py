@@ -146,10 +146,10 @@ def trial(device: torch.device) -> float:
         x, gradient = (torch.randn(2, 5, 3, 4, generator=rng) for _tensor in range(2))
         weight = torch.randn(5, 1, kernel, kernel, generator=rng)
         found = _with_gradients(
-            x.to(device), weight.to(device), gradient.to(device), depthwise, dilation
+            x.to(device), weight.to(device), gradient.to(device), depthwise, dilation=dilation
         )
         expected = _with_gradients(
-            x.double(), weight.double(), gradient.double(), _reference, dilation
+            x.double(), weight.double(), gradient.double(), _reference, dilation=dilation
         )
         for ours, theirs in zip(found, expected, strict=True):
             errors.append(float((ours.cpu().double() - theirs).abs().max() / theirs.abs().max()))
@@ -161,6 +161,7 @@ def _with_gradients(
     weight: Tensor,
     gradient: Tensor,
     convolution: Callable[[Tensor, Tensor, int], Tensor],
+    *,
     dilation: int,
 ) -> tuple[Tensor, ...]:
     inputs = x.requires_grad_(), weight.requires_grad_()

@@ -123,7 +123,7 @@ def test_what_nobody_foresaw_is_one_line_too(
     def fail(*_: object) -> None:
         raise raised
 
-    monkeypatch.setattr("emtnas_hpc.cli.runs.find_runs", fail)
+    monkeypatch.setattr("emtnas_hpc.cli.report.find_runs", fail)
     result = emtnas("report")
     assert (result.code, result.out, result.err) == (code, "", f"error: {message}\n")
 

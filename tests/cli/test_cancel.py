@@ -15,7 +15,7 @@ from stand_ins import StandIns, leave_owner, queue_line, record_job
 
 from emtnas_hpc.checkpoint.atomic import exclusive
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.slurm.jobs import read_flag
+from emtnas_hpc.slurm.job_files import read_flag
 
 pytestmark = pytest.mark.slow
 
@@ -27,14 +27,14 @@ def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
 
 @pytest.fixture
 def runs(here: Path, stand_ins: StandIns) -> list[RunPaths]:
-    """Three seeds with a job that runs and a spare that waits."""
+    """Three seeds with a job that runs and a standby job that waits."""
     runs = [RunPaths(Path("runs/fake") / f"seed-{seed}") for seed in range(3)]
     lines = []
     for seed, run in enumerate(runs):
         commit_search(run.directory, seed=seed, until=2)
         lines.append(queue_line(record_job(run, str(10 + seed)), "RUNNING"))
-        spare = record_job(run, str(20 + seed), after=str(10 + seed))
-        lines.append(queue_line(spare, "PENDING", "Dependency"))
+        standby = record_job(run, str(20 + seed), after=str(10 + seed))
+        lines.append(queue_line(standby, "PENDING", "Dependency"))
     stand_ins.queue(*lines)
     return runs
 
@@ -72,7 +72,7 @@ def test_status_says_who_called_it_off(emtnas: Emtnas, runs: list[RunPaths]) -> 
     assert "fake/seed-1 cancelled: by " in emtnas("status").out
 
 
-def test_a_run_that_is_done_gets_no_mark_but_loses_its_spare(
+def test_a_run_that_is_done_gets_no_mark_but_loses_its_standby_job(
     emtnas: Emtnas, here: Path, stand_ins: StandIns
 ) -> None:
     run = RunPaths(Path("runs/fake/seed-0"))

@@ -1,15 +1,19 @@
 """What a child that searches one seed is told."""
 
 import subprocess
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from command_line import Emtnas
 
+from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.cli.app import load_command
-from emtnas_hpc.cli.run import RunOptions
-from emtnas_hpc.cli.seeds import load_named
+from emtnas_hpc.cli.events import Who
+from emtnas_hpc.cli.run import child_command
+from emtnas_hpc.cli.seeds import PlacedSeed, load_named
+from emtnas_hpc.search.spec import RunSpec
 
 #: Every option of `run` with a value that is not its default.
 OPTIONS = {
@@ -26,18 +30,36 @@ OPTIONS = {
 }
 
 
-@pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> list[RunOptions]:
-    """What `run` is told to do; nothing is done."""
-    heard: list[RunOptions] = []
+@dataclass
+class Told:
+    """What `run` would do: the seeds that it would run here, and the commands of its children."""
 
-    def hear(order: RunOptions, *, as_json: bool, as_events: bool) -> int:
-        assert as_json != as_events
-        heard.append(order)
+    seeds: list[PlacedSeed] = field(default_factory=list)
+    commands: list[Sequence[str]] = field(default_factory=list)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Told:
+    """Hears what `run` is told to do; nothing is done, and no data is opened."""
+    told = Told()
+
+    def run_here(seeds: list[PlacedSeed], _listener: object, *, hint: str, debug: bool) -> int:
+        assert debug
+        told.seeds += seeds
         return 0
 
-    monkeypatch.setattr("emtnas_hpc.cli.run.run_seeds", hear)
-    return heard
+    def run_in_children(commands: dict[Who, Sequence[str]], parallel: int, _: object) -> int:
+        assert parallel == 2
+        told.commands += commands.values()
+        return 4
+
+    def place(_placement: object, seeds: list[PlacedSeed], *, needs_data: bool) -> list[PlacedSeed]:
+        return seeds
+
+    monkeypatch.setattr("emtnas_hpc.cli.run._run_one_by_one", run_here)
+    monkeypatch.setattr("emtnas_hpc.cli.run.run_in_children", run_in_children)
+    monkeypatch.setattr("emtnas_hpc.cli.seeds.Placement.place", place)
+    return told
 
 
 def test_every_option_of_run_is_known_to_these_tests() -> None:
@@ -45,37 +67,35 @@ def test_every_option_of_run_is_known_to_these_tests() -> None:
     assert {parameter.name for parameter in command.params} == {*OPTIONS, "events"}
 
 
-def test_all_that_run_is_told_reaches_the_child_of_a_seed(
-    emtnas: Emtnas, given: list[RunOptions]
-) -> None:
+def test_all_that_run_is_told_reaches_the_child_of_a_seed(emtnas: Emtnas, told: Told) -> None:
     words = [word for option in OPTIONS.values() for word in option]
-    assert emtnas("--debug", "run", *words).code == 0
-    (named,) = load_named("quickstart", given[0].overrides, "mine")
-    job, _of_seed_8 = given[0].jobs(named, one_of_several=False)
-    _python, _p, _m, _package, *child = given[0].child_command(job)
-    assert emtnas(*child).code == 0
-    parent_s = RunOptions(
-        experiment="quickstart",
-        overrides=("search.rmp=0.1", 'tasks=["digits"]'),
-        name="mine",
-        seeds=(7, 8),
-        parallel=2,
-        runs=Path("my runs"),
-        data=Path("my data"),
-        device="cuda:1",
-        take_over=True,
-        debug=True,
-    )
-    assert given == [parent_s, replace(parent_s, seeds=(7,), parallel=1)]
+    assert emtnas("--debug", "run", *words).code == 4
+    for command in told.commands:
+        _python, _p, _m, _package, *child = command
+        assert emtnas(*child).code == 0
+    overrides = ("search.rmp=0.1", 'tasks=["digits"]')
+    (named,) = load_named("quickstart", overrides, "mine")
+    specs = [
+        RunSpec(
+            named.experiment,
+            seed,
+            RunPaths(Path(f"my runs/mine/seed-{seed}")),
+            Path("my data"),
+            device="cuda:1",
+            take_over=True,
+        )
+        for seed in (7, 8)
+    ]
+    assert told.seeds == [PlacedSeed(named, spec, Who(spec.seed)) for spec in specs]
 
 
 def test_a_child_imports_nothing_from_the_current_directory(
     here: Path, environment: dict[str, str]
 ) -> None:
     (here / "typer.py").write_text("raise SystemExit('the wrong typer')")
-    order = RunOptions("quickstart", (), None, (0,), 2, Path("runs"), Path("data"), "cpu", False)
     (named,) = load_named("quickstart", (), None)
-    command = order.child_command(*order.jobs(named, one_of_several=False))
+    [seed] = named.seeds([0], Path("runs"), Path("data"), device="cpu")
+    command = child_command(seed, debug=False)
     program = command[: command.index("run")]
     done = subprocess.run([*program, "--help"], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -7,21 +7,12 @@ from command_line import TINY, Emtnas, Result, run_here
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "slurm"))
 
-from stand_ins import StandIns
+from programs import GPU, StandIns
 
 from emtnas_hpc.slurm import doctor
 
-PARTITION = "PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP PreemptMode=OFF GraceTime=0"
-SITE = (
-    "JobRequeue = 1\nSLURM_VERSION = 22.05.8\nAccountingStorageType = accounting_storage/none\n"
-    "PreemptType = preempt/none"
-)
-
 #: Takes no job, so that none has to be waited for where the answer of a node is not the matter.
 NO_JOBS = '[ "$1" = --test-only ]'
-#: What the rest of a script is run by: it knows nothing of sbatch's directives.
-SBATCH = '[ "$1" = --test-only ] || { sh $2 > $log 2>&1 & echo 7; }'
-SRUN = 'while :; do case $1 in --output) shift 2;; -*) shift;; *) exec "$@";; esac; done'
 
 
 @pytest.fixture
@@ -29,12 +20,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_children: None) 
     """A SLURM whose only node is this machine, and whose queue forgets a job at once."""
     monkeypatch.delenv("EMTNAS_PROFILES", raising=False)
     stand_ins = StandIns(tmp_path / "commands", monkeypatch)
-    stand_ins.write("scontrol", f"case $* in *config) echo '{SITE}';; *) echo '{PARTITION}';; esac")
-    stand_ins.write("sinfo", "echo '8|64000|gpu:rtx2080ti:2'")
-    stand_ins.write("srun", SRUN)
-    stand_ins.write("squeue", f"cat {stand_ins.folder}/queue")
-    stand_ins.write("scancel", "")
-    stand_ins.write("sbatch", SBATCH.replace("$log", str(tmp_path / "log")))
+    stand_ins.run_jobs_here(tmp_path / "log")
     _in_queue(stand_ins, "RUNNING")
     return stand_ins
 
@@ -161,10 +147,7 @@ def test_options_of_the_users_environment_are_warned_of(
 
 def test_every_partition_that_jobs_may_go_to_is_examined(data: Path, slurm: StandIns) -> None:
     other = "PartitionName=long MaxTime=7-00:00:00 State=DOWN PreemptMode=OFF GraceTime=0"
-    slurm.write(
-        "scontrol",
-        f"case $* in *config) echo '{SITE}';; *) echo '{PARTITION}'; echo '{other}';; esac",
-    )
+    slurm.partitions(GPU, other)
     slurm.write("sbatch", NO_JOBS)
     result = _doctor(data, "--partition", "gpu,long")
     found = [line.split() for line in result.out.splitlines() if line.split()[1] == "partition"]

@@ -11,10 +11,10 @@ from launches import NAMED, launch, run
 
 from emtnas_hpc.checkpoint.ownership import acquire, this_process
 from emtnas_hpc.settings.names import read_stored
-from emtnas_hpc.slurm.jobs import read_job_spec, read_records, write_flag
+from emtnas_hpc.slurm.job_files import read_job_spec, read_records, write_flag
 
 
-def test_every_seed_gets_a_job_and_a_spare_behind_it(
+def test_every_seed_gets_a_job_and_a_standby_job_behind_it(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:
     result = launch(emtnas, data, "--seeds", 2, "--partition", "gpu")

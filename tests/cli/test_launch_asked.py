@@ -11,7 +11,7 @@ from studies import save_images
 
 from emtnas_hpc.checkpoint.ownership import acquire, this_process
 from emtnas_hpc.settings.names import read_stored
-from emtnas_hpc.slurm.jobs import write_flag
+from emtnas_hpc.slurm.job_files import write_flag
 
 ASKED = ("--set", "retraining.normal_cells=[1]")
 
@@ -79,13 +79,13 @@ def test_a_run_that_has_all_that_is_asked_for_now_asks_for_no_more(
     assert "seed 0: left alone, done" in emtnas("resume", "tiny/seed-0").out
 
 
-def test_a_spare_is_added_to_jobs_that_are_told(
+def test_a_standby_job_is_added_to_jobs_that_are_told(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:
     launch(emtnas, data)
     slurm.end("2")
     result = launch(emtnas, data, *ASKED)
-    assert "seed 0: spare added: 3" in result.out
+    assert "seed 0: standby job added: 3" in result.out
     assert stored_depths() == (1,)
 
 

@@ -9,7 +9,7 @@ from command_line import Emtnas
 from fake_slurm import FakeSlurm
 from launches import NAMED, launch, run
 
-from emtnas_hpc.slurm.jobs import new_record, read_records, write_flag, write_record
+from emtnas_hpc.slurm.job_files import new_record, read_records, write_flag, write_record
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ def test_a_refusal_on_the_way_keeps_what_was_submitted_and_the_next_launch_adds_
     slurm.accept()
     result = launch(emtnas, data, "--seeds", 3)
     assert result.code == 0
-    assert "seed 1: spare added: 5" in result.out
+    assert "seed 1: standby job added: 5" in result.out
     assert slurm.jobs == {
         "1": "",
         "2": "",
@@ -39,13 +39,15 @@ def test_a_refusal_on_the_way_keeps_what_was_submitted_and_the_next_launch_adds_
     }
 
 
-def test_a_refused_spare_keeps_no_seed_from_its_first_job(
+def test_a_refused_standby_job_keeps_no_seed_from_its_first_job(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:
     slurm.accept_only(4)
     result = launch(emtnas, data, "--seeds", 3)
     assert result.code == 0
-    assert result.err.startswith("warning: 2 spares were not submitted (sbatch refused: full); a ")
+    assert result.err.startswith(
+        "warning: 2 standby jobs were not submitted (sbatch refused: full); a "
+    )
     assert slurm.jobs == {"1": "", "2": "", "3": "", "4": "afterany:1"}
     assert "seed 0: submitted: job 1, 4 behind it\ntiny, seed 1: submitted: job 2\n" in result.out
 
@@ -56,7 +58,7 @@ def test_a_seed_that_is_cancelled_while_it_is_launched_stays_cancelled(
     def store(*_arguments: object) -> None:
         write_flag(run(0).cancelled, "by me", "token")
 
-    monkeypatch.setattr("emtnas_hpc.slurm.launch.store_experiment", store)
+    monkeypatch.setattr("emtnas_hpc.slurm.missing_jobs.store_experiment", store)
     result = launch(emtnas, data)
     assert "seed 0: left alone, cancelled: by me" in result.out
     assert slurm.submissions == 0
@@ -107,7 +109,7 @@ def test_without_locks_only_an_old_submission_counts_as_one_whose_author_died(
     assert launch(emtnas, data).code == 0
     slurm.end("2")
     slurm.start("1")
-    # The job has just submitted its spare, and has not yet heard of its number.
+    # The job has just submitted its standby job, and has not yet heard of its number.
     intent = new_record(run(), "1")
     write_record(run().jobs, intent)
     with (slurm.folder / "queue").open("a") as queue:

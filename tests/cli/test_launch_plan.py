@@ -8,7 +8,7 @@ from command_line import Emtnas
 from fake_slurm import FakeSlurm
 from launches import NAMED, launch, run
 
-from emtnas_hpc.slurm.jobs import write_flag
+from emtnas_hpc.slurm.job_files import write_flag
 
 pytestmark = pytest.mark.slow
 
@@ -111,7 +111,7 @@ def test_retraining_is_planned_as_it_was_measured_in_a_sibling(
     assert seed["plan"]["seconds"] > 2 * planned["seconds_per_generation"]["value"]
 
 
-def test_too_few_spares_for_a_long_search_are_warned_of_though_its_time_is_a_guess(
+def test_too_few_standby_jobs_for_a_long_search_are_warned_of_though_its_time_is_a_guess(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path, tmp_path: Path
 ) -> None:
     profile = tmp_path / "ours.toml"

@@ -14,7 +14,7 @@ from fake_slurm import FakeSlurm
 
 from emtnas_hpc.checkpoint.paths import RunPaths, seed_run
 from emtnas_hpc.settings.names import read_stored
-from emtnas_hpc.slurm.jobs import read_job_spec
+from emtnas_hpc.slurm.job_files import read_job_spec
 
 RETRAINED = (
     "retraining.recipe=quick",
@@ -43,7 +43,7 @@ def test_one_launch_submits_every_seed_of_every_experiment(
 ) -> None:
     result = emtnas("launch", study, "--seeds", 2, "--data", data)
     assert (result.code, result.err) == (0, "")
-    # The first jobs of all, and only then a spare behind each.
+    # The first jobs of all, and only then a standby job behind each.
     assert list(slurm.jobs.values()) == [*4 * [""], *(f"afterany:{n}" for n in (1, 2, 3, 4))]
     submitted = [line for line in result.out.splitlines() if ": submitted: job" in line]
     assert [line.partition(":")[0] for line in submitted] == [

@@ -11,7 +11,7 @@ from launches import launch, run
 
 from emtnas_hpc.checkpoint.paths import JobsPaths
 from emtnas_hpc.errors import StorageError
-from emtnas_hpc.slurm.jobs import JobRecord
+from emtnas_hpc.slurm.job_files import JobRecord
 
 DAMAGED = "no commit has a good state.h5; the newest, runs/tiny/seed-0/search/000002: "
 

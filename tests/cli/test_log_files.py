@@ -39,7 +39,7 @@ def test_a_run_without_jobs_has_no_logs(run: RunPaths) -> None:
     assert find_logs(run, pytest.fail) == []
 
 
-def test_a_reader_goes_on_where_it_was_over_requeues_and_spares(run: RunPaths) -> None:
+def test_a_reader_goes_on_where_it_was_over_requeues_and_standby_jobs(run: RunPaths) -> None:
     record_job(run, "1")
     reader = Reader(run)
     assert _news(reader) == []

@@ -59,7 +59,7 @@ def test_all_logs_come_in_the_order_of_the_jobs(emtnas: Emtnas, run: RunPaths) -
     ]
 
 
-def test_following_goes_on_over_a_requeue_and_a_spare_until_the_seed_is_at_its_end(
+def test_following_goes_on_over_a_requeue_and_a_standby_job_until_the_seed_is_at_its_end(
     run: RunPaths, stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = 0

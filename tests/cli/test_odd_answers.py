@@ -8,14 +8,14 @@ from command_line import Emtnas
 from fake_slurm import FakeSlurm
 from launches import launch, run
 
-from emtnas_hpc.slurm.jobs import read_records
+from emtnas_hpc.slurm.job_files import read_records
 
 NOTICE = "*** maintenance on Monday ***"
 
 
 @pytest.fixture
 def launched(emtnas: Emtnas, data: Path, slurm: FakeSlurm) -> FakeSlurm:
-    """A seed whose job runs, and its spare."""
+    """A seed whose job runs, and its standby job."""
     assert launch(emtnas, data).code == 0
     slurm.start("1")
     return slurm

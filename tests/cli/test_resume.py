@@ -4,8 +4,9 @@ from pathlib import Path
 from command_line import Emtnas
 from fake_slurm import FakeSlurm
 from launches import launch, run
+from programs import GPU
 
-from emtnas_hpc.slurm.jobs import read_job_spec, write_flag
+from emtnas_hpc.slurm.job_files import read_job_spec, write_flag
 
 
 def test_resume_takes_up_what_was_launched_with_what_it_asked_for(
@@ -52,9 +53,6 @@ def test_of_an_experiment_only_what_was_launched_is_resumed(
     assert "tiny, seed 1: submitted" in result.out
 
 
-PARTITIONS_NOW = "echo 'PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP'"
-
-
 def test_a_run_that_needs_no_job_may_have_asked_for_what_the_site_has_no_longer(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path, finished: Path
 ) -> None:
@@ -62,7 +60,7 @@ def test_a_run_that_needs_no_job_may_have_asked_for_what_the_site_has_no_longer(
         assert launch(emtnas, data, "--name", name, "--partition", partition).code == 0
     slurm.end("1", "2", "3", "4")
     shutil.copytree(finished / "tiny/seed-0/search", "runs/done/seed-0/search")
-    slurm.write("scontrol", PARTITIONS_NOW)
+    slurm.partitions(GPU)
     result = emtnas("resume")
     assert (result.code, result.err) == (0, "")
     assert "done, seed 0: left alone, done\ntiny, seed 0: submitted: job 5, 6" in result.out
@@ -76,7 +74,7 @@ def test_of_several_runs_the_one_whose_jobs_the_site_has_no_room_for_is_named(
     for name, partition in (("tiny", "gpu"), ("other", "long")):
         assert launch(emtnas, data, "--name", name, "--partition", partition).code == 0
     slurm.end("1", "2", "3", "4")
-    slurm.write("scontrol", PARTITIONS_NOW)
+    slurm.partitions(GPU)
     result = emtnas("resume")
     assert (result.code, slurm.submissions) == (2, 4)
     assert result.err.startswith("error: runs/other/seed-0: no partition 'long' (as launched) on")

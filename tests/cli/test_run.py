@@ -15,7 +15,7 @@ from warm import WarmProcess
 
 from emtnas_hpc.checkpoint.ownership import acquire, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.slurm.jobs import write_flag
+from emtnas_hpc.slurm.job_files import write_flag
 
 pytestmark = pytest.mark.slow
 

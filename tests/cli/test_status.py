@@ -21,7 +21,7 @@ from stand_ins import StandIns, queue_line, record_job
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.cli import status
 from emtnas_hpc.runner.attempts import Attempt
-from emtnas_hpc.slurm.jobs import JobSpec, write_flag, write_job_spec
+from emtnas_hpc.slurm.job_files import JobSpec, write_flag, write_job_spec
 from emtnas_hpc.slurm.profile import Profile
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,9 @@ def runs(here: Path, stand_ins: StandIns) -> list[RunPaths]:
 def _request(run: RunPaths, **profile: int) -> None:
     values = {"partition": "gpu", "time": 600, "lead_time_s": 120, **profile}
     chosen = Profile.model_validate(values)
-    write_job_spec(run.jobs, JobSpec(profile=chosen, data="", device="cpu", mend=""), "t")
+    write_job_spec(
+        run.jobs, JobSpec(profile=chosen, data="", device="cpu", prepare_command=""), "t"
+    )
 
 
 def _rows(out: str) -> list[list[str]]:

@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from emtnas_hpc.data.dataset import TaskData
 from emtnas_hpc.runner.context import log_to
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
@@ -61,3 +63,14 @@ def small_files() -> Callable[[int], AbstractContextManager[None]]:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
     return limit
+
+
+@pytest.fixture
+def frozen() -> Callable[[TaskData], tuple[str, str, str]]:
+    """What must not move: the manifest's bytes, and the digests without and with the test set."""
+
+    def sha256_and_digests(data: TaskData) -> tuple[str, str, str]:
+        content = (data.folder / "manifest.json").read_bytes()
+        return hashlib.sha256(content).hexdigest(), data.digest, data.digest_with_test
+
+    return sha256_and_digests

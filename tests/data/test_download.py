@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emtnas_hpc.data.sources import fetch
+from emtnas_hpc.data.official import fetch
 from emtnas_hpc.errors import DataError, StorageError
 
 CONTENT = b"official " * 1000

@@ -1,10 +1,12 @@
 import hashlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from emtnas_hpc.data.dataset import TaskData
 from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import DataError
@@ -55,7 +57,10 @@ def test_the_official_splits_are_taken_over_as_they_are(
 
 
 def test_chest_images_keep_all_their_labels(
-    tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    lines: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    frozen: Callable[[TaskData], object],
 ) -> None:
     path = tmp_path / "chestmnist.npz"
     arrays = make_file(path, (), np.random.default_rng(6).integers(0, 2, (30, 14), np.uint8))
@@ -66,6 +71,12 @@ def test_chest_images_keep_all_their_labels(
     train = prepared.load("train")
     assert train.labels.dtype == np.float32
     assert np.array_equal(train.labels, arrays["train_labels"])
+    # Written down once and never changed, as in test_frozen.py.
+    assert frozen(prepared) == (
+        "b18aef024b3d9ebd28169d938c0eb7bc0fe86ff236ef08643e8c849f64474bcf",
+        "16eaeb9a1161982da45e8497970765c1ff62df005cfa0bdcb06d9298d6028fad",
+        "471ffc096fd98fa0d06fa2916b66c01e0542f74c2c66a7e5b8c3b4f71cf57314",
+    )
 
 
 def test_a_file_that_is_not_the_official_one_is_refused(tmp_path: Path, lines: list[str]) -> None:

@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from emtnas_hpc.data.sources import read_package
+from emtnas_hpc.data.official import read_package
 from emtnas_hpc.errors import DataError
 
 pytestmark = pytest.mark.slow

@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import os
 import shutil
 import stat
@@ -319,3 +320,37 @@ def test_the_real_cifar_subset_keeps_its_test_set_and_gives_a_fifth_to_validatio
     assert np.array_equal(val.images, images[held_out])
     assert np.array_equal(train.images, np.delete(images, held_out, axis=0))
     assert np.bincount(val.labels).tolist() == [20] * 10
+
+
+def test_work_goes_on_without_a_lock_where_the_file_system_has_none(
+    tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with exclusive(tmp_path / "lock") as alone:
+        assert not alone
+    assert lines == []
+
+
+def test_a_lock_is_free_again_after_an_error_inside(tmp_path: Path, lines: list[str]) -> None:
+    with pytest.raises(KeyError), exclusive(tmp_path / "lock"):
+        raise KeyError
+    with exclusive(tmp_path / "lock") as alone:
+        assert alone
+    assert lines == []
+
+
+@pytest.mark.parametrize("place", ["mine.npz", "mine.npz/data", "/proc/data"])
+def test_a_data_directory_that_cannot_be_made_is_bad_input(npz: Path, place: str) -> None:
+    task = TaskSettings(source=f"npz:{npz}")
+    with pytest.raises(DataError, match=r"cannot write .*; choose a directory with --data that"):
+        prepare("mine", task, npz.parent / place)
+
+
+def test_a_file_with_too_few_images_is_named(npz: Path, arrays: dict[str, Any]) -> None:
+    np.savez(npz, **{key: arrays[key][:6] for key in ("train_images", "train_labels")})
+    task = TaskSettings(source=f"npz:{npz}")
+    with pytest.raises(DataError, match=r"mine\.npz: training images of class '0' are too few"):
+        prepare("mine", task, npz.parent / "data")

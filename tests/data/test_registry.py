@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -17,6 +20,17 @@ def test_every_2d_medmnist_set_that_the_package_knows_is_a_task() -> None:
 def test_every_source_of_the_registry_is_understood() -> None:
     for task in REGISTRY.values():
         assert parse_source(task).text == task.source
+
+
+def test_the_names_of_data_sets_are_known_without_any_library_of_images() -> None:
+    program = (
+        "import sys, emtnas_hpc.data.sources as sources; assert sources.REGISTRY; "
+        "print({'numpy', 'PIL', 'torch', 'medmnist'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
 
 
 def test_cifar_is_normalised_and_augmented_as_in_the_authors_code() -> None:

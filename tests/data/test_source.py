@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -7,7 +8,7 @@ from emtnas_hpc.errors import DataError
 from emtnas_hpc.settings.experiment import TaskSettings
 
 
-def task(source: str, **settings: int) -> TaskSettings:
+def task(source: str, **settings: Any) -> TaskSettings:
     return TaskSettings(source=source, **settings)
 
 
@@ -63,3 +64,11 @@ def test_a_relative_path_begins_at_the_current_directory(
 def test_an_image_folder_at_two_sizes_is_prepared_twice() -> None:
     small, large = task("images:a", image_size=28), task("images:a", image_size=32)
     assert parse_source(small).key != parse_source(large).key
+
+
+@pytest.mark.parametrize("source", ["torchvision:CIFAR10", "npz:x.npz", "images:a"])
+def test_a_source_split_otherwise_is_prepared_into_a_folder_of_its_own(source: str) -> None:
+    last, first = (task(source, validation_split=split) for split in ("last", "first"))
+    plain = parse_source(task(source)).key
+    assert parse_source(last).key == plain
+    assert parse_source(first).key == f"{plain}-validation-first"

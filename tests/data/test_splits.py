@@ -24,6 +24,20 @@ def test_every_fifth_image_of_a_class_is_held_out_for_validation() -> None:
     assert splits["test"] is raw.test
 
 
+def test_validation_may_take_the_first_of_every_five_as_the_authors_do() -> None:
+    raw = RawData(numbered([0] * 11 + [1] * 5), None, numbered([0, 1]), ("a", "b"))
+    splits = complete_splits(raw, "here", "first")
+    assert numbers(splits["val"]) == [0, 5, 10, 11]
+    assert numbers(splits["train"]) == [1, 2, 3, 4, 6, 7, 8, 9, 12, 13, 14, 15]
+
+
+def test_the_test_set_is_the_same_whatever_validation_takes() -> None:
+    raw = RawData(numbered([0, 1] * 10), None, None, ("a", "b"))
+    last, first = (complete_splits(raw, "here", split) for split in ("last", "first"))
+    assert numbers(last["test"]) == numbers(first["test"]) == [8, 9, 18, 19]
+    assert (numbers(last["val"]), numbers(first["val"])) == ([10, 11], [0, 1, 12, 13])
+
+
 def test_a_source_without_test_set_gives_that_first_and_validation_from_what_is_left() -> None:
     splits = complete_splits(RawData(numbered([0, 1] * 10), None, None, ("a", "b")), "here")
     assert numbers(splits["test"]) == [8, 9, 18, 19]

@@ -38,7 +38,7 @@ def prepared(data_dir: Path, lines: list[str] | None = None, **changes: object) 
 def test_a_folder_is_listed_and_nothing_of_it_copied(data_dir: Path, lines: list[str]) -> None:
     data = prepared(data_dir, lines)
     assert [data.n_images(split) for split in ("train", "val", "test")] == [12, 0, 6]
-    assert (data.n_classes, data.image_channels, data.image_size, data.stem) == (
+    assert (data.n_classes, data.image_channels, data.image_size, data.task.stem) == (
         *(3, 3, 64),
         "strided",
     )

@@ -2,13 +2,14 @@ import hashlib
 import io
 import pickle
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from emtnas_hpc.data.dataset import Prepared
+from emtnas_hpc.data.dataset import Prepared, TaskData
 from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import DataError
@@ -78,6 +79,36 @@ def test_cifar10_is_read_from_its_archive_and_split_by_every_fifth_of_a_class(
     assert np.array_equal(prepared.load("val").images, images[held_out])
     assert np.array_equal(prepared.load("train").images, np.delete(images, held_out, axis=0))
     assert prepared.load("test").labels.tolist() == [0, 1] * 10
+
+
+def test_the_authors_split_lies_beside_ours_and_leaves_it_as_it_was(
+    cifar10: Batches, tmp_path: Path, lines: list[str]
+) -> None:
+    ours = run("cifar10", tmp_path, lines)
+    before = {path.name: path.read_bytes() for path in ours.folder.iterdir()}
+    task = REGISTRY["cifar10"].model_copy(update={"validation_split": "first"})
+    authors = prepare("cifar10", task, tmp_path)
+    assert authors.folder.name == "torchvision-cifar10-validation-first"
+    assert {path.name: path.read_bytes() for path in ours.folder.iterdir()} == before
+    assert authors.digest != ours.digest
+    pixels = np.concatenate([cifar10[f"data_batch_{n}"]["data"] for n in range(1, 6)])
+    images = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    held_out = [n for n in range(100) if n // 2 % 5 == 0]
+    assert np.array_equal(authors.load("val").images, images[held_out])
+    assert np.array_equal(authors.load("train").images, np.delete(images, held_out, axis=0))
+    assert np.array_equal(authors.load("test").images, ours.load("test").images)
+    assert run("cifar10", tmp_path, lines).folder == ours.folder
+
+
+def test_its_prepared_folder_is_the_same_in_every_version(
+    cifar10: Batches, tmp_path: Path, lines: list[str], frozen: Callable[[TaskData], object]
+) -> None:
+    # Written down once and never changed, as in test_frozen.py.
+    assert frozen(run("cifar10", tmp_path, lines)) == (
+        "c58965aab962d7d72bc862b5f377c7726fcfef6331551564e5814a6191f30b30",
+        "7ef1d1545d2ba8e1b28b5505f35a35a9d871a0683c4361221fc1f32535e3c1f0",
+        "93d64d49ccfd74e7d5a75383f83fa0405332c727e85e014821b0b82b0b5958b1",
+    )
 
 
 def test_nothing_but_the_archive_and_the_prepared_set_stays_behind(

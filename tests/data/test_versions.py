@@ -16,9 +16,8 @@ import pytest
 from PIL import Image
 
 from emtnas_hpc.data import prepare as preparation
-from emtnas_hpc.data.copies import Begun
 from emtnas_hpc.data.dataset import Prepared, TaskData
-from emtnas_hpc.data.opening import open_for_retraining, open_task, shared_with_search
+from emtnas_hpc.data.opening import Begun, open_for_retraining, open_task, shared_with_search
 from emtnas_hpc.data.prepare import prepare
 from emtnas_hpc.errors import DataError, InputError, StorageError
 from emtnas_hpc.runner.context import log_to
@@ -180,7 +179,7 @@ def test_a_source_is_read_once_to_tell_what_has_changed(
     first = prepared()
     alter(pictures / "train/cat/000.png")
     note = opened(begun_with(first)).note
-    monkeypatch.setattr(preparation, "read_source", None)
+    monkeypatch.setattr(preparation.Preparation, "_read", None)
     assert opened(begun_with(first)).note == note
 
 
@@ -199,7 +198,7 @@ def test_a_source_that_was_only_touched_makes_no_copy_and_is_read_once(
     assert copies() == [first.folder.name]
     if not has_begun:
         assert f"pics has the same images as before, {first.folder} stays" in lines[1]
-    monkeypatch.setattr(preparation, "read_source", None)
+    monkeypatch.setattr(preparation.Preparation, "_read", None)
     assert opened(begun).folder == first.folder
 
 
@@ -227,7 +226,7 @@ def test_a_copy_of_an_earlier_version_serves_as_it_is_and_changes_are_told_by_nu
     make_old(first.folder)
     before = content(first.folder)
     with monkeypatch.context() as patch:
-        patch.setattr(preparation, "read_source", None)
+        patch.setattr(preparation.Preparation, "_read", None)
         assert opened(None).digest == opened(begun_with(first)).digest == first.digest
     alter(pictures / "train/cat/000.png")
     alter(pictures / "train/dog/004.png")
@@ -431,6 +430,18 @@ def test_pooling_otherwise_is_another_setting_and_not_another_copy(
     pooled = task.model_copy(update={"pool": 2})
     data = opened(begun_with(first), task=pooled)
     assert (data.folder, data.note, data.image_size) == (first.folder, "", 8)
+
+
+def test_splitting_otherwise_is_another_setting_and_another_folder(
+    npz: Path, arrays: dict[str, Any]
+) -> None:
+    np.savez(npz, **{name: array for name, array in arrays.items() if "val" not in name})
+    task = TaskSettings(source=f"npz:{npz}")
+    begun = begun_with(prepared(task=task))
+    data = opened(begun, task=task.model_copy(update={"validation_split": "first"}))
+    assert data.folder.name.endswith("-validation-first")
+    assert data.digest != begun.digest
+    assert opened(begun, task=task).digest == begun.digest
 
 
 @pytest.mark.parametrize(

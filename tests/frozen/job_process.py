@@ -8,9 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fake_slurm import FakeSlurm
-
-#: Runs what it is given, without its own options.
-SRUN = 'while :; do case $1 in --output) shift 2;; -*) shift;; *) exec "$@";; esac done'
+from programs import SRUN
 
 
 def start_job(

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from archive import unpack
 from fake_slurm import FakeSlurm
-from job_process import SRUN
 from transcripts import AGES, MEASURED, Recorder
 
 HERE = Path(__file__).parent
@@ -85,12 +84,6 @@ NAMES = (*TRAINING, *READING, *RESUMING, *SUBMITTING, *REFUSED, "doctor", "docto
 
 #: Equal bits are promised where these are equal.
 _SAME = ("device_model", "cpu_capability", "torch", "numpy", "threads")
-#: A cluster whose only node is this machine, for `doctor`.
-_SITE = (
-    "JobRequeue = 1\nSLURM_VERSION = 22.05.8\nAccountingStorageType = accounting_storage/none\n"
-    "PreemptType = preempt/none"
-)
-_PARTITION = "PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP PreemptMode=OFF GraceTime=0"
 
 
 @dataclass(frozen=True)
@@ -154,10 +147,5 @@ def take_queue(slurm: FakeSlurm, folder: Path) -> None:
 
 def _become_a_cluster(slurm: FakeSlurm) -> None:
     """Jobs run, at once and here."""
-    slurm.write("scontrol", f"case $* in *config) echo '{_SITE}';; *) echo '{_PARTITION}';; esac")
-    slurm.write("srun", SRUN)
-    slurm.write("squeue", f"cat {slurm.folder}/queue")
-    slurm.write("scancel", "")
-    log = slurm.folder.parent / "log"
-    slurm.write("sbatch", f'[ "$1" = --test-only ] || {{ sh $2 > {log} 2>&1 & echo 7; }}')
+    slurm.run_jobs_here(slurm.folder.parent / "log")
     (slurm.folder / "queue").write_text("7|emtnas-doctor-look|RUNNING|None|0|N/A|N/A|||gpu|\n")

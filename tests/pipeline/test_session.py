@@ -260,7 +260,7 @@ def only_after(stage: str, step: int, told: Told) -> ReasonToStop:
     """There is no time left from the end of a step on."""
 
     def reason(_next_s: float) -> Reason | None:
-        return Reason.DEADLINE if (stage, step) in told.steps else None
+        return Reason.TIME_LIMIT if (stage, step) in told.steps else None
 
     return reason
 
@@ -282,7 +282,7 @@ def test_every_start_makes_a_step_however_little_time_there_is(copy: Copy) -> No
     remove(request.paths, RETRAININGS[0])
     for outcome, step in ((Outcome.MORE, 1), (Outcome.DONE, 2)):
         told = Told()
-        assert run(request, told, reason_to_stop=lambda _next_s: Reason.DEADLINE) is outcome
+        assert run(request, told, reason_to_stop=lambda _next_s: Reason.TIME_LIMIT) is outcome
         assert told.steps == [(RETRAININGS[0], step)]
 
 

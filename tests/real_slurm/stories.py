@@ -135,7 +135,7 @@ class Story:
         expected = self.reference.of(self.search, self.seed)
         wait_for(lambda: self.search.is_done(self.seed), "the end", 400.0, self.tell)
         assert_equal_runs(self.run, expected)
-        wait_for(lambda: not self.cluster.queue(), "a queue without spares", tell=self.tell)
+        wait_for(lambda: not self.cluster.queue(), "a queue without standby jobs", tell=self.tell)
 
     def tell(self) -> str:
         """What there is to know, for whoever reads of a failure."""

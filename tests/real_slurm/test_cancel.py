@@ -10,7 +10,7 @@ from tiny import emtnas
 pytestmark = pytest.mark.slurm
 
 
-def test_nothing_is_left_of_jobs_that_run_wait_or_are_spares(story: Story) -> None:
+def test_nothing_is_left_of_jobs_that_run_wait_or_are_standby_jobs(story: Story) -> None:
     story = story.of(generations=1000)
     seeds = [replace(story, seed=seed) for seed in range(5)]
     for seed in seeds:

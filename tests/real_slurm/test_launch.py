@@ -16,7 +16,7 @@ from pace import asleep
 from stories import Story
 from tiny import Reference, Search, assert_equal_runs, emtnas
 
-from emtnas_hpc.slurm.jobs import read_records
+from emtnas_hpc.slurm.job_files import read_records
 
 pytestmark = pytest.mark.slurm
 
@@ -45,12 +45,12 @@ def test_five_seeds_end_as_in_the_foreground_and_are_submitted_once(
     assert again.stdout.count(": left alone, in the queue: ") == 5, again.stdout
     cluster.run("scancel", hog)
     for seed in range(5):
-        # One that begins submits no spare where one waits already.
+        # One that begins submits no standby job where one waits already.
         assert len(recorded(search, seed)) == 2
     for seed in range(5):
         wait_for(partial(search.is_done, seed), "the end", tell=search.tell)
         assert_equal_runs(search.run(seed), reference.of(search, seed))
-    wait_for(lambda: not cluster.queue(), "a queue without spares", tell=cluster.tell)
+    wait_for(lambda: not cluster.queue(), "a queue without standby jobs", tell=cluster.tell)
     assert emtnas(*command).stdout.count(": left alone, done") == 5
     assert cluster.queue() == []
 

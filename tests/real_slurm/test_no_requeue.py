@@ -17,7 +17,7 @@ def test_a_job_may_ask_for_what_the_site_does_not_do_by_itself(story: Story) -> 
     assert story.cluster.job(job.job_id).restarts == 1
 
 
-def test_where_a_requeue_is_refused_the_spare_goes_on(story: Story) -> None:
+def test_where_a_requeue_is_refused_the_standby_job_goes_on(story: Story) -> None:
     story.launch()
     with asleep(story):
         job = story.job()

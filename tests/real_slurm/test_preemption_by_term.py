@@ -22,5 +22,5 @@ def test_a_seed_that_was_killed_goes_on(story: Story, partition: str) -> None:
     story.assert_ends_as_if_nothing_had_happened()
     assert "SIGTERM" in [event["signal"] for event in story.events("signal")]
     second = story.starts()[1].provenance["job_id"]
-    # Requeued by SLURM itself, or followed by the spare.
+    # Requeued by SLURM itself, or followed by the standby job.
     assert (second == first.job_id) == (partition == "gpu")

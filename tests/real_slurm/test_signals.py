@@ -74,7 +74,7 @@ def test_a_requeue_by_hand(story: Story) -> None:
     assert len(story.starts()) == 2
 
 
-def test_a_killed_process_is_followed_by_the_spare(story: Story) -> None:
+def test_a_killed_process_is_followed_by_the_standby_job(story: Story) -> None:
     story.launch()
     with asleep(story):
         job = story.job()
@@ -84,7 +84,9 @@ def test_a_killed_process_is_followed_by_the_spare(story: Story) -> None:
     assert story.starts()[1].provenance["job_id"] != job.job_id
 
 
-def test_a_job_that_was_cancelled_by_its_number_is_followed_by_the_spare(story: Story) -> None:
+def test_a_job_that_was_cancelled_by_its_number_is_followed_by_the_standby_job(
+    story: Story,
+) -> None:
     story.launch()
     with drowsy(story):
         story.wait_for_generation(1)

@@ -89,11 +89,11 @@ def test_the_longest_of_the_recent_steps_is_what_is_expected(scene: Scene) -> No
 
 
 def test_a_step_outlasts_the_grace_time_if_a_recent_one_was_longer(scene: Scene) -> None:
-    assert not scene.grace.outlasted
+    assert not scene.grace.is_too_short
     scene.step(GRACE_S)
-    assert not scene.grace.outlasted
+    assert not scene.grace.is_too_short
     scene.step(GRACE_S + 1)
-    assert scene.grace.outlasted
+    assert scene.grace.is_too_short
 
 
 def test_a_slow_step_of_long_ago_is_forgotten(scene: Scene) -> None:

@@ -209,7 +209,7 @@ def test_steps_that_a_stop_waits_for_are_not_committed_early(bench: Bench) -> No
 
 def test_a_reason_to_stop_is_heard_of_after_a_step_which_is_committed(bench: Bench) -> None:
     stage = CountingStage(3)
-    outcome = bench.run(stage, commit_interval_s=60, reason_to_stop=lambda _: Reason.DEADLINE)
+    outcome = bench.run(stage, commit_interval_s=60, reason_to_stop=lambda _: Reason.TIME_LIMIT)
     assert outcome is Outcome.MORE
     assert bench.events == [("started", 0), ("committed", 1), ("stopped", 1)]
     assert read_attempts(bench.paths)[-1].events[-1]["reason"] == "deadline"
@@ -217,8 +217,10 @@ def test_a_reason_to_stop_is_heard_of_after_a_step_which_is_committed(bench: Ben
 
 def test_every_start_does_a_step_whatever_the_reason_to_stop(bench: Bench) -> None:
     for _ in range(2):
-        assert bench.run(CountingStage(3), reason_to_stop=lambda _: Reason.DEADLINE) is Outcome.MORE
-    assert bench.run(CountingStage(3), reason_to_stop=lambda _: Reason.DEADLINE) is Outcome.DONE
+        assert (
+            bench.run(CountingStage(3), reason_to_stop=lambda _: Reason.TIME_LIMIT) is Outcome.MORE
+        )
+    assert bench.run(CountingStage(3), reason_to_stop=lambda _: Reason.TIME_LIMIT) is Outcome.DONE
     assert bench.events[-1] == ("finished", 3)
 
 

@@ -234,8 +234,14 @@ def test_a_device_is_found_by_name(name):
     assert choose_device(name).type in ("cpu", "cuda")
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])
-@pytest.mark.parametrize("file", ["state.h5", "digits.pt", "manifest.json"])
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        *(("state.h5", damage) for damage in ("truncated", "flipped", "missing")),
+        ("digits.pt", "flipped"),
+        ("manifest.json", "missing"),
+    ],
+)
 def test_damage_in_the_newest_commit_is_told_and_the_end_is_the_same(copy_of, file, damage):
     whole, hurt = copy_of("whole"), copy_of("stopped2")
     path = hurt.paths.stage("search").commit(2) / file

@@ -5,7 +5,7 @@ import torch
 from emtnas_hpc.data.opening import open_task
 from emtnas_hpc.runner.loop import StepInterrupted
 from emtnas_hpc.search.spec import SearchPlan
-from emtnas_hpc.search.trainer import SupernetTrainer, load_images
+from emtnas_hpc.search.trainer import SupernetTrainer
 from emtnas_hpc.space.architecture import random_chromosome
 from emtnas_hpc.supernet.weights import weights_differences
 
@@ -25,8 +25,7 @@ def make_trainer(experiment_of, data_dir):
         data = {name: open_task(name, experiment.task[name], data_dir) for name in experiment.tasks}
         name = experiment.tasks[task]
         shape = SearchPlan(experiment, seed, data).shape(name)
-        images = load_images(data[name], CPU)
-        return SupernetTrainer(experiment, images, shape=shape, seed=seed, task=task)
+        return SupernetTrainer(experiment, data[name], CPU, shape=shape, seed=seed, task=task)
 
     return make
 

@@ -83,7 +83,7 @@ def _signature(experiment: Experiment, seed: int = 0) -> str:
 def test_every_setting_is_known_to_these_tests(load: Load) -> None:
     names = {name for name, _schema in settings_schema() if not name.startswith("task.")}
     own = {name.replace("NAME", "cifar10") for name, _ in settings_schema() if "NAME" in name}
-    elsewhere = {"task.cifar10.stem", "search.strategy"}
+    elsewhere = {"task.cifar10.stem", "task.cifar10.validation_split", "search.strategy"}
     assert (names | own) - elsewhere == {*CHANGES, *NEUTRAL}
 
 
@@ -154,8 +154,8 @@ def test_the_difference_of_images_is_said_in_words() -> None:
     )
 
 
-@pytest.mark.parametrize("setting", ["pool", "image_size"])
-def test_images_of_another_size_differ_in_the_setting_alone(setting: str) -> None:
+@pytest.mark.parametrize("setting", ["pool", "image_size", "validation_split"])
+def test_images_of_another_size_or_split_differ_in_the_setting_alone(setting: str) -> None:
     there = {f"task.a.b.{setting}": 1, "data.a.b": "ab" * 32, "data.c": "ab" * 32}
     here = {f"task.a.b.{setting}": 2, "data.a.b": "cd" * 32, "data.c": "ab" * 32}
     assert difference(there, here) == f"task.a.b.{setting} is 1 there, 2 here"

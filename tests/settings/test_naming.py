@@ -58,12 +58,27 @@ def name_of(load: Load) -> Callable[..., str]:
         (["search.mutation=step", "search.generations=2"], "cifar+generations=2+mutation=step"),
         (["task.cifar10.mean=[-0.5]"], "cifar+cifar10.mean=-0.5"),
         (["task.cifar10.mean=[0.5]"], "cifar+cifar10.mean=0.5"),
+        (["task.cifar10.validation_split=first"], "cifar+cifar10.validation_split=first"),
+        (["task.cifar10.validation_split=last"], "cifar"),
     ],
 )
 def test_a_run_is_named_after_what_was_changed(
     name_of: Callable[..., str], overrides: list[str], name: str
 ) -> None:
     assert name_of(*overrides) == name
+
+
+def test_a_default_that_is_put_over_a_presets_value_is_in_the_name(load: Load) -> None:
+    """A default is left out of settings that are written, and is a change all the same."""
+    authors = load("cifar-authors")
+    changed = load("cifar-authors", "task.cifar100.validation_split=last")
+    assert run_name(authors, authors, REGISTRY) == "cifar-authors"
+    assert run_name(authors, changed, REGISTRY) == "cifar-authors+cifar100.validation_split=last"
+    one = load("cifar-authors", 'tasks=["cifar10"]')
+    assert run_name(authors, one, REGISTRY) == "cifar-authors+tasks=cifar10"
+    random = load("cifar-random")
+    evolved = load("cifar-random", "search.strategy=evolution")
+    assert run_name(random, evolved, REGISTRY) == "cifar-random+strategy=evolution"
 
 
 def test_a_long_name_is_cut_and_keeps_apart_what_differs_behind_the_cut(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from programs import StandIns
+from programs import GPU, LONG, NODES, StandIns
 
 _SBATCH = """\
 for script in "$@"; do :; done
@@ -14,10 +14,6 @@ n=$(($(cat {folder}/n) + 1))
 echo $n > {folder}/n
 echo "$n|$name|PENDING|None|0|N/A|N/A|$after||gpu|" >> {folder}/queue
 echo Submitted batch job $n
-"""
-_PARTITIONS = """\
-echo 'PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP'
-echo 'PartitionName=long Default=NO MaxTime=7-00:00:00 State=UP'
 """
 
 
@@ -30,8 +26,8 @@ class FakeSlurm(StandIns):
             (folder / name).symlink_to(f"/usr/bin/{name}")
         (folder / "n").write_text("0\n")
         self.write("srun", "")
-        self.write("scontrol", _PARTITIONS)
-        self.write("sinfo", "echo '8|64000|gpu:rtx2080ti:2'")
+        self.partitions(GPU, LONG)
+        self.write("sinfo", NODES)
         self.queue()
         self.accept()
 

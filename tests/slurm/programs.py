@@ -4,6 +4,18 @@ from pathlib import Path
 
 import pytest
 
+#: Partitions as scontrol shows them, nodes as sinfo does.
+GPU = "PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP"
+LONG = "PartitionName=long Default=NO MaxTime=7-00:00:00 State=UP"
+NODES = "echo '8|64000|gpu:rtx2080ti:2'"
+#: What the rest of a script is run by: it knows nothing of sbatch's directives.
+SRUN = 'while :; do case $1 in --output) shift 2;; -*) shift;; *) exec "$@";; esac; done'
+#: The settings of a cluster in which nothing is wrong; it keeps no accounts.
+_SETTINGS = (
+    "JobRequeue = 1\nSLURM_VERSION = 22.05.8\nAccountingStorageType = accounting_storage/none\n"
+    "PreemptType = preempt/none"
+)
+
 
 class StandIns:
     """Programs of which each call is counted; there is no squeue until one is written."""
@@ -36,6 +48,20 @@ class StandIns:
         )
         ended = f'grep -v "^$id|" {self._queue} > {self._queue}.new; mv {self._queue}.new'
         self.write("scancel", f"for id in $*; do {ended} {self._queue}; done")
+
+    def partitions(self, *lines: str) -> None:
+        """An scontrol that shows these partitions, and the settings of the cluster."""
+        shown = "\n".join(lines)
+        self.write("scontrol", f"case $* in *config) echo '{_SETTINGS}';; *) echo '{shown}';; esac")
+
+    def run_jobs_here(self, log: Path) -> None:
+        """A cluster whose only node is this machine, and whose queue is what a file says."""
+        self.partitions(f"{GPU} PreemptMode=OFF GraceTime=0")
+        self.write("sinfo", NODES)
+        self.write("srun", SRUN)
+        self.write("squeue", f"cat {self._queue}")
+        self.write("scancel", "")
+        self.write("sbatch", f'[ "$1" = --test-only ] || {{ sh $2 > {log} 2>&1 & echo 7; }}')
 
     @property
     def calls(self) -> list[str]:

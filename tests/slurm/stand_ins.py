@@ -6,7 +6,7 @@ from programs import StandIns as StandIns
 
 from emtnas_hpc.checkpoint.ownership import this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.slurm.jobs import JobRecord, job_name, write_record
+from emtnas_hpc.slurm.job_files import JobRecord, job_name, write_record
 
 
 def queue_line(

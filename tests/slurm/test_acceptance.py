@@ -4,7 +4,7 @@ import pytest
 from stand_ins import StandIns
 
 from emtnas_hpc.errors import InputError, SchedulerError
-from emtnas_hpc.slurm.site import REFUSED, check_acceptance, is_refusal
+from emtnas_hpc.slurm.acceptance import REFUSED, check_acceptance, is_refusal
 
 SCRIPT = "#!/bin/bash\ntrue\n"
 

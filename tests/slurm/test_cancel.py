@@ -11,7 +11,7 @@ from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import SchedulerError
 from emtnas_hpc.runner.context import log_to
 from emtnas_hpc.slurm.cancel import cancel_jobs, flag_cancelled
-from emtnas_hpc.slurm.jobs import read_flag
+from emtnas_hpc.slurm.job_files import read_flag
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 

@@ -5,7 +5,7 @@ import pytest
 
 from emtnas_hpc.checkpoint.ownership import Owner
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.slurm.jobs import JobRecord
+from emtnas_hpc.slurm.job_files import JobRecord
 from emtnas_hpc.slurm.queue import QueuedJob
 from emtnas_hpc.slurm.reconcile import State, active_job, classify
 from emtnas_hpc.slurm.snapshot import LastAttempt, RunSnapshot
@@ -14,7 +14,7 @@ OWNER = Owner("t", "laptop", "boot", "ns", 42, 1, "now")
 RECORD = JobRecord("0" * 8, "emtnas-a-s0-00000000", 1.0, None, "12")
 RUNNING = QueuedJob("12", RECORD.name, "RUNNING", nodes="n1")
 WAITING = QueuedJob("12", RECORD.name, "PENDING", "Resources")
-SPARE = QueuedJob("13", "spare", "PENDING", "Dependency", dependency="afterany:12(unfulfilled)")
+STANDBY = QueuedJob("13", "spare", "PENDING", "Dependency", dependency="afterany:12(unfulfilled)")
 ALIVE = LastAttempt(None, "", 5.0)
 SILENT = LastAttempt(None, "", 500.0)
 STOPPED = LastAttempt("stopped", "SIGUSR2", 500.0)
@@ -34,25 +34,25 @@ def _judged(run: RunSnapshot) -> tuple[str, str]:
 
 
 def test_what_is_finished_is_done_whatever_else_is_the_case() -> None:
-    run = replace(RUN, finished=True, cancelled="by me", failed="no", jobs=(SPARE,), last=FAILED)
+    run = replace(RUN, finished=True, cancelled="by me", failed="no", jobs=(STANDBY,), last=FAILED)
     assert _judged(run) == ("done", "")
 
 
 def test_a_mark_counts_before_the_jobs_that_are_still_ending() -> None:
-    run = replace(LAUNCHED, cancelled="by me", jobs=(RUNNING, SPARE))
+    run = replace(LAUNCHED, cancelled="by me", jobs=(RUNNING, STANDBY))
     assert _judged(run) == ("cancelled", "by me (still in the queue: 12, 13)")
     run = replace(LAUNCHED, failed="3 starts without progress")
     assert _judged(run) == ("failed", "3 starts without progress")
 
 
-def test_the_job_that_runs_carries_a_seed_before_its_spare() -> None:
-    status = classify(replace(LAUNCHED, jobs=(SPARE, RUNNING), last=ALIVE))
+def test_the_job_that_runs_carries_a_seed_before_its_standby_job() -> None:
+    status = classify(replace(LAUNCHED, jobs=(STANDBY, RUNNING), last=ALIVE))
     assert (status.state, status.reason, status.job) == (State.RUNNING, "", RUNNING)
 
 
 @pytest.mark.parametrize("state", ["SUSPENDED", "CONFIGURING", "COMPLETING"])
 def test_a_job_that_does_not_quite_run_says_what_it_does(state: str) -> None:
-    run = replace(LAUNCHED, jobs=(replace(RUNNING, state=state), SPARE))
+    run = replace(LAUNCHED, jobs=(replace(RUNNING, state=state), STANDBY))
     assert _judged(run) == ("running", f"job 12 is {state.lower()}")
 
 
@@ -82,22 +82,22 @@ def test_a_job_that_waits_says_why_and_whether_it_has_begun_before() -> None:
     run = replace(LAUNCHED, jobs=(WAITING,))
     assert _judged(run) == ("queued", "job 12 waits for free nodes")
     again = replace(WAITING, restarts=1, reason="BeginTime")
-    run = replace(run, jobs=(SPARE, again), last=STOPPED)
+    run = replace(run, jobs=(STANDBY, again), last=STOPPED)
     assert _judged(run) == ("requeued", "job 12 may begin again in a moment")
 
 
-def test_the_spare_goes_on_after_a_job_that_failed() -> None:
-    run = replace(LAUNCHED, jobs=(replace(SPARE, reason="Priority"),), last=FAILED)
+def test_the_standby_job_goes_on_after_a_job_that_failed() -> None:
+    run = replace(LAUNCHED, jobs=(replace(STANDBY, reason="Priority"),), last=FAILED)
     assert _judged(run) == ("queued", "job 13 waits for jobs of higher priority")
 
 
 def test_of_several_jobs_the_one_that_will_begin_first_carries() -> None:
     ending = replace(RUNNING, state="COMPLETING")
     requeued = replace(WAITING, job_id="14", restarts=2)
-    assert active_job([SPARE, ending, RUNNING]) == RUNNING
-    assert active_job([SPARE, ending]) == ending
-    assert active_job([SPARE, WAITING]) == WAITING
-    assert active_job([SPARE, WAITING, requeued]) == requeued
+    assert active_job([STANDBY, ending, RUNNING]) == RUNNING
+    assert active_job([STANDBY, ending]) == ending
+    assert active_job([STANDBY, WAITING]) == WAITING
+    assert active_job([STANDBY, WAITING, requeued]) == requeued
 
 
 def test_a_process_in_the_foreground_of_this_machine_runs_or_is_gone() -> None:

@@ -38,12 +38,12 @@ NOW = _attempt(job="99")
 
 
 def _outcome(*attempts: AttemptRecord) -> AttemptResult:
-    return judge_attempts(attempts)[0].outcome
+    return judge_attempts(attempts)[0].result
 
 
 def test_an_exception_is_a_failure_and_is_named() -> None:
     [ending] = judge_attempts([_attempt(FAILED)])
-    assert ending.outcome is AttemptResult.FAILED
+    assert ending.result is AttemptResult.FAILED
     assert "ValueError: bad shape" in ending.reason
 
 
@@ -125,7 +125,7 @@ def test_what_failed_in_the_foreground_is_an_interruption() -> None:
 
 
 def test_nothing_is_said_of_an_attempt_that_is_under_way() -> None:
-    assert [ending.outcome for ending in judge_attempts([_attempt(COMMITTED), NOW])] == [
+    assert [ending.result for ending in judge_attempts([_attempt(COMMITTED), NOW])] == [
         AttemptResult.PROGRESS
     ]
     assert judge_attempts([NOW]) == []

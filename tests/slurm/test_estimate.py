@@ -3,8 +3,8 @@ import pytest
 from emtnas_hpc.slurm.estimate import (
     Measure,
     disk_need,
-    plan_seed,
-    plan_warnings,
+    estimate_seed,
+    estimate_warnings,
     usable_seconds,
 )
 from emtnas_hpc.slurm.profile import Profile
@@ -14,37 +14,37 @@ HOUR = 3600 - 120
 
 
 def test_a_search_that_fits_takes_one_job() -> None:
-    plan = plan_seed(0, 300, 120, DAY)
+    plan = estimate_seed(0, 300, 120, DAY)
     assert (plan.left, plan.per_job, plan.n_jobs, plan.seconds) == (300, 719, 1, 36_000)
 
 
 def test_a_search_that_does_not_fit_takes_as_many_jobs_as_hold_it() -> None:
-    plan = plan_seed(0, 300, 120, HOUR)
+    plan = estimate_seed(0, 300, 120, HOUR)
     assert (plan.per_job, plan.n_jobs) == (29, 11)
 
 
 def test_only_what_is_left_is_planned() -> None:
-    plan = plan_seed(290, 300, 120, HOUR)
+    plan = estimate_seed(290, 300, 120, HOUR)
     assert (plan.left, plan.n_jobs, plan.seconds) == (10, 1, 1200)
 
 
 def test_a_search_that_is_done_takes_no_job() -> None:
-    plan = plan_seed(300, 300, 120, DAY)
+    plan = estimate_seed(300, 300, 120, DAY)
     assert (plan.left, plan.n_jobs, plan.seconds) == (0, 0, 0)
 
 
 def test_of_generations_that_take_no_time_a_job_holds_all() -> None:
-    assert plan_seed(0, 300, 0.0, DAY).per_job == 300
+    assert estimate_seed(0, 300, 0.0, DAY).per_job == 300
 
 
 def _warnings(pace: Measure, minutes: int, n_standby: int = 1) -> list[str]:
     profile = Profile(time=minutes, lead_time_s=120)
-    plan = plan_seed(0, 300, pace.value, usable_seconds(profile))
-    return plan_warnings([plan], pace, profile, n_standby=n_standby)
+    plan = estimate_seed(0, 300, pace.value, usable_seconds(profile))
+    return estimate_warnings([plan], pace, profile, n_standby=n_standby)
 
 
 def test_a_generation_that_no_job_holds_is_warned_of() -> None:
-    plan = plan_seed(0, 300, 840, 600 - 120)
+    plan = estimate_seed(0, 300, 840, 600 - 120)
     assert (plan.per_job, plan.n_jobs) == (0, None)
     assert _warnings(Measure(840, "measured in seed-0"), 10) == [
         "one generation takes 14 min (measured in seed-0), but a limit of 10 min less 2 min of "
@@ -59,7 +59,7 @@ def test_the_two_durations_that_a_warning_compares_are_never_shown_as_equal() ->
 
 
 def test_the_limit_that_a_warning_asks_for_is_enough() -> None:
-    assert plan_seed(0, 300, 840, 14 * 60).per_job == 1
+    assert estimate_seed(0, 300, 840, 14 * 60).per_job == 1
 
 
 def test_a_chain_that_is_too_short_where_jobs_may_not_submit_is_warned_of() -> None:
@@ -98,10 +98,10 @@ def test_commits_that_are_there_and_stages_that_are_finished_take_no_more_of_the
 def test_retraining_begins_in_the_last_job_of_the_search(
     generation: int, retraining_s: float, n_jobs: int
 ) -> None:
-    plan = plan_seed(generation, 71, 120, HOUR, retraining_s=retraining_s)
+    plan = estimate_seed(generation, 71, 120, HOUR, retraining_s=retraining_s)
     assert plan.n_jobs == n_jobs
     assert plan.seconds == (71 - generation) * 120 + retraining_s
 
 
 def test_jobs_that_end_before_they_work_hold_no_retraining() -> None:
-    assert plan_seed(71, 71, 120, -60, retraining_s=10.0).n_jobs is None
+    assert estimate_seed(71, 71, 120, -60, retraining_s=10.0).n_jobs is None

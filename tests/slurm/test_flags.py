@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from emtnas_hpc.errors import StorageError
-from emtnas_hpc.slurm.jobs import read_flag, write_flag
+from emtnas_hpc.slurm.job_files import read_flag, write_flag
 
 
 def test_a_mark_gives_its_reason_on_one_line(tmp_path: Path) -> None:

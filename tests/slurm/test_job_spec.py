@@ -5,7 +5,7 @@ import pytest
 from emtnas_hpc.checkpoint.paths import JobsPaths
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.search.environment import ANY_GPU
-from emtnas_hpc.slurm.jobs import JobSpec, read_job_spec, write_job_spec
+from emtnas_hpc.slurm.job_files import JobSpec, read_job_spec, write_job_spec
 from emtnas_hpc.slurm.profile import Profile
 
 REQUEST = JobSpec(
@@ -18,7 +18,7 @@ REQUEST = JobSpec(
     ),
     data="/data/of me",
     device="cuda",
-    mend="emtnas-hpc prepare cifar --set 'a=[\"b\"]'",
+    prepare_command="emtnas-hpc prepare cifar --set 'a=[\"b\"]'",
 )
 
 
@@ -39,7 +39,7 @@ def test_a_request_is_read_as_it_was_written(jobs: JobsPaths) -> None:
 def test_a_job_that_asks_for_a_gpu_never_falls_silently_to_the_cpu(
     device: str, gpus: int, chosen: str
 ) -> None:
-    request = JobSpec(profile=Profile(gpus=gpus), data="/d", device=device, mend="")
+    request = JobSpec(profile=Profile(gpus=gpus), data="/d", device=device, prepare_command="")
     assert request.search_device == chosen
 
 

@@ -2,8 +2,8 @@ import pytest
 from stand_ins import StandIns
 
 from emtnas_hpc.errors import SchedulerError
-from emtnas_hpc.slurm.jobs import JobRecord, gone_jobs, own_jobs
-from emtnas_hpc.slurm.queue import Queue, QueuedJob, knows_job, parse_queue, read_queue
+from emtnas_hpc.slurm.job_files import JobRecord, own_jobs
+from emtnas_hpc.slurm.queue import Queue, QueuedJob, gone_jobs, knows_job, parse_queue, read_queue
 
 WAITING = "2|emtnas-a-s0-01234567|PENDING|Dependency|0|N/A|N/A|afterany:1(unfulfilled)||gpu|\n"
 RUNNING = "1|one|two|RUNNING|None|2|1795506037|1795506337|(null)|n1|gpu|\n"
@@ -25,7 +25,12 @@ def test_a_job_that_waits_is_read_with_its_reason_and_no_times() -> None:
 def test_a_job_that_runs_is_read_with_its_times_whatever_its_name_holds() -> None:
     [job] = parse_queue(RUNNING)
     assert (job.name, job.state, job.restarts) == ("one|two", "RUNNING", 2)
-    assert (job.start, job.end, job.dependency, job.nodes) == (1795506037, 1795506337, "", "n1")
+    assert (job.start_epoch, job.end_epoch, job.dependency, job.nodes) == (
+        1795506037,
+        1795506337,
+        "",
+        "n1",
+    )
 
 
 def test_an_empty_queue_has_no_jobs() -> None:
@@ -152,7 +157,7 @@ def test_numbers_that_are_none_are_unknown() -> None:
     for text in odd:
         line = f"12|{NAME}|RUNNING|None|{text}|{text}|{text}|(null)|n1|gpu|"
         [job] = parsed(line)[0]
-        assert (job.restarts, job.start, job.end) == (None, None, None)
+        assert (job.restarts, job.start_epoch, job.end_epoch) == (None, None, None)
 
 
 def test_a_name_may_hold_a_line_break_and_the_number_be_of_an_array_or_of_parts() -> None:

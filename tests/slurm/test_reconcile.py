@@ -5,14 +5,14 @@ import pytest
 
 from emtnas_hpc.checkpoint.ownership import Owner, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.slurm.jobs import JobRecord, own_jobs
+from emtnas_hpc.slurm.job_files import JobRecord, own_jobs
 from emtnas_hpc.slurm.queue import QueuedJob
 from emtnas_hpc.slurm.reconcile import Action, classify, reconcile
 from emtnas_hpc.slurm.snapshot import SILENCE_S, LastAttempt, RunSnapshot
 
 RUN = RunSnapshot(RunPaths(Path("runs/a/seed-0")))
 MAIN = JobRecord("a", "job-a", 1.0, None, "1")
-SPARE = JobRecord("b", "job-b", 2.0, "1", "2")
+STANDBY = JobRecord("b", "job-b", 2.0, "1", "2")
 PENDING = JobRecord("c", "job-c", 3.0, "1", None)
 RUNNING = QueuedJob("1", "job-a", "RUNNING")
 WAITING = QueuedJob("2", "job-b", "PENDING", "Dependency")
@@ -20,10 +20,10 @@ ORPHAN = QueuedJob("3", "job-c", "PENDING", "Dependency")
 
 
 def in_queue() -> RunSnapshot:
-    return replace(RUN, records=(MAIN, SPARE), jobs=(RUNNING, WAITING))
+    return replace(RUN, records=(MAIN, STANDBY), jobs=(RUNNING, WAITING))
 
 
-def test_a_new_seed_is_submitted_with_its_spares() -> None:
+def test_a_new_seed_is_submitted_with_its_standby_jobs() -> None:
     decision = reconcile(RUN, 2)
     assert (decision.action, decision.state, decision.n_standby) == (Action.SUBMIT, "new", 2)
     assert decision.after is None
@@ -52,7 +52,7 @@ def test_a_finished_seed_is_left_alone_whatever_else_is_there() -> None:
     assert (decision.action, decision.state, decision.why) == (Action.LEAVE, "done", "")
 
 
-def test_jobs_that_are_at_more_than_is_asked_for_are_named_and_get_no_spare() -> None:
+def test_jobs_that_are_at_more_than_is_asked_for_are_named_and_get_no_standby_job() -> None:
     """All that is asked for now is there; what they were launched for before may not be."""
     decision = reconcile(replace(in_queue(), finished=True), 5)
     assert (decision.action, decision.state) == (Action.LEAVE, "in the queue")
@@ -121,7 +121,7 @@ def test_what_is_left_to_the_foreground_is_what_is_shown_to_run_there(
 ) -> None:
     known = replace(RUN, owner=owner(), owner_lives=lives, owner_silent_s=silent_s, **mark)  # type: ignore[arg-type]
     last = LastAttempt(None, "", silent_s)
-    seed = replace(known, last=last, records=(MAIN, SPARE), jobs=jobs)
+    seed = replace(known, last=last, records=(MAIN, STANDBY), jobs=jobs)
     shown = classify(seed).reason.startswith("in the foreground")
     assert (reconcile(seed, 1, resuming=True).state == "running") == shown
 
@@ -144,5 +144,5 @@ def test_an_owner_in_a_job_counts_by_the_queue_alone() -> None:
 
 def test_jobs_are_ours_by_name_and_never_by_number_alone() -> None:
     stranger = QueuedJob("1", "somebody-elses", "RUNNING")
-    assert own_jobs([MAIN, SPARE], [WAITING, stranger]) == (WAITING,)
-    assert own_jobs([MAIN, SPARE], [WAITING, RUNNING]) == (RUNNING, WAITING)
+    assert own_jobs([MAIN, STANDBY], [WAITING, stranger]) == (WAITING,)
+    assert own_jobs([MAIN, STANDBY], [WAITING, RUNNING]) == (RUNNING, WAITING)

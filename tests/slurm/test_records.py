@@ -5,7 +5,7 @@ import pytest
 
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.slurm.jobs import (
+from emtnas_hpc.slurm.job_files import (
     JobRecord,
     job_name,
     new_record,

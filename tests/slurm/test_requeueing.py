@@ -31,7 +31,7 @@ def test_a_refusal_is_a_failure_that_is_explained_on_one_line() -> None:
         requeue(_refuses)
     message = str(refusal.value)
     assert message.startswith("this job could not be requeued (Command '['false']' returned")
-    assert "its spare goes on" in message
+    assert "its standby job goes on" in message
     assert "\n" not in message
 
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from stand_ins import StandIns
+from programs import GPU, NODES, StandIns
 
 from emtnas_hpc.errors import InputError, SchedulerError
 from emtnas_hpc.slurm.fit import JobOptions, resolve
@@ -21,12 +21,8 @@ def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def site(stand_ins: StandIns) -> StandIns:
     """A cluster of two partitions."""
-    stand_ins.write(
-        "scontrol",
-        "echo PartitionName=gpu Default=YES MaxTime=1-00:00:00 State=UP\n"
-        "echo PartitionName=scav Default=NO MaxTime=08:00:00 State=UP",
-    )
-    stand_ins.write("sinfo", "echo '8|64000|gpu:rtx2080ti:2'")
+    stand_ins.partitions(GPU, "PartitionName=scav Default=NO MaxTime=08:00:00 State=UP")
+    stand_ins.write("sinfo", NODES)
     return stand_ins
 
 

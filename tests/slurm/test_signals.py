@@ -33,7 +33,7 @@ def test_waking_up_stops_nothing() -> None:
 def test_every_signal_is_told_of() -> None:
     told: list[ReceivedSignal] = []
     rule = JobSignalPolicy(lambda: False)
-    rule.witness = told.append
+    rule.on_signal = told.append
     with StopRequest(rule) as stop, stop.deferred():
         for number in (signal.SIGCONT, signal.SIGTERM, signal.SIGUSR2):
             signal.raise_signal(number)

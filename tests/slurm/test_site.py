@@ -1,7 +1,13 @@
 import pytest
 
 from emtnas_hpc.errors import SchedulerError
-from emtnas_hpc.slurm.site import ClusterNode, Partition, parse_nodes, parse_partitions, parse_site
+from emtnas_hpc.slurm.site import (
+    ClusterNode,
+    Partition,
+    parse_cluster_settings,
+    parse_nodes,
+    parse_partitions,
+)
 
 PARTITIONS = """\
 PartitionName=gpu AllowGroups=ALL Default=YES DefaultTime=00:05:00 GraceTime=10 \
@@ -32,7 +38,7 @@ def test_a_cluster_without_partitions_has_none() -> None:
 
 
 def test_the_settings_that_a_job_depends_on_are_read() -> None:
-    site = parse_site(SITE)
+    site = parse_cluster_settings(SITE)
     assert site.version == "22.05.8"
     assert site.requeues
     assert site.signals_preempted
@@ -41,7 +47,7 @@ def test_the_settings_that_a_job_depends_on_are_read() -> None:
 
 
 def test_a_bare_site_does_nothing_by_itself() -> None:
-    site = parse_site(
+    site = parse_cluster_settings(
         "JobRequeue = 0\nPreemptType = preempt/none\n"
         "AccountingStorageType = accounting_storage/none\nSlurmctldParameters = (null)\n"
     )
@@ -84,10 +90,10 @@ def test_what_sinfo_does_not_know_of_a_node_is_unknown(line: str, node: ClusterN
 
 
 def test_lines_that_are_none_of_sinfos_or_scontrols_are_said() -> None:
-    said: list[str] = []
-    assert len(parse_nodes("*** note ***\n| a | b |\n8|64000|gpu:2\n", said.append)) == 1
-    assert len(parse_partitions("*** note ***\nPartitionName=gpu\n", said.append)) == 1
-    assert said == [
+    nodes = parse_nodes("*** note ***\n| a | b |\n8|64000|gpu:2\n")
+    partitions = parse_partitions("*** note ***\nPartitionName=gpu\n")
+    assert (len(nodes), len(partitions)) == (1, 1)
+    assert [nodes.notice, partitions.notice] == [
         'sinfo printed 2 lines that are none of a node\'s, the first: "*** note ***"',
         'scontrol printed a line that is none of a partition\'s: "*** note ***"',
     ]
@@ -99,7 +105,7 @@ def test_an_answer_that_is_all_something_else_is_an_error_that_quotes_it() -> No
     with pytest.raises(SchedulerError, match='scontrol said "# a" and 1 more line instead of par'):
         parse_partitions("# a\n# b\n")
     with pytest.raises(SchedulerError, match="instead of SLURM's settings"):
-        parse_site("no\n")
+        parse_cluster_settings("no\n")
 
 
 @pytest.mark.parametrize("text", ["INVALID", "N/A", "(null)", "", "-5", "9" * 5000])

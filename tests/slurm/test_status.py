@@ -10,9 +10,10 @@ from stand_ins import StandIns, leave_owner, queue_line, record_job
 from emtnas_hpc.checkpoint.ownership import read_owner
 from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths
 from emtnas_hpc.runner.attempts import Attempt
+from emtnas_hpc.slurm.estimate import measure_stages
 from emtnas_hpc.slurm.reconcile import State
 from emtnas_hpc.slurm.snapshot import RunSnapshot, StageProgress
-from emtnas_hpc.slurm.status import SeedStatus, StatusTable, measure_stages, read_status_table
+from emtnas_hpc.slurm.status import SeedStatus, StatusTable, read_status_table
 
 
 def _run(tmp_path: Path, seed: int, until: int | None = None) -> RunPaths:

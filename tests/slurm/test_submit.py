@@ -11,7 +11,7 @@ from stand_ins import StandIns
 
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import InputError, SchedulerError
-from emtnas_hpc.slurm.jobs import JobSpec, read_records
+from emtnas_hpc.slurm.job_files import JobSpec, read_records
 from emtnas_hpc.slurm.profile import Profile
 from emtnas_hpc.slurm.submit import refuse_path, remove_leftovers, sbatch_text, submit
 
@@ -26,7 +26,7 @@ PROFILE = Profile(
     setup=("module load cuda",),
     sbatch={"exclusive": True, "comment": "it's", "mail-user": False, "gres": "tmp:1G"},
 )
-REQUEST = JobSpec(profile=PROFILE, data="/data", device="cpu", mend="prepare it")
+REQUEST = JobSpec(profile=PROFILE, data="/data", device="cpu", prepare_command="prepare it")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def test_a_variable_that_would_undo_a_profile_is_hidden_and_others_stay_and_are_
     assert standing_options({**ours, **theirs}) == ("SBATCH_RESERVATION=lab",)
 
 
-def test_what_is_private_to_a_job_is_not_handed_on_to_its_spare() -> None:
+def test_what_is_private_to_a_job_is_not_handed_on_to_its_standby_job() -> None:
     job = {"SLURM_JOB_ID": "7", "SLURM_CONF": "/c", "TMPDIR": "/tmp/job7", "SBATCH_EXPORT": "NONE"}
     job |= {"CUDA_VISIBLE_DEVICES": "3", "HOME": "/home/me"}
     assert clean_environment(job) == {"SLURM_CONF": "/c", "HOME": "/home/me"}

@@ -4,16 +4,15 @@ import pytest
 from stand_ins import StandIns
 
 from emtnas_hpc.errors import InputError
-from emtnas_hpc.slurm.jobs import (
+from emtnas_hpc.slurm.job_files import JobRecord
+from emtnas_hpc.slurm.queue import QueuedJob, gone_jobs
+from emtnas_hpc.slurm.this_job import (
     JobEnvironment,
-    JobRecord,
     TimeLimit,
-    gone_jobs,
     job_environment,
     predecessors,
     time_limit,
 )
-from emtnas_hpc.slurm.queue import QueuedJob
 
 JOB = JobEnvironment("7", "emtnas-a-s0-00000007")
 
@@ -103,7 +102,7 @@ def test_without_a_limit_everything_fits() -> None:
 
 
 def _queued(end: float | None) -> QueuedJob:
-    return QueuedJob("7", JOB.name, "RUNNING", end=end)
+    return QueuedJob("7", JOB.name, "RUNNING", end_epoch=end)
 
 
 def _is_about(seconds_left: float | None, expected: float) -> bool:
@@ -111,13 +110,13 @@ def _is_about(seconds_left: float | None, expected: float) -> bool:
 
 
 def test_the_end_is_that_of_the_environment_before_that_of_the_queue() -> None:
-    told = JobEnvironment("7", JOB.name, end=time.time() + 1000)
+    told = JobEnvironment("7", JOB.name, end_epoch=time.time() + 1000)
     assert _is_about(time_limit(told, [_queued(time.time() + 5000)], 60).seconds_left(), 1000)
     assert _is_about(time_limit(JOB, [_queued(time.time() + 5000)], 60).seconds_left(), 5000)
 
 
 def test_an_end_that_has_passed_was_meant_for_another_job() -> None:
-    inherited = JobEnvironment("7", JOB.name, end=time.time() - 10)
+    inherited = JobEnvironment("7", JOB.name, end_epoch=time.time() - 10)
     assert _is_about(time_limit(inherited, [_queued(time.time() + 5000)], 60).seconds_left(), 5000)
 
 
@@ -136,5 +135,5 @@ def test_numbers_of_the_environment_that_are_none_are_no_harm(text: str) -> None
         "SLURM_JOB_DEPENDENCY": text,
     }
     job = job_environment(environment)
-    assert (job.restart_count, job.end) == (0, None)
+    assert (job.restart_count, job.end_epoch) == (0, None)
     assert time_limit(job, [], 60).seconds_left() is None

@@ -21,7 +21,7 @@ from emtnas_hpc.errors import (
 )
 from emtnas_hpc.pipeline import run_stages
 from emtnas_hpc.runner.attempts import AttemptRecord, read_attempts
-from emtnas_hpc.runner.context import Callbacks, Progress, RunContext
+from emtnas_hpc.runner.context import Progress, RunContext
 from emtnas_hpc.runner.loop import Outcome
 from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.run_dir import plan_search, store_experiment
@@ -30,7 +30,7 @@ from emtnas_hpc.search.verify import compare_newest
 from emtnas_hpc.settings.loading import build_experiment
 from emtnas_hpc.slurm import worker
 from emtnas_hpc.slurm.job import SeedJob
-from emtnas_hpc.slurm.jobs import JobSpec, write_job_spec
+from emtnas_hpc.slurm.job_files import JobSpec, write_job_spec
 from emtnas_hpc.slurm.profile import Profile
 
 pytestmark = pytest.mark.slow
@@ -49,7 +49,7 @@ Act = Callable[[int], None]
 
 
 class Launched:
-    """A run that was launched, in the environment of its job 7, whose spare is job 8."""
+    """A run that was launched, in the environment of its job 7, whose standby is job 8."""
 
     def __init__(self, folder: Path, data_dir: Path, slurm: StandIns, patch: pytest.MonkeyPatch):
         self.run = RunPaths(folder / "tiny" / "seed-0")
@@ -59,10 +59,12 @@ class Launched:
         lease = acquire(self.run, this_process())
         store_experiment(self.run, plan_search(self.search), lease)
         lease.release()
-        request = JobSpec(profile=Profile(), data=str(data_dir), device="cpu", mend="prepare it")
+        request = JobSpec(
+            profile=Profile(), data=str(data_dir), device="cpu", prepare_command="prepare it"
+        )
         write_job_spec(self.run.jobs, request, "launch")
-        self.me, self.spare = record_job(self.run, "7"), record_job(self.run, "8", "7")
-        slurm.queue(queue_line(self.me, "RUNNING"), queue_line(self.spare, "PENDING"))
+        self.me, self.standby = record_job(self.run, "7"), record_job(self.run, "8", "7")
+        slurm.queue(queue_line(self.me, "RUNNING"), queue_line(self.standby, "PENDING"))
         self.environment(SLURM_JOB_ID="7", SLURM_JOB_NAME=self.me.name)
         self.ends_in(HOUR_S)
 
@@ -77,7 +79,7 @@ class Launched:
         def progress(progress: Progress) -> None:
             act(progress.step)
 
-        self._patch.setattr(worker, "log_callbacks", lambda: Callbacks(progress))
+        self._patch.setattr(worker, "print_progress", progress)
 
     def start(self) -> None:
         SeedJob(str(self.run.directory))()
@@ -98,7 +100,7 @@ class Launched:
         return [event for event in self.attempts[-1].events if event["event"] == kind][-1]
 
     @property
-    def spare_waits(self) -> bool:
+    def standby_waits(self) -> bool:
         return "scancel 8" not in self.slurm.calls
 
 
@@ -125,13 +127,13 @@ def _send(number: signal.Signals) -> Act:
     return lambda step: os.kill(os.getpid(), number) if step == 1 else None
 
 
-def test_a_job_carries_a_seed_to_the_end_of_the_foreground_and_cancels_its_spare(
+def test_a_job_carries_a_seed_to_the_end_of_the_foreground_and_cancels_its_standby_job(
     launched: Launched, tmp_path: Path
 ) -> None:
     launched.start()
     [attempt] = launched.attempts
     assert launched.events() == ["started", *["committed"] * 3, "finished"]
-    assert not launched.spare_waits
+    assert not launched.standby_waits
     assert (attempt.provenance["job_id"], attempt.provenance["restart_count"]) == ("7", 0)
     assert attempt.provenance["lead_time_s"] == 120
     assert 0 < attempt.provenance["time_left_s"] <= HOUR_S
@@ -152,14 +154,14 @@ def test_a_job_that_starts_after_the_end_leaves_at_once(launched: Launched) -> N
 
 
 @pytest.mark.parametrize("name", ["cancelled", "failed"])
-def test_a_job_that_finds_a_mark_leaves_at_once_and_cancels_its_spare(
+def test_a_job_that_finds_a_mark_leaves_at_once_and_cancels_its_standby_job(
     launched: Launched, name: str
 ) -> None:
     (launched.run.directory / name).write_text("by me\n")
     launched.start()
     assert launched.events() == ["left"]
     assert launched.last("left")["reason"] == f"the run is marked as {name}: by me"
-    assert not launched.spare_waits
+    assert not launched.standby_waits
 
 
 def test_usr2_stops_a_job_which_releases_its_run_and_asks_to_be_requeued(
@@ -172,7 +174,7 @@ def test_usr2_stops_a_job_which_releases_its_run_and_asks_to_be_requeued(
     assert isinstance(left, float)
     assert 0 < left < HOUR_S
     assert read_owner(launched.run.owner) is None
-    assert launched.spare_waits
+    assert launched.standby_waits
 
 
 def test_term_is_recorded_and_waited_out(launched: Launched) -> None:
@@ -193,14 +195,14 @@ def test_a_signal_ends_a_job_of_a_cancelled_run_for_good(
     launched.at_every_step(cancel)
     launched.start()
     assert launched.events()[-1] == "stopped"
-    assert not launched.spare_waits
+    assert not launched.standby_waits
 
 
 def test_a_cancelled_run_stops_at_the_end_of_a_step_without_any_signal(launched: Launched) -> None:
     launched.at_every_step(lambda _: launched.run.cancelled.write_text("by me\n"))
     launched.start()
     assert launched.last("stopped")["reason"] == "cancelled"
-    assert not launched.spare_waits
+    assert not launched.standby_waits
 
 
 def test_a_job_does_one_step_and_then_none_that_would_not_fit_before_its_limit(
@@ -240,7 +242,7 @@ def test_an_owner_whose_job_is_in_the_queue_is_left_alone_and_that_is_no_strike(
     leave_owner(launched.run, job_id="5", host="node7")
     queue = (
         "5|name|SUSPENDED|None|0|N/A|N/A|(null)|node7|gpu|",
-        queue_line(launched.spare, "PENDING"),
+        queue_line(launched.standby, "PENDING"),
     )
     for _ in range(4):
         launched.slurm.queue(*queue)
@@ -248,14 +250,14 @@ def test_an_owner_whose_job_is_in_the_queue_is_left_alone_and_that_is_no_strike(
         assert launched.events() == ["left"]
     assert "is owned by process" in str(launched.last("left")["reason"])
     assert not launched.run.failed.exists()
-    assert not launched.spare_waits
+    assert not launched.standby_waits
     assert not any(call.startswith("sbatch") for call in launched.slurm.calls)
     owner = read_owner(launched.run.owner)
     assert owner is not None
     assert owner.host == "node7"
 
 
-def test_a_job_that_was_superseded_leaves_mark_and_spare_to_the_new_owner(
+def test_a_job_that_was_superseded_leaves_mark_and_standby_job_to_the_new_owner(
     launched: Launched,
 ) -> None:
     def take_over(_step: int) -> None:
@@ -268,7 +270,7 @@ def test_a_job_that_was_superseded_leaves_mark_and_spare_to_the_new_owner(
         launched.run.owner.unlink()
     assert launched.events()[-1] == "superseded"
     assert not launched.run.failed.exists()
-    assert launched.spare_waits
+    assert launched.standby_waits
 
 
 def test_a_mark_that_the_disk_refuses_does_not_hide_the_error(
@@ -299,12 +301,12 @@ def test_the_third_start_that_ends_with_an_exception_marks_the_run_with_it(
         with pytest.raises(EmtnasError, match="is damaged"):
             launched.start()
         assert not launched.run.failed.exists()
-        assert launched.spare_waits
+        assert launched.standby_waits
     with pytest.raises(EmtnasError, match="is damaged"):
         launched.start()
     assert launched.events()[-2:] == ["failed", "gave_up"]
     assert "DamagedError: every commit in" in launched.run.failed.read_text()
-    assert not launched.spare_waits
+    assert not launched.standby_waits
 
 
 def test_the_start_after_three_that_vanished_marks_the_run(launched: Launched) -> None:
@@ -315,7 +317,7 @@ def test_the_start_after_three_that_vanished_marks_the_run(launched: Launched) -
     with pytest.raises(EmtnasError, match="the run is given up: 3 starts in a row"):
         launched.start()
     assert "vanished without a signal" in launched.run.failed.read_text()
-    assert not launched.spare_waits
+    assert not launched.standby_waits
 
 
 def test_an_owner_record_that_cannot_be_understood_does_not_keep_a_hopeless_run_going(
@@ -328,7 +330,7 @@ def test_an_owner_record_that_cannot_be_understood_does_not_keep_a_hopeless_run_
             launched.start()
     assert launched.events() == ["failed", "gave_up"]
     assert "OwnedError: " in launched.run.failed.read_text()
-    assert not launched.spare_waits
+    assert not launched.standby_waits
 
 
 def test_a_run_that_was_given_up_and_is_taken_up_again_has_three_more_starts(

@@ -27,7 +27,7 @@ class Recovery:
         slurm_s: from the incident to the beginning of our next process.
         ours_s: from there to the moment at which it computes.
         commit_s: from there to its first commit.
-        in_the_same_job: whether SLURM requeued the job; else the spare goes on.
+        in_the_same_job: whether SLURM requeued the job; else the standby job goes on.
     """
 
     slurm_s: float

@@ -29,7 +29,7 @@ def _cells(incident: Incident, found: Sequence[Recovery]) -> Sequence[str]:
 
 
 def _carriers(found: Sequence[Recovery]) -> str:
-    names = {"the same job" if each.in_the_same_job else "its spare" for each in found}
+    names = {"the same job" if each.in_the_same_job else "its standby job" for each in found}
     return " or ".join(sorted(names)) or "failed"
 
 

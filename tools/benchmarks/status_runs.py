@@ -7,7 +7,7 @@ from pathlib import Path
 
 from emtnas_hpc.checkpoint.paths import RunPaths, seed_run
 from emtnas_hpc.runner.attempts import Attempt
-from emtnas_hpc.slurm.jobs import JobRecord, JobSpec, job_name, write_job_spec, write_record
+from emtnas_hpc.slurm.job_files import JobRecord, JobSpec, job_name, write_job_spec, write_record
 from emtnas_hpc.slurm.profile import Profile
 
 _TESTS = Path(__file__).parents[2] / "tests"
@@ -36,7 +36,9 @@ def make_runs(runs: Path, n_runs: int) -> Iterator[str]:
 
 
 def _launch(run: RunPaths, n: int) -> JobRecord:
-    request = JobSpec(profile=Profile(partition="gpu", time=600), data="", device="cuda", mend="")
+    request = JobSpec(
+        profile=Profile(partition="gpu", time=600), data="", device="cuda", prepare_command=""
+    )
     write_job_spec(run.jobs, request, "bench")
     record = JobRecord(f"{n:08x}", job_name(run, f"{n:08x}"), n, None, str(n))
     write_record(run.jobs, record)

@@ -20,26 +20,31 @@ from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.cli.status import print_status
 from emtnas_hpc.errors import EmtnasError
 from emtnas_hpc.slurm import slurm
+from emtnas_hpc.slurm.acceptance import check_acceptance
 from emtnas_hpc.slurm.checks import check_site
 from emtnas_hpc.slurm.fit import JobOptions, resolve
-from emtnas_hpc.slurm.jobs import (
+from emtnas_hpc.slurm.job_files import (
     JobRecord,
     JobSpec,
-    gone_jobs,
-    job_environment,
     new_record,
     own_jobs,
     read_records,
-    time_limit,
     write_record,
 )
 from emtnas_hpc.slurm.profile import Profile, Resolved
-from emtnas_hpc.slurm.queue import knows_job, read_endings, read_queue
+from emtnas_hpc.slurm.queue import gone_jobs, knows_job, read_endings, read_queue
 from emtnas_hpc.slurm.reconcile import Action, State, classify, reconcile
-from emtnas_hpc.slurm.site import check_acceptance, read_gpu_types, read_partitions, read_site
+from emtnas_hpc.slurm.site import (
+    Partition,
+    most_gpus,
+    read_cluster_settings,
+    read_nodes,
+    read_partitions,
+)
 from emtnas_hpc.slurm.slurm import Answer
 from emtnas_hpc.slurm.snapshot import RunSnapshot
 from emtnas_hpc.slurm.submit import sbatch_text, submit, submitted_id
+from emtnas_hpc.slurm.this_job import job_environment, time_limit
 
 T = TypeVar("T")
 
@@ -301,9 +306,9 @@ def _jobs_stay_in_sight(site: _Site) -> None:
 def _the_rest_survives(site: _Site, rng: random.Random) -> None:
     _tried(lambda: read_endings(set(site.states) | {"5"}))
     _tried(lambda: check_acceptance("#!/bin/sh\n"))
-    settings = _tried(read_site)
-    partitions = _tried(read_partitions) or []
-    gpus = _tried(lambda: read_gpu_types("gpu")) or {}
+    settings = _tried(read_cluster_settings)
+    partitions: Sequence[Partition] = _tried(read_partitions) or ()
+    gpus = _tried(lambda: most_gpus(read_nodes("gpu"))) or {}
     if settings is not None:
         for finding in check_site(Profile(partition="gpu"), partitions, gpus, settings):
             assert str(finding).isprintable(), f"a finding that is no line: {finding}"
@@ -317,7 +322,7 @@ def _the_rest_survives(site: _Site, rng: random.Random) -> None:
 
 
 def _one_memory_option(resolved: Resolved, run: RunPaths) -> None:
-    request = JobSpec(profile=resolved.profile, data="/d", device="cpu", mend="m")
+    request = JobSpec(profile=resolved.profile, data="/d", device="cpu", prepare_command="m")
     lines = sbatch_text(run, request).splitlines()
     memory = [line for line in lines if line.startswith("#SBATCH --mem")]
     assert len(memory) == 1, f"memory is asked for {len(memory)} times: {memory}"
@@ -336,7 +341,9 @@ def _job_knows_itself(rng: random.Random) -> None:
 
 def _submits_once(run: RunPaths) -> None:
     run.directory.mkdir()
-    request = JobSpec(profile=Profile(partition="gpu"), data="/d", device="cpu", mend="m")
+    request = JobSpec(
+        profile=Profile(partition="gpu"), data="/d", device="cpu", prepare_command="m"
+    )
     record = _tried(lambda: submit(run, request))
     [written] = read_records(run.jobs)
     if record is None:

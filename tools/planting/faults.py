@@ -99,8 +99,8 @@ FAULTS = (
     ),
     Fault(
         "the image after every fifth is held out",
-        "members[HELD_OUT_EVERY - 1 ::",
-        "members[HELD_OUT_EVERY ::",
+        "else HELD_OUT_EVERY - 1",
+        "else HELD_OUT_EVERY",
         ("test_every_fifth_image_of_a_class_is_held_out_for_validation",),
     ),
     Fault(
@@ -149,8 +149,8 @@ FAULTS = (
     ),
     Fault(
         "a step that cannot end in the grace time goes on",
-        "max(now, self._began + self.expected_s) > self._deadline",
-        "min(now, self._began + self.expected_s) > self._deadline",
+        "max(now, self._began + self.expected_s) > self._grace_ends",
+        "min(now, self._began + self.expected_s) > self._grace_ends",
         ("test_a_step_that_is_expected_to_end_too_late_is_interrupted_at_once",),
     ),
     # search and its history

@@ -71,8 +71,8 @@ def cut(command: tuple[str, ...], reached: Callable[[], bool]) -> None:
 def launch_three(slurm: FakeSlurm) -> None:
     """A seed whose job was requeued and then killed, one that was cancelled, one that failed."""
     emtnas(*LAUNCH)
-    spares = {str(n + 3): f"afterany:{n}" for n in (1, 2, 3)}
-    assert slurm.jobs == {"1": "", "2": "", "3": "", **spares}
+    standby_jobs = {str(n + 3): f"afterany:{n}" for n in (1, 2, 3)}
+    assert slurm.jobs == {"1": "", "2": "", "3": "", **standby_jobs}
     launched = Path("runs/launched")
     jobs = launched / "jobs"
 

@@ -6,7 +6,7 @@ from stand_ins import StandIns
 
 from emtnas_hpc.checkpoint.paths import seed_run
 from emtnas_hpc.slurm.doctor import probe_folder
-from emtnas_hpc.slurm.jobs import JobSpec
+from emtnas_hpc.slurm.job_files import JobSpec
 from emtnas_hpc.slurm.profile import Profile
 from emtnas_hpc.slurm.submit import sbatch_text
 
@@ -48,7 +48,7 @@ def _options(script: str) -> dict[str, str]:
 
 
 def test_a_doctors_job_asks_for_what_those_of_launch_do(script: str, runs: Path) -> None:
-    spec = JobSpec(profile=PROFILE, data="/data", device="auto", mend="")
+    spec = JobSpec(profile=PROFILE, data="/data", device="auto", prepare_command="")
     launched = sbatch_text(seed_run(runs, "cifar", 0), spec)
     ours, theirs = _options(script), _options(launched)
     assert ours.keys() == theirs.keys()

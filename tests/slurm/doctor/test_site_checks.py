@@ -2,10 +2,10 @@ import pytest
 
 from emtnas_hpc.slurm.checks import CheckResult, Grade, check_site
 from emtnas_hpc.slurm.profile import Profile
-from emtnas_hpc.slurm.site import Partition, Site
+from emtnas_hpc.slurm.site import ClusterSettings, Partition
 
 PARTITION = Partition("gpu", limit_min=1440, preempt_mode="REQUEUE", grace_s=10)
-SITE = Site(
+SITE = ClusterSettings(
     {
         "JobRequeue": "1",
         "PreemptType": "preempt/partition_prio",
@@ -23,7 +23,7 @@ def _findings(
     **settings: str,
 ) -> list[CheckResult]:
     asked = Profile.model_validate({"partition": "gpu", "time": 600, **(profile or {})})
-    site = Site({**SITE.values, **settings})
+    site = ClusterSettings({**SITE.values, **settings})
     return list(check_site(asked, partitions, gpus, site))
 
 
@@ -81,7 +81,7 @@ def test_a_site_that_does_not_signal_preempted_jobs_is_warned_of() -> None:
 @pytest.mark.parametrize(
     ("mode", "said"),
     [
-        ("CANCEL", "is cancelled at once, and its spare goes on; it is told before"),
+        ("CANCEL", "is cancelled at once, and its standby job goes on; it is told before"),
         ("GANG,SUSPEND", "is suspended at once, and goes on later"),
         ("OFF", "no job of gpu has to make room for another one"),
     ],

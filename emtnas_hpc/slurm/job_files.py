@@ -1,13 +1,11 @@
-"""The jobs of a run as files: records, specification, flags; and the job that this process is."""
+"""The jobs of a run as files: records, specification, flags."""
 
 import json
-import math
-import os
 import re
 import secrets
 import time
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated
@@ -17,13 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emtnas_hpc.checkpoint.atomic import make_directory, write_file
 from emtnas_hpc.checkpoint.os_errors import read_if_there, storage_errors
-from emtnas_hpc.checkpoint.ownership import JobIsGone
 from emtnas_hpc.checkpoint.paths import JobsPaths, RunPaths
 from emtnas_hpc.errors import EmtnasError, InputError, SchedulerError, shown
 from emtnas_hpc.search.environment import ANY_GPU
+from emtnas_hpc.settings.messages import first_finding
 from emtnas_hpc.slurm.profile import Profile
-from emtnas_hpc.slurm.queue import Queue, QueuedJob, knows_job, unreadable
-from emtnas_hpc.slurm.slurm import number
+from emtnas_hpc.slurm.queue import Queue, QueuedJob, unreadable
 
 _LONGEST_NAME = 40
 
@@ -193,17 +190,16 @@ class JobSpec(BaseModel):
     Attributes:
         profile: what it asks SLURM for; time limit and lead time are those that hold.
         data: where prepared data sets are, an absolute path.
-        device: auto, cpu, cuda or cuda:N.
-        mend: the command that prepares the data, for messages.
+        prepare_command: what prepares the data, for messages; `mend` in the file.
         filled: values of the profile that the user did not give: they follow from the partition.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
     profile: Profile
     data: str
     device: str
-    mend: str
+    prepare_command: Annotated[str, Field(alias="mend")]
     filled: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
     @property
@@ -224,7 +220,9 @@ def write_job_spec(jobs: JobsPaths, spec: JobSpec, token: str) -> None:
         StorageError: the disk refused.
     """
     make_directory(jobs.directory)
-    write_file(jobs.request, _HEADER + tomli_w.dumps(spec.model_dump(mode="json")), token)
+    write_file(
+        jobs.request, _HEADER + tomli_w.dumps(spec.model_dump(mode="json", by_alias=True)), token
+    )
 
 
 def read_job_spec(jobs: JobsPaths) -> JobSpec | None:
@@ -241,8 +239,7 @@ def read_job_spec(jobs: JobsPaths) -> JobSpec | None:
     try:
         return JobSpec.model_validate(tomllib.loads(text.decode()))
     except ValidationError as error:
-        finding = error.errors(include_url=False)[0]
-        reason = f"{'.'.join(map(str, finding['loc']))}: {finding['msg']}"
+        reason = first_finding(error)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         reason = str(error)
     raise InputError(f"{shown(path)} is not the request of a run: {reason}; launch it again")
@@ -262,113 +259,3 @@ def write_flag(path: Path, reason: str, token: str) -> None:
     """
     make_directory(path.parent)
     write_file(path, reason + "\n", token)
-
-
-@dataclass(frozen=True)
-class JobEnvironment:
-    """What the environment says of the job.
-
-    Attributes:
-        job_id: as SLURM numbers it.
-        name: of the job.
-        restart_count: how often SLURM has requeued it.
-        dependencies: ids of the jobs that it waited for: all have ended for good.
-        end: when its time limit ends, seconds since 1970; None where SLURM (before 23) is silent.
-    """
-
-    job_id: str
-    name: str
-    restart_count: int = 0
-    dependencies: frozenset[str] = frozenset()
-    end: float | None = None
-
-
-def job_environment(environment: Mapping[str, str] = os.environ) -> JobEnvironment:
-    """The job of this process.
-
-    Raises:
-        InputError: it is in none.
-    """
-    job_id = environment.get("SLURM_JOB_ID")
-    if not job_id:
-        raise InputError("this is not a SLURM job: SLURM_JOB_ID is not set")
-    return JobEnvironment(
-        job_id,
-        environment.get("SLURM_JOB_NAME", ""),
-        number(environment.get("SLURM_RESTART_COUNT", "")) or 0,
-        frozenset(re.findall(r"\d+", environment.get("SLURM_JOB_DEPENDENCY", ""))),
-        number(environment.get("SLURM_JOB_END_TIME", "")),
-    )
-
-
-def predecessors(job: JobEnvironment, records: Sequence[JobRecord]) -> frozenset[str]:
-    """The jobs that this one waited for, and those that they had waited for in their turn.
-
-    SLURM and our own records tell; this job's id may not be in its record yet.
-    """
-    waited = {record.job_id: record.after for record in records}
-    mine = (record.after for record in records if record.name == job.name)
-    found: set[str] = set()
-    ahead = [*job.dependencies, *mine, waited.get(job.job_id)]
-    while ahead:
-        job_id = ahead.pop()
-        if job_id and job_id not in found:
-            found.add(job_id)
-            ahead.append(waited.get(job_id))
-    return frozenset(found)
-
-
-def gone_jobs(ended: frozenset[str] = frozenset()) -> JobIsGone:
-    """Tells whether an owner's job is gone.
-
-    One that is requeued, suspended or still completing is not: it goes on, or may be writing.
-
-    Args:
-        ended: jobs that are known to have ended for good.
-    """
-
-    def is_gone(job_id: str) -> bool | None:
-        if job_id in ended:
-            return True
-        try:
-            return not knows_job(job_id)
-        except SchedulerError:
-            return None
-
-    return is_gone
-
-
-@dataclass(frozen=True)
-class TimeLimit:
-    """When a job's time is over, by this process's own clock.
-
-    Attributes:
-        end: seconds on `clock`; infinite where there is no limit, or it is not known.
-        lead_s: seconds before `end` at which SLURM sends its signal; it may come a minute earlier.
-        clock: seconds, monotonic.
-    """
-
-    end: float = math.inf
-    lead_s: float = 0.0
-    clock: Callable[[], float] = time.monotonic
-
-    def seconds_left(self, at: float | None = None) -> float | None:
-        """From a moment on this clock, by default now; None without a limit."""
-        if math.isinf(self.end):
-            return None
-        return round(self.end - (self.clock() if at is None else at), 1)
-
-    def fits(self, seconds: float) -> bool:
-        """Whether something that begins now ends before SLURM's signal is due."""
-        return self.clock() + seconds <= self.end - self.lead_s
-
-
-def time_limit(job: JobEnvironment, queue: Sequence[QueuedJob], lead_s: float) -> TimeLimit:
-    """The limit that the environment tells, or else the queue."""
-    now = time.time()
-    told = [job.end, *(each.end for each in queue if each.job_id == job.job_id)]
-    # A job that another one submitted may have inherited an end that has passed.
-    ends = [end for end in told if end is not None and end > now]
-    if not ends:
-        return TimeLimit(lead_s=lead_s)
-    return TimeLimit(time.monotonic() + ends[0] - now, lead_s)

@@ -2,8 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,19 +35,18 @@ from emtnas_hpc.search.run_dir import (
 )
 from emtnas_hpc.search.spec import SearchPlan
 from emtnas_hpc.settings.experiment import Experiment, difference, flatten
+from emtnas_hpc.slurm.acceptance import memory_hint
 from emtnas_hpc.slurm.cancel import cancel_orphans
-from emtnas_hpc.slurm.jobs import (
+from emtnas_hpc.slurm.job_files import (
     JobRecord,
     JobSpec,
-    gone_jobs,
     own_jobs,
     read_flag,
     read_job_spec,
     write_job_spec,
 )
-from emtnas_hpc.slurm.queue import QueuedJob, read_queue
+from emtnas_hpc.slurm.queue import QueuedJob, gone_jobs, read_queue
 from emtnas_hpc.slurm.reconcile import Action, Decision, State, reconcile
-from emtnas_hpc.slurm.site import memory_hint
 from emtnas_hpc.slurm.snapshot import RunSnapshot, read_snapshots
 from emtnas_hpc.slurm.submit import submit
 
@@ -61,7 +60,6 @@ class Seed:
     """A seed that jobs are to finish.
 
     Attributes:
-        run: its directory.
         experiment: what is asked for now.
         plan: its search; None where its data is gone, which only a finished one can do without.
         spec: what its jobs are told.
@@ -78,7 +76,6 @@ class Launched:
     """What was done about a seed.
 
     Attributes:
-        seed: which.
         decision: what was decided, and why.
         jobs: that were submitted, in order.
     """
@@ -96,17 +93,16 @@ class Launched:
         return self.decision.n_standby + first - len(self.jobs)
 
 
-def launch(seeds: Sequence[Seed], launched: list[Launched], *, resuming: bool = False) -> None:
+def submit_missing_jobs(
+    seeds: Sequence[Seed], launched: list[Launched], *, resuming: bool = False
+) -> None:
     """Submits what is missing.
 
     The first jobs of all seeds come before any standby job, since a site may limit how many jobs
     there are.
 
-    Args:
-        seeds: of any number of experiments.
-        launched: filled with what was done about each seed as it is done, so that it is known
-            whatever is raised.
-        resuming: whether cancelled runs are continued.
+    `launched` is filled with what was done about each seed as it is done, so that it is known
+    whatever is raised; `resuming` continues cancelled runs.
 
     Raises:
         SchedulerError: SLURM refused or did not answer; what was submitted before is recorded.
@@ -142,13 +138,11 @@ def launch(seeds: Sequence[Seed], launched: list[Launched], *, resuming: bool = 
         _add_standby_jobs(launched)
 
 
-@contextmanager
-def _jobs_lock(lock: Path) -> Iterator[bool]:
+def _jobs_lock(lock: Path) -> AbstractContextManager[bool]:
     def waiting() -> None:
         log.info(f"another launch, resume or cancel is at {shown(lock.parent)}; waiting for it")
 
-    with exclusive(lock, waiting, patience_s=_LOCK_PATIENCE_S) as alone:
-        yield alone
+    return exclusive(lock, waiting, patience_s=_LOCK_PATIENCE_S)
 
 
 def read_seeds(seeds: Sequence[Seed], queue: Sequence[QueuedJob]) -> list[RunSnapshot]:
@@ -179,11 +173,8 @@ def _begin(seed: Seed, queue: Sequence[QueuedJob], resuming: bool, *, alone: boo
             _update_experiment(seed, me, difference(_legible(stored), _legible(changed)))
         return Launched(seed, decision)
     if seed.plan and (stored is None or changed != stored):
-        lease = acquire(seed.run, me, job_is_gone=gone_jobs())
-        try:
+        with acquire(seed.run, me, job_is_gone=gone_jobs()) as lease:
             store_experiment(seed.run, seed.plan, lease)
-        finally:
-            lease.release()
     # All of that may have taken minutes, and `cancel` does not wait for ever.
     if (flag := read_flag(seed.run.cancelled)) is not None and flag != run.cancelled:
         return Launched(seed, Decision(Action.LEAVE, "cancelled", f"{flag}; just now"))
@@ -213,11 +204,8 @@ def _has_stored(seed: Seed, me: Owner) -> bool:
             verdict = judge_takeover(owner, me, observe_owner(owner, job_is_gone))
             if verdict is not Verdict.TAKE:
                 return False
-        lease = acquire(seed.run, me, job_is_gone=job_is_gone)
-        try:
+        with acquire(seed.run, me, job_is_gone=job_is_gone) as lease:
             store_what_may_change(seed.run, seed.experiment, lease)
-        finally:
-            lease.release()
     except (OwnedError, SupersededError):
         return False  # a job has just begun
     return True
@@ -246,9 +234,9 @@ def _add_standby_jobs(launched: list[Launched]) -> None:
                     launched[index] = _with_standby_job(each)
                     missing -= 1
     except SchedulerError as error:
-        spares = "one spare was" if missing == 1 else f"{missing} spares were"
+        jobs = "one standby job was" if missing == 1 else f"{missing} standby jobs were"
         log.warning(
-            f"warning: {spares} not submitted ({error}); a job submits its own once it runs, and "
+            f"warning: {jobs} not submitted ({error}); a job submits its own once it runs, and "
             "the same command adds what is missing"
         )
 
