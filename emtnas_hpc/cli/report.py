@@ -105,6 +105,9 @@ def report(
     or, where there is none, of searches, seed by seed; --output writes both. A run that may not be
     read is named on stderr and left out.
 
+    Below the tables the paper's claims are answered by contrasts: differences of means over seeds,
+    with intervals, tests, and the seeds that it takes to show a difference (docs/api.md).
+
     A training that diverged is no result: a loss or, in the end, a weight is no finite number. Its
     seed is in no mean and no test of its row, and is counted below the table. So is a network that
     a search found whose own loss diverged, and so are the times of that search.

@@ -5,6 +5,8 @@
     measurements    every measured value as a line of one frame, and the values of a table's cells
     specs           what tables look like before they are filled, read from numbers/*.toml
     tables, table   specs filled with values and tested; what stands below is legend and caveats
+    claims          what the paper claims, and which experiments are compared to answer it
+    contrasts       a table of these comparisons; the statistics are contrast_stats
     search_frames   searches as frames, figures draws them; searches is their own table
     render, page    tables as text; tables and figures as a page
 
