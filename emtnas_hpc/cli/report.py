@@ -1,5 +1,6 @@
 """`report`: the paper's tables from runs, and how their searches went."""
 
+import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -16,7 +17,8 @@ from emtnas_hpc.cli.console import make_table, open_screen
 from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption, typed_path
 from emtnas_hpc.cli.runs import find_runs
 from emtnas_hpc.errors import EmtnasError, InputError
-from emtnas_hpc.report.experiments import experiments_of
+from emtnas_hpc.report.contrasts import contrast_of
+from emtnas_hpc.report.experiments import ExperimentRuns, experiments_of
 from emtnas_hpc.report.load import Run, read_runs
 from emtnas_hpc.report.render import (
     as_csv,
@@ -80,6 +82,20 @@ def report(
             help="A folder for files: those of --format, or of all formats.", callback=typed_path
         ),
     ] = None,
+    contrast: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            help="Only the first of two experiments minus the second: names, or parts of them.",
+            metavar="A B",
+        ),
+    ] = None,
+    difference: Annotated[
+        float | None,
+        typer.Option(
+            help="In points, worth showing by contrasts; default: the paper's own.",
+            metavar="POINTS",
+        ),
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """The paper's tables with your runs in them, also while searches run.
@@ -88,6 +104,9 @@ def report(
     validation images, with a supernet's weights: that ranks nothing. CSV is of retrained networks
     or, where there is none, of searches, seed by seed; --output writes both. A run that may not be
     read is named on stderr and left out.
+
+    Below the tables the paper's claims are answered by contrasts: differences of means over seeds,
+    with intervals, tests, and the seeds that it takes to show a difference (docs/api.md).
 
     A training that diverged is no result: a loss or, in the end, a weight is no finite number. Its
     seed is in no mean and no test of its row, and is counted below the table. So is a network that
@@ -101,9 +120,15 @@ def report(
         raise InputError(
             f"--output takes files, --format screen is none; expected {_listed(_FILES)}"
         )
+    if difference is not None and not (math.isfinite(difference) and difference):
+        raise InputError(f"--difference is {difference:g}, expected points other than 0")
+    if contrast is not None and table:
+        raise InputError("--contrast and --table are given; each is a report of its own")
     writes_all = output is not None and chosen is None
     every_seed = writes_all or chosen in _SEED_BY_SEED
-    made = Report(find_runs(run, runs), table, every_seed=every_seed)
+    made = Report(find_runs(run, runs), table, every_seed=every_seed, stated=difference)
+    if contrast is not None:
+        made.keep_contrast(contrast, difference)
     if output is not None:
         for path in _written(made, chosen, output):
             print(path)
@@ -132,15 +157,37 @@ class Report:
     """
 
     def __init__(
-        self, directories: Sequence[Path], numbers: Sequence[int] = (), *, every_seed: bool
+        self,
+        directories: Sequence[Path],
+        numbers: Sequence[int] = (),
+        *,
+        every_seed: bool,
+        stated: float | None = None,
     ) -> None:
         self.found = read_runs(directories, every_seed=every_seed)
         for problem in self.found.problems:
             print(f"skipped {problem}", file=sys.stderr)
         if not self.found.runs:
             raise EmtnasError(f"no commit that can be read in {', '.join(map(str, directories))}")
-        self.tables = build_tables(self.found.runs, numbers or None)
+        self.tables = build_tables(self.found.runs, numbers or None, stated=stated)
         self.experiments = () if numbers else experiments_of(self.found.runs)
+
+    def keep_contrast(self, names: tuple[str, str], stated: float | None) -> None:
+        """Reports the contrast of two experiments and nothing else.
+
+        Raises:
+            InputError: a name is not that of one experiment, or there is nothing to compare.
+        """
+        first, second = (_called(name, self.experiments) for name in names)
+        if first is second:
+            raise InputError(f"--contrast is {first.title} twice, expected two experiments")
+        self.tables = contrast_of(self.found.runs, first, second, stated)
+        self.experiments = ()
+        if not self.tables:
+            raise InputError(
+                f"{first.title} and {second.title} have no retrained networks of one data set, "
+                "recipe and number of normal cells N"
+            )
 
     def text(self, chosen: ReportFormat) -> str:
         """The report in one of the formats that are files."""
@@ -174,6 +221,17 @@ class Report:
             "retrainings": [values for run in runs for values in _retraining_values(run)],
             "problems": self.found.problems,
         }
+
+
+def _called(name: str, experiments: Sequence[ExperimentRuns]) -> ExperimentRuns:
+    """The experiment of this title; else the only one with this in its title."""
+    found = [each for each in experiments if name == each.title]
+    found = found or [each for each in experiments if name in each.title]
+    if len(found) == 1:
+        return found[0]
+    what = f"in the names of {len(found)} experiments" if found else "in no experiment's name"
+    there = ", ".join(each.title for each in found or experiments)
+    raise InputError(f"--contrast is {name!r}, which is {what}; there are: {there}")
 
 
 def _retraining_values(run: Run) -> Iterator[dict[str, Any]]:

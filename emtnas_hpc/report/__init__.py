@@ -6,6 +6,8 @@
     specs           what tables look like before they are filled, read from numbers/*.toml
     tables, table   specs filled with values and tested; what stands below is legend and caveats
     sweeps          experiments that differ in one setting, found for a table and a curve
+    claims          what the paper claims, and which experiments are compared to answer it
+    contrasts       a table of these comparisons; the statistics are contrast_stats
     search_frames   searches as frames; figures, comparisons draw them; searches: their own table
     render, page    tables as text; tables and figures as a page
 

@@ -1,4 +1,4 @@
-"""Figures that compare experiments: times, without and with re-evaluation, and sweeps."""
+"""Figures that compare experiments: times, re-evaluation, sweeps and contrasts."""
 
 import math
 from dataclasses import astuple
@@ -24,8 +24,8 @@ from emtnas_hpc.report.figures import (
 from emtnas_hpc.report.load import heading
 from emtnas_hpc.report.search_frames import TIME_PARTS
 from emtnas_hpc.report.searches import DROP_AND_GAP
-from emtnas_hpc.report.stats import drop_and_gap
-from emtnas_hpc.report.table import Column, Table, TableCell
+from emtnas_hpc.report.stats import LEVEL, drop_and_gap
+from emtnas_hpc.report.table import Column, Row, Table, TableCell
 from emtnas_hpc.space.drawing import INK
 
 #: Seconds of a unit, and up to how many of them the next larger one is not worth it.
@@ -126,6 +126,50 @@ def plot_sweep(table: Table) -> Plot:
         f"seed, with the measurement of true fitness. {' '.join(table.notes)}".strip(),
         f"Lines by {table.labels[0]}: {'; '.join(ends)}.",
     )
+
+
+def plot_contrasts(table: Table) -> Plot:
+    """A forest plot: the differences of a table of contrasts, times in a panel of their own."""
+    lines = pd.DataFrame([map(_mean, row.cells) for row in table.rows])
+    lines.columns = pd.Index([column.key for column in table.columns])
+    labels = [_forest_label(row) for row in table.rows]
+    lines = lines.assign(label=labels, time=[not row.labels[3] for row in table.rows])
+    groups = [group for _time, group in lines.groupby("time")]
+    # A mark lies as deep as the lines above it need.
+    depths = [(1 + _LINE * group.label.str.count("\n")).cumsum() for group in groups]
+    heights = [0.5 + 0.42 * depth.iloc[-1] for depth in depths]
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    panels = figure.subplots(len(groups), squeeze=False, height_ratios=heights)[:, 0]
+    for axes, group, rows in zip(panels, groups, depths, strict=True):
+        shown = group.q < LEVEL
+        axes.axvline(0, color=INK, lw=0.8)
+        axes.hlines(rows, group.low, group.high, color=SERIES[0])
+        axes.scatter(group.difference, rows, s=22, c=np.where(shown, SERIES[0], "w"), ec=SERIES[0])
+        for row, label in zip(rows, group.label, strict=True):
+            axes.text(0, row - 0.28, label, va="bottom", transform=axes.get_yaxis_transform())
+        axes.set(xlabel="change of time (%)" if group.time.any() else "difference (points)")
+        axes.set(yticks=[], ylim=(rows.iloc[-1] + 0.4, rows.iloc[0] - 1.0))
+        axes.spines["left"].set_visible(False)
+        axes.grid(visible=False, axis="y")
+    n = int((lines.q < LEVEL).sum())
+    return Plot(
+        figure,
+        "Contrasts",
+        "Differences with their 95 % intervals; filled where q is below 0.05, within its claim.",
+        f"A mark with an interval for each of {len(lines)} contrasts; of {n} q is below 0.05.",
+    )
+
+
+def _forest_label(row: Row) -> str:
+    claim, contrast, searched, data_set, depth = row.labels
+    what = [f"{claim}: {data_set or searched}", f"N = {depth}" if depth else ""]
+    if data_set not in ("", searched):
+        what.append(f"searched on {searched}")
+    return "\n".join(map(broken, (", ".join(filter(None, what)), contrast)))
+
+
+def _mean(cell: TableCell) -> float:
+    return math.nan if cell.estimate is None else cell.estimate.mean
 
 
 def _unit_of(most: float) -> tuple[float, str]:

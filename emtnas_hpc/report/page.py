@@ -13,7 +13,13 @@ import jinja2
 import emtnas_hpc
 from emtnas_hpc.checkpoint.atomic import make_directory
 from emtnas_hpc.checkpoint.os_errors import storage_errors
-from emtnas_hpc.report.comparisons import is_curve, plot_fittest, plot_sweep, plot_times
+from emtnas_hpc.report.comparisons import (
+    is_curve,
+    plot_contrasts,
+    plot_fittest,
+    plot_sweep,
+    plot_times,
+)
 from emtnas_hpc.report.experiments import ExperimentRuns, experiments_of
 from emtnas_hpc.report.figures import (
     Plot,
@@ -88,7 +94,8 @@ class Chapter:
 def make_page(runs: Runs, tables: Sequence[Table]) -> str:
     """The page alone, as text; the same text for the same runs."""
     experiments = experiments_of(runs.runs)
-    return _render(runs, tables, draw_overview(experiments), list(map(draw_chapter, experiments)))
+    overview, chapters = draw_overview(experiments), list(map(draw_chapter, experiments))
+    return _render(runs, _with_forests(tables), overview, chapters)
 
 
 def publish(runs: Runs, tables: Sequence[Table], output: Path) -> list[Path]:
@@ -104,11 +111,13 @@ def publish(runs: Runs, tables: Sequence[Table], output: Path) -> list[Path]:
     """
     experiments = experiments_of(runs.runs)
     overview, chapters = draw_overview(experiments), list(map(draw_chapter, experiments))
-    drawings = [*overview, *chain.from_iterable(chapter.drawings for chapter in chapters)]
+    below = _with_forests(tables)
+    forests = [drawing for _table, drawing in below if drawing is not None]
+    drawings = [*forests, *overview, *chain.from_iterable(each.drawings for each in chapters)]
     figures = output / _FIGURES_NAME
     captions = "\n".join(f"**{drawing.name}** {drawing.text}\n" for drawing in drawings)
     contents = {
-        output / _PAGE_NAME: _render(runs, tables, overview, chapters),
+        output / _PAGE_NAME: _render(runs, below, overview, chapters),
         **{figures / f"{drawing.name}.svg": drawing.svg for drawing in drawings},
         figures / _CAPTIONS: captions,
     }
@@ -133,6 +142,20 @@ def draw_overview(experiments: Sequence[ExperimentRuns]) -> list[Drawing]:
         for table in filter(is_curve, sweep_tables(experiments)):
             plots[table.key] = plot_sweep(table)
         return [_finished(name, plot) for name, plot in plots.items()]
+
+
+def _with_forests(tables: Sequence[Table]) -> list[tuple[Table, Drawing | None]]:
+    """Tables, those of contrasts with their figure."""
+    with styled():
+        return [
+            (
+                table,
+                _finished(f"{table.key}-forest", plot_contrasts(table))
+                if table.is_contrasts
+                else None,
+            )
+            for table in tables
+        ]
 
 
 def draw_chapter(experiment: ExperimentRuns) -> Chapter:
@@ -182,7 +205,10 @@ def _values(starts: Sequence[Mapping[str, Any]], name: str) -> str:
 
 
 def _render(
-    runs: Runs, tables: Sequence[Table], overview: Sequence[Drawing], chapters: Sequence[Chapter]
+    runs: Runs,
+    tables: Sequence[tuple[Table, Drawing | None]],
+    overview: Sequence[Drawing],
+    chapters: Sequence[Chapter],
 ) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),

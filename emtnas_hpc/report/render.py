@@ -65,6 +65,9 @@ def _cell_values(cell: TableCell) -> dict[str, Any]:
         values |= {"seeds": list(cell.seeds), "values": list(cell.values)}
     elif cell.missing not in ("", "-"):
         values["status"] = cell.missing
+    elif cell.estimate is not None:
+        # No mean over seeds, but a number that was computed from several of them.
+        return {"mean": cell.estimate.mean}
     if cell.estimate is not None:
         values |= {"stars": cell.stars, "best": cell.best}
     if cell.diverged:

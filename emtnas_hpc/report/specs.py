@@ -314,7 +314,7 @@ def specs_of(family: Family) -> list[TableSpec]:
     """
     kinds = set(family.experiments)
     found = []
-    for tasks in _connected(kinds):
+    for tasks in connected(kinds):
         if set(tasks) <= set(CIFAR):
             found += [paper_table(3), paper_table(4)]
         elif not set(tasks) <= set(MEDICAL) and _compares(tasks, family):
@@ -417,7 +417,7 @@ def _is_medical(task: str, family: Family) -> bool:
     return next((is_medical(task, each[task]) for each in sources if task in each), False)
 
 
-def _connected(kinds: Collection[Kind]) -> list[list[str]]:
+def connected(kinds: Collection[Kind]) -> list[list[str]]:
     """Data sets that were searched for together, directly or by way of others."""
     groups: list[set[str]] = []
     for kind in kinds:

@@ -167,6 +167,11 @@ class Table:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_contrasts(self) -> bool:
+        """Whether its rows are differences with intervals, which a figure shows too."""
+        return {"difference", "low", "high"} <= {column.key for column in self.columns}
+
     def lines(self, row: Row, index: int) -> list[str]:
         """A cell as lines: ours with its stars, and what was printed, by whom if beside ours."""
         cell = row.cells[index]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from emtnas_hpc.report.caveats import caveats
+from emtnas_hpc.report.contrasts import contrast_tables
 from emtnas_hpc.report.experiments import (
     ExperimentRuns,
     Family,
@@ -35,10 +36,13 @@ _SIGNIFICANT_DIGITS = 2
 _SIGNATURE_DIGITS = 6
 
 
-def build_tables(runs: Sequence[Run], numbers: Collection[int] | None = None) -> tuple[Table, ...]:
-    """The tables of the paper that these runs can fill, sweeps, and one of all that fits none.
+def build_tables(
+    runs: Sequence[Run], numbers: Collection[int] | None = None, *, stated: float | None = None
+) -> tuple[Table, ...]:
+    """The tables of the paper that these runs can fill, sweeps, other experiments, and contrasts.
 
-    With numbers only those tables of the paper, empty ones included.
+    With numbers only those tables of the paper, empty ones included. A stated difference, in
+    points, is one that contrasts are to show, instead of the paper's.
     """
     frame = measurements(sorted(runs, key=lambda run: run.seed))
     used: set[str] = set()
@@ -66,6 +70,8 @@ def build_tables(runs: Sequence[Run], numbers: Collection[int] | None = None) ->
             compared.append(members)
     if numbers is None:
         tables += _other_tables(runs, frame, used)
+        families = [(family, parts_of(frame, family)) for family in families_of(runs)]
+        tables += contrast_tables(families, stated)
     return tuple(_numbered(tables))
 
 

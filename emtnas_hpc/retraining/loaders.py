@@ -68,9 +68,7 @@ class ResidentImages:
         parts = [data.load(split) for split in trained_on(settings)]
         images = np.concatenate([part.images for part in parts])
         labels = np.concatenate([part.labels for part in parts])
-        self._images = place_on_device(
-            data, Images(images, labels), device, cutout=settings.cutout
-        )
+        self._images = place_on_device(data, Images(images, labels), device, cutout=settings.cutout)
 
     def training(
         self, batches: Sequence[Indices], rng: np.random.Generator

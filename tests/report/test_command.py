@@ -217,3 +217,56 @@ def test_a_wide_table_comes_in_parts_that_fit_the_terminal(ablation, monkeypatch
 def test_only_a_report_imports_pandas(verb):
     code = f"import sys, emtnas_hpc.cli.{verb}; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_any_two_experiments_can_be_contrasted_and_nothing_else_is_told(ablation):
+    result = run_here("report", "--runs", ablation, "--contrast", "cifar", "again", "--json")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        "error: --contrast is 'again', which is in the names of 2 experiments; there are: "
+        "cifar10-single-again, cifar100-single-again\n"
+    )
+    two = ("--contrast", "cifar", "r10-single-again")
+    values = json.loads(run_here("report", "--runs", ablation, *two, "--json").out)
+    (table,) = values["tables"]
+    assert "A - B: cifar minus cifar10-single-again." in table["notes"]
+    (row,) = table["rows"]
+    assert row["labels"] == ["A - B", "Multi+Reeval - Single+Reeval", "C-10+C-100", "C-10", "2"]
+    assert (row["cells"]["n"]["mean"], row["cells"]["n_minus"]["mean"]) == (5, 2)
+    stated = run_here("report", "--runs", ablation, *two, "--difference", "2")
+    assert stated.out.startswith("Contrast of two\n")
+    assert " +2.00 " in stated.out
+    assert "sampled %" not in stated.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "begin"),
+    [
+        (
+            ("--contrast", "cifar", "x"),
+            "error: --contrast is 'x', which is in no experiment's name; there are: cifar, cifar10",
+        ),
+        (("--contrast", "plain", "lain"), "error: --contrast is plain twice, expected two exp"),
+        (
+            ("--contrast", "cifar10-single", "cifar100-single-again"),
+            "error: cifar10-single and cifar100-single-again have no retrained networks of one",
+        ),
+        (("--contrast", "plain", "cifar", "--table", "3"), "error: --contrast and --table are gi"),
+        (("--difference", "0"), "error: --difference is 0, expected points other than 0"),
+    ],
+)
+def test_what_cannot_be_contrasted_is_said_in_one_line(ablation, arguments, begin):
+    result = run_here("report", "--runs", ablation, *arguments)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert result.err.startswith(begin)
+
+
+def test_the_page_shows_contrasts_and_their_figure(ablation, tmp_path):
+    output = tmp_path / "out"
+    two = ("--contrast", "plain", "cifar100-single-again")
+    command = ("report", "--runs", ablation, *two, "--format", "html", "--output", output)
+    assert run_here(*command).code == 0
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert '<section id="contrasts">' in page
+    assert '<figure id="contrasts-forest">' in page
+    assert (output / "figures/contrasts-forest.svg").is_file()

@@ -19,7 +19,8 @@ DAYS = ("device_days", "without_true_fitness_days")
 def tables_of(runs, numbers=None):
     found = read_runs(sorted(runs.glob("*/seed-*")))
     assert found.problems == ()
-    return {table.key: table for table in build_tables(found.runs, numbers)}
+    made = build_tables(found.runs, numbers)
+    return {table.key: table for table in made if not table.is_contrasts}
 
 
 def cell_of(table, label, column):

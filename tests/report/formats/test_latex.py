@@ -44,7 +44,7 @@ def test_the_markup_is_whole(name, request):
     for columns, body in tabulars:
         assert {width(line) for line in rows_of(body)} == {len(columns)}
         assert [body.count(rule) for rule in (r"\toprule", r"\bottomrule")] == [1, 1]
-    assert len(tabulars) == {"own_study": 2, "combinations": 3, "four_rows": 5}[name]
+    assert len(tabulars) == {"own_study": 3, "combinations": 3, "four_rows": 5}[name]
 
 
 def test_names_full_of_markup_leave_the_markup_whole(nasty):
