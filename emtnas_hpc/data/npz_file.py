@@ -148,9 +148,8 @@ def _labelled(
     if images is None or labels is None:
         found, lacking = ("labels", "images") if images is None else ("images", "labels")
         raise DataError(f"{path} has {split}_{found} but no {split}_{lacking}; both are needed")
-    pixels = _pixels(f"{path}: {split}_images", images)
-    read_labels = _many_labels if multi_label else _class_numbers
-    numbers = read_labels(f"{path}: {split}_labels", labels)
+    pixels = _read_pixels(f"{path}: {split}_images", images)
+    numbers = _read_labels(f"{path}: {split}_labels", labels, multi_label)
     if len(pixels) != len(numbers):
         raise DataError(
             f"{path}: {split}_images has {len(pixels)} entries and {split}_labels {len(numbers)}, "
@@ -159,7 +158,7 @@ def _labelled(
     return Images(pixels, numbers, tuple(f"{split}_images[{i}]" for i in range(len(pixels))))
 
 
-def _pixels(where: str, images: NDArray[Any]) -> NDArray[np.uint8]:
+def _read_pixels(where: str, images: NDArray[Any]) -> NDArray[np.uint8]:
     if images.dtype != np.uint8:
         raise DataError(f"{where} is {images.dtype}, expected uint8, 0 to 255; {_advice(images)}")
     shaped = images[..., np.newaxis] if images.ndim == 3 else images
@@ -192,18 +191,16 @@ def _advice(images: NDArray[Any]) -> str:
     )
 
 
-def _class_numbers(where: str, labels: NDArray[Any]) -> NDArray[np.int64]:
+def _read_labels(where: str, labels: NDArray[Any], multi_label: bool) -> NDArray[Any]:
+    if multi_label:
+        if labels.ndim != 2 or not np.isin(labels, (0, 1)).all():
+            raise DataError(f"{where} has shape {labels.shape}, expected (n, k) of zeros and ones")
+        return labels.astype(np.float32)
     if not np.issubdtype(labels.dtype, np.integer):
         raise DataError(f"{where} is {labels.dtype}, expected integers")
     if labels.ndim not in (1, 2) or (labels.ndim == 2 and labels.shape[1] != 1):
         raise DataError(f"{where} has shape {labels.shape}, expected (n,) or (n, 1)")
     return labels.reshape(-1).astype(np.int64)
-
-
-def _many_labels(where: str, labels: NDArray[Any]) -> NDArray[np.float32]:
-    if labels.ndim != 2 or not np.isin(labels, (0, 1)).all():
-        raise DataError(f"{where} has shape {labels.shape}, expected (n, k) of zeros and ones")
-    return labels.astype(np.float32)
 
 
 def _classes_of(path: Path, labels: NDArray[Any]) -> tuple[str, ...]:

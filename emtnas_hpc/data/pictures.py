@@ -121,7 +121,10 @@ class Conversion:
         """
         with opened(path) as picture:
             # First: loading a picture clears what its tiles say of its depth.
-            remarks = _lost_bits(picture)
+            tiles = getattr(picture, "tile", ())
+            has_16_bits = any(";16" in str(tile[3]) for tile in tiles)
+            is_cut = has_16_bits and picture.mode not in _DEEP_MODES
+            remarks = {UPPER_BITS} if is_cut else set()
             if self.depth == EIGHT_BITS:
                 flat, is_transparent = on_white(_upright(picture, remarks), self.mode)
             else:
@@ -282,11 +285,6 @@ def _tag(picture: Image.Image, number: int) -> int | None:
     value = getattr(picture, "tag_v2", {}).get(number)
     first = value[0] if isinstance(value, tuple) and value else value
     return first if isinstance(first, int) else None
-
-
-def _lost_bits(picture: Image.Image) -> set[str]:
-    deep = any(";16" in str(tile[3]) for tile in getattr(picture, "tile", ()))
-    return {UPPER_BITS} if deep and picture.mode not in _DEEP_MODES else set()
 
 
 def _count_frames(picture: Image.Image, remarks: set[str]) -> None:

@@ -1,6 +1,6 @@
 """The arrays of a source, the splits that it lacks, and warnings of images that look wrong."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -84,36 +84,33 @@ _AT_ONCE = 2**22
 
 def doubts(splits: Mapping[Split, Images], classes: tuple[str, ...]) -> tuple[str, ...]:
     """Warnings of classes whose images show nothing, or are the same as those of another."""
-    return tuple(
-        line for split, images in splits.items() for line in _doubts_of(split, images, classes)
-    )
-
-
-def _doubts_of(split: Split, images: Images, classes: tuple[str, ...]) -> Iterator[str]:
-    dull: dict[str, str] = {}
-    # Equal images within a class are usual; two classes of the same images are a mistake.
-    first: dict[frozenset[int], str] = {}
-    twins: list[tuple[str, str]] = []
-    for label, name in enumerate(classes):
-        contents, why = _look_at_class(images, label)
-        if not contents:
-            continue
-        if why:
-            dull[name] = why
-        if (twin := first.setdefault(contents, name)) != name:
-            twins.append((twin, name))
-    if dull:
-        shown = first_few([f"{name!r} ({text})" for name, text in dull.items()])
-        yield (
-            f"WARNING: in {split} hardly anything is to be seen of {len(dull)} of {len(classes)} "
-            f"classes: {shown}; look at the pictures and at their range"
-        )
-    if twins and not images.multi_label:
-        one, other = twins[0]
-        yield (
-            f"WARNING: in {split} {len(twins)} of {len(classes)} classes have the same images as "
-            f"another, first {other!r} those of {one!r}"
-        )
+    lines = []
+    for split, images in splits.items():
+        dull: dict[str, str] = {}
+        # Equal images within a class are usual; two classes of the same images are a mistake.
+        first: dict[frozenset[int], str] = {}
+        twins: list[tuple[str, str]] = []
+        for label, name in enumerate(classes):
+            contents, why = _look_at_class(images, label)
+            if not contents:
+                continue
+            if why:
+                dull[name] = why
+            if (twin := first.setdefault(contents, name)) != name:
+                twins.append((twin, name))
+        if dull:
+            shown = first_few([f"{name!r} ({text})" for name, text in dull.items()])
+            lines.append(
+                f"WARNING: in {split} hardly anything is to be seen of {len(dull)} of "
+                f"{len(classes)} classes: {shown}; look at the pictures and at their range"
+            )
+        if twins and not images.multi_label:
+            one, other = twins[0]
+            lines.append(
+                f"WARNING: in {split} {len(twins)} of {len(classes)} classes have the same images "
+                f"as another, first {other!r} those of {one!r}"
+            )
+    return tuple(lines)
 
 
 def _look_at_class(images: Images, label: int) -> tuple[frozenset[int], str]:
