@@ -1,7 +1,7 @@
 """Notes below a table: what speaks against comparing its numbers with each other or the paper's."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -48,8 +48,7 @@ def caveats(spec: TableSpec, family: Family, used: Collection[str]) -> Iterator[
         if retraining.header.signature in used
     ]
     yield from _other_settings(spec, family, experiments)
-    if spec.is_paper:
-        yield from _other_images(experiments)
+    yield from _other_images(experiments)
     yield from _impostors(run for _experiment, run in runs)
     yield from _unlike_tasks(experiments)
     yield from _unfinished(runs)
@@ -101,16 +100,22 @@ def _other_settings(
 
 def _other_images(experiments: Sequence[ExperimentRuns]) -> Iterator[str]:
     """A task's own settings that are not what its data set is known with."""
-    differences = {
-        f"{setting} {_show(found)} ({experiment.name}; expected: {_show(expected)})"
-        for experiment in experiments
-        for task, name in zip(experiment.own_tasks, experiment.tasks, strict=True)
-        for field, expected in paper_images(name).items()
-        if (setting := f"task.{task}.{field}") in experiment.settings
-        and (found := experiment.settings[setting]) != expected
-    }
-    if differences:
-        yield f"Images are not treated as the paper's: {', '.join(sorted(differences))}."
+    differences: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    n_with: Counter[str] = Counter(task for e in experiments for task in e.own_tasks)
+    for experiment in experiments:
+        for task, name in zip(experiment.own_tasks, experiment.tasks, strict=True):
+            for field, expected in paper_images(name).items():
+                found = experiment.settings.get(f"task.{task}.{field}", expected)
+                if found != expected:
+                    what = f"task.{task}.{field} {_show(found)}"
+                    differences[task, what, _show(expected)].append(experiment.name)
+    texts = [
+        # Named only where the others are treated otherwise: names may be long.
+        f"{what} ({'' if len(of) == n_with[task] else ', '.join(of) + '; '}expected: {expected})"
+        for (task, what, expected), of in sorted(differences.items())
+    ]
+    if texts:
+        yield f"Images are not treated as the paper's: {', '.join(texts)}."
 
 
 def _impostors(runs: Iterable[Run]) -> Iterator[str]:

@@ -233,8 +233,16 @@ def test_the_papers_images_are_treated_as_the_registry_has_them():
 def test_images_that_are_treated_otherwise_are_named(tmp_path):
     make_run(tmp_path, "cifar", SHORT, "task.cifar10.pool=2")
     (note,) = starting(notes_of(tmp_path), "Images are not")
+    assert note == ("Images are not treated as the paper's: task.cifar10.pool 2 (expected: 1).")
+
+
+def test_in_a_study_of_ones_own_too_with_the_experiment_that_treats_them_otherwise(tmp_path):
+    make_run(tmp_path, "small-cifar", SHORT)
+    make_run(tmp_path, "small-cifar", SHORT, "search.rmp=0", "task.cifar10.pool=2", name="other")
+    table, *_contrasts = build_tables(read_runs(sorted(tmp_path.glob("*/seed-*"))).runs)
+    (note,) = starting(table.notes, "Images are not")
     assert note == (
-        "Images are not treated as the paper's: task.cifar10.pool 2 (cifar; expected: 1)."
+        "Images are not treated as the paper's: task.cifar10.pool 2 (other; expected: 1)."
     )
 
 
