@@ -239,11 +239,11 @@ def test_images_that_are_treated_otherwise_are_named(tmp_path):
 def test_in_a_study_of_ones_own_too_with_the_experiment_that_treats_them_otherwise(tmp_path):
     make_run(tmp_path, "small-cifar", SHORT)
     make_run(tmp_path, "small-cifar", SHORT, "search.rmp=0", "task.cifar10.pool=2", name="other")
-    table, *_contrasts = build_tables(read_runs(sorted(tmp_path.glob("*/seed-*"))).runs)
-    (note,) = starting(table.notes, "Images are not")
-    assert note == (
+    tables = build_tables(read_runs(sorted(tmp_path.glob("*/seed-*"))).runs)
+    notes = {note for table in tables for note in starting(table.notes, "Images are not")}
+    assert notes == {
         "Images are not treated as the paper's: task.cifar10.pool 2 (other; expected: 1)."
-    )
+    }
 
 
 def test_a_retraining_on_other_hardware_says_nothing_of_the_searches(tmp_path):
