@@ -121,7 +121,9 @@ def report(
             f"--output takes files, --format screen is none; expected {_listed(_FILES)}"
         )
     if difference is not None and not (math.isfinite(difference) and difference):
-        raise InputError(f"--difference is {difference:g}, expected points other than 0")
+        raise InputError(
+            f"--difference is {difference:g}, expected a finite number of points, not 0"
+        )
     if contrast is not None and table:
         raise InputError("--contrast and --table are given; each is a report of its own")
     writes_all = output is not None and chosen is None

@@ -252,7 +252,10 @@ def test_any_two_experiments_can_be_contrasted_and_nothing_else_is_told(ablation
             "error: cifar10-single and cifar100-single-again have no retrained networks of one",
         ),
         (("--contrast", "plain", "cifar", "--table", "3"), "error: --contrast and --table are gi"),
-        (("--difference", "0"), "error: --difference is 0, expected points other than 0"),
+        (
+            ("--difference", "0"),
+            "error: --difference is 0, expected a finite number of points, not 0",
+        ),
     ],
 )
 def test_what_cannot_be_contrasted_is_said_in_one_line(ablation, arguments, begin):
