@@ -15,6 +15,8 @@ from emtnas_hpc.report.page import draw_overview
 from emtnas_hpc.report.sweeps import find_sweeps
 from emtnas_hpc.report.tables import build_tables, sweep_tables
 
+pytestmark = pytest.mark.slow
+
 BASE = {
     "tasks": ["a", "b"],
     "search.rmp": 0.3,
