@@ -246,7 +246,7 @@ def _retraining_values(run: Run) -> Iterator[dict[str, Any]]:
             "epoch": len(retraining.epochs),
             **values,
             "diverged": retraining.diverged or None,
-            "counts": run.counts(retraining),
+            "counts": run.is_result(retraining),
         }
 
 

@@ -24,7 +24,7 @@ from emtnas_hpc.report.contrast_stats import (
 from emtnas_hpc.report.experiments import ExperimentRuns, Family, Kind, Recipe
 from emtnas_hpc.report.legend import describe_recipe
 from emtnas_hpc.report.load import Run, heading
-from emtnas_hpc.report.measurements import Measured, Parts, measurements, parts_of
+from emtnas_hpc.report.measurements import Measured, ValuesByCell, measurements, values_by_cell
 from emtnas_hpc.report.specs import PAPER_RMP, RowSpec, connected, paper_table
 from emtnas_hpc.report.stats import LEVEL, Estimate
 from emtnas_hpc.report.table import Column, Row, Table, TableCell
@@ -112,7 +112,7 @@ class ContrastResult:
 
 
 def contrast_tables(
-    families: Iterable[tuple[Family, Parts]], stated: float | None = None
+    families: Iterable[tuple[Family, ValuesByCell]], stated: float | None = None
 ) -> Iterator[Table]:
     """The contrasts of experiments that may be compared, a table for each recipe.
 
@@ -141,7 +141,7 @@ def contrast_of(
     frame, arms = measurements(runs), []
     for experiment in (first, second):
         alone = {experiment.kind or Kind(frozenset(experiment.tasks), False, None): experiment}
-        arms += _networks(parts_of(frame, Family(experiments=alone)), alone)
+        arms += _networks(values_by_cell(frame, Family(experiments=alone)), alone)
     chosen = Claim(
         "A - B",
         f"{first.title} minus {second.title}",
@@ -160,7 +160,7 @@ def _recipes(arms: Iterable[Arm]) -> list[Recipe | None]:
     return [*sorted({arm.recipe for arm in arms if arm.recipe})]
 
 
-def _networks(parts: Parts, experiments: Mapping[Kind, ExperimentRuns]) -> list[Arm]:
+def _networks(parts: ValuesByCell, experiments: Mapping[Kind, ExperimentRuns]) -> list[Arm]:
     arms = [
         Arm(
             kind,
@@ -178,7 +178,7 @@ def _networks(parts: Parts, experiments: Mapping[Kind, ExperimentRuns]) -> list[
     return sorted(arms, key=attrgetter("place"))
 
 
-def _times(parts: Parts, experiments: Mapping[Kind, ExperimentRuns]) -> list[Arm]:
+def _times(parts: ValuesByCell, experiments: Mapping[Kind, ExperimentRuns]) -> list[Arm]:
     """Of joint searches, and of the single-tasking ones that do the same together."""
     measured, arms = Measured(parts, Family(experiments=experiments)), {}
     for kind, experiment in experiments.items():

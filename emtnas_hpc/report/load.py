@@ -205,7 +205,7 @@ class Run:
         results = () if self.search is None else self.search.tasks
         return any(r.diverged_in is not None for r in results if task in (None, r.task))
 
-    def counts(self, retraining: Retraining) -> bool:
+    def is_result(self, retraining: Retraining) -> bool:
         """Whether a retraining is a result: neither it nor the search of its architecture diverged.
 
         A network of a search that diverged is trained as well as any other, but its architecture is

@@ -21,12 +21,12 @@ from emtnas_hpc.retraining.record import Retraining
 
 #: What tells the values of a family's cells apart; a search has no recipe, its times no task.
 _KEY = ["kind", "task", "found_on", "n_normal", "recipe", "quantity"]
-#: Of the frame. A line is one value of one seed. Where `counts` is False, the training diverged.
-#: `fits` says that a table of the paper may hold it: the search is finished, and the network is
+#: Of the frame. A line is one value of one seed. Where `is_result` is False, the training diverged.
+#: `final` says that a table of the paper may hold it: the search is finished, and the network is
 #: what that search found in the end. `group` and `signature` are those of a retraining.
 COLUMNS = (
     *("experiment", "seed", "task", "found_on", "n_normal", "recipe", "quantity"),
-    *("value", "counts", "fits", "group", "signature"),
+    *("value", "is_result", "final", "group", "signature"),
 )
 
 #: C of the retrained networks, where nothing was retrained: the paper's.
@@ -47,7 +47,7 @@ _PER_STEP: dict[str, Counts] = {
     "mean_macs": macs_of,
 }
 #: The quantity of the frame that a column shows, where it is not the one of its name.
-_SHOWS = {
+_MEASURED_AS = {
     "transfer": "accuracy",
     "device_days": "time_total",
     "without_true_fitness_days": "without_true_fitness_total",
@@ -58,7 +58,7 @@ def measurements(runs: Iterable[Run]) -> pd.DataFrame:
     """One line for every value, in the unit that columns show; times in seconds."""
     lines = [line for run in runs for line in (*_of_search(run), *_of_networks(run))]
     frame = pd.DataFrame(lines, columns=list(COLUMNS))
-    return frame.astype({"value": float, "counts": bool, "fits": bool})
+    return frame.astype({"value": float, "is_result": bool, "final": bool})
 
 
 def _of_search(run: Run) -> Iterator[dict[str, Any]]:
@@ -67,23 +67,23 @@ def _of_search(run: Run) -> Iterator[dict[str, Any]]:
     line = {
         "experiment": run.search.header.experiment_signature,
         "seed": run.seed,
-        "fits": True,
+        "final": True,
         **dict.fromkeys(("task", "found_on", "recipe", "group", "signature"), ""),
         "n_normal": 0,
     }
     for result, task in zip(run.search.tasks, run.tasks, strict=True):
-        counts = {"counts": result.diverged_in is None}
+        is_result = {"is_result": result.diverged_in is None}
         value = 100 * result.true_fitness
-        yield {**line, **counts, "task": task, "quantity": "validation", "value": value}
+        yield {**line, **is_result, "task": task, "quantity": "validation", "value": value}
     for quantity, parts in TIMES.items():
         value = sum(getattr(result, part) for result in run.search.tasks for part in parts)
-        yield {**line, "counts": not run.diverged(), "quantity": quantity, "value": value}
+        yield {**line, "is_result": not run.diverged(), "quantity": quantity, "value": value}
 
 
 def _of_networks(run: Run) -> Iterator[dict[str, Any]]:
     fitting = run.incumbents_retrained if run.finished else ()
     for retraining in filter(lambda r: r.finished, run.retrainings):
-        header, counts = retraining.header, run.counts(retraining)
+        header, is_result = retraining.header, run.is_result(retraining)
         line = {
             "experiment": "" if run.search is None else run.search.header.experiment_signature,
             "seed": run.seed,
@@ -91,23 +91,23 @@ def _of_networks(run: Run) -> Iterator[dict[str, Any]]:
             "found_on": run.known_task(header.found_on or ""),
             "n_normal": header.shape.n_normal,
             "recipe": Recipe.of(retraining),
-            "counts": counts,
-            "fits": retraining in fitting,
+            "is_result": is_result,
+            "final": retraining in fitting,
             "group": header.experiment_signature,
             "signature": header.signature,
         }
-        for quantity, value in _of_test(retraining, counts):
+        for quantity, value in _of_test(retraining, is_result):
             yield {**line, "quantity": quantity, "value": value}
 
 
-def _of_test(retraining: Retraining, counts: bool) -> Iterator[tuple[str, float]]:
+def _of_test(retraining: Retraining, is_result: bool) -> Iterator[tuple[str, float]]:
     test = retraining.test
     assert test is not None
     yield "accuracy", 100 * test.accuracy
     if test.top5 is not None:
         yield "top5", 100 * test.top5
     # An area under the curve of outputs that are no numbers was never measured.
-    if test.auc is not None or not counts:
+    if test.auc is not None or not is_result:
         yield "auc", math.nan if test.auc is None else test.auc
     yield "parameters", retraining.parameters / 1e6
     yield "parameters_in_use", retraining.parameters_in_use / 1e6
@@ -115,7 +115,7 @@ def _of_test(retraining: Retraining, counts: bool) -> Iterator[tuple[str, float]
 
 
 @dataclass
-class Part:
+class CellValues:
     """What one experiment measured for a cell: values by seed, seeds that diverged, signatures."""
 
     values: dict[int, float] = field(default_factory=dict)
@@ -123,32 +123,34 @@ class Part:
     signatures: set[str] = field(default_factory=set)
 
 
-Parts = Mapping[tuple[Any, ...], Part]
+ValuesByCell = Mapping[tuple[Any, ...], CellValues]
 
 
-def parts_of(frame: pd.DataFrame, family: Family) -> Parts:
+def values_by_cell(frame: pd.DataFrame, family: Family) -> ValuesByCell:
     """The lines of a family's experiments by what tells its cells apart."""
     kinds = {experiment.signature: kind for kind, experiment in family.experiments.items()}
-    mine = frame[frame.fits & frame.experiment.isin(list(kinds))]
+    mine = frame[frame.final & frame.experiment.isin(list(kinds))]
     mine = mine.assign(kind=[kinds[signature] for signature in mine.experiment])
-    counted = mine[~mine.group.isin(_outvoted(mine[mine.quantity == "accuracy"]))]
-    parts: dict[tuple[Any, ...], Part] = defaultdict(Part)
+    counted = mine[~mine.group.isin(_groups_with_fewer_seeds(mine[mine.quantity == "accuracy"]))]
+    found: dict[tuple[Any, ...], CellValues] = defaultdict(CellValues)
     for line in counted.itertuples(index=False):
-        part = parts[tuple(getattr(line, name) for name in _KEY)]
-        part.values[line.seed] = line.value
-        if not line.counts:
-            part.diverged.add(line.seed)
+        cell = found[tuple(getattr(line, name) for name in _KEY)]
+        cell.values[line.seed] = line.value
+        if not line.is_result:
+            cell.diverged.add(line.seed)
         if line.signature:
-            part.signatures.add(line.signature)
-    return dict(parts)
+            cell.signatures.add(line.signature)
+    return dict(found)
 
 
-def _outvoted(networks: pd.DataFrame) -> list[str]:
+def _groups_with_fewer_seeds(networks: pd.DataFrame) -> list[str]:
     """Groups of retrainings beside one of the same cell that has more seeds which count.
 
     Only seeds of one signature are averaged.
     """
-    sizes = networks.groupby([*_KEY, "group"], sort=False).counts.agg(["sum", "size"]).reset_index()
+    sizes = (
+        networks.groupby([*_KEY, "group"], sort=False).is_result.agg(["sum", "size"]).reset_index()
+    )
     ordered = sizes.sort_values(["sum", "size"], ascending=False, kind="stable")
     return list(ordered.group[ordered.duplicated(_KEY)])
 
@@ -161,8 +163,8 @@ class Measured:
         used: signatures of the retrainings that cells were filled with.
     """
 
-    def __init__(self, parts: Parts, family: Family, recipe: Recipe | None = None) -> None:
-        self._parts, self.family, self.recipe = parts, family, recipe
+    def __init__(self, cells: ValuesByCell, family: Family, recipe: Recipe | None = None) -> None:
+        self._cells, self.family, self.recipe = cells, family, recipe
         self.used: set[str] = set()
 
     @property
@@ -217,8 +219,8 @@ class Measured:
 
     def _summed(self, spec: RowSpec, task: str, quantity: str) -> TableCell:
         """The sum of all lines that a cell needs, for seeds that have each of them."""
-        keys = self._keys(spec, task, _SHOWS.get(quantity, quantity), quantity == "transfer")
-        found = [self._parts[key] for key in keys if key in self._parts]
+        keys = self._keys(spec, task, _MEASURED_AS.get(quantity, quantity), quantity == "transfer")
+        found = [self._cells[key] for key in keys if key in self._cells]
         if not keys or len(found) < len(keys):
             return TableCell()
         self.used.update(*(part.signatures for part in found))

@@ -18,7 +18,7 @@ from emtnas_hpc.report.experiments import (
 )
 from emtnas_hpc.report.legend import describe_recipe, legend, meanings
 from emtnas_hpc.report.load import Run
-from emtnas_hpc.report.measurements import Measured, measurements, parts_of
+from emtnas_hpc.report.measurements import Measured, measurements, values_by_cell
 from emtnas_hpc.report.specs import (
     RowLayout,
     TableSpec,
@@ -70,7 +70,7 @@ def build_tables(
             compared.append(members)
     if numbers is None:
         tables += _other_tables(runs, frame, used)
-        families = [(family, parts_of(frame, family)) for family in families_of(runs)]
+        families = [(family, values_by_cell(frame, family)) for family in families_of(runs)]
         tables += contrast_tables(families, stated)
     return tuple(_numbered(tables))
 
@@ -90,7 +90,7 @@ def _sweeps(
     """One for each recipe; keys that are there more than once get a number."""
     seen: Counter[str] = Counter()
     for sweep in find_sweeps(experiments):
-        family, parts = sweep.family, parts_of(frame, sweep.family)
+        family, parts = sweep.family, values_by_cell(frame, sweep.family)
         for recipe, spec in _by_recipe(sweep.spec, family):
             seen[spec.key] += 1
             n = seen[spec.key]
@@ -176,7 +176,7 @@ def _specs(
     """Several may have one number: of other settings, or another recipe."""
     found = set()
     for family in families_of(runs):
-        parts = parts_of(frame, family)
+        parts = values_by_cell(frame, family)
         specs = specs_of(family)
         if numbers is not None:
             # A table that the runs fill in part counts when it is asked for.
@@ -229,7 +229,7 @@ def _other_tables(
     columns = layout_columns("other")
     lines = lines.assign(name=[headers[signature].experiment for signature in lines.signature])
     cells = {
-        key: TableCell.of(dict(zip(of.seed, of.value, strict=True)), of.seed[~of.counts])
+        key: TableCell.of(dict(zip(of.seed, of.value, strict=True)), of.seed[~of.is_result])
         for key, of in lines.groupby(["name", "group", "quantity"])
     }
     groups = {(h.experiment, h.experiment_signature): h for h in headers.values()}

@@ -5,7 +5,7 @@ from pathlib import Path
 from emtnas_hpc.report.contrasts import contrast_tables
 from emtnas_hpc.report.experiments import ExperimentRuns, Family, Kind, Recipe
 from emtnas_hpc.report.load import Run
-from emtnas_hpc.report.measurements import Part
+from emtnas_hpc.report.measurements import CellValues
 
 PAIR = ("cifar10", "cifar100")
 QUICK = Recipe("quick", "ours", 6, 8)
@@ -23,15 +23,15 @@ def own(kind, n_normal=2):
     return [(task, task, n_normal) for task in kind.tasks]
 
 
-def parts_of_hand(networks, times=(), recipe=QUICK):
+def values_by_hand(networks, times=(), recipe=QUICK):
     """Values by seed, from 0: of `networks[kind][task, found_on, n]`, and of `times[kind]`."""
     parts = {
-        (kind, *network, recipe, "accuracy"): Part(dict(enumerate(values)))
+        (kind, *network, recipe, "accuracy"): CellValues(dict(enumerate(values)))
         for kind, each in networks.items()
         for network, values in each.items()
     }
     for kind, values in dict(times).items():
-        parts[kind, "", "", 0, "", "time_total"] = Part(dict(enumerate(values)))
+        parts[kind, "", "", 0, "", "time_total"] = CellValues(dict(enumerate(values)))
     return parts
 
 
@@ -50,7 +50,7 @@ def family_of(kinds):
 def tables_by_hand(networks, times=(), stated=None):
     """All contrasts of such values."""
     kinds = dict.fromkeys([*networks, *dict(times)])
-    return list(contrast_tables([(family_of(kinds), parts_of_hand(networks, times))], stated))
+    return list(contrast_tables([(family_of(kinds), values_by_hand(networks, times))], stated))
 
 
 def alike(*kinds, values=LOW, n_normal=2):

@@ -13,9 +13,9 @@ from contrasts_by_hand import (
     kind_of,
     numbers,
     own,
-    parts_of_hand,
     rows_of,
     tables_by_hand,
+    values_by_hand,
 )
 
 from emtnas_hpc.report.comparisons import plot_contrasts
@@ -183,7 +183,7 @@ def test_every_recipe_has_a_table_and_time_is_told_once():
     networks = alike(BEST, ZERO)
     times = {BEST: LOW, ONE: LOW, TWO: LOW}
     other = Recipe("long", "ours", 9, 8)
-    parts = parts_of_hand(networks, times) | parts_of_hand(networks, recipe=other)
+    parts = values_by_hand(networks, times) | values_by_hand(networks, recipe=other)
     tables = list(contrast_tables([(family_of([*networks, ONE, TWO]), parts)]))
     claims = [[row.labels[0] for row in table.rows] for table in tables]
     assert claims == [["transfer"] * 2 + ["time"], ["transfer"] * 2]
@@ -235,7 +235,7 @@ def test_where_seeds_are_too_few_for_any_star_the_report_says_so(n, said):
 
 def test_a_diverged_seed_is_in_no_contrast():
     networks = alike(BEST, values=HIGH) | alike(ZERO)
-    parts = parts_of_hand(networks)
+    parts = values_by_hand(networks)
     parts[BEST, "cifar10", "cifar10", 2, QUICK, "accuracy"].diverged.add(1)
     (table,) = contrast_tables([(family_of(networks), parts)])
     assert [numbers(row, table)["n"] for row in table.rows] == [4, 5]

@@ -113,7 +113,7 @@ def networks(folder, name):
         100 * r.test.accuracy
         for run in runs_of(folder, name)
         for r in run.retrainings
-        if r.header.task == "cifar10" and run.counts(r)
+        if r.header.task == "cifar10" and run.is_result(r)
     ]
 
 
