@@ -96,7 +96,8 @@ def plot_sweep(table: Table) -> Plot:
         if cell.estimate is not None
     ).set_axis(["value", "quantity", "task", "mean", "std", "n"], axis=1)
     is_time = lines.quantity == "device_days"
-    size, unit = _unit_of(_SECONDS_A_DAY * lines["mean"][is_time].max())
+    # Without a time there is none to draw, but a unit to name.
+    size, unit = _unit_of(_SECONDS_A_DAY * lines["mean"][is_time].max() if is_time.any() else 0.0)
     lines.loc[is_time, ["mean", "std"]] *= _SECONDS_A_DAY / size
     axis_of = {
         "validation": "validation (%)",

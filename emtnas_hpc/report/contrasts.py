@@ -91,6 +91,8 @@ class ContrastResult:
             return TableCell()
         difference, paired = self.stated, _is_paired(self.a, self.b)
         if not self.a.task:
+            if math.isnan(self.contrast.ratio.value):
+                return TableCell()
             difference = math.log1p(self.stated / 100)
             a, b = (tuple(value * len(group) / sum(group) for value in group) for group in (a, b))
         deviation = pooled_deviation(a, b, paired=paired)
@@ -255,7 +257,8 @@ def _printed() -> dict[tuple[Kind, str, str, int], float]:
                 wants_own = quantity == "accuracy"
                 found_on = next(o for o in spec.tasks if (o == task) == wants_own)
                 kind = next(kind for kind in spec.kinds if found_on in kind.tasks)
-                found[kind, task, found_on, spec.n_normal] = mean
+                # Table 5 repeats single-tasking of Table 3, rounded otherwise.
+                found.setdefault((kind, task, found_on, spec.n_normal), mean)
     return found
 
 
@@ -288,7 +291,7 @@ def _disagreements(answers: Sequence[ContrastResult]) -> Iterator[str]:
         f"{answer.row.key} (p {p:.3f}, {interval.low:+.2f} to {interval.high:+.2f})"
         for answer in answers
         for p, interval in [(answer.contrast.test.p, answer.interval)]
-        if not math.isnan(p) and (p < LEVEL) == (interval.low <= 0 <= interval.high)
+        if not math.isnan(p + interval.low) and (p < LEVEL) == (interval.low <= 0 <= interval.high)
     ]
     if found:
         yield f"p and interval disagree, so take neither for proof: {'; '.join(found)}."
