@@ -10,7 +10,7 @@ from typing import Any
 from emtnas_hpc.report.experiments import ExperimentRuns, Family
 from emtnas_hpc.report.load import heading
 from emtnas_hpc.report.specs import PAPER_RMP, RowLayout, RowSpec, TableSpec, layout_columns
-from emtnas_hpc.settings.experiment import LEFT_OUT, show
+from emtnas_hpc.settings.experiment import show, value_of
 
 #: Seeds are averaged; tasks that differ bring their own settings with them.
 _NEVER_SWEPT = ("seed", "tasks")
@@ -74,7 +74,7 @@ def find_sweeps(experiments: Sequence[ExperimentRuns]) -> Iterator[Sweep]:
     known = sorted((e for e in experiments if e.settings), key=lambda e: -len(e.finished))
     for setting in sorted({name for experiment in known for name in experiment.settings}):
         is_swept = not (setting in _NEVER_SWEPT or setting.startswith("data."))
-        if is_swept and len({_text(_value(e, setting)) for e in known}) > 1:
+        if is_swept and len({_text(value_of(e.settings, setting)) for e in known}) > 1:
             yield from _sweeps_of(setting, known)
 
 
@@ -86,21 +86,18 @@ def _sweeps_of(setting: str, experiments: Sequence[ExperimentRuns]) -> Iterator[
     groups: dict[str, dict[str, ExperimentRuns]] = defaultdict(dict)
     for experiment in experiments:
         rest = {name: v for name, v in experiment.settings.items() if name not in left_out}
-        groups[_text(rest)].setdefault(_text(_value(experiment, setting)), experiment)
+        groups[_text(rest)].setdefault(_text(value_of(experiment.settings, setting)), experiment)
     for _rest, by_value in sorted(groups.items()):
         if len(by_value) > 1:
-            chosen = sorted(by_value.values(), key=lambda e: _order(_value(e, setting)))
-            yield Sweep(setting, tuple(_value(e, setting) for e in chosen), tuple(chosen))
+            chosen = sorted(by_value.values(), key=lambda e: _order(value_of(e.settings, setting)))
+            yield Sweep(
+                setting, tuple(value_of(e.settings, setting) for e in chosen), tuple(chosen)
+            )
 
 
 def _order(value: Any) -> tuple[bool, float, str]:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return not is_number, float(value) if is_number else 0.0, show(value)
-
-
-def _value(experiment: ExperimentRuns, setting: str) -> Any:
-    """The value of a setting; one that is left out has its default."""
-    return experiment.settings.get(setting, LEFT_OUT.get(setting.rpartition(".")[2]))
 
 
 def _text(value: Any) -> str:

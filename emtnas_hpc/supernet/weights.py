@@ -70,14 +70,14 @@ def _members(module: nn.Module, table: str) -> Iterator[tuple[str, dict[str, Ten
 
 def _pack(
     members: Sequence[tuple[str, dict[str, Tensor], str]],
-    kind: Callable[[Tensor], Tensor],
+    wrap: Callable[[Tensor], Tensor],
     dtype: torch.dtype,
     device: torch.device,
 ) -> tuple[Tensor, Layout]:
     layout = plan_layout((name, tensors[key]) for name, tensors, key in members)
     block = allocate(layout, dtype, device)
     for (_name, tensors, key), (_same, offset, shape) in zip(members, layout, strict=True):
-        tensors[key] = kind(view(block, offset, shape))
+        tensors[key] = wrap(view(block, offset, shape))
     return block, layout
 
 
