@@ -26,7 +26,7 @@ MOST_SEEDS = 1000
 _FEW_SEEDS = 13
 _CHUNK = 20_000
 _MOST_SIMULATED = 4000
-#: Power of which nobody needs to know whether it is a bit less; a simulation takes 0.2 s.
+#: Far below what a plan asks for, an approximation does; a simulation takes 0.2 s.
 _HOPELESS = 0.6
 _N_SAMPLES = 2000
 #: Of values scaled to 1: a difference or an error below it is none but for rounding.

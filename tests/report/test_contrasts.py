@@ -179,6 +179,19 @@ def test_time_is_a_ratio_with_the_spread_of_both_sides():
     assert found["seeds"] == seeds_to_show(math.log(1 - 0.087), pooled_deviation(a, b))
 
 
+def test_times_of_zero_have_no_ratio_and_no_plan():
+    (table,) = tables_by_hand({}, dict.fromkeys((BEST, ONE, TWO), (0.0, 0.0)))
+    (row,) = table.rows
+    assert not {"difference", "low", "high", "seeds"} & set(numbers(row, table))
+    assert not [note for note in table.notes if "nan" in note]
+
+
+def test_the_whole_method_is_held_against_the_numbers_of_table_3_not_those_of_table_5():
+    (table,) = tables_by_hand(alike(BEST, values=HIGH) | alike(ONE, TWO))
+    rows = [row for row in table.rows if row.labels[0] == "whole method"]
+    assert [numbers(row, table)["stated"] for row in rows] == [0.49, 2.16]
+
+
 def test_every_recipe_has_a_table_and_time_is_told_once():
     networks = alike(BEST, ZERO)
     times = {BEST: LOW, ONE: LOW, TWO: LOW}

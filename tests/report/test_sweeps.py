@@ -15,8 +15,6 @@ from emtnas_hpc.report.page import draw_overview
 from emtnas_hpc.report.sweeps import find_sweeps
 from emtnas_hpc.report.tables import build_tables, sweep_tables
 
-pytestmark = pytest.mark.slow
-
 BASE = {
     "tasks": ["a", "b"],
     "search.rmp": 0.3,
@@ -115,6 +113,13 @@ def networks(folder, name):
         for r in run.retrainings
         if r.header.task == "cifar10" and run.is_result(r)
     ]
+
+
+@pytest.mark.slow
+def test_a_sweep_without_a_time_is_drawn_without_one(populations):
+    table = tables_of(populations)["sweep-search-population"]
+    axes = plot_sweep(table.with_columns(range(4))).figure.axes
+    assert [each.get_ylabel() for each in axes] == ["validation (%)", "test (%)"]
 
 
 @pytest.mark.slow
