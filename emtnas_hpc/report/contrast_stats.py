@@ -8,37 +8,37 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain, combinations
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
-from emtnas_hpc.report.stats import LEVEL, MOST_SPLITS, holm, smallest_p
+from emtnas_hpc.report.stats import (
+    ALIKE,
+    LEVEL,
+    MOST_PERMUTATIONS,
+    N_DRAWN,
+    Floats,
+    Group,
+    PermutationTest,
+    all_signs,
+    all_splits,
+    as_arrays,
+    holm,
+    n_permutations,
+    permutation_test,
+    smallest_p,
+)
 
-#: Permutations that are drawn, with a fixed seed, where there are more than `MOST_SPLITS`.
-N_DRAWN = 99_999
 #: No plan asks for more seeds.
 MOST_SEEDS = 1000
 
 #: From here on more seeds never have less power, as the levels that p can have lie close.
 _FEW_SEEDS = 13
-_CHUNK = 20_000
 _MOST_SIMULATED = 4000
 #: Far below what a plan asks for, an approximation does; a simulation takes 0.2 s.
 _HOPELESS = 0.6
 _N_SAMPLES = 2000
-#: Of values scaled to 1: a difference or an error below it is none but for rounding.
-_NOTHING = 1e-12
-#: Statistics that differ by less of themselves are equal but for rounding.
-_ALIKE = 1e-9
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(100)
-
-Group = Sequence[float]
-Floats = npt.NDArray[np.float64]
-#: Of permutations `(n_permutations, n_values)`: the values in group a, or those that keep a sign.
-Masks = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -54,22 +54,6 @@ class Interval:
     value: float
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class PermutationTest:
-    """A two-sided test whether two groups are alike.
-
-    Attributes:
-        p: share of the permutations that differ at least as much; nan where a group has a single
-            value, and with it no spread.
-        n_permutations: that were looked at.
-        exact: whether these are all that there are; else they were drawn, with a fixed seed.
-    """
-
-    p: float
-    n_permutations: int
-    exact: bool
 
 
 @dataclass(frozen=True)
@@ -108,7 +92,7 @@ def contrasts(
             ratio=ratio_of_means(a, b, paired=paired),
             test=test,
             q=math.nan if math.isnan(test.p) else next(adjusted),
-            smallest_p=reachable_p(len(a), len(b), paired=paired),
+            smallest_p=smallest_p(len(a), len(b), paired=paired),
         )
         for (a, b), test in zip(family, tests, strict=True)
     )
@@ -118,7 +102,7 @@ def difference_of_means(
     a: Group, b: Group, *, paired: bool = False, confidence: float = 0.95
 ) -> Interval:
     """The difference of the means of two groups, a - b, with Welch's or the paired interval."""
-    x, y = _arrays(a, b, paired)
+    x, y = as_arrays(a, b, paired)
     value = float(x.mean() - y.mean())
     margin = _margin(x, y, paired, confidence)
     return Interval(value, value - margin, value + margin)
@@ -131,7 +115,7 @@ def ratio_of_means(
 
     By the delta method the error of a mean's logarithm is that of the values over their mean.
     """
-    x, y = _arrays(a, b, paired)
+    x, y = as_arrays(a, b, paired)
     if x.mean() <= 0 or y.mean() <= 0:
         return Interval(math.nan, math.nan, math.nan)
     value = float(x.mean() / y.mean())
@@ -141,18 +125,15 @@ def ratio_of_means(
 
 
 def pooled_deviation(a: Group, b: Group, *, paired: bool = False) -> float:
-    """The standard deviation within two groups of at least two values; paired, of differences."""
-    x, y = _arrays(a, b, paired)
+    """The standard deviation within two groups of at least two values; paired, of differences.
+
+    Both groups count alike, as in the plan that it is for, where they are of one size: weighted
+    by its seeds, a large group with a small spread would hide the other one's.
+    """
+    x, y = as_arrays(a, b, paired)
     if paired:
         return float((x - y).std(ddof=1))
-    squares = sum(float(((group - group.mean()) ** 2).sum()) for group in (x, y))
-    return math.sqrt(squares / (len(x) + len(y) - 2))
-
-
-def _arrays(a: Group, b: Group, paired: bool) -> tuple[Floats, Floats]:
-    if paired and len(a) != len(b):
-        raise ValueError(f"{len(a)} values cannot be paired with {len(b)}")
-    return np.asarray(a, np.float64), np.asarray(b, np.float64)
+    return math.sqrt((float(x.var(ddof=1)) + float(y.var(ddof=1))) / 2)
 
 
 def _margin(x: Floats, y: Floats, paired: bool, confidence: float) -> float:
@@ -171,102 +152,6 @@ def _margin(x: Floats, y: Floats, paired: bool, confidence: float) -> float:
         shares = [part / sum(parts) for part in parts]
         df = 1 / sum(s**2 / (len(g) - 1) for s, g in zip(shares, (x, y), strict=True))
     return t_quantile((1 + confidence) / 2, df) * error
-
-
-def permutation_test(a: Group, b: Group, *, paired: bool = False) -> PermutationTest:
-    """Tests whether two groups are alike, by Welch's statistic or the mean of paired differences.
-
-    All splits of the pooled values into groups of these sizes are looked at, or all signs of the
-    differences, up to 200,000; beyond that 99,999 are drawn, and the observed one counts as one
-    more. Where spreads and sizes of the groups differ, a difference of means alone would find too
-    much, or too little.
-    """
-    x, y = _arrays(a, b, paired)
-    if min(len(x), len(y)) < 2:
-        return PermutationTest(math.nan, 0, exact=True)
-    statistic: Callable[[Floats, Masks], Floats]
-    if paired:
-        values, statistic, observed = x - y, _flipped, np.ones((1, len(x)), np.bool_)
-    else:
-        # Of groups of one size Welch's statistic is a function of the gap, which is faster.
-        values, statistic = np.concatenate([x, y]), _gap if len(x) == len(y) else _welch
-        values = values - values.mean()
-        observed = (np.arange(len(values)) < len(x))[None]
-    values = values / (float(np.abs(values).max()) or 1.0)
-    threshold = float(statistic(values, observed)[0]) * (1 - _ALIKE)
-    exact = _n_permutations(len(x), len(y), paired) <= MOST_SPLITS
-    masks = _permutations(len(x), len(y), paired)
-    chunks = (masks[i : i + _CHUNK] for i in range(0, len(masks), _CHUNK))
-    hits = sum(int((statistic(values, some) >= threshold).sum()) for some in chunks)
-    n = len(masks)
-    return PermutationTest((hits + (not exact)) / (n + (not exact)), n, exact)
-
-
-def reachable_p(n_a: int, n_b: int, *, paired: bool = False) -> float:
-    """The smallest p that `permutation_test` can give groups of these sizes; nan below two."""
-    if min(n_a, n_b) < 2:
-        return math.nan
-    if _n_permutations(n_a, n_b, paired) > MOST_SPLITS:
-        return 1 / (N_DRAWN + 1)
-    return 2 / 2**n_a if paired else smallest_p(n_a, n_b)
-
-
-def _n_permutations(n_a: int, n_b: int, paired: bool) -> int:
-    return 2**n_a if paired else math.comb(n_a + n_b, n_a)
-
-
-def _welch(values: Floats, masks: Masks) -> Floats:
-    """Welch's statistic of every split, without its sign; inf where no group has a spread."""
-    means, variance = [], np.zeros(len(masks))
-    for chosen in (masks, ~masks):
-        n = int(chosen[0].sum())
-        mean = (chosen * values).sum(axis=1) / n
-        squares = (chosen * (values - mean[:, None]) ** 2).sum(axis=1)
-        variance += squares / (n * (n - 1))
-        means.append(mean)
-    gap, error = _cleared(np.abs(means[0] - means[1])), _cleared(np.sqrt(variance))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(gap == 0, 0.0, gap / error)
-
-
-def _gap(values: Floats, masks: Masks) -> Floats:
-    """The sum of group a without its sign, of values that add up to zero."""
-    return _cleared(np.abs(masks @ values))
-
-
-def _flipped(values: Floats, masks: Masks) -> Floats:
-    """The mean of differences without its sign, of which Student's statistic is a function."""
-    return _cleared(np.abs(np.where(masks, values, -values).mean(axis=1)))
-
-
-def _cleared(numbers: Floats) -> Floats:
-    return np.where(numbers < _NOTHING, 0.0, numbers)
-
-
-@lru_cache(maxsize=4)
-def _permutations(n_a: int, n_b: int, paired: bool) -> Masks:
-    """All of them, or those that are drawn; the contrasts of a family mostly share them."""
-    if _n_permutations(n_a, n_b, paired) <= MOST_SPLITS:
-        return _all_signs(n_a) if paired else _all_splits(n_a + n_b, n_a)
-    rng = np.random.default_rng(0)
-    if paired:
-        signs: Masks = rng.random((N_DRAWN, n_a)) < 0.5
-        return signs
-    splits: Masks = rng.permuted(np.tile(np.arange(n_a + n_b) < n_a, (N_DRAWN, 1)), axis=1)
-    return splits
-
-
-def _all_splits(n: int, n_a: int) -> Masks:
-    """Those with the first value in group a come first, in the order of the others."""
-    members = np.fromiter(chain.from_iterable(combinations(range(n), n_a)), np.intp)
-    masks = np.zeros((math.comb(n, n_a), n), np.bool_)
-    np.put_along_axis(masks, members.reshape(-1, n_a), True, axis=1)
-    return masks
-
-
-def _all_signs(n: int) -> Masks:
-    signs: Masks = (np.arange(2**n)[:, None] >> np.arange(n)) % 2 == 1
-    return signs
 
 
 def power(
@@ -292,7 +177,7 @@ def power(
     effect = abs(difference) / deviation
     df = n - 1 if paired else 2 * (n - 1)
     of_student = _students_power(effect * math.sqrt(n if paired else n / 2), kept, df)
-    if of_student < _HOPELESS or _n_permutations(n, n, paired) > _MOST_SIMULATED:
+    if of_student < _HOPELESS or n_permutations(n, n, paired) > _MOST_SIMULATED:
         return of_student
     return _simulated_power(effect, n, level, paired)
 
@@ -302,16 +187,16 @@ def _simulated_power(effect: float, n: int, level: float, paired: bool) -> float
     rng = np.random.default_rng(0)
     if paired:
         values = rng.normal(effect, 1.0, (_N_SAMPLES, n))
-        signs = _first_half(np.where(_all_signs(n), 1.0, -1.0))
+        signs = _first_half(np.where(all_signs(n), 1.0, -1.0))
         statistics, observed = np.abs(values @ signs.T), np.abs(values.sum(axis=1))
     else:
         values = rng.normal(0.0, 1.0, (_N_SAMPLES, 2 * n))
         values[:, :n] += effect
-        chosen = _first_half(_all_splits(2 * n, n).astype(np.float64))
+        chosen = _first_half(all_splits(2 * n, n).astype(np.float64))
         # Of groups of one size Welch's statistic is Student's, which only the gap decides.
         gaps = 2 * (values @ chosen.T) - values.sum(axis=1, keepdims=True)
         statistics, observed = np.abs(gaps), np.abs(gaps[:, 0])
-    p = (statistics >= observed[:, None] * (1 - _ALIKE)).mean(axis=1)
+    p = (statistics >= observed[:, None] * (1 - ALIKE)).mean(axis=1)
     return float((p < level).mean())
 
 
@@ -371,10 +256,10 @@ def seeds_to_show(
 
 def _kept_level(n: int, level: float, paired: bool) -> float:
     """The largest p below a level that n seeds a group can give; 0 for none."""
-    if _n_permutations(n, n, paired) > MOST_SPLITS:
+    if n_permutations(n, n, paired) > MOST_PERMUTATIONS:
         return level if level > 1 / (N_DRAWN + 1) else 0.0
     # Signs and groups of one size can all be swapped, so every p is a multiple of the smallest.
-    step = reachable_p(n, n, paired=paired)
+    step = smallest_p(n, n, paired=paired)
     return (math.ceil(level / step) - 1) * step
 
 

@@ -18,7 +18,6 @@ from emtnas_hpc.report.contrast_stats import (
     Interval,
     contrasts,
     pooled_deviation,
-    reachable_p,
     seeds_to_show,
 )
 from emtnas_hpc.report.experiments import ExperimentRuns, Family, Kind, Recipe
@@ -26,7 +25,7 @@ from emtnas_hpc.report.legend import describe_recipe
 from emtnas_hpc.report.load import Run, heading
 from emtnas_hpc.report.measurements import Measured, ValuesByCell, measurements, values_by_cell
 from emtnas_hpc.report.specs import PAPER_RMP, RowSpec, connected, paper_table
-from emtnas_hpc.report.stats import LEVEL, Estimate
+from emtnas_hpc.report.stats import LEVEL, Estimate, smallest_p
 from emtnas_hpc.report.table import Column, Row, Table, TableCell
 
 #: Normal cells of the paper's networks.
@@ -302,12 +301,13 @@ def _too_few(answers: Sequence[ContrastResult]) -> Iterator[str]:
     for claim in dict.fromkeys(answer.claim for answer in answers):
         family = [answer for answer in answers if answer.claim == claim]
         tested = [answer for answer in family if not math.isnan(answer.contrast.test.p)]
-        n, paired = len(tested) or len(family), _is_paired(family[0].a, family[0].b)
         smallest = min((answer.contrast.smallest_p for answer in tested), default=1.0)
-        limits = {"p": smallest, "q": min(1.0, n * smallest)}
+        limits = {"p": smallest, "q": min(1.0, max(1, len(tested)) * smallest)}
         hopeless = [f"{name} (at least {p:.3f})" for name, p in limits.items() if p >= LEVEL]
         if hopeless:
-            enough = next(m for m in count(2) if n * reachable_p(m, m, paired=paired) < LEVEL)
+            # With as many seeds on each side all of the family are tested, also those of one seed.
+            paired, n = _is_paired(family[0].a, family[0].b), len(family)
+            enough = next(m for m in count(2) if n * smallest_p(m, m, paired=paired) < LEVEL)
             yield (
                 f"{claim}: too few seeds, as however large the difference {' and '.join(hopeless)} "
                 f"cannot be below {LEVEL}; {enough} on each side would do."

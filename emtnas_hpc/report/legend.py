@@ -96,11 +96,11 @@ def significance_notes(table: Table) -> Iterator[str]:
     tests = [cell.test for cells in of_columns.values() for cell in cells if cell.test]
     if not tests:
         if any(cell.estimate for cells in of_columns.values() for cell in cells):
-            yield "Nothing is tested: no pair of an experiment and its single-tasking baseline."
+            yield "Nothing is tested: no experiment and its baseline have two seeds each."
         return
     drawn = "splits drawn with a fixed seed where there are over 200,000"
     yield (
-        "* p < 0.05, ** also q < 0.05: unpaired permutation test of the means, two-sided, "
+        "* p < 0.05, ** also q < 0.05: unpaired permutation test of Welch's statistic, two-sided, "
         "against single-tasking on the same task "
         f"({'exact' if all(test.exact for test in tests) else drawn}); q: p after Holm's "
         "adjustment within the column."

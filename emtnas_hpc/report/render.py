@@ -73,7 +73,9 @@ def _cell_values(cell: TableCell) -> dict[str, Any]:
     if cell.diverged:
         values["diverged"] = list(cell.diverged)
     if cell.test is not None:
-        values |= {**asdict(cell.test), "q": cell.q, "n_baseline": cell.n_baseline}
+        test = cell.test
+        values |= {"p": test.p, "n_splits": test.n_permutations, "exact": test.exact}
+        values |= {"q": cell.q, "n_baseline": cell.n_baseline}
     for name, quoted in cell.quoted.items():
         values |= {name: quoted.text, f"{name}_mean": quoted.mean, f"{name}_std": quoted.std}
     return values

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from emtnas_hpc.report.load import heading
-from emtnas_hpc.report.stats import LEVEL, Comparison, Estimate, estimate
+from emtnas_hpc.report.stats import LEVEL, Estimate, PermutationTest, estimate
 
 #: Whose number it is, as a heading says it, and its key in `TableCell.quoted`.
 ORIGINS = {"ours": "", "paper": "paper", "re-run": "rerun"}
@@ -57,7 +57,7 @@ class TableCell:
     estimate: Estimate | None = None
     missing: str = ""
     quoted: Mapping[str, Quoted] = field(default_factory=dict)
-    test: Comparison | None = None
+    test: PermutationTest | None = None
     n_baseline: int = 0
     q: float | None = None
     best: bool = False

@@ -28,7 +28,7 @@ from emtnas_hpc.report.specs import (
     quantities,
     specs_of,
 )
-from emtnas_hpc.report.stats import compare, holm
+from emtnas_hpc.report.stats import holm, permutation_test
 from emtnas_hpc.report.sweeps import find_sweeps
 from emtnas_hpc.report.table import Column, Row, Table, TableCell
 
@@ -87,7 +87,7 @@ def sweep_tables(experiments: Sequence[ExperimentRuns]) -> Iterator[Table]:
 def _sweeps(
     experiments: Sequence[ExperimentRuns], frame: pd.DataFrame
 ) -> Iterator[tuple[TableSpec, Measured]]:
-    """One for each recipe; keys that are there more than once get a number."""
+    """One for each recipe and depth; keys that are there more than once get a number."""
     seen: Counter[str] = Counter()
     for sweep in find_sweeps(experiments):
         family, parts = sweep.family, values_by_cell(frame, sweep.family)
@@ -134,7 +134,10 @@ def _fitted(table: Table) -> Table:
 def judged(cells: Sequence[TableCell], baselines: Sequence[TableCell]) -> list[TableCell]:
     """A column with tests against each row's baseline, adjusted p values, and the best mean."""
     tests = [
-        compare(cell.values, base.values) if cell.values and base.values else None
+        # A single seed has no spread to test against, nor does it weaken the tests of others.
+        permutation_test(cell.values, base.values)
+        if min(len(cell.values), len(base.values)) > 1
+        else None
         for cell, base in zip(cells, baselines, strict=True)
     ]
     adjusted = iter(holm([test.p for test in tests if test]))
@@ -192,22 +195,30 @@ def _specs(
 
 
 def _by_recipe(spec: TableSpec, family: Family) -> Iterator[tuple[Recipe | None, TableSpec]]:
-    """One table for every recipe: what was retrained otherwise is never averaged, nor ranked."""
+    """One table for every recipe: what was retrained otherwise is never averaged, nor ranked.
+
+    Of a sweep also one for every depth of two experiments or more: none of them is the paper's.
+    """
     tasks = {column.task for column in spec.columns}
-    depths: dict[Recipe, set[int]] = defaultdict(set)
+    depths: dict[Recipe, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     for experiment in family.find(spec.kinds):
         for run in experiment.finished:
             for retraining in filter(lambda r: r.finished, run.incumbents_retrained):
                 if spec.number != 4 or retraining.header.task in tasks:
-                    depths[Recipe.of(retraining)].add(retraining.header.shape.n_normal)
+                    there = depths[Recipe.of(retraining)]
+                    there[retraining.header.shape.n_normal].add(experiment.signature)
     if not depths:
         yield None, spec
     for recipe, there in sorted(depths.items()):
-        stacked = spec
-        if spec.number in (2, 5, 6) and 2 not in there:
+        if spec.key:
+            compared = [n for n, signatures in sorted(there.items()) if len(signatures) > 1]
+            yield from ((recipe, spec.stacked(n)) for n in compared or [min(there)])
+        elif spec.number in (2, 5, 6) and 2 not in there:
             # The paper's numbers are of networks with N = 2 only.
-            stacked = (own_spec(spec, family) if spec.is_paper else spec).stacked(min(there))
-        yield recipe, stacked
+            own = own_spec(spec, family) if spec.is_paper else spec
+            yield recipe, own.stacked(min(there))
+        else:
+            yield recipe, spec
 
 
 def _has_value(table: Table, spec: TableSpec, measured: Measured) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from emtnas_hpc.report.stats import Comparison
+from emtnas_hpc.report.stats import PermutationTest
 from emtnas_hpc.report.table import Column, Row, Table, TableCell, quote
 
 NASTY = 'a_b 50% #1 $x^2$ {z} ~ \\ & | < > "q" * ` [l] ± † é 猫'
@@ -17,7 +17,7 @@ def nasty_table() -> Table:
     found = replace(
         TableCell.of({0: 91.5, 2: 92.5}),
         quoted={"paper": quote("90.0+-1.5"), "rerun": quote("89.1")},
-        test=Comparison(0.03, 6, exact=True),
+        test=PermutationTest(0.03, 6, exact=True),
         n_baseline=2,
         q=0.06,
         best=True,

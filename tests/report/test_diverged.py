@@ -15,7 +15,7 @@ from emtnas_hpc.report.experiments import experiments_of
 from emtnas_hpc.report.load import read_runs
 from emtnas_hpc.report.search_frames import generation_frame, time_frame
 from emtnas_hpc.report.searches import search_notes, search_table, search_values
-from emtnas_hpc.report.stats import compare
+from emtnas_hpc.report.stats import permutation_test
 from emtnas_hpc.report.tables import build_tables
 from emtnas_hpc.retraining.record import RECORD_NAME, read_retraining
 
@@ -92,7 +92,7 @@ def test_a_retraining_that_diverged_is_in_no_mean_and_no_test(retrainings):
     cell = cell_of(table, "EMT-NAS (Ours)", "cifar10.accuracy")
     assert (cell.seeds, cell.diverged) == ((0, 1), (2,))
     baseline = cell_of(table, "Single-Tasking (Baseline)", "cifar10.accuracy")
-    assert cell.test == compare(cell.values, baseline.values)
+    assert cell.test == permutation_test(cell.values, baseline.values)
     assert cell_of(table, "EMT-NAS (Ours)", "cifar10.parameters").seeds == (0, 1)
 
 

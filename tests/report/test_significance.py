@@ -1,7 +1,7 @@
 import pytest
 
 from emtnas_hpc.report.legend import significance_notes
-from emtnas_hpc.report.stats import compare, holm
+from emtnas_hpc.report.stats import holm, permutation_test
 from emtnas_hpc.report.table import Column, Row, Table, TableCell
 from emtnas_hpc.report.tables import judged
 
@@ -27,7 +27,10 @@ def test_every_row_is_tested_against_its_baseline_and_adjusted_within_the_column
     above, near = (11.0, 12.0, 13.0, 14.0, 15.0), (2.0, 3.0, 4.0, 5.0, 6.0)
     base, first, second = cells(BASE, above, near)
     assert (base.test, base.q, base.n_baseline) == (None, None, 0)
-    assert (first.test, second.test) == (compare(above, BASE), compare(near, BASE))
+    assert (first.test, second.test) == (
+        permutation_test(above, BASE),
+        permutation_test(near, BASE),
+    )
     assert (first.q, second.q) == holm([first.test.p, second.test.p])
     assert (first.stars, second.stars, first.n_baseline) == (2, 0, 5)
 
@@ -38,6 +41,13 @@ def test_a_difference_that_holm_does_not_let_pass_has_one_star():
     assert found.test.p == pytest.approx(2 / 252)
     assert found.q == pytest.approx(14 / 252)
     assert found.stars == 1
+
+
+def test_a_single_seed_is_not_tested_and_does_not_weaken_the_other_tests():
+    above = (11.0, 12.0, 13.0, 14.0, 15.0)
+    _base, first, single = cells(BASE, above, (9.0,))
+    assert (single.test, single.q, single.stars) == (None, None, 0)
+    assert first.q == first.test.p == pytest.approx(2 / 252)
 
 
 def test_the_best_mean_is_marked_once_there_is_something_to_compare():

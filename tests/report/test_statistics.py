@@ -1,29 +1,72 @@
+import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
+from groups_by_hand import GROUPS, PAIRS
 from scipy import stats
 
 from emtnas_hpc.report.stats import (
-    compare,
+    N_DRAWN,
     drop_and_gap,
     estimate,
     holm,
+    permutation_test,
     seeds_needed,
     smallest_p,
 )
 
-GROUPS = (
-    ([91.2, 91.9, 92.4, 90.8, 91.5], [87.1, 90.2, 84.9, 88.8, 86.0]),
-    ([1.0, 2.0, 3.0, 4.0, 5.0], [2.5, 3.5, 0.5, 4.5, 6.5]),
-    ([0.3, 0.3, 0.1], [0.3, 0.2, 0.2, 0.1]),
-    ([5.0, 6.0], [1.0, 2.0, 3.0]),
-    ([1.0, 1.0], [1.0, 1.0]),
-)
+
+def exactly(values):
+    return [Fraction(repr(value)) for value in values]
 
 
-def difference(x, y, axis):
-    return abs(np.mean(x, axis=axis) - np.mean(y, axis=axis))
+def squared_welch(a, b):
+    """Without any rounding; None is infinite."""
+    gap = sum(a) / len(a) - sum(b) / len(b)
+    error = sum(
+        sum((x - sum(group) / len(group)) ** 2 for x in group) / (len(group) * (len(group) - 1))
+        for group in (a, b)
+    )
+    if not gap:
+        return Fraction(0)
+    return gap**2 / error if error else None
+
+
+def share_as_extreme(statistics, observed):
+    as_extreme = [s is None or (observed is not None and s >= observed) for s in statistics]
+    return sum(as_extreme) / len(as_extreme)
+
+
+def p_by_hand(a, b):
+    pooled = exactly([*a, *b])
+    splits = [set(chosen) for chosen in itertools.combinations(range(len(pooled)), len(a))]
+    statistics = [
+        squared_welch(
+            [x for i, x in enumerate(pooled) if i in chosen],
+            [x for i, x in enumerate(pooled) if i not in chosen],
+        )
+        for chosen in splits
+    ]
+    return share_as_extreme(statistics, statistics[0])
+
+
+def paired_p_by_hand(a, b):
+    gaps = [x - y for x, y in zip(exactly(a), exactly(b), strict=True)]
+    sums = [
+        abs(sum(sign * gap for sign, gap in zip(signs, gaps, strict=True)))
+        for signs in itertools.product((1, -1), repeat=len(gaps))
+    ]
+    return share_as_extreme(sums, sums[0])
+
+
+def welch(x, y, axis):
+    return np.abs(stats.ttest_ind(x, y, axis=axis, equal_var=False).statistic)
+
+
+def gap_of_means(x, y, axis):
+    return np.abs(np.mean(x, axis=axis) - np.mean(y, axis=axis))
 
 
 def test_an_estimate_is_mean_and_sample_deviation():
@@ -53,52 +96,6 @@ def test_one_value_has_no_deviation():
     assert math.isnan(found.std)
 
 
-@pytest.mark.parametrize(("a", "b"), GROUPS)
-def test_the_exact_test_agrees_with_scipy(a, b):
-    theirs = stats.permutation_test(
-        (a, b), difference, alternative="greater", n_resamples=math.inf, vectorized=True
-    )
-    ours = compare(a, b)
-    assert ours.exact
-    assert ours.n_splits == math.comb(len(a) + len(b), len(a)) == len(theirs.null_distribution)
-    assert ours.p == pytest.approx(theirs.pvalue, abs=1e-12)
-
-
-def test_for_groups_of_equal_size_it_is_the_two_sided_test_of_scipy():
-    a, b = GROUPS[1]
-    theirs = stats.permutation_test(
-        (a, b), lambda x, y: np.mean(x) - np.mean(y), n_resamples=math.inf, vectorized=False
-    )
-    assert compare(a, b).p == pytest.approx(theirs.pvalue, abs=1e-12)
-
-
-def test_five_against_five_that_do_not_overlap_give_two_splits_of_252():
-    found = compare([5, 6, 7, 8, 9], [0, 1, 2, 3, 4])
-    assert (found.p, found.n_splits) == (2 / 252, 252)
-    assert found.p == smallest_p(5, 5)
-
-
-def test_groups_that_are_equal_give_one():
-    assert compare([3.1, 3.1, 3.1], [3.1, 3.1]).p == 1.0
-
-
-def test_means_that_differ_by_rounding_only_count_as_equal():
-    assert compare([0.1 + 0.2, 0.4], [0.3, 0.4]).p == 1.0
-
-
-def test_too_many_splits_are_drawn_the_same_way_every_time():
-    rng = np.random.default_rng(3)
-    a, b = rng.normal(0.0, 1.0, 12), rng.normal(0.8, 1.0, 12)
-    found = compare(a, b)
-    assert (found.exact, found.n_splits) == (False, 99_999)
-    assert found == compare(a, b)
-    theirs = stats.permutation_test(
-        (a, b), difference, alternative="greater", n_resamples=99_999, vectorized=True,
-        rng=np.random.default_rng(1),
-    )  # fmt: skip
-    assert found.p == pytest.approx(theirs.pvalue, abs=0.01)
-
-
 def test_holm_is_worked_out_by_hand():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
     assert holm([0.5, 0.9]) == (1.0, 1.0)
@@ -116,16 +113,98 @@ def test_holm_agrees_with_its_definition_on_random_families():
         assert holm(p.tolist()) == pytest.approx(expected.tolist())
 
 
-@pytest.mark.parametrize(("n", "p"), [(2, 2 / 6), (3, 2 / 20), (4, 2 / 70), (5, 2 / 252)])
-def test_the_smallest_p_is_what_groups_that_do_not_overlap_give(n, p):
-    low, high = list(range(n)), list(range(10, 10 + n))
-    assert smallest_p(n, n) == pytest.approx(p) == pytest.approx(compare(low, high).p)
-
-
-def test_unequal_groups_can_give_half_of_it():
-    assert smallest_p(3, 4) == 1 / 35 == compare([20, 21, 22], [4, 5, 6, 7]).p
-
-
 @pytest.mark.parametrize(("n_tests", "n"), [(1, 4), (2, 5), (6, 5), (7, 6), (22, 6), (24, 7)])
 def test_four_against_four_would_do_for_one_star_and_more_for_several_tests(n_tests, n):
     assert seeds_needed(n_tests) == n
+
+
+# Permutation tests.
+
+
+@pytest.mark.parametrize(("a", "b"), GROUPS)
+def test_the_permutation_test_looks_at_every_split_by_welchs_statistic(a, b):
+    found = permutation_test(a, b)
+    assert (found.exact, found.n_permutations) == (True, math.comb(len(a) + len(b), len(a)))
+    assert found.p == pytest.approx(p_by_hand(a, b), abs=1e-12)
+    assert found.p == permutation_test([-5 * x for x in a], [-5 * x for x in b]).p
+
+
+@pytest.mark.parametrize(("a", "b"), PAIRS)
+def test_the_paired_test_looks_at_all_signs_of_the_differences(a, b):
+    found = permutation_test(a, b, paired=True)
+    assert (found.exact, found.n_permutations) == (True, 2 ** len(a))
+    assert found.p == pytest.approx(paired_p_by_hand(a, b), abs=1e-12)
+
+
+@pytest.mark.parametrize(("n_a", "n_b"), [(5, 5), (3, 8), (9, 6)])
+def test_the_permutation_test_agrees_with_scipy(n_a, n_b):
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(0.0, 1.0, n_a), rng.normal(1.0, 2.0, n_b)
+    theirs = stats.permutation_test(
+        (a, b), welch, alternative="greater", n_resamples=math.inf, vectorized=True
+    )
+    assert permutation_test(a, b).p == pytest.approx(theirs.pvalue, abs=1e-12)
+
+
+def test_the_paired_test_agrees_with_scipy():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(0.0, 1.0, (2, 9))
+    theirs = stats.permutation_test(
+        (a, b),
+        lambda x, y, axis: np.mean(x - y, axis=axis),
+        permutation_type="samples",
+        n_resamples=math.inf,
+        vectorized=True,
+    )
+    assert permutation_test(a, b, paired=True).p == pytest.approx(theirs.pvalue, abs=1e-12)
+
+
+@pytest.mark.parametrize(("a", "b"), PAIRS[:4])
+def test_for_groups_of_one_size_it_is_the_test_of_the_means(a, b):
+    theirs = stats.permutation_test(
+        (a, b), gap_of_means, alternative="greater", n_resamples=math.inf, vectorized=True
+    )
+    assert permutation_test(a, b).p == pytest.approx(theirs.pvalue, abs=1e-12)
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_too_many_permutations_are_drawn_the_same_way_every_time(paired):
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(0.0, 1.0, 18), rng.normal(0.2, 1.0, 18)
+    found = permutation_test(a, b, paired=paired)
+    assert (found.exact, found.n_permutations) == (False, N_DRAWN)
+    assert found == permutation_test(a, b, paired=paired)
+    students = stats.ttest_rel(a, b) if paired else stats.ttest_ind(a, b, equal_var=False)
+    assert found.p == pytest.approx(students.pvalue, abs=0.01)
+
+
+@pytest.mark.parametrize(("n_a", "n_b"), [(2, 2), (3, 3), (5, 5), (3, 4), (2, 7)])
+def test_the_smallest_p_is_that_of_groups_that_do_not_overlap(n_a, n_b):
+    low, high = list(range(n_a)), list(range(1000, 1000 + n_b))
+    assert permutation_test(low, high).p == pytest.approx(smallest_p(n_a, n_b))
+
+
+@pytest.mark.parametrize("n", [2, 5, 8])
+def test_the_smallest_paired_p_is_that_of_differences_of_one_sign(n):
+    found = permutation_test(list(range(n)), list(range(9, 9 + 2 * n, 2)), paired=True)
+    assert found.p == smallest_p(n, n, paired=True) == 2 / 2**n
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_drawn_permutations_cannot_give_less_than_one_of_them(paired):
+    low, high = [0.01 * i for i in range(20)], [100 + 0.01 * i for i in range(20)]
+    found = permutation_test(low, high, paired=paired)
+    assert found.p == pytest.approx(smallest_p(20, 20, paired=paired), rel=1e-9)
+
+
+def test_unequal_spreads_and_sizes_mislead_it_less_than_a_test_of_the_means():
+    rng = np.random.default_rng(4)
+    splits = np.array(list(itertools.combinations(range(14), 4)))
+    n_found = n_of_means = 0
+    for a, b in zip(rng.normal(0, 3, (400, 4)), rng.normal(0, 1, (400, 10)), strict=True):
+        n_found += permutation_test(a, b).p < 0.05
+        pooled = np.concatenate([a, b])
+        sums = pooled[splits].sum(axis=1)
+        gaps = np.abs(sums / 4 - (pooled.sum() - sums) / 10)
+        n_of_means += np.mean(gaps >= gaps[0] - 1e-12) < 0.05
+    assert n_found / 400 < 0.1 < 0.15 < n_of_means / 400

@@ -192,6 +192,29 @@ def test_each_recipe_has_a_sweep_of_its_own(tmp_path):
 
 
 @pytest.mark.slow
+def test_each_depth_has_a_sweep_of_its_own(tmp_path):
+    for population in (10, 20):
+        settings = (SHORT, f"search.population={population}")
+        retrained = Retrained((1, 3), lift=population / 1000)
+        make_run(tmp_path, "cifar", *settings, name=f"p{population}", retrained=retrained)
+    tables = [table for key, table in tables_of(tmp_path).items() if key.startswith("sweep-")]
+    assert [table.key for table in tables] == [
+        *("sweep-search-population", "sweep-search-population-2")
+    ]
+    for n_normal, table in zip((1, 3), tables, strict=True):
+        assert f"N = {n_normal}" in " ".join(table.notes)
+        assert [row.key.rpartition(" ")[2] for row in table.rows] == [f"n{n_normal}"] * 2
+        for population, cell in zip((10, 20), cells_of(table, "cifar10.accuracy"), strict=True):
+            (run,) = runs_of(tmp_path, f"p{population}")
+            (network,) = (
+                r.test.accuracy
+                for r in run.retrainings
+                if (r.header.task, r.header.shape.n_normal) == ("cifar10", n_normal)
+            )
+            assert cell.values == (100 * network,)
+
+
+@pytest.mark.slow
 def test_what_table_6_has_is_a_curve_and_no_second_table(tmp_path):
     for rmp in (0.1, 0.3, 0.5):
         make_run(tmp_path, "cifar", SHORT, f"search.rmp={rmp}", name=f"rmp{rmp}")
