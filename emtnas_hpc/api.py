@@ -147,7 +147,7 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether the search is over."""
-        return self.generation >= self.experiment.search.generations
+        return self._history is not None and self._history.finished
 
     @cached_property
     def history(self) -> SearchHistory:

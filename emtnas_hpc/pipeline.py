@@ -24,7 +24,7 @@ from emtnas_hpc.search.run_dir import (
     with_what_may_change,
     write_stored,
 )
-from emtnas_hpc.search.spec import RunSpec
+from emtnas_hpc.search.spec import RunSpec, SearchPlan
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.names import StoredExperiment, read_stored
 from emtnas_hpc.space.architecture import Architecture, decode
@@ -76,8 +76,8 @@ def finished_history(paths: RunPaths) -> "History":
     from emtnas_hpc.search.history_file import read_history
 
     history = read_committed(paths.search, HISTORY, read_history)
-    reached = history.generation if history else 0
-    if history is None or reached < history.header.n_generations:
+    if history is None or not history.finished:
+        reached = history.generation if history else 0
         wanted = f" of {history.header.n_generations}" if history else ""
         raise InputError(
             f"{paths.directory}: the search has reached generation {reached}{wanted}, and what it "
@@ -114,17 +114,19 @@ def pending_stages(paths: RunPaths, experiment: Experiment, seed: int) -> tuple[
     return tuple(spec.stage_name for spec in specs if not is_retrained(paths, spec))
 
 
-def open_transfers(spec: RunSpec) -> None:
-    """Opens the data that only retrainings read, before days of search are spent.
+def check_test_sets(spec: RunSpec, plan: SearchPlan) -> None:
+    """Looks for the test sets that retrainings end in, before days of search are spent.
 
     Raises:
-        DataError: data is not there, or has no test set.
+        DataError: data that only retrainings read is not there, or a test set is missing.
     """
     experiment = spec.experiment
     if not experiment.retraining.normal_cells:
         return
     for name in experiment.data_sets:
-        if name not in experiment.tasks:
+        if name in plan.data:
+            plan.data[name].check_test_set()
+        else:
             images = experiment.task[name]
             begun = images_retrained_on(spec.paths, name, images)
             open_for_retraining(name, images, spec.data_dir, begun=begun).check_test_set()
@@ -155,7 +157,7 @@ def run_stages(
 
     context = _warning_of_divergence(context)
     if retrainings is None and (search := search_left(spec)) is not None:
-        open_transfers(spec)
+        check_test_sets(spec, search)
         with open_session(spec, context) as session:
             if session.run_search(search) is Outcome.MORE:
                 return Outcome.MORE

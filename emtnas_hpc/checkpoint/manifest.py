@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from emtnas_hpc.checkpoint.os_errors import is_there, read_if_there, storage_errors
@@ -130,7 +130,7 @@ def read_manifest(directory: Path) -> Manifest | Damage:
         if found != body["sha256"]:
             expected = f"SHA-256 {short(body['sha256'])} of its body"
             return Damage(MANIFEST, expected, f"SHA-256 {short(found)}")
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, IndexError):
         return Damage(MANIFEST, "a manifest", f"{len(text)} bytes of something else")
     if body["schema"] != SCHEMA:
         raise InputError(
@@ -141,7 +141,9 @@ def read_manifest(directory: Path) -> Manifest | Damage:
     summary = None
     if values := body.get("summary"):
         tasks = {name: TaskSummary(**task) for name, task in values["tasks"].items()}
-        summary = Summary(**{**values, "tasks": tasks})
+        # A later version may say more.
+        known = {each.name: values[each.name] for each in fields(Summary) if each.name in values}
+        summary = Summary(**{**known, "tasks": tasks})
     return Manifest(body["stage"], body["step"], body["signature"], files, summary=summary)
 
 

@@ -17,7 +17,7 @@ from emtnas_hpc.errors import (
     StorageError,
     StoredError,
 )
-from emtnas_hpc.pipeline import open_transfers, pending_stages
+from emtnas_hpc.pipeline import check_test_sets, pending_stages
 from emtnas_hpc.search.run_dir import find_finished, plan_seeds, refuse_other_settings
 from emtnas_hpc.search.spec import RunSpec, SearchPlan
 from emtnas_hpc.settings.experiment import Experiment
@@ -165,7 +165,7 @@ class Placement:
         specs = [seed.spec for seed in seeds]
         try:
             plans = plan_seeds(specs)
-            open_transfers(specs[0])
+            check_test_sets(specs[0], plans[specs[0].seed])
         except DataError:
             placed = [self._place(seed, None) for seed in seeds]
             if needs_data and any(seed.has_work for seed in placed):

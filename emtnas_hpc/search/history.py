@@ -125,6 +125,11 @@ class History:
         return len(self.generations)
 
     @property
+    def finished(self) -> bool:
+        """Whether all generations are over."""
+        return self.generation >= self.header.n_generations
+
+    @property
     def population(self) -> tuple[Individual, ...]:
         """The survivors of the newest generation."""
         ids = self.generations[-1].population if self.generations else ()
@@ -205,6 +210,7 @@ INDIVIDUAL_COLUMNS: dict[str, type[np.generic]] = {
 _OPERATORS = {int(operator): operator for operator in Operator}
 _OF_GENERATION = ("generation", "n_pairs", "n_transfers")
 _OF_TASK = tuple(column.name for column in fields(TaskGeneration))
+_COUNTED = ("fittest", "incumbent", "n_steps")
 _SECONDS = tuple(name for name in _OF_TASK if name.startswith(WALL_CLOCK_PREFIX))
 
 
@@ -231,10 +237,10 @@ def generation_columns(history: History) -> Columns:
     columns["population"] = np.asarray([g.population for g in generations], np.int32)
     columns["fitness"] = np.asarray([g.fitness for g in generations], np.float64)
     shape = (len(generations), len(history.header.tasks))
-    for column in fields(TaskGeneration):
-        dtype = np.int32 if column.type is int else np.float64
-        values = [[getattr(task, column.name) for task in g.tasks] for g in generations]
-        columns[column.name] = np.asarray(values, dtype).reshape(shape)
+    for name in _OF_TASK:
+        values = [[getattr(task, name) for task in g.tasks] for g in generations]
+        dtype = np.int32 if name in _COUNTED else np.float64
+        columns[name] = np.asarray(values, dtype).reshape(shape)
     return columns
 
 

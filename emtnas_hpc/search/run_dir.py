@@ -86,6 +86,8 @@ def _open_plan(spec: RunSpec, begun: Mapping[str, Begun]) -> SearchPlan:
 def search_left(spec: RunSpec) -> SearchPlan | None:
     """The plan of a search that has work left; None for a finished one, whose data may be gone.
 
+    If the source has changed since, its prepared copy must be there even for a finished one.
+
     Raises:
         InputError: data is not there, or the run directory belongs to other settings.
     """

@@ -35,11 +35,12 @@ log = logging.getLogger(__name__)
 #: If one of these has changed, whether steps can be recorded is tried again.
 _DECIDE_GRAPHS = ("device_model", "torch")
 
-#: What takes less memory in a retraining, and in a search.
-_LESS_MEMORY = (
-    "a smaller retraining.batch_size or retraining.channels takes less",
-    "a smaller training.batch_size, evaluation.chunk_size or supernet.channels takes less",
+#: What to do where memory is short: in a search, in a retraining, and where it may be either.
+_SMALLER_SEARCH = (
+    "a smaller training.batch_size, evaluation.chunk_size or supernet.channels takes less"
 )
+_SMALLER_RETRAINING = "a smaller retraining.batch_size or retraining.channels takes less"
+_SMALLER = "smaller batches or fewer channels take less"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class RunSession:
         """Runs a search to its end or to a stop."""
         signature = store_experiment(self.opened.paths, plan, self.opened.lease)
         stage = plan.stage(self.device, self.context.callbacks.phase, self.recorder)
-        # `auto` depends on the device's memory, and in mode batch the bits depend on it.
+        # But in mode batch `auto` depends on the device's memory, and last bits on the chunk.
         chunks = {"evaluation_chunks": plan.evaluation_chunks(self.device)}
         self.opened.attempt.describe(chunks)
         return self.run(stage, signature, chunks)
@@ -86,12 +87,13 @@ class RunSession:
             lease=self.opened.lease,
             keep=settings.keep_commits,
         )
+        advice = _SMALLER_SEARCH if stage.name == SEARCH else _SMALLER_RETRAINING
         # It imports torch, which this session has done already.
         from emtnas_hpc.supernet.device import out_of_memory_as_error
 
         with (
             _start_over_without_graphs(self.opened.attempt),
-            out_of_memory_as_error(self.device, _LESS_MEMORY[stage.name == SEARCH]),
+            out_of_memory_as_error(self.device, advice),
         ):
             return run(
                 stage,
@@ -179,7 +181,7 @@ def _make_recorder(
 
     with (
         _start_over_without_graphs(opened.attempt),
-        out_of_memory_as_error(device, _LESS_MEMORY[True]),
+        out_of_memory_as_error(device, _SMALLER),
     ):
         recorder = CudaRecorder(device)
         if reason := trial(recorder, device):

@@ -213,8 +213,6 @@ class SearchStage:
 
     def readings(self, history: History) -> Mapping[str, object]:
         """The newest generation in a few numbers for every task, and what diverged."""
-        if not history.generations:
-            return {"tasks": {}}
         tasks, entries = history.header.tasks, history.generations[-1].tasks
         diverged = {task.name: history.diverged_in(k) for k, task in enumerate(tasks)}
         return {

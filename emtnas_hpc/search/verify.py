@@ -102,6 +102,7 @@ def repeat_newest(paths: RunPaths, data_dir: Path, device: str) -> CommitCompari
     with folder_for_copies() as folder:
         before, newest = copy_last_two(paths.search, folder, owned=is_owned(paths))
         chosen, conditions = prepare_device(device, stored.experiment)
+        conditions["evaluation_chunks"] = plan.evaluation_chunks(chosen)
         for change in changes_since(read_attempts(paths), conditions):
             log.info(f"here is {change}: equal bits are not promised")
 

@@ -141,10 +141,20 @@ def test_every_flipped_bit_of_a_manifest_is_damage(commit: Path) -> None:
         assert isinstance(found, Damage) or found == whole
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "7", "{}", '{"schema": 1}', "\x00\x01"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "[5]", "7", "{}", '{"schema": 1}', "\x00\x01"])
 def test_what_is_no_manifest_is_damage(tmp_path: Path, text: str) -> None:
     (tmp_path / MANIFEST).write_text(text)
     assert isinstance(read_manifest(tmp_path), Damage)
+
+
+def test_a_summary_that_says_more_than_is_known_is_read(tmp_path: Path) -> None:
+    manifest = Manifest("search", 42, "5165", {}, Summary(42, 300, 61.5, {}, "e3"))
+    body = json.loads(manifest.to_text())
+    del body["sha256"]
+    body["summary"]["patience"] = 50
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    (tmp_path / MANIFEST).write_text(json.dumps({**body, "sha256": digest}))
+    assert read_manifest(tmp_path) == manifest
 
 
 def test_a_manifest_of_a_later_version_is_refused(

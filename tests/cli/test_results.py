@@ -142,6 +142,22 @@ def test_verify_repeats_a_run_and_leaves_it_alone(
     assert snapshot(finished) == before
 
 
+def test_verify_says_that_chunks_of_the_evaluation_were_others(
+    emtnas: Emtnas, finished: Path, data: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "tiny/seed-0"
+    shutil.copytree(finished / "tiny/seed-0", run)
+    changed = 0
+    for file in (run / "attempts").iterdir():
+        text = re.sub(r'("evaluation_chunks": \{"digits": )\d+', r"\g<1>7", file.read_text())
+        changed += text != file.read_text()
+        file.write_text(text)
+    assert changed
+    result = emtnas("verify", run, "--data", data)
+    assert (result.code, "evaluation_chunks {'digits': 7" in result.err) == (0, True)
+    assert "equal bits are not promised" in result.err
+
+
 def test_verify_names_the_command_that_prepares_the_data_of_this_very_run(
     emtnas: Emtnas, finished: Path, data: Path, here: Path
 ) -> None:

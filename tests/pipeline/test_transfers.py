@@ -1,12 +1,13 @@
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from whole_runs import LABEL, RETRAININGS, TINY, Told, run
 
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.errors import DataError
+from emtnas_hpc.errors import DataError, UnpreparedError
 from emtnas_hpc.pipeline import pending_stages
 from emtnas_hpc.progress import stages_of
 from emtnas_hpc.retraining.record import read_retraining
@@ -75,6 +76,18 @@ def test_data_of_a_transfer_that_is_missing_is_named_before_the_search_begins(
     gone = {"other": TaskSettings(source="npz:gone.npz").model_dump(mode="json")}
     request = request_in(tmp_path / "seed-0", **{**ASKED, "task": gone})
     with pytest.raises(DataError, match=r"gone\.npz"):
+        run(request, Told())
+    assert not request.paths.directory.exists()
+
+
+def test_a_test_set_that_is_missing_is_named_before_the_search_begins(
+    tmp_path: Path, request_in: RequestIn, data_dir: Path
+) -> None:
+    shutil.copytree(data_dir, tmp_path / "data")
+    request = replace(request_in(tmp_path / "seed-0"), data_dir=tmp_path / "data")
+    for file in request.data_dir.glob("*/test_images.npy"):
+        file.unlink()
+    with pytest.raises(UnpreparedError, match=r"test_images\.npy is missing"):
         run(request, Told())
     assert not request.paths.directory.exists()
 
