@@ -13,7 +13,7 @@ from emtnas_hpc.checkpoint.ownership import Owner, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths, jobs_lock, launched_runs
 from emtnas_hpc.cli import console
 from emtnas_hpc.cli.options import RunsOption
-from emtnas_hpc.cli.runs import find_runs
+from emtnas_hpc.cli.runs import candidates, find_runs
 from emtnas_hpc.errors import EmtnasError, OwnedError, StorageError
 from emtnas_hpc.runner.context import log_once
 from emtnas_hpc.slurm.cancel import cancel_jobs, flag_cancelled
@@ -37,7 +37,7 @@ def cancel(
 
     def find() -> list[Path]:
         found = find_runs(run, runs)
-        meant = {folder for name in run for folder in (Path(name), runs / name)}
+        meant = {folder for name in run for folder in candidates(name, runs)}
         experiments = dict.fromkeys(path.parent for path in found if path not in meant)
         return _with_deleted(found, experiments)
 

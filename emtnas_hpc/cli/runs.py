@@ -53,8 +53,7 @@ def _find(argument: str, runs: Path) -> list[Path]:
     if not argument.strip():
         # An unset variable of a script: as the current directory it would mean all runs.
         raise InputError(f"a run is called {argument!r}, expected a folder, or a name below --runs")
-    # A folder of that name that happens to lie here is not what was meant.
-    for candidate in (runs / argument, at_home(argument)):
+    for candidate in candidates(argument, runs):
         try:
             if found := _found(candidate):
                 return found
@@ -65,6 +64,16 @@ def _find(argument: str, runs: Path) -> list[Path]:
     raise InputError(
         f"no run {argument!r}, neither as a folder nor in {runs}{_hint(argument, runs)}"
     )
+
+
+def candidates(argument: str, runs: Path) -> list[Path]:
+    """The folders that an argument may mean, the likeliest first."""
+    typed = at_home(argument)
+    if typed.name in ("", ".."):
+        # Seen from here; a run's name, and where its jobs are, come from that of its folder.
+        return [typed.resolve(), runs / argument]
+    # A folder of that name that happens to lie here is not what was meant.
+    return [runs / argument, typed]
 
 
 def _found(candidate: Path) -> list[Path]:

@@ -67,6 +67,19 @@ def test_one_seed_can_be_called_off_alone_and_twice(
     assert [c for c in stand_ins.calls if "scancel" in c] == ["scancel 21", "scancel 11"]
 
 
+def test_one_seed_can_be_called_off_by_any_path_to_it(
+    emtnas: Emtnas, runs: list[RunPaths], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(here))
+    result = emtnas("cancel", "~/runs/fake/seed-1")
+    assert result.out == f"{here}/runs/fake/seed-1: cancelled\n"
+    monkeypatch.chdir("runs/fake/seed-2")
+    monkeypatch.setenv("EMTNAS_RUNS", str(here / "runs"))
+    assert emtnas("cancel", ".").out == f"{here}/runs/fake/seed-2: cancelled\n"
+    monkeypatch.chdir(here)
+    assert [run.directory.name for run in runs if read_flag(run.cancelled)] == ["seed-1", "seed-2"]
+
+
 def test_status_says_who_called_it_off(emtnas: Emtnas, runs: list[RunPaths]) -> None:
     emtnas("cancel", "fake/seed-1")
     assert "fake/seed-1 cancelled: by " in emtnas("status").out
