@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 def cancel(
     run: Annotated[
         list[str],
-        typer.Argument(help="Runs to call off: folders, or names below --runs.", metavar="RUN"),
+        typer.Argument(help="Runs to cancel: folders, or names below --runs.", metavar="RUN"),
     ],
     runs: RunsOption = Path("runs"),
 ) -> int:
@@ -55,14 +55,21 @@ def cancel(
         with suppress(EmtnasError):  # said at the second try, with the lock
             _flag(target, me)
     experiments = dict.fromkeys(target.paths.directory.parent for target in targets)
+    complete: list[bool] = []
+    problems: list[EmtnasError] = []
     with log_once():  # squeue may print the same for every experiment
-        complete = [_cancel(experiment, find_readable, me) for experiment in experiments]
+        for experiment in experiments:
+            try:
+                complete.append(_cancel(experiment, find_readable, me))
+            except EmtnasError as error:  # no reason to let the others go on
+                problems.append(error)
     for each in in_foreground:
         if owner := each.owner:
             log.info(
                 f"{each.paths.directory} is searched in the foreground on {owner.host}, not by a "
                 f"job; stop it there: Ctrl-C, or kill {owner.pid}"
             )
+    console.raise_last(problems)
     if unreadable or not all(complete):
         return console.FAILED
     return OwnedError.exit_code if in_foreground else console.DONE

@@ -62,6 +62,7 @@ def resume(
     unread: list[EmtnasError] = []
     known = _read_launched(find_runs(run, runs), unread, say_of_others=bool(run))
     queue = ask_queue()
+    known.sort(key=lambda each: each[0].jobs.lock)  # stable: in the order of the seeds
     by_spec = groupby(known, key=lambda each: (each[0].jobs.lock, each[1].experiment, each[2]))
     groups = [list(group) for _key, group in by_spec]
     plans = []

@@ -15,7 +15,7 @@ _NO_FOLDER = (errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
-    """The run directories of one seed each that the arguments mean, in natural order.
+    """The run directories of one seed each that the arguments mean, each once, in natural order.
 
     Args:
         arguments: folders, or names below `runs`, of one seed, of all seeds of an experiment, or
@@ -32,7 +32,7 @@ def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
                 f"no runs in {runs}; start one with `emtnas-hpc run`, or say --runs DIR"
             )
         return found
-    return [directory for argument in arguments for directory in _find(argument, runs)]
+    return list(dict.fromkeys(run for argument in arguments for run in _find(argument, runs)))
 
 
 def find_run(argument: str, runs: Path) -> Path:

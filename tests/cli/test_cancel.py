@@ -232,6 +232,23 @@ def test_a_launch_that_does_not_end_is_no_success_but_the_marks_stand(
     assert all(read_flag(run.cancelled) for run in runs)
 
 
+def test_an_experiment_that_cannot_be_cancelled_does_not_keep_another_from_it(
+    emtnas: Emtnas,
+    runs: list[RunPaths],
+    stand_ins: StandIns,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = RunPaths(Path("runs/other/seed-0"))
+    commit_search(other.directory, until=2)
+    stand_ins.queue(queue_line(record_job(other, "30"), "RUNNING"))
+    monkeypatch.setattr("emtnas_hpc.slurm.cancel._LOCK_PATIENCE_S", 0.0)
+    with exclusive(runs[0].jobs.lock, pytest.fail):
+        result = emtnas("cancel", "fake", "other")
+    assert (result.code, result.out) == (3, "runs/other/seed-0: cancelled\n")
+    assert "has been held by another process" in result.err
+    assert "scancel 30" in stand_ins.calls
+
+
 def test_jobs_of_a_run_that_was_deleted_are_cancelled_with_its_experiment(
     emtnas: Emtnas, runs: list[RunPaths], stand_ins: StandIns
 ) -> None:

@@ -78,6 +78,11 @@ def test_all_seeds_are_in_one_table_with_what_there_is_to_say_below(
     assert lines[-1].startswith("true: the best so far on the whole validation set; ")
 
 
+def test_a_run_that_is_named_twice_is_shown_once(emtnas: Emtnas, runs: list[RunPaths]) -> None:
+    rows = _rows(emtnas("status", "fake", "fake/seed-1", "fake").out)
+    assert [row[0] for row in rows] == [f"fake/seed-{seed}" for seed in range(4)]
+
+
 def test_true_accuracies_are_in_percent_with_the_names_of_the_tasks(
     emtnas: Emtnas, runs: list[RunPaths]
 ) -> None:
