@@ -74,18 +74,21 @@ def check_site(
     settings: ClusterSettings,
 ) -> Iterator[CheckResult]:
     """All that can be said without a job; `gpu_types` has by type the most of a node."""
-    yield from (_partition(profile, partition) for partition in partitions)
+    is_up = any(partition.state == "UP" for partition in partitions)
+    yield from (_partition(profile, partition, any_is_up=is_up) for partition in partitions)
     yield _gpus(profile, gpu_types)
     yield _requeue(settings)
     yield from _preemptions(partitions, settings)
     yield _accounting(settings)
 
 
-def _partition(profile: Profile, partition: Partition) -> CheckResult:
+def _partition(profile: Profile, partition: Partition, *, any_is_up: bool) -> CheckResult:
     limit = "any time"
     if partition.limit_min is not None:
         limit = f"up to {format_limit(partition.limit_min)}"
     found = f"{partition.name} is {partition.state}, its jobs may take {limit}"
+    if partition.state != "UP" and any_is_up:
+        return warning("partition", found, "jobs run in the others until it is up")
     if partition.state != "UP":
         return wrong("partition", found, "choose another one or wait until it is up")
     return fine("partition", f"{found}; ours ask for {format_limit(profile.time)}")

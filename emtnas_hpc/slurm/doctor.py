@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import secrets
 import shlex
 import shutil
@@ -87,7 +88,7 @@ class Doctor:
             yield from check_site(profile, partitions, gpu_types, settings)
             yield from self._check_jobs(profile)
         except InputError as error:
-            yield wrong("partition", str(error))
+            yield wrong("job options", str(error))
         except SchedulerError as error:
             yield wrong("SLURM", str(error))
         except StorageError as error:
@@ -215,7 +216,7 @@ class ProbeFolder:
         probe = [sys.executable, "-u", "-m", "emtnas_hpc.slurm.probe", str(self.folder)]
         script = self.folder / "probe.sh"
         with storage_errors(script):
-            script.write_text(executor.text(shlex.join(probe)))
+            script.write_bytes(os.fsencode(executor.text(shlex.join(probe))))
         with sbatch_environment():
             answer = run_command("sbatch", "--parsable", str(script))
         job_id = submitted_id(answer)
