@@ -57,7 +57,7 @@ def doctor(
         runs=runs,
         data=data,
         device=check_device_name(device),
-        hint=prepare_hint(experiment, tuple(set_), data),
+        prepare_command=prepare_hint(experiment, tuple(set_), data),
         patience_s=patience,
     )
     screen = open_screen()

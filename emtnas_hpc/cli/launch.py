@@ -67,12 +67,11 @@ def launch(
     resolved = resolve(options)
     queue = ask_queue()
     data = data.absolute()
-    hint = prepare_hint(experiment, set_, data)
     spec = JobSpec(
         profile=resolved.profile,
         data=str(data),
         device=device,
-        prepare_command=hint,
+        prepare_command=prepare_hint(experiment, set_, data),
         filled=resolved.filled,
     )
     placement = Placement(experiment, runs, other_names=name is None)

@@ -11,9 +11,9 @@ from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.data.copies import copy_folders, current_copy, fingerprint, read_copies
 from emtnas_hpc.data.dataset import open_copy
 from emtnas_hpc.data.sources import parse_source
-from emtnas_hpc.errors import InputError, SchedulerError
+from emtnas_hpc.errors import InputError, SchedulerError, UnpreparedError
 from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.settings.hints import prepare_hints
+from emtnas_hpc.settings.hints import prepare_advice
 from emtnas_hpc.slurm.acceptance import check_acceptance, may_wait
 from emtnas_hpc.slurm.job_files import JobSpec
 from emtnas_hpc.slurm.profile import MEMORY_OPTIONS, Profile, default_layer, stack
@@ -312,7 +312,7 @@ def check_profile(source: str, shipped: Path) -> CheckResult:
     return fine("profile", f"{holds}; to copy: {' and '.join(_EXAMPLES)} in {shipped}")
 
 
-def check_data(experiment: Experiment, data: Path, hint: str) -> Iterator[CheckResult]:
+def check_data(experiment: Experiment, data: Path, prepare_command: str) -> Iterator[CheckResult]:
     """A finding for every task; what lies there is looked at, but not all of it read."""
     for name in experiment.data_sets:
         check = f"data of {name}"
@@ -323,11 +323,11 @@ def check_data(experiment: Experiment, data: Path, hint: str) -> Iterator[CheckR
             if copies and copy is None:
                 yield fine(check, f"{source.argument} has changed; `launch` makes it ready anew")
             elif copy_folders(data, source) or source.needs_download:
-                with prepare_hints(hint):
-                    open_copy(name, experiment.task[name], data, copy)
+                open_copy(name, experiment.task[name], data, copy)
                 yield fine(check, f"ready in {copy.folder if copy else data / source.key}")
             else:
                 yield fine(check, "not there yet; needs no download, `launch` makes it ready")
+        except UnpreparedError as error:
+            yield wrong(check, str(error), prepare_advice(error, prepare_command))
         except InputError as error:
-            found, _, advice = str(error).partition("; ")
-            yield wrong(check, found, advice)
+            yield wrong(check, str(error))

@@ -54,7 +54,7 @@ class Doctor:
 
     Attributes:
         options: what was typed about the jobs.
-        hint: the command that prepares the data.
+        prepare_command: prepares the data.
         patience_s: how long the probe job may wait in the queue.
     """
 
@@ -63,12 +63,12 @@ class Doctor:
     runs: Path
     data: Path
     device: str
-    hint: str
+    prepare_command: str
     patience_s: float
 
     def run_checks(self) -> Iterator[CheckResult]:
         """All checks, each as soon as it is done; what SLURM refuses is the result of one."""
-        yield from check_data(self.experiment, self.data, self.hint)
+        yield from check_data(self.experiment, self.data, self.prepare_command)
         missing = [name for name in _COMMANDS if shutil.which(name) is None]
         if missing:
             advice = "run it on a node of a SLURM cluster, such as its login node"
@@ -98,7 +98,9 @@ class Doctor:
         """Whether SLURM would accept a seed's job, and what a probe finds on a node."""
         run = seed_run(self.runs, self.experiment.name, 0)
         data = str(self.data.absolute())
-        spec = JobSpec(profile=profile, data=data, device=self.device, prepare_command=self.hint)
+        spec = JobSpec(
+            profile=profile, data=data, device=self.device, prepare_command=self.prepare_command
+        )
         try:
             refuse_pattern(self.runs, "choose another --runs directory")
         except InputError as error:
