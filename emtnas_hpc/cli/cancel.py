@@ -13,7 +13,7 @@ from emtnas_hpc.checkpoint.ownership import Owner, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths, jobs_lock, launched_runs
 from emtnas_hpc.cli import console
 from emtnas_hpc.cli.options import RunsOption
-from emtnas_hpc.cli.runs import find_runs
+from emtnas_hpc.cli.runs import candidates, find_runs
 from emtnas_hpc.errors import EmtnasError, OwnedError, StorageError
 from emtnas_hpc.runner.context import log_once
 from emtnas_hpc.slurm.cancel import cancel_jobs, flag_cancelled
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 def cancel(
     run: Annotated[
         list[str],
-        typer.Argument(help="Runs to call off: folders, or names below --runs.", metavar="RUN"),
+        typer.Argument(help="Runs to cancel: folders, or names below --runs.", metavar="RUN"),
     ],
     runs: RunsOption = Path("runs"),
 ) -> int:
@@ -37,7 +37,7 @@ def cancel(
 
     def find() -> list[Path]:
         found = find_runs(run, runs)
-        meant = {folder for name in run for folder in (Path(name), runs / name)}
+        meant = {folder for name in run for folder in candidates(name, runs)}
         experiments = dict.fromkeys(path.parent for path in found if path not in meant)
         return _with_deleted(found, experiments)
 
@@ -55,14 +55,21 @@ def cancel(
         with suppress(EmtnasError):  # said at the second try, with the lock
             _flag(target, me)
     experiments = dict.fromkeys(target.paths.directory.parent for target in targets)
+    complete: list[bool] = []
+    problems: list[EmtnasError] = []
     with log_once():  # squeue may print the same for every experiment
-        complete = [_cancel(experiment, find_readable, me) for experiment in experiments]
+        for experiment in experiments:
+            try:
+                complete.append(_cancel(experiment, find_readable, me))
+            except EmtnasError as error:  # no reason to let the others go on
+                problems.append(error)
     for each in in_foreground:
         if owner := each.owner:
             log.info(
                 f"{each.paths.directory} is searched in the foreground on {owner.host}, not by a "
                 f"job; stop it there: Ctrl-C, or kill {owner.pid}"
             )
+    console.raise_last(problems)
     if unreadable or not all(complete):
         return console.FAILED
     return OwnedError.exit_code if in_foreground else console.DONE

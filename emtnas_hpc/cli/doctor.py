@@ -22,7 +22,6 @@ from emtnas_hpc.cli.options import (
     RunsOption,
     SbatchOption,
     SetOption,
-    make_job_options,
 )
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.search.environment import check_device_name
@@ -30,6 +29,7 @@ from emtnas_hpc.settings.hints import prepare_hint
 from emtnas_hpc.settings.loading import load_experiment
 from emtnas_hpc.slurm.checks import CheckResult, Grade
 from emtnas_hpc.slurm.doctor import Doctor
+from emtnas_hpc.slurm.fit import JobOptions
 
 
 def doctor(
@@ -53,11 +53,11 @@ def doctor(
     """
     examination = Doctor(
         experiment=load_experiment(experiment, tuple(set_), registry=REGISTRY),
-        options=make_job_options(profile=profile, partition=partition, gpus=gpus, sbatch=sbatch),
+        options=JobOptions(profile=profile, partition=partition, gpus=gpus, sbatch=tuple(sbatch)),
         runs=runs,
         data=data,
         device=check_device_name(device),
-        hint=prepare_hint(experiment, tuple(set_), data),
+        prepare_command=prepare_hint(experiment, tuple(set_), data),
         patience_s=patience,
     )
     screen = open_screen()

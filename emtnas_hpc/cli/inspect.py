@@ -40,7 +40,25 @@ def inspect(
     json_: JsonOption = False,
 ) -> None:
     """Show what a run's newest commit holds; the incumbents' cells are drawn."""
-    print_run(find_run(run, runs), as_json=json_, pictures=svg)
+    directory = find_run(run, runs)
+    problems: list[EmtnasError] = []
+    retrainings = read_retrainings(directory, problems)
+    history = _history(directory, problems, is_needed=not retrainings)
+    drawn = [] if svg is None else write_pictures(_to_draw(history, retrainings), svg)
+    if json_:
+        values = {} if history is None else _values(history)
+        values["retrainings"] = [{"name": n, **summary_of(r)} for n, r in retrainings]
+        if svg is not None:
+            values["pictures"] = drawn
+        print(json.dumps(plain(values), indent=2, allow_nan=False))
+    else:
+        if history is not None:
+            _print_history(history)
+        if retrainings:
+            _print_retrainings(retrainings)
+        for file in drawn:
+            print(file)
+    raise_last(problems)
 
 
 _ADVICE = "choose another --svg"
@@ -85,36 +103,6 @@ def write_pictures(pictures: Sequence[Picture], directory: Path) -> list[Path]:
                 file.write_text(draw_cell_svg(cell, title), encoding="utf-8")
             written.append(file)
     return written
-
-
-def print_run(directory: Path, *, as_json: bool, pictures: Path | None = None) -> None:
-    """Prints what the newest commit of a run directory holds; draws cells into `pictures`.
-
-    Raises:
-        InputError: nothing has been committed yet.
-        DamagedError: no commit can be read, or one of the retrainings is damaged.
-        StorageError: the disk refused a picture, or a part of the run; the rest is printed.
-    """
-    problems: list[EmtnasError] = []
-    retrainings = read_retrainings(directory, problems)
-    history = _history(directory, problems, is_needed=not retrainings)
-    drawn = []
-    if pictures is not None:
-        drawn = write_pictures(_to_draw(history, retrainings), pictures)
-    if as_json:
-        values = {} if history is None else _values(history)
-        values["retrainings"] = [{"name": n, **summary_of(r)} for n, r in retrainings]
-        if pictures is not None:
-            values["pictures"] = drawn
-        print(json.dumps(plain(values), indent=2, allow_nan=False))
-    else:
-        if history is not None:
-            _print_history(history)
-        if retrainings:
-            _print_retrainings(retrainings)
-        for file in drawn:
-            print(file)
-    raise_last(problems)
 
 
 def _history(directory: Path, problems: list[EmtnasError], *, is_needed: bool) -> History | None:

@@ -22,7 +22,6 @@ from emtnas_hpc.cli.options import (
     SeedsOption,
     SetOption,
     TimeOption,
-    make_job_options,
     parse_seeds,
 )
 from emtnas_hpc.cli.seeds import PlacedSeed, Placement, load_named
@@ -30,7 +29,7 @@ from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.errors import EmtnasError, shown
 from emtnas_hpc.search.environment import check_device_name
 from emtnas_hpc.settings.hints import prepare_hint, prepare_hints
-from emtnas_hpc.slurm.fit import resolve
+from emtnas_hpc.slurm.fit import JobOptions, resolve
 from emtnas_hpc.slurm.job_files import JobSpec
 from emtnas_hpc.slurm.missing_jobs import Launched, Seed, read_seeds, submit_missing_jobs
 from emtnas_hpc.slurm.plan import LaunchPlan, plan_launch, with_disk_warnings
@@ -62,18 +61,17 @@ def launch(
     alone, one that stopped or failed is taken up.
     """
     numbers, device = parse_seeds(seeds), check_device_name(device)
-    options = make_job_options(
-        profile=profile, partition=partition, time=time, gpus=gpus, sbatch=sbatch
+    options = JobOptions(
+        profile=profile, partition=partition, time=time, gpus=gpus, sbatch=tuple(sbatch)
     )
     resolved = resolve(options)
     queue = ask_queue()
     data = data.absolute()
-    hint = prepare_hint(experiment, set_, data)
     spec = JobSpec(
         profile=resolved.profile,
         data=str(data),
         device=device,
-        prepare_command=hint,
+        prepare_command=prepare_hint(experiment, set_, data),
         filled=resolved.filled,
     )
     placement = Placement(experiment, runs, other_names=name is None)

@@ -3,16 +3,12 @@
 import os
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.settings.messages import at_home
-
-if TYPE_CHECKING:
-    from emtnas_hpc.slurm.fit import JobOptions
-
 
 #: The paper's search, so that a bare command does what the paper did.
 DEFAULT_EXPERIMENT = "cifar"
@@ -149,15 +145,3 @@ SbatchOption = Annotated[
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Show the plan and what sbatch would get; submit nothing.")
 ]
-
-
-def make_job_options(
-    *, profile: str, partition: str, time: str = "", gpus: int | None, sbatch: list[str]
-) -> "JobOptions":
-    """What was typed about the jobs."""
-    # Imported here: most verbs that share these options know nothing of SLURM.
-    from emtnas_hpc.slurm.fit import JobOptions
-
-    return JobOptions(
-        profile=profile, partition=partition, time=time, gpus=gpus, sbatch=tuple(sbatch)
-    )

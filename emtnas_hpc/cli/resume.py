@@ -20,7 +20,6 @@ from emtnas_hpc.cli.options import (
     RunsOption,
     SbatchOption,
     TimeOption,
-    make_job_options,
 )
 from emtnas_hpc.cli.runs import find_runs
 from emtnas_hpc.cli.seeds import Named, PlacedSeed, Placement
@@ -56,12 +55,13 @@ def resume(
     They go on where they were, with the settings that they have; what is said of the jobs goes
     over what they asked for before. A run that is done or in the queue is left alone.
     """
-    options = make_job_options(
-        profile=profile, partition=partition, time=time, gpus=gpus, sbatch=sbatch
+    options = JobOptions(
+        profile=profile, partition=partition, time=time, gpus=gpus, sbatch=tuple(sbatch)
     )
     unread: list[EmtnasError] = []
     known = _read_launched(find_runs(run, runs), unread, say_of_others=bool(run))
     queue = ask_queue()
+    known.sort(key=lambda each: each[0].jobs.lock)  # stable: in the order of the seeds
     by_spec = groupby(known, key=lambda each: (each[0].jobs.lock, each[1].experiment, each[2]))
     groups = [list(group) for _key, group in by_spec]
     plans = []

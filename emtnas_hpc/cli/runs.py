@@ -15,7 +15,7 @@ _NO_FOLDER = (errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
-    """The run directories of one seed each that the arguments mean, in natural order.
+    """The run directories of one seed each that the arguments mean, each once, in natural order.
 
     Args:
         arguments: folders, or names below `runs`, of one seed, of all seeds of an experiment, or
@@ -32,7 +32,7 @@ def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
                 f"no runs in {runs}; start one with `emtnas-hpc run`, or say --runs DIR"
             )
         return found
-    return [directory for argument in arguments for directory in _find(argument, runs)]
+    return list(dict.fromkeys(run for argument in arguments for run in _find(argument, runs)))
 
 
 def find_run(argument: str, runs: Path) -> Path:
@@ -53,8 +53,7 @@ def _find(argument: str, runs: Path) -> list[Path]:
     if not argument.strip():
         # An unset variable of a script: as the current directory it would mean all runs.
         raise InputError(f"a run is called {argument!r}, expected a folder, or a name below --runs")
-    # A folder of that name that happens to lie here is not what was meant.
-    for candidate in (runs / argument, at_home(argument)):
+    for candidate in candidates(argument, runs):
         try:
             if found := _found(candidate):
                 return found
@@ -65,6 +64,16 @@ def _find(argument: str, runs: Path) -> list[Path]:
     raise InputError(
         f"no run {argument!r}, neither as a folder nor in {runs}{_hint(argument, runs)}"
     )
+
+
+def candidates(argument: str, runs: Path) -> list[Path]:
+    """The folders that an argument may mean, the likeliest first."""
+    typed = at_home(argument)
+    if typed.name in ("", ".."):
+        # Seen from here; a run's name, and where its jobs are, come from that of its folder.
+        return [typed.resolve(), runs / argument]
+    # A folder of that name that happens to lie here is not what was meant.
+    return [runs / argument, typed]
 
 
 def _found(candidate: Path) -> list[Path]:

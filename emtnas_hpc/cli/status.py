@@ -21,6 +21,7 @@ from emtnas_hpc.checkpoint.paths import SEARCH
 from emtnas_hpc.cli.console import format_duration, make_table, one_line, open_screen
 from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption
 from emtnas_hpc.cli.runs import find_runs
+from emtnas_hpc.errors import InputError
 from emtnas_hpc.slurm.queue import Accounts
 from emtnas_hpc.slurm.reconcile import State
 from emtnas_hpc.slurm.snapshot import StageProgress
@@ -41,8 +42,10 @@ def status(
     searches run, in the foreground as well, and without SLURM. What may not be read is shown as
     unreadable, with whom it belongs to.
     """
+    if watch and json_:
+        raise InputError("--watch and --json exclude each other; give one of them")
     directories = find_runs(run, runs)
-    if watch and not json_:
+    if watch:
         _watch(directories)
     else:
         print_status(directories, as_json=json_)

@@ -18,8 +18,13 @@ def prepare_hints(command: str) -> Iterator[None]:
     try:
         yield
     except UnpreparedError as error:
-        once = f" ({error.once})" if error.once else ""
-        raise DataError(f"{error}; make it anew with: {command}{once}") from None
+        raise DataError(f"{error}; {prepare_advice(error, command)}") from None
+
+
+def prepare_advice(error: UnpreparedError, command: str) -> str:
+    """What to do about the error, where the command prepares the data."""
+    once = f" ({error.once})" if error.once else ""
+    return f"make it anew with: {command}{once}"
 
 
 def prepare_hint(experiment: str, overrides: Sequence[str], data: Path) -> str:

@@ -1,5 +1,6 @@
 """Whether SLURM would accept a job, and what its words of refusal mean."""
 
+import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -49,8 +50,8 @@ def check_acceptance(script: str) -> list[str]:
         SchedulerError: SLURM does not answer.
     """
     found = []
-    with tempfile.NamedTemporaryFile("w", prefix="emtnas-", suffix=".sh") as file:
-        file.write(script)
+    with tempfile.NamedTemporaryFile(prefix="emtnas-", suffix=".sh") as file:
+        file.write(os.fsencode(script))
         file.flush()
         with sbatch_environment():
             try:

@@ -11,9 +11,9 @@ from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.data.copies import copy_folders, current_copy, fingerprint, read_copies
 from emtnas_hpc.data.dataset import open_copy
 from emtnas_hpc.data.sources import parse_source
-from emtnas_hpc.errors import InputError, SchedulerError
+from emtnas_hpc.errors import InputError, SchedulerError, UnpreparedError
 from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.settings.hints import prepare_hints
+from emtnas_hpc.settings.hints import prepare_advice
 from emtnas_hpc.slurm.acceptance import check_acceptance, may_wait
 from emtnas_hpc.slurm.job_files import JobSpec
 from emtnas_hpc.slurm.profile import MEMORY_OPTIONS, Profile, default_layer, stack
@@ -74,18 +74,21 @@ def check_site(
     settings: ClusterSettings,
 ) -> Iterator[CheckResult]:
     """All that can be said without a job; `gpu_types` has by type the most of a node."""
-    yield from (_partition(profile, partition) for partition in partitions)
+    is_up = any(partition.state == "UP" for partition in partitions)
+    yield from (_partition(profile, partition, any_is_up=is_up) for partition in partitions)
     yield _gpus(profile, gpu_types)
     yield _requeue(settings)
     yield from _preemptions(partitions, settings)
     yield _accounting(settings)
 
 
-def _partition(profile: Profile, partition: Partition) -> CheckResult:
+def _partition(profile: Profile, partition: Partition, *, any_is_up: bool) -> CheckResult:
     limit = "any time"
     if partition.limit_min is not None:
         limit = f"up to {format_limit(partition.limit_min)}"
     found = f"{partition.name} is {partition.state}, its jobs may take {limit}"
+    if partition.state != "UP" and any_is_up:
+        return warning("partition", found, "jobs run in the others until it is up")
     if partition.state != "UP":
         return wrong("partition", found, "choose another one or wait until it is up")
     return fine("partition", f"{found}; ours ask for {format_limit(profile.time)}")
@@ -309,7 +312,7 @@ def check_profile(source: str, shipped: Path) -> CheckResult:
     return fine("profile", f"{holds}; to copy: {' and '.join(_EXAMPLES)} in {shipped}")
 
 
-def check_data(experiment: Experiment, data: Path, hint: str) -> Iterator[CheckResult]:
+def check_data(experiment: Experiment, data: Path, prepare_command: str) -> Iterator[CheckResult]:
     """A finding for every task; what lies there is looked at, but not all of it read."""
     for name in experiment.data_sets:
         check = f"data of {name}"
@@ -320,11 +323,11 @@ def check_data(experiment: Experiment, data: Path, hint: str) -> Iterator[CheckR
             if copies and copy is None:
                 yield fine(check, f"{source.argument} has changed; `launch` makes it ready anew")
             elif copy_folders(data, source) or source.needs_download:
-                with prepare_hints(hint):
-                    open_copy(name, experiment.task[name], data, copy)
+                open_copy(name, experiment.task[name], data, copy)
                 yield fine(check, f"ready in {copy.folder if copy else data / source.key}")
             else:
                 yield fine(check, "not there yet; needs no download, `launch` makes it ready")
+        except UnpreparedError as error:
+            yield wrong(check, str(error), prepare_advice(error, prepare_command))
         except InputError as error:
-            found, _, advice = str(error).partition("; ")
-            yield wrong(check, found, advice)
+            yield wrong(check, str(error))

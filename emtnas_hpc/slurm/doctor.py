@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import secrets
 import shlex
 import shutil
@@ -53,7 +54,7 @@ class Doctor:
 
     Attributes:
         options: what was typed about the jobs.
-        hint: the command that prepares the data.
+        prepare_command: prepares the data.
         patience_s: how long the probe job may wait in the queue.
     """
 
@@ -62,12 +63,12 @@ class Doctor:
     runs: Path
     data: Path
     device: str
-    hint: str
+    prepare_command: str
     patience_s: float
 
     def run_checks(self) -> Iterator[CheckResult]:
         """All checks, each as soon as it is done; what SLURM refuses is the result of one."""
-        yield from check_data(self.experiment, self.data, self.hint)
+        yield from check_data(self.experiment, self.data, self.prepare_command)
         missing = [name for name in _COMMANDS if shutil.which(name) is None]
         if missing:
             advice = "run it on a node of a SLURM cluster, such as its login node"
@@ -87,7 +88,7 @@ class Doctor:
             yield from check_site(profile, partitions, gpu_types, settings)
             yield from self._check_jobs(profile)
         except InputError as error:
-            yield wrong("partition", str(error))
+            yield wrong("job options", str(error))
         except SchedulerError as error:
             yield wrong("SLURM", str(error))
         except StorageError as error:
@@ -97,7 +98,9 @@ class Doctor:
         """Whether SLURM would accept a seed's job, and what a probe finds on a node."""
         run = seed_run(self.runs, self.experiment.name, 0)
         data = str(self.data.absolute())
-        spec = JobSpec(profile=profile, data=data, device=self.device, prepare_command=self.hint)
+        spec = JobSpec(
+            profile=profile, data=data, device=self.device, prepare_command=self.prepare_command
+        )
         try:
             refuse_pattern(self.runs, "choose another --runs directory")
         except InputError as error:
@@ -215,7 +218,7 @@ class ProbeFolder:
         probe = [sys.executable, "-u", "-m", "emtnas_hpc.slurm.probe", str(self.folder)]
         script = self.folder / "probe.sh"
         with storage_errors(script):
-            script.write_text(executor.text(shlex.join(probe)))
+            script.write_bytes(os.fsencode(executor.text(shlex.join(probe))))
         with sbatch_environment():
             answer = run_command("sbatch", "--parsable", str(script))
         job_id = submitted_id(answer)

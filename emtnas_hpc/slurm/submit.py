@@ -1,5 +1,6 @@
 """Submitting one job: its record first, then sbatch by way of submitit, then SLURM's answer."""
 
+import os
 import re
 import secrets
 import shlex
@@ -52,7 +53,8 @@ class Executor(submitit.SlurmExecutor):
     def _submit_command(self, command: str) -> submitit.Job[Any]:
         """As submitit's, but whatever sbatch prints besides its answer is no harm."""
         script = Path(self.folder).parent / f".submission_file_{secrets.token_hex(16)}.sh"
-        script.write_text(self._make_submission_file_text(command, ""))
+        # A path in it need not be text.
+        script.write_bytes(os.fsencode(self.text(command)))
         answer = run("sbatch", str(script), patience_s=PATIENCE_S)
         if answer.returncode:
             raise FailedJobError(answer.err or answer.out)

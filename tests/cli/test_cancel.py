@@ -67,6 +67,19 @@ def test_one_seed_can_be_called_off_alone_and_twice(
     assert [c for c in stand_ins.calls if "scancel" in c] == ["scancel 21", "scancel 11"]
 
 
+def test_one_seed_can_be_called_off_by_any_path_to_it(
+    emtnas: Emtnas, runs: list[RunPaths], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(here))
+    result = emtnas("cancel", "~/runs/fake/seed-1")
+    assert result.out == f"{here}/runs/fake/seed-1: cancelled\n"
+    monkeypatch.chdir("runs/fake/seed-2")
+    monkeypatch.setenv("EMTNAS_RUNS", str(here / "runs"))
+    assert emtnas("cancel", ".").out == f"{here}/runs/fake/seed-2: cancelled\n"
+    monkeypatch.chdir(here)
+    assert [run.directory.name for run in runs if read_flag(run.cancelled)] == ["seed-1", "seed-2"]
+
+
 def test_status_says_who_called_it_off(emtnas: Emtnas, runs: list[RunPaths]) -> None:
     emtnas("cancel", "fake/seed-1")
     assert "fake/seed-1 cancelled: by " in emtnas("status").out
@@ -217,6 +230,23 @@ def test_a_launch_that_does_not_end_is_no_success_but_the_marks_stand(
     assert (result.code, result.out) == (3, "")
     assert "has been held by another process" in result.err
     assert all(read_flag(run.cancelled) for run in runs)
+
+
+def test_an_experiment_that_cannot_be_cancelled_does_not_keep_another_from_it(
+    emtnas: Emtnas,
+    runs: list[RunPaths],
+    stand_ins: StandIns,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = RunPaths(Path("runs/other/seed-0"))
+    commit_search(other.directory, until=2)
+    stand_ins.queue(queue_line(record_job(other, "30"), "RUNNING"))
+    monkeypatch.setattr("emtnas_hpc.slurm.cancel._LOCK_PATIENCE_S", 0.0)
+    with exclusive(runs[0].jobs.lock, pytest.fail):
+        result = emtnas("cancel", "fake", "other")
+    assert (result.code, result.out) == (3, "runs/other/seed-0: cancelled\n")
+    assert "has been held by another process" in result.err
+    assert "scancel 30" in stand_ins.calls
 
 
 def test_jobs_of_a_run_that_was_deleted_are_cancelled_with_its_experiment(

@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -109,6 +110,12 @@ def test_an_unknown_partition_is_wrong(data: Path, slurm: StandIns) -> None:
     assert "no partition 'cpu' (--partition) on this cluster" in result.out.splitlines()[-1]
 
 
+def test_an_unknown_profile_is_no_fault_of_the_partition(data: Path, slurm: StandIns) -> None:
+    last = _doctor(data, "--profile", "nosuch").out.splitlines()[-1]
+    assert last.split()[:3] == ["wrong", "job", "options"]
+    assert "no profile or TOML file 'nosuch'" in last
+
+
 def test_a_test_job_that_slurm_refuses_is_wrong_in_slurms_words(
     data: Path, slurm: StandIns
 ) -> None:
@@ -147,11 +154,12 @@ def test_options_of_the_users_environment_are_warned_of(
 
 def test_every_partition_that_jobs_may_go_to_is_examined(data: Path, slurm: StandIns) -> None:
     other = "PartitionName=long MaxTime=7-00:00:00 State=DOWN PreemptMode=OFF GraceTime=0"
-    slurm.partitions(GPU, other)
+    slurm.partitions(f"{GPU} PreemptMode=OFF GraceTime=0", other)
     slurm.write("sbatch", NO_JOBS)
     result = _doctor(data, "--partition", "gpu,long")
     found = [line.split() for line in result.out.splitlines() if line.split()[1] == "partition"]
-    assert [(words[0], words[2]) for words in found] == [("fine", "gpu"), ("wrong", "long")]
+    assert [(words[0], words[2]) for words in found] == [("fine", "gpu"), ("warning", "long")]
+    assert result.out.splitlines()[-1].startswith("wrong    test job")
 
 
 def test_a_runs_directory_that_slurm_reads_as_a_pattern_is_wrong(
@@ -161,6 +169,12 @@ def test_a_runs_directory_that_slurm_reads_as_a_pattern_is_wrong(
     assert result.code == 1
     assert "which SLURM reads as a pattern; choose another --runs" in result.out.splitlines()[-1]
     assert not [call for call in slurm.calls if call.startswith("sbatch")]
+
+
+def test_a_runs_directory_need_not_be_text(data: Path, slurm: StandIns) -> None:
+    slurm.write("sbatch", NO_JOBS)
+    last = _doctor(data, "--runs", os.fsdecode(b"r\xff")).out.splitlines()[-1]
+    assert last.startswith("wrong    test job            sbatch refused")
 
 
 def test_a_test_job_that_does_not_begin_is_given_up_and_says_why(

@@ -43,6 +43,14 @@ def test_launched_twice_is_submitted_once(emtnas: Emtnas, slurm: FakeSlurm, data
     assert snapshot(Path("runs")) == before
 
 
+def test_a_path_need_not_be_text(emtnas: Emtnas, slurm: FakeSlurm, data: Path) -> None:
+    folder = os.fsdecode(b"r\xff")
+    result = launch(emtnas, data, "--runs", folder)
+    assert result.err == ""
+    assert result.out.endswith("tiny, seed 0: submitted: job 1, 2 behind it\n")
+    assert len(list(Path(folder).glob("tiny/jobs/seed-0/*/*_submission.sh"))) == 2
+
+
 def test_further_seeds_are_added_to_those_that_are_there(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:

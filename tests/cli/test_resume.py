@@ -82,6 +82,17 @@ def test_of_several_runs_the_one_whose_jobs_the_site_has_no_room_for_is_named(
     assert alone.err.startswith("error: no partition 'long' (as launched) on")
 
 
+def test_seeds_may_be_named_in_any_order_and_twice(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path
+) -> None:
+    launch(emtnas, data, "--seeds", 2)
+    launch(emtnas, data, "--name", "other")
+    result = emtnas("resume", "tiny/seed-0", "other", "tiny", "--dry-run")
+    assert result.code == 0
+    headings = [line for line in result.out.splitlines() if line in ("tiny", "other")]
+    assert headings == ["other", "tiny"]
+
+
 def test_a_name_without_what_was_overridden_is_answered_with_the_whole_name(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:

@@ -78,6 +78,17 @@ def test_all_seeds_are_in_one_table_with_what_there_is_to_say_below(
     assert lines[-1].startswith("true: the best so far on the whole validation set; ")
 
 
+def test_a_run_that_is_named_twice_is_shown_once(emtnas: Emtnas, runs: list[RunPaths]) -> None:
+    seeds = json.loads(emtnas("status", "fake", "fake/seed-1", "fake", "--json").out)["seeds"]
+    assert [seed["directory"] for seed in seeds] == [str(run.directory) for run in runs]
+
+
+def test_json_is_not_watched(emtnas: Emtnas, runs: list[RunPaths]) -> None:
+    result = emtnas("status", "--watch", "--json")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "error: --watch and --json exclude each other; give one of them\n"
+
+
 def test_true_accuracies_are_in_percent_with_the_names_of_the_tasks(
     emtnas: Emtnas, runs: list[RunPaths]
 ) -> None:

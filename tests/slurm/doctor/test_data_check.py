@@ -21,12 +21,15 @@ def test_data_is_ready_or_made_ready_or_missing(tmp_path: Path) -> None:
 
 
 def test_damaged_data_is_wrong_also_where_it_needs_no_download(tmp_path: Path) -> None:
+    data = tmp_path / "mine; not yours"
     settings = ('tasks=["digits"]', "task.digits.padding=0")
     experiment = load_experiment("cifar", settings, registry=REGISTRY)
-    prepare("digits", experiment.task["digits"], tmp_path)
-    next(tmp_path.glob("*/train_images.npy")).unlink()
-    (finding,) = check_data(experiment, tmp_path, "PREPARE")
+    prepare("digits", experiment.task["digits"], data)
+    next(data.glob("*/train_images.npy")).unlink()
+    (finding,) = check_data(experiment, data, "PREPARE")
     assert finding.grade is Grade.WRONG
+    assert finding.found.startswith(str(data))
+    assert finding.advice == "make it anew with: PREPARE"
 
 
 def test_data_whose_source_has_changed_is_made_ready_by_launch(tmp_path: Path) -> None:

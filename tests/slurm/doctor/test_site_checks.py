@@ -52,7 +52,9 @@ def test_on_a_site_as_it_should_be_everything_is_fine() -> None:
 
 
 def test_a_partition_that_is_down_is_wrong() -> None:
-    assert _checks(partition=Partition("gpu", state="DOWN"))["partition"].grade is Grade.WRONG
+    down, other = Partition("gpu", state="DOWN"), Partition("long", state="INACTIVE")
+    grades = [found.grade for found in _findings(None, down, other) if found.check == "partition"]
+    assert grades == [Grade.WRONG] * 2
 
 
 def test_a_job_that_may_get_another_gpu_the_next_time_is_warned_of() -> None:
@@ -102,7 +104,7 @@ def test_of_several_partitions_each_is_told_and_the_gpus_once() -> None:
     told = [(finding.check, finding.grade, str(finding).split()[0]) for finding in found]
     assert told[:3] == [
         ("partition", Grade.FINE, "gpu"),
-        ("partition", Grade.WRONG, "long"),
+        ("partition", Grade.WARNING, "long"),
         ("GPUs", Grade.WARNING, "a"),
     ]
     modes = [str(finding) for finding in found if finding.check == "preemption"]
