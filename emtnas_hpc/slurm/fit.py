@@ -59,7 +59,7 @@ def lower_defaults(wanted: Resolved, nodes: Sequence[ClusterNode]) -> Resolved:
     Where no node of the partition can, they do not matter: `check_capacity` says what does.
     """
     profile, name = wanted.profile, wanted.profile.partition
-    free = [each for each in ("cpus", "memory_gb") if _is_default(wanted, each)]
+    free = [each for each in ("cpus", "memory_gb") if wanted.is_default(each)]
     least: dict[str, float] = {"cpus": 1, "memory_gb": _LEAST_GB}
     asked = profile.model_copy(update={each: least[each] for each in free})
     able = [node for node in nodes if _holds(node, asked)]
@@ -78,13 +78,6 @@ def lower_defaults(wanted: Resolved, nodes: Sequence[ClusterNode]) -> Resolved:
             wanted = wanted.with_value(each, lowered, origin)
             wanted = replace(wanted, filled=(*wanted.filled, each))
     return wanted
-
-
-def _is_default(wanted: Resolved, field: str) -> bool:
-    """Whether the shipped default holds, and asks for something."""
-    # Named by --profile default, it is the shipped default.toml.
-    is_default = wanted.origins.get(field, SHIPPED_DEFAULT).startswith(SHIPPED_DEFAULT)
-    return is_default and bool(getattr(wanted.profile, field))
 
 
 def _part(node: ClusterNode, profile: Profile) -> float:
@@ -231,13 +224,12 @@ def _fit_time(wanted: Resolved, allowed: Sequence[Partition]) -> Resolved:
 
 def _fit_lead(wanted: Resolved) -> Resolved:
     lead_s, limit_s = wanted.profile.lead_time_s, 60 * wanted.profile.time
-    origin = wanted.origins.get("lead_time_s", SHIPPED_DEFAULT)
-    if origin == SHIPPED_DEFAULT and lead_s > limit_s // _LEAD_PART:
+    if wanted.is_default("lead_time_s") and lead_s > limit_s // _LEAD_PART:
         part = limit_s // _LEAD_PART
         return wanted.with_value("lead_time_s", part, "a quarter of the time limit")
     if lead_s >= limit_s:
         raise InputError(
-            f"lead_time_s is {lead_s} ({origin}), but the time limit is {limit_s} s; "
+            f"{_asked(wanted, 'lead_time_s')}, but the time limit is {limit_s} s; "
             "a job would be told to stop when it begins"
         )
     return wanted
@@ -311,8 +303,7 @@ def resolve(
 
 
 def _is_open(wanted: Resolved, name: str) -> bool:
-    said = wanted.origins.get(name, SHIPPED_DEFAULT) != SHIPPED_DEFAULT
-    return not (said and getattr(wanted.profile, name))
+    return wanted.is_default(name) or not getattr(wanted.profile, name)
 
 
 def _of_partition(typed: Sequence[Layer], partitions: Sequence[Partition]) -> list[Layer]:

@@ -204,6 +204,10 @@ class Resolved:
     source: str = ""
     remarks: tuple[str, ...] = ()
 
+    def is_default(self, name: str) -> bool:
+        """Whether nobody said more of a value than the shipped default."""
+        return self.origins.get(name, SHIPPED_DEFAULT) == SHIPPED_DEFAULT
+
     def with_value(self, name: str, value: object, origin: str) -> "Resolved":
         """The same with another value."""
         profile = self.profile.model_copy(update={name: value})
@@ -386,5 +390,6 @@ def _gigabytes(text: str) -> float:
 def _shown(path: Path) -> str:
     """The shipped ones by name: where they lie says nothing to a user."""
     if path.resolve().parent == shipped_directory().resolve() != user_directory().resolve():
-        return f"the shipped {path.name}"
+        # Named, the default is no more than the default.
+        return SHIPPED_DEFAULT if path.stem == "default" else f"the shipped {path.name}"
     return str(path)
