@@ -76,7 +76,6 @@ def lower_defaults(wanted: Resolved, nodes: Sequence[ClusterNode]) -> Resolved:
             lowered = int(has[each]) if each == "cpus" else max(_LEAST_GB, tenths)
             origin = f"of {value:g} ({SHIPPED_DEFAULT}): the largest node of partition {name}"
             wanted = wanted.with_value(each, lowered, origin)
-            wanted = replace(wanted, filled=(*wanted.filled, each))
     return wanted
 
 
@@ -241,8 +240,8 @@ def _names(partitions: Sequence[Partition]) -> str:
 
 STANDING = "as launched"
 
-#: What `fit` fills in where the user did not say it.
-_FITTED = ("partition", "time", "lead_time_s")
+#: What `fit_to_partition` fills in where it is empty, and what it may lower where nobody said it.
+_FILLED, _LOWERED = ("partition", "time"), ("lead_time_s", "cpus", "memory_gb")
 
 
 @dataclass(frozen=True)
@@ -295,7 +294,7 @@ def resolve(
     else:
         site = _of_partition(typed, partitions)
     wanted = stack([default_layer(), *site, *typed])
-    left_open = (name for name in _FITTED if _is_open(wanted, name))
+    left_open = (name for name in (*_FILLED, *_LOWERED) if _is_open(wanted, name))
     source = "".join(layer.origin for layer in site)
     wanted = replace(wanted, filled=tuple(left_open), source=source)
     fitted = fit_to_partition(wanted, partitions, nodes_of)
@@ -303,7 +302,8 @@ def resolve(
 
 
 def _is_open(wanted: Resolved, name: str) -> bool:
-    return wanted.is_default(name) or not getattr(wanted.profile, name)
+    is_empty = name in _FILLED and not getattr(wanted.profile, name)
+    return is_empty or wanted.is_default(name)
 
 
 def _of_partition(typed: Sequence[Layer], partitions: Sequence[Partition]) -> list[Layer]:
