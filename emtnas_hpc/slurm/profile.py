@@ -303,9 +303,17 @@ def _layer(values: Mapping[str, Any], origin: str) -> Layer:
     """A layer that a user wrote or typed.
 
     Raises:
-        InputError: it asks for memory in two ways.
+        InputError: it asks for memory in two ways, or for GPUs past `gpus`.
     """
-    ways = _ways(values, validate_profile(values, origin))
+    checked = validate_profile(values, origin)
+    # Not when a job reads what it was launched with: it would fail, with its GPUs there.
+    gres = str(checked.sbatch.get("gres", ""))
+    if any(part.strip().split(":")[0] == "gpu" for part in gres.split(",")):
+        raise InputError(
+            f"{origin}: sbatch.gres is {gres!r}, expected no GPUs there: they are gpus and "
+            "gpu_type of the profile"
+        )
+    ways = _ways(values, checked)
     if len(ways) > 1:
         raise InputError(
             f"{origin}: {ways[0]} and {ways[1]} both ask for memory, and sbatch takes one of "
