@@ -234,6 +234,16 @@ def _fit_lead(wanted: Resolved) -> Resolved:
     return wanted
 
 
+def shortest_limit(profile: Profile, seconds: float) -> int:
+    """Minutes of the shortest limit that leaves a job so many seconds before its lead time."""
+    lead_s = profile.lead_time_s
+    if _LEAD_PART * lead_s != 60 * profile.time:
+        return math.ceil((seconds + lead_s) / 60)
+    # Such a lead time was filled in: it grows with the limit, up to the default.
+    least = math.ceil((seconds + Profile().lead_time_s) / 60)
+    return min(least, math.ceil(seconds / 60 * _LEAD_PART / (_LEAD_PART - 1)))
+
+
 def _names(partitions: Sequence[Partition]) -> str:
     return ", ".join(partition.name for partition in partitions) or "none that you may use"
 
