@@ -34,7 +34,7 @@ from emtnas_hpc.slurm.job_files import JobSpec, read_job_spec
 from emtnas_hpc.slurm.missing_jobs import read_seeds
 from emtnas_hpc.slurm.plan import LaunchPlan, plan_launch
 from emtnas_hpc.slurm.profile import Layer, stack
-from emtnas_hpc.slurm.queue import QueuedJob
+from emtnas_hpc.slurm.queue import Queue
 from emtnas_hpc.slurm.reconcile import Action, reconcile
 
 log = logging.getLogger(__name__)
@@ -113,9 +113,7 @@ def _read_launched(
     return known
 
 
-def _plan(
-    group: Sequence[LaunchedRun], options: JobOptions, queue: Sequence[QueuedJob]
-) -> LaunchPlan:
+def _plan(group: Sequence[LaunchedRun], options: JobOptions, queue: Queue) -> LaunchPlan:
     """What becomes of seeds of one experiment whose jobs were told the same."""
     _run, stored, spec = group[0]
     experiment = stored.experiment
