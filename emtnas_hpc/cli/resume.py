@@ -64,11 +64,11 @@ def resume(
     queue = ask_queue()
     by_spec = groupby(known, key=lambda each: (each[0].jobs.lock, each[1].experiment, each[2]))
     groups = [list(group) for _key, group in by_spec]
-    plans = []
+    plans: list[LaunchPlan] = []
     with opened_once():
         for group in groups:
             try:
-                plans.append(_plan(group, options, queue))
+                plans.append(_plan(group, options, queue, plans))
             except InputError as error:
                 if len(groups) == 1:
                     raise
@@ -113,7 +113,12 @@ def _read_launched(
     return known
 
 
-def _plan(group: Sequence[LaunchedRun], options: JobOptions, queue: Queue) -> LaunchPlan:
+def _plan(
+    group: Sequence[LaunchedRun],
+    options: JobOptions,
+    queue: Queue,
+    earlier: Sequence[LaunchPlan],
+) -> LaunchPlan:
     """What becomes of seeds of one experiment whose jobs were told the same."""
     _run, stored, spec = group[0]
     experiment = stored.experiment
@@ -137,4 +142,5 @@ def _plan(group: Sequence[LaunchedRun], options: JobOptions, queue: Queue) -> La
     else:
         resolved = resolve(options, spec.profile, spec.filled)
     spec = spec.model_copy(update={"profile": resolved.profile, "filled": resolved.filled})
-    return plan_launch(resolved, [replace(seed, spec=spec) for seed in seeds], runs, resuming=True)
+    seeds = [replace(seed, spec=spec) for seed in seeds]
+    return plan_launch(resolved, seeds, runs, resuming=True, earlier=earlier)
