@@ -75,12 +75,13 @@ def launch(
         filled=resolved.filled,
     )
     placement = Placement(experiment, runs, other_names=name is None)
-    plans = []
+    plans: list[LaunchPlan] = []
     with opened_once():
         for named in load_named(experiment, set_, name):
             wanted = named.seeds(numbers, runs, data, device=device)
             for group in place(wanted, placement, spec):
-                plans.append(plan_launch(resolved, group, read_seeds(group, queue)))
+                known = read_seeds(group, queue)
+                plans.append(plan_launch(resolved, group, known, earlier=plans))
     carry_out(plans, resuming=False, dry_run=dry_run, as_json=json_)
 
 

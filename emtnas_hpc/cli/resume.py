@@ -33,7 +33,7 @@ from emtnas_hpc.slurm.job_files import JobSpec, read_job_spec
 from emtnas_hpc.slurm.missing_jobs import read_seeds
 from emtnas_hpc.slurm.plan import LaunchPlan, plan_launch
 from emtnas_hpc.slurm.profile import Layer, stack
-from emtnas_hpc.slurm.queue import QueuedJob
+from emtnas_hpc.slurm.queue import Queue
 from emtnas_hpc.slurm.reconcile import Action, reconcile
 
 log = logging.getLogger(__name__)
@@ -64,11 +64,11 @@ def resume(
     known.sort(key=lambda each: each[0].jobs.lock)  # stable: in the order of the seeds
     by_spec = groupby(known, key=lambda each: (each[0].jobs.lock, each[1].experiment, each[2]))
     groups = [list(group) for _key, group in by_spec]
-    plans = []
+    plans: list[LaunchPlan] = []
     with opened_once():
         for group in groups:
             try:
-                plans.append(_plan(group, options, queue))
+                plans.append(_plan(group, options, queue, plans))
             except InputError as error:
                 if len(groups) == 1:
                     raise
@@ -114,7 +114,10 @@ def _read_launched(
 
 
 def _plan(
-    group: Sequence[LaunchedRun], options: JobOptions, queue: Sequence[QueuedJob]
+    group: Sequence[LaunchedRun],
+    options: JobOptions,
+    queue: Queue,
+    earlier: Sequence[LaunchPlan],
 ) -> LaunchPlan:
     """What becomes of seeds of one experiment whose jobs were told the same."""
     _run, stored, spec = group[0]
@@ -139,4 +142,5 @@ def _plan(
     else:
         resolved = resolve(options, spec.profile, spec.filled)
     spec = spec.model_copy(update={"profile": resolved.profile, "filled": resolved.filled})
-    return plan_launch(resolved, [replace(seed, spec=spec) for seed in seeds], runs, resuming=True)
+    seeds = [replace(seed, spec=spec) for seed in seeds]
+    return plan_launch(resolved, seeds, runs, resuming=True, earlier=earlier)

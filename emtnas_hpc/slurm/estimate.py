@@ -8,6 +8,7 @@ from itertools import product
 
 from emtnas_hpc.progress import stages_of
 from emtnas_hpc.settings.experiment import Experiment
+from emtnas_hpc.slurm.fit import shortest_limit
 from emtnas_hpc.slurm.profile import Profile
 from emtnas_hpc.slurm.slurm import format_minutes
 from emtnas_hpc.slurm.snapshot import RunSnapshot, StageProgress
@@ -134,7 +135,7 @@ def estimate_warnings(
     """
     if any(each.left and not each.per_job for each in estimates):
         limit_s, lead_s = 60.0 * profile.time, profile.lead_time_s
-        least = math.ceil((pace.value + lead_s) / 60)
+        least = shortest_limit(profile, pace.value)
         return [
             f"one generation takes {format_minutes(pace.value)} ({pace.origin}), but a limit of "
             f"{format_minutes(limit_s)} less {format_minutes(lead_s)} of lead time holds only "

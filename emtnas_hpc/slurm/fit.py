@@ -59,7 +59,7 @@ def lower_defaults(wanted: Resolved, nodes: Sequence[ClusterNode]) -> Resolved:
     Where no node of the partition can, they do not matter: `check_capacity` says what does.
     """
     profile, name = wanted.profile, wanted.profile.partition
-    free = [each for each in ("cpus", "memory_gb") if _is_default(wanted, each)]
+    free = [each for each in ("cpus", "memory_gb") if wanted.is_default(each)]
     least: dict[str, float] = {"cpus": 1, "memory_gb": _LEAST_GB}
     asked = profile.model_copy(update={each: least[each] for each in free})
     able = [node for node in nodes if _holds(node, asked)]
@@ -76,15 +76,7 @@ def lower_defaults(wanted: Resolved, nodes: Sequence[ClusterNode]) -> Resolved:
             lowered = int(has[each]) if each == "cpus" else max(_LEAST_GB, tenths)
             origin = f"of {value:g} ({SHIPPED_DEFAULT}): the largest node of partition {name}"
             wanted = wanted.with_value(each, lowered, origin)
-            wanted = replace(wanted, filled=(*wanted.filled, each))
     return wanted
-
-
-def _is_default(wanted: Resolved, field: str) -> bool:
-    """Whether the shipped default holds, and asks for something."""
-    # Named by --profile default, it is the shipped default.toml.
-    is_default = wanted.origins.get(field, SHIPPED_DEFAULT).startswith(SHIPPED_DEFAULT)
-    return is_default and bool(getattr(wanted.profile, field))
 
 
 def _part(node: ClusterNode, profile: Profile) -> float:
@@ -231,16 +223,25 @@ def _fit_time(wanted: Resolved, allowed: Sequence[Partition]) -> Resolved:
 
 def _fit_lead(wanted: Resolved) -> Resolved:
     lead_s, limit_s = wanted.profile.lead_time_s, 60 * wanted.profile.time
-    origin = wanted.origins.get("lead_time_s", SHIPPED_DEFAULT)
-    if origin == SHIPPED_DEFAULT and lead_s > limit_s // _LEAD_PART:
+    if wanted.is_default("lead_time_s") and lead_s > limit_s // _LEAD_PART:
         part = limit_s // _LEAD_PART
         return wanted.with_value("lead_time_s", part, "a quarter of the time limit")
     if lead_s >= limit_s:
         raise InputError(
-            f"lead_time_s is {lead_s} ({origin}), but the time limit is {limit_s} s; "
+            f"{_asked(wanted, 'lead_time_s')}, but the time limit is {limit_s} s; "
             "a job would be told to stop when it begins"
         )
     return wanted
+
+
+def shortest_limit(profile: Profile, seconds: float) -> int:
+    """Minutes of the shortest limit that leaves a job so many seconds before its lead time."""
+    lead_s = profile.lead_time_s
+    if _LEAD_PART * lead_s != 60 * profile.time:
+        return math.ceil((seconds + lead_s) / 60)
+    # Such a lead time was filled in: it grows with the limit, up to the default.
+    least = math.ceil((seconds + Profile().lead_time_s) / 60)
+    return min(least, math.ceil(seconds / 60 * _LEAD_PART / (_LEAD_PART - 1)))
 
 
 def _names(partitions: Sequence[Partition]) -> str:
@@ -249,8 +250,8 @@ def _names(partitions: Sequence[Partition]) -> str:
 
 STANDING = "as launched"
 
-#: What `fit` fills in where the user did not say it.
-_FITTED = ("partition", "time", "lead_time_s")
+#: What `fit_to_partition` fills in where it is empty, and what it may lower where nobody said it.
+_FILLED, _LOWERED = ("partition", "time"), ("lead_time_s", "cpus", "memory_gb")
 
 
 @dataclass(frozen=True)
@@ -303,7 +304,7 @@ def resolve(
     else:
         site = _of_partition(typed, partitions)
     wanted = stack([default_layer(), *site, *typed])
-    left_open = (name for name in _FITTED if _is_open(wanted, name))
+    left_open = (name for name in (*_FILLED, *_LOWERED) if _is_open(wanted, name))
     source = "".join(layer.origin for layer in site)
     wanted = replace(wanted, filled=tuple(left_open), source=source)
     fitted = fit_to_partition(wanted, partitions, nodes_of)
@@ -311,8 +312,8 @@ def resolve(
 
 
 def _is_open(wanted: Resolved, name: str) -> bool:
-    said = wanted.origins.get(name, SHIPPED_DEFAULT) != SHIPPED_DEFAULT
-    return not (said and getattr(wanted.profile, name))
+    is_empty = name in _FILLED and not getattr(wanted.profile, name)
+    return is_empty or wanted.is_default(name)
 
 
 def _of_partition(typed: Sequence[Layer], partitions: Sequence[Partition]) -> list[Layer]:

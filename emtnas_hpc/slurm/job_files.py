@@ -138,7 +138,7 @@ def _order(record: JobRecord) -> tuple[bool, int, float, str]:
     return record.job_id is None, int(record.job_id or 0), float(record.submitted), record.intent
 
 
-def own_jobs(records: Sequence[JobRecord], queue: Sequence[QueuedJob]) -> tuple[QueuedJob, ...]:
+def own_jobs(records: Sequence[JobRecord], queue: Queue) -> tuple[QueuedJob, ...]:
     """The jobs of these records in the queue, in the order of the records.
 
     By name: it holds the record's id, and SLURM may give a job's number to another one day. Where
@@ -148,13 +148,12 @@ def own_jobs(records: Sequence[JobRecord], queue: Sequence[QueuedJob]) -> tuple[
         SchedulerError: one of them may be there, but cannot be read.
     """
     by_name = {job.name: job for job in queue}
-    cut = (*queue, *queue.damaged) if isinstance(queue, Queue) else tuple(queue)
     found = []
     for record in records:
-        job = by_name.get(record.name) or _cut_short(record, cut)
+        job = by_name.get(record.name) or _cut_short(record, (*queue, *queue.damaged))
         if job is not None:
             found.append(job)
-        elif isinstance(queue, Queue) and not record.void:
+        elif not record.void:
             _refuse_doubt(record, queue)
     return tuple(found)
 

@@ -45,7 +45,7 @@ from emtnas_hpc.slurm.job_files import (
     read_job_spec,
     write_job_spec,
 )
-from emtnas_hpc.slurm.queue import QueuedJob, gone_jobs, read_queue
+from emtnas_hpc.slurm.queue import Queue, gone_jobs, read_queue
 from emtnas_hpc.slurm.reconcile import Action, Decision, State, reconcile
 from emtnas_hpc.slurm.snapshot import RunSnapshot, read_snapshots
 from emtnas_hpc.slurm.submit import submit
@@ -145,7 +145,7 @@ def _jobs_lock(lock: Path) -> AbstractContextManager[bool]:
     return exclusive(lock, waiting, patience_s=_LOCK_PATIENCE_S)
 
 
-def read_seeds(seeds: Sequence[Seed], queue: Sequence[QueuedJob]) -> list[RunSnapshot]:
+def read_seeds(seeds: Sequence[Seed], queue: Queue) -> list[RunSnapshot]:
     """What is known of each seed, its jobs in the queue included.
 
     Raises:
@@ -159,7 +159,7 @@ def read_seeds(seeds: Sequence[Seed], queue: Sequence[QueuedJob]) -> list[RunSna
     return runs
 
 
-def _begin(seed: Seed, queue: Sequence[QueuedJob], resuming: bool, *, alone: bool) -> Launched:
+def _begin(seed: Seed, queue: Queue, resuming: bool, *, alone: bool) -> Launched:
     me = this_process()
     [run] = read_seeds([seed], queue)
     decision = reconcile(run, seed.spec.profile.spares, resuming=resuming)

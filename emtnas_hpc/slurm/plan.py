@@ -88,11 +88,12 @@ def plan_launch(
     runs: Sequence[RunSnapshot],
     *,
     resuming: bool = False,
+    earlier: Sequence[LaunchPlan] = (),
 ) -> LaunchPlan:
     """What would become of seeds; asks SLURM whether it would accept their jobs.
 
     The seeds are of one experiment, `runs` what is known of each; `resuming` continues cancelled
-    runs.
+    runs. What `earlier` plans of the same command say of the jobs is neither asked nor said again.
 
     Raises:
         InputError: SLURM would not accept such a job.
@@ -126,7 +127,8 @@ def plan_launch(
                 disk_bytes=disk_bytes,
             )
         )
-    warnings = resolved.remarks
+    said = {line for plan in earlier for line in plan.warnings}
+    warnings = tuple(line for line in resolved.remarks if line not in said)
     plan = LaunchPlan(
         experiment,
         resolved,
@@ -137,11 +139,14 @@ def plan_launch(
     )
     if not plan.submitted:
         return plan
-    first = plan.submitted[0].seed
-    try:
-        accepted = check_acceptance(sbatch_text(first.run, first.spec))
-    except InputError as error:
-        raise InputError(f"{error}{memory_hint(error)}") from None
+    accepted: list[str] = []
+    if not any(each.submitted and each.resolved.profile == profile for each in earlier):
+        first = plan.submitted[0].seed
+        try:
+            accepted = check_acceptance(sbatch_text(first.run, first.spec))
+        except InputError as error:
+            raise InputError(f"{error}{memory_hint(error)}") from None
+    accepted = [line for line in accepted if line not in said]
     estimates = [row.estimate for row in plan.submitted]
     hopeless = estimate_warnings(estimates, pace, profile, n_standby=profile.spares)
     return replace(plan, warnings=(*warnings, *accepted, *hopeless))

@@ -204,6 +204,10 @@ class Resolved:
     source: str = ""
     remarks: tuple[str, ...] = ()
 
+    def is_default(self, name: str) -> bool:
+        """Whether nobody said more of a value than the shipped default."""
+        return self.origins.get(name, SHIPPED_DEFAULT) == SHIPPED_DEFAULT
+
     def with_value(self, name: str, value: object, origin: str) -> "Resolved":
         """The same with another value."""
         profile = self.profile.model_copy(update={name: value})
@@ -299,9 +303,17 @@ def _layer(values: Mapping[str, Any], origin: str) -> Layer:
     """A layer that a user wrote or typed.
 
     Raises:
-        InputError: it asks for memory in two ways.
+        InputError: it asks for memory in two ways, or for GPUs past `gpus`.
     """
-    ways = _ways(values, validate_profile(values, origin))
+    checked = validate_profile(values, origin)
+    # Not when a job reads what it was launched with: it would fail, with its GPUs there.
+    gres = str(checked.sbatch.get("gres", ""))
+    if any(part.strip().split(":")[0] == "gpu" for part in gres.split(",")):
+        raise InputError(
+            f"{origin}: sbatch.gres is {gres!r}, expected no GPUs there: they are gpus and "
+            "gpu_type of the profile"
+        )
+    ways = _ways(values, checked)
     if len(ways) > 1:
         raise InputError(
             f"{origin}: {ways[0]} and {ways[1]} both ask for memory, and sbatch takes one of "
@@ -386,5 +398,6 @@ def _gigabytes(text: str) -> float:
 def _shown(path: Path) -> str:
     """The shipped ones by name: where they lie says nothing to a user."""
     if path.resolve().parent == shipped_directory().resolve() != user_directory().resolve():
-        return f"the shipped {path.name}"
+        # Named, the default is no more than the default.
+        return SHIPPED_DEFAULT if path.stem == "default" else f"the shipped {path.name}"
     return str(path)

@@ -303,9 +303,14 @@ class Accounts:
 
     def endings(self, job_ids: Collection[str]) -> Mapping[str, str]:
         """SLURM's word for how each of the jobs stands, as far as it is known."""
-        if job_ids and self._clock() >= self._next_at:
-            self._ask(job_ids)
-        return {job_id: self._told[job_id] for job_id in job_ids if job_id in self._told}
+        # A job that is not asked about is back in the queue, and will end anew.
+        self._told = {job_id: self._told[job_id] for job_id in job_ids if job_id in self._told}
+        left = [job_id for job_id in job_ids if self._told.get(job_id) not in _ENDED]
+        if not left:
+            self.problem = ""
+        elif self._clock() >= self._next_at:
+            self._ask(left)
+        return self._told
 
     def _ask(self, job_ids: Collection[str]) -> None:
         try:

@@ -11,7 +11,7 @@ from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.errors import EmtnasError, SchedulerError
 from emtnas_hpc.slurm.cancel import cancel_orphans
 from emtnas_hpc.slurm.job_files import JobRecord, JobSpec, own_jobs, read_records, record_submitted
-from emtnas_hpc.slurm.queue import UNKNOWN, QueuedJob, read_queue, unreadable
+from emtnas_hpc.slurm.queue import UNKNOWN, Queue, QueuedJob, read_queue, unreadable
 from emtnas_hpc.slurm.slurm import number, run_command
 from emtnas_hpc.slurm.this_job import JobEnvironment
 
@@ -126,7 +126,7 @@ def _behind(records: Sequence[JobRecord], me: JobEnvironment) -> list[JobRecord]
 
 def _waiting(
     records: Sequence[JobRecord],
-    queue: Sequence[QueuedJob],
+    queue: Queue,
     me: JobEnvironment,
     *,
     state: str = "PENDING",

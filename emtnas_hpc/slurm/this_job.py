@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.slurm.job_files import JobRecord
-from emtnas_hpc.slurm.queue import QueuedJob
 from emtnas_hpc.slurm.slurm import number
 
 
@@ -91,13 +90,16 @@ class TimeLimit:
         return self.clock() + seconds <= self.end_monotonic - self.lead_s
 
 
-def time_limit(job: JobEnvironment, queue: Sequence[QueuedJob], lead_s: float) -> TimeLimit:
-    """The limit that the environment tells, or else the queue."""
+def time_limit(
+    job: JobEnvironment, lead_s: float, end_in_queue: Callable[[], float | None]
+) -> TimeLimit:
+    """The limit that the environment tells; only where it does not, the queue is asked."""
+    end = job.end_epoch
+    # A job that another one submitted may have inherited an end that has passed.
+    if end is None or end <= time.time():
+        end = end_in_queue()
     # From wall clock to monotonic clock once: a clock that is set later moves no limit.
     now = time.time()
-    told = [job.end_epoch, *(each.end_epoch for each in queue if each.job_id == job.job_id)]
-    # A job that another one submitted may have inherited an end that has passed.
-    ends = [end for end in told if end is not None and end > now]
-    if not ends:
+    if end is None or end <= now:
         return TimeLimit(lead_s=lead_s)
-    return TimeLimit(time.monotonic() + ends[0] - now, lead_s)
+    return TimeLimit(time.monotonic() + end - now, lead_s)

@@ -29,7 +29,7 @@ from emtnas_hpc.slurm.job_files import (
     read_records,
     write_flag,
 )
-from emtnas_hpc.slurm.queue import Queue, gone_jobs, read_queue
+from emtnas_hpc.slurm.queue import gone_jobs, read_queue
 from emtnas_hpc.slurm.standby import StandbyKeeper, cancel_standby
 from emtnas_hpc.slurm.this_job import TimeLimit, job_environment, predecessors, time_limit
 
@@ -178,16 +178,19 @@ class Worker:
         return stored
 
     def _read_time_limit(self, lead_s: float) -> None:
-        queue = Queue()
-        try:
-            queue = read_queue()
-            if queue.notice:
-                log.info(queue.notice)
-        except SchedulerError as error:
-            log.info(f"the time limit may be unknown: {error}")
-        self._limit = time_limit(self._job, queue, lead_s)
+        self._limit = time_limit(self._job, lead_s, self._end_in_queue)
         left = self._limit.seconds_left()
         self._attempt.describe({"lead_time_s": lead_s, "time_left_s": left})
+
+    def _end_in_queue(self) -> float | None:
+        try:
+            queue = read_queue()
+        except SchedulerError as error:
+            log.info(f"the time limit is unknown: {error}")
+            return None
+        if queue.notice:
+            log.info(queue.notice)
+        return next((job.end_epoch for job in queue if job.job_id == self._job.job_id), None)
 
     def _report(self, message: str) -> None:
         self._attempt.event(Event.STANDBY, message=message)

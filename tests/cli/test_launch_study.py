@@ -11,6 +11,7 @@ from studies import NAMES, write_study
 sys.path.insert(0, str(Path(__file__).parents[1] / "slurm"))
 
 from fake_slurm import FakeSlurm
+from programs import NODES
 
 from emtnas_hpc.checkpoint.paths import RunPaths, seed_run
 from emtnas_hpc.settings.names import read_stored
@@ -103,6 +104,25 @@ def test_room_that_all_experiments_need_together_is_missed_once(
     assert " MB left, and these runs will take up to " in warning
     shown = emtnas("launch", study, "--data", data, "--dry-run").out
     assert shown.count(": make room") == 1
+
+
+def test_what_holds_for_the_jobs_of_all_experiments_is_asked_and_said_once(
+    emtnas: Emtnas,
+    slurm: FakeSlurm,
+    study: Path,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SBATCH_RESERVATION", "lab")
+    slurm.write("sinfo", f"echo '*** note ***'; {NODES}")
+    result = emtnas("launch", study, "--data", data, "--dry-run", "--json")
+    [first, second] = [each["warnings"] for each in json.loads(result.out)["experiments"]]
+    assert [line.partition(":")[0] for line in first] == [
+        "sinfo printed a line that is none of a node's",
+        "your environment gives the jobs more options",
+    ]
+    assert second == []
+    assert sum("--test-only" in call for call in slurm.calls) == 1
 
 
 def test_a_name_for_a_study_is_refused(

@@ -39,6 +39,23 @@ def test_what_accounts_said_before_they_failed_is_still_known(stand_ins: StandIn
     (stand_ins.folder / "sacct").unlink()
     assert accounts.endings({"1", "2"}) == {"1": "TIMEOUT"}
     assert accounts.problem.startswith("there is no command sacct here")
+    assert (accounts.endings({"1"}), accounts.problem) == ({"1": "TIMEOUT"}, "")
+
+
+def test_accounts_are_not_asked_again_for_how_a_job_ended(stand_ins: StandIns) -> None:
+    accounts = Accounts()
+    stand_ins.write("sacct", "echo '1|TIMEOUT'; echo '2|RUNNING'")
+    for _round in range(3):
+        assert accounts.endings({"1", "2", "3"}) == {"1": "TIMEOUT", "2": "RUNNING"}
+    assert [call.split()[-1] for call in stand_ins.calls] == ["1,2,3", "2,3", "2,3"]
+
+
+def test_a_job_that_went_back_into_the_queue_is_asked_about_anew(stand_ins: StandIns) -> None:
+    accounts = Accounts()
+    for ending in ("PREEMPTED", "TIMEOUT"):
+        stand_ins.write("sacct", f"echo '1|{ending}'")
+        assert accounts.endings({"1"}) == {"1": ending}
+        accounts.endings(set())
 
 
 def test_notices_among_the_accounts_are_no_endings() -> None:

@@ -7,7 +7,9 @@ from emtnas_hpc.slurm.estimate import (
     estimate_warnings,
     usable_seconds,
 )
-from emtnas_hpc.slurm.profile import Profile
+from emtnas_hpc.slurm.fit import fit_to_partition
+from emtnas_hpc.slurm.profile import Layer, Profile, default_layer, stack
+from emtnas_hpc.slurm.site import Partition
 
 DAY = 86_400 - 120
 HOUR = 3600 - 120
@@ -58,8 +60,22 @@ def test_the_two_durations_that_a_warning_compares_are_never_shown_as_equal() ->
     assert "holds only 14 min:" in line
 
 
-def test_the_limit_that_a_warning_asks_for_is_enough() -> None:
-    assert estimate_seed(0, 300, 840, 14 * 60).per_job == 1
+@pytest.mark.parametrize("values", [{}, {"lead_time_s": 45}])
+def test_the_limit_that_a_warning_asks_for_is_the_shortest_that_is_enough(
+    values: dict[str, int],
+) -> None:
+    def fitted(minutes: int) -> Profile:
+        layers = [default_layer(), Layer({"time": minutes, "gpus": 0, **values}, "typed")]
+        gpu = [Partition("gpu", is_default=True)]
+        return fit_to_partition(stack(layers), gpu, lambda _partition: []).profile
+
+    for pace_s, minutes in ((200, 2), (300, 4), (330, 6), (500, 8), (840, 10), (840, 4)):
+        pace = Measure(pace_s, "measured in seed-0")
+        estimate = estimate_seed(0, 300, pace_s, usable_seconds(fitted(minutes)))
+        [line] = estimate_warnings([estimate], pace, fitted(minutes), n_standby=1)
+        least = int(line.rpartition(" ")[2])
+        holds = [usable_seconds(fitted(n)) >= pace_s for n in (least - 1, least)]
+        assert holds == [False, True], line
 
 
 def test_a_chain_that_is_too_short_where_jobs_may_not_submit_is_warned_of() -> None:

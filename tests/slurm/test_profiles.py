@@ -144,6 +144,8 @@ def test_memory_may_be_typed_as_slurm_writes_it(text: str, gigabytes: float) -> 
         ("cpus-per-task=few", "--sbatch is 'cpus-per-task=few', expected a number there"),
         ("=5", "--sbatch is '=5', expected an option of sbatch such as qos=long"),
         ("array=0-4", "--sbatch: sbatch: expected no array here: a job sets it itself"),
+        ("gres=gpu:2", "--sbatch: sbatch.gres is 'gpu:2', expected no GPUs there: they"),
+        ("gres=shard:1,gpu", "--sbatch: sbatch.gres is 'shard:1,gpu', expected no GPUs there"),
         ("setup=ls", "--sbatch setup=... is no option of sbatch; write it into a profile"),
         ("time=soon", "--sbatch: time is 'soon', expected a time limit such as"),
     ],

@@ -6,7 +6,7 @@ import pytest
 from emtnas_hpc.checkpoint.ownership import Owner, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.slurm.job_files import JobRecord, own_jobs
-from emtnas_hpc.slurm.queue import QueuedJob
+from emtnas_hpc.slurm.queue import Queue, QueuedJob
 from emtnas_hpc.slurm.reconcile import Action, classify, reconcile
 from emtnas_hpc.slurm.snapshot import SILENCE_S, LastAttempt, RunSnapshot
 
@@ -144,5 +144,5 @@ def test_an_owner_in_a_job_counts_by_the_queue_alone() -> None:
 
 def test_jobs_are_ours_by_name_and_never_by_number_alone() -> None:
     stranger = QueuedJob("1", "somebody-elses", "RUNNING")
-    assert own_jobs([MAIN, STANDBY], [WAITING, stranger]) == (WAITING,)
-    assert own_jobs([MAIN, STANDBY], [WAITING, RUNNING]) == (RUNNING, WAITING)
+    assert own_jobs([MAIN, STANDBY], Queue([WAITING, stranger])) == (WAITING,)
+    assert own_jobs([MAIN, STANDBY], Queue([WAITING, RUNNING])) == (RUNNING, WAITING)

@@ -53,13 +53,17 @@ def test_a_run_that_was_launched_keeps_what_it_asked_for(site: StandIns) -> None
     assert (kept.origins["cpus"], kept.origins["time"]) == ("as launched", "--time")
 
 
+#: What a job of partition `scav` asks for though nobody said it.
+DEFAULTS = ("lead_time_s", "cpus", "memory_gb")
+
+
 def test_what_launch_had_only_filled_in_is_found_anew(site: StandIns) -> None:
     launched = resolve(JobOptions(partition="scav", time="5"))
-    assert (launched.profile.lead_time_s, launched.filled) == (75, ("lead_time_s",))
+    assert (launched.profile.lead_time_s, launched.filled) == (75, DEFAULTS)
     longer = resolve(JobOptions(time="300"), launched.profile, launched.filled)
     assert longer.profile.lead_time_s == 120
     unasked = resolve(JobOptions(partition="scav"))
-    assert (unasked.profile.time, unasked.filled) == (480, ("time", "lead_time_s"))
+    assert (unasked.profile.time, unasked.filled) == (480, ("time", *DEFAULTS))
     moved = resolve(JobOptions(partition="gpu"), unasked.profile, unasked.filled)
     assert moved.profile.time == 1440
 
@@ -80,6 +84,13 @@ def test_what_cannot_be_used_is_refused_before_slurm_is_asked(stand_ins: StandIn
     assert stand_ins.calls == []
 
 
+def test_the_default_named_as_a_profile_is_the_default(site: StandIns) -> None:
+    for minutes, lead_s in (("2", 30), ("5", 75)):
+        resolved = resolve(JobOptions(profile="default", time=minutes))
+        assert resolved.profile.lead_time_s == lead_s
+    assert resolve(JobOptions(profile="default", sbatch=("mem-per-cpu=4G",))).remarks == ()
+
+
 def test_without_slurm_that_is_said(stand_ins: StandIns) -> None:
     with pytest.raises(SchedulerError, match="there is no command scontrol here"):
         resolve(JobOptions())
@@ -93,6 +104,19 @@ def test_a_default_that_was_lowered_is_found_anew_when_the_run_is_resumed(site: 
     assert (kept.profile.cpus, kept.profile.memory_gb) == (2, 15.5)
     moved = resolve(JobOptions(partition="scav"), launched.profile, launched.filled)
     assert (moved.profile.cpus, moved.profile.memory_gb) == (4, 16)
+
+
+def test_a_default_is_lowered_where_a_run_is_resumed_as_where_it_is_launched(
+    site: StandIns,
+) -> None:
+    site.write("sinfo", "[ $2 = gpu ] && echo '8|64000|gpu:1' || echo '2|15973|gpu:1'")
+    launched = resolve(JobOptions(profile="default", partition="gpu"))
+    assert (launched.profile.cpus, launched.profile.memory_gb) == (4, 16)
+    moved = resolve(JobOptions(partition="scav"), launched.profile, launched.filled)
+    assert (moved.profile.cpus, moved.profile.memory_gb) == (2, 15.5)
+    asked = resolve(JobOptions(partition="gpu", sbatch=("cpus-per-task=4",)))
+    with pytest.raises(InputError, match=r"cpus is 4 \(as launched\), but a node of scav has 2"):
+        resolve(JobOptions(partition="scav"), asked.profile, asked.filled)
 
 
 def test_a_request_of_before_with_two_ways_of_asking_for_memory_keeps_one(site: StandIns) -> None:

@@ -5,7 +5,7 @@ from stand_ins import StandIns
 
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.slurm.job_files import JobRecord
-from emtnas_hpc.slurm.queue import QueuedJob, gone_jobs
+from emtnas_hpc.slurm.queue import gone_jobs
 from emtnas_hpc.slurm.this_job import (
     JobEnvironment,
     TimeLimit,
@@ -101,28 +101,29 @@ def test_without_a_limit_everything_fits() -> None:
     assert TimeLimit().seconds_left() is None
 
 
-def _queued(end: float | None) -> QueuedJob:
-    return QueuedJob("7", JOB.name, "RUNNING", end_epoch=end)
+def _seconds_left(job: JobEnvironment, *in_queue: float | None) -> float | None:
+    asked = iter(in_queue)
+    return time_limit(job, 60, lambda: next(asked)).seconds_left()
 
 
 def _is_about(seconds_left: float | None, expected: float) -> bool:
     return seconds_left is not None and expected - 60 < seconds_left <= expected
 
 
-def test_the_end_is_that_of_the_environment_before_that_of_the_queue() -> None:
+def test_the_queue_is_asked_for_the_end_only_where_the_environment_does_not_tell_it() -> None:
     told = JobEnvironment("7", JOB.name, end_epoch=time.time() + 1000)
-    assert _is_about(time_limit(told, [_queued(time.time() + 5000)], 60).seconds_left(), 1000)
-    assert _is_about(time_limit(JOB, [_queued(time.time() + 5000)], 60).seconds_left(), 5000)
+    assert _is_about(_seconds_left(told), 1000)
+    assert _is_about(_seconds_left(JOB, time.time() + 5000), 5000)
 
 
 def test_an_end_that_has_passed_was_meant_for_another_job() -> None:
     inherited = JobEnvironment("7", JOB.name, end_epoch=time.time() - 10)
-    assert _is_about(time_limit(inherited, [_queued(time.time() + 5000)], 60).seconds_left(), 5000)
+    assert _is_about(_seconds_left(inherited, time.time() + 5000), 5000)
 
 
 def test_a_job_of_which_nobody_tells_the_end_has_no_limit() -> None:
-    assert time_limit(JOB, [], 60).seconds_left() is None
-    assert time_limit(JOB, [_queued(None)], 60).seconds_left() is None
+    assert _seconds_left(JOB, None) is None
+    assert _seconds_left(JOB, time.time() - 10) is None
 
 
 @pytest.mark.parametrize("text", ["unknown", "N/A", "-1", "\u00b2", "", "9" * 5000])
@@ -136,4 +137,4 @@ def test_numbers_of_the_environment_that_are_none_are_no_harm(text: str) -> None
     }
     job = job_environment(environment)
     assert (job.restart_count, job.end_epoch) == (0, None)
-    assert time_limit(job, [], 60).seconds_left() is None
+    assert _seconds_left(job, None) is None

@@ -145,6 +145,15 @@ def test_a_job_carries_a_seed_to_the_end_of_the_foreground_and_cancels_its_stand
     assert compare_newest(launched.run, alone.paths).difference is None
 
 
+def test_a_limit_that_the_environment_tells_is_in_no_doubt_without_squeue(
+    launched: Launched, capfd: pytest.CaptureFixture[str]
+) -> None:
+    launched.slurm.write("squeue", "exit 1")
+    launched.start()
+    assert "time limit" not in capfd.readouterr().out
+    assert launched.attempts[-1].provenance["time_left_s"] is not None
+
+
 def test_a_job_that_starts_after_the_end_leaves_at_once(launched: Launched) -> None:
     launched.start()
     launched.start()

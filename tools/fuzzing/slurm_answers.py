@@ -32,7 +32,7 @@ from emtnas_hpc.slurm.job_files import (
     write_record,
 )
 from emtnas_hpc.slurm.profile import Profile, Resolved
-from emtnas_hpc.slurm.queue import gone_jobs, knows_job, read_endings, read_queue
+from emtnas_hpc.slurm.queue import Queue, gone_jobs, knows_job, read_endings, read_queue
 from emtnas_hpc.slurm.reconcile import Action, State, classify, reconcile
 from emtnas_hpc.slurm.site import (
     Partition,
@@ -334,7 +334,8 @@ def _job_knows_itself(rng: random.Random) -> None:
     names = ("SLURM_RESTART_COUNT", "SLURM_JOB_END_TIME", "SLURM_JOB_DEPENDENCY", "SLURM_JOB_NAME")
     environment = {name: rng.choice(odd) for name in names}
     job = job_environment({"SLURM_JOB_ID": "7", **environment})
-    limit = time_limit(job, _tried(read_queue) or [], 60.0)
+    queue = _tried(read_queue) or Queue()
+    limit = time_limit(job, 60.0, lambda: next((each.end_epoch for each in queue), None))
     left = limit.seconds_left()
     assert left is None or left > -1, f"{left} s are left of a job that begins"
 
