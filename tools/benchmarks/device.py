@@ -94,8 +94,9 @@ class Bench:
         self._chosen = kernels.in_use()
         self._recorder = CudaRecorder(device) if device.type == "cuda" else None
         rng = np.random.default_rng(0)
-        n = min(settings.individuals, 2) if settings.quick else settings.individuals
-        self._individuals = [decode(random_chromosome(rng)) for _individual in range(n)]
+        self._individuals = [
+            decode(random_chromosome(rng)) for _individual in range(settings.individuals)
+        ]
         pixels = rng.integers(0, 256, (N_IMAGES, *[scale.shape.image_size] * 2, 3), np.uint8)
         labels = rng.integers(0, scale.shape.n_classes, N_IMAGES)
         half = (0.5,) * 3
