@@ -63,7 +63,29 @@ def test_a_report_over_many_runs_is_timed_in_every_text_format(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_part_is_refused():
-    done = run("--part", "networking")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--part networking", "invalid choice: 'networking'"),
+        ("--repetitions 0", "argument --repetitions: 0, expected at least 1"),
+        ("--quick --individuals 4", "--quick sets --individuals to 2; leave out one of them"),
+        ("--device cuda --part status", "leave out --part"),
+        ("--device cuda --channels 48", "--channels changes nothing in device"),
+        ("--device cpu --precision fp32", "--precision is for --device cuda"),
+        (
+            "--part status --part storage --threads 1",
+            "--threads changes nothing in status, storage",
+        ),
+    ],
+)
+def test_what_would_be_left_undone_is_refused(words, message):
+    done = run(*words.split())
     assert done.returncode == 2
-    assert "invalid choice: 'networking'" in done.stderr
+    assert message in done.stderr
+
+
+@pytest.mark.slow
+def test_the_file_holds_no_setting_that_was_not_read(tmp_path):
+    done = run("--quick", "--part", "breeding", "--json", str(tmp_path / "bench.json"))
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "bench.json").read_text())["settings"] == {"quick": True}

@@ -1,6 +1,7 @@
 """tools/measure counts what is there, in any checkout."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,17 @@ def test_offenders_are_named_below_the_table(checkout: Path) -> None:
         "emtnas_hpc/cut.py:17 cut(say)",
     ):
         assert f"    {line}\n" in done.stdout
+
+
+def test_a_column_has_the_name_of_its_folder_or_its_path_where_names_repeat(
+    checkout: Path, tmp_path: Path
+) -> None:
+    for copy in ("a/main", "b/main", "c/other"):
+        shutil.copytree(checkout / "emtnas_hpc", tmp_path / copy / "emtnas_hpc")
+        shutil.copy(checkout / "pyproject.toml", tmp_path / copy)
+    done = measure(*(tmp_path / copy for copy in ("a/main", "b/main", "c/other")))
+    heads = done.stdout.splitlines()[0].split()
+    assert heads == [f"{tmp_path}/a/main", f"{tmp_path}/b/main", "other"]
 
 
 def test_a_folder_without_the_package_is_refused(tmp_path: Path) -> None:

@@ -115,9 +115,9 @@ def _worker(settings: Settings, threads: int, is_reference: bool) -> Iterator[Co
 
 
 def _serve(orders: Connection, settings: Settings, threads: int, is_reference: bool) -> None:
-    from benchmarks.subjects import Bench
+    from benchmarks.subjects import CpuBench
 
-    bench = Bench(settings, threads, is_reference)
+    bench = CpuBench(settings, threads, is_reference)
     while True:
         try:
             work, subject, individual = orders.recv()

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _TESTS = Path(__file__).parents[2] / "tests"
-N_SEEDS = 4
 #: Bytes of a task's weights, and of a retrained network's: what the real ones take.
 _WEIGHTS = 110_000_000
 
@@ -21,9 +20,7 @@ PRESETS = (
 )
 
 
-def make_runs(
-    runs: Path, generations: int, seeds: int = N_SEEDS, presets: Sequence[str] = PRESETS
-) -> list[Path]:
+def make_runs(runs: Path, generations: int, seeds: int, presets: Sequence[str]) -> list[Path]:
     """All combinations and baselines of Table 2, or some; each is retrained on each of its tasks.
 
     Weights are holes in files: they have their size and take no room.

@@ -24,7 +24,7 @@ def measure(settings: Settings) -> list[Row]:
         n_runs = _QUICK_RUNS if settings.quick else _RUNS
         lines = list(make_runs(directory / "runs", n_runs))
         calls = _write_commands(directory / "commands", lines)
-        times = [_time(directory, n_runs) for _repetition in range(max(settings.repetitions, 1))]
+        times = [_time(directory, n_runs) for _repetition in range(settings.repetitions)]
         n_calls = len(calls.read_text().splitlines()) // len(times)
         wall, cpu = median(times)
         what = f"status, {n_runs} runs, {n_calls} calls of SLURM"

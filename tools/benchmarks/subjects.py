@@ -1,7 +1,7 @@
 """The networks that are timed: a supernet, stand-alone networks, references."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from emtnas_hpc.supernet import operations
 from emtnas_hpc.supernet.device import prepare_torch
 from emtnas_hpc.supernet.evaluation import chunk_sizes, count_hits
 from emtnas_hpc.supernet.network import Network
-from emtnas_hpc.supernet.operations import draw_masks
+from emtnas_hpc.supernet.operations import Masks, draw_masks
 from emtnas_hpc.supernet.training import SgdSettings, Training
 
 N_EVALUATED = 1000
@@ -27,7 +27,7 @@ DROPOUT = 0.1
 LEARNING_RATE = 1e-4
 
 
-class Bench:
+class CpuBench:
     """Individuals, images, and what is to be timed on them in this process.
 
     Args:
@@ -49,8 +49,8 @@ class Bench:
         ]
         self._masks = torch.Generator().manual_seed(0)
         layout = torch.contiguous_format if is_reference else torch.channels_last
-        self._batch = _draw(settings.batch_size, size, layout)
-        self._validation = _draw(N_EVALUATED, size, layout)
+        self._batch = _noise(settings.batch_size, size, layout)
+        self._validation = _noise(N_EVALUATED, size, layout)
 
     def time_step(self, subject: str, individual: int) -> Time:
         """Times one training step, after one that is not timed."""
@@ -87,38 +87,14 @@ class Bench:
         return plain_copy(self._make(architecture), architecture)
 
     def _step(self, subject: str, architecture: Architecture) -> Callable[[], object]:
-        images, targets = self._batch
+        shape, n = self._shape, len(self._batch[1])
+        draw = partial(draw_masks, shape, n, self._masks, dropout=DROPOUT, drop_path=0.0)
         if subject == "reference":
-            return self._reference_step(architecture)
+            return reference_step(self._reference(architecture), self._batch, draw)
         training = self._trained(subject, architecture)
         path = training.network.path(architecture)
 
-        def step() -> None:
-            masks = draw_masks(
-                self._shape, len(images), self._masks, dropout=DROPOUT, drop_path=0.0
-            )
-            training.step(path, images, targets, LEARNING_RATE, masks=masks)
-
-        return step
-
-    def _reference_step(self, architecture: Architecture) -> Callable[[], object]:
-        images, targets = self._batch
-        reference = self._reference(architecture)
-        optimizer = torch.optim.SGD(
-            reference.parameters(), LEARNING_RATE, 0.9, weight_decay=1e-4, nesterov=True
-        )
-
-        def step() -> None:
-            masks = draw_masks(
-                self._shape, len(images), self._masks, dropout=DROPOUT, drop_path=0.0
-            )
-            optimizer.zero_grad()
-            logits = reference(images, masks.features, masks.branches)
-            torch.autograd.backward(F.cross_entropy(logits, targets))
-            optimizer.step()
-            (logits.argmax(dim=1) == targets).sum().item()
-
-        return step
+        return lambda: training.step(path, *self._batch, LEARNING_RATE, masks=draw())
 
     def _evaluation(self, subject: str, architecture: Architecture) -> Callable[[], object]:
         images, targets = self._validation
@@ -134,7 +110,27 @@ class Bench:
         return lambda: count_hits(network, path, chunks, operations.running).item()
 
 
-def _draw(n: int, size: int, layout: torch.memory_format) -> tuple[Tensor, Tensor]:
+def reference_step(
+    network: PlainNetwork, batch: tuple[Tensor, Tensor], draw: Callable[[], Masks]
+) -> Callable[[], None]:
+    """A training step as the authors' code makes it, which reads the hits each time."""
+    images, targets = batch
+    optimizer = torch.optim.SGD(
+        network.parameters(), LEARNING_RATE, 0.9, weight_decay=1e-4, nesterov=True
+    )
+
+    def step() -> None:
+        masks = draw()
+        optimizer.zero_grad()
+        logits = network(images, masks.features, masks.branches)
+        torch.autograd.backward(F.cross_entropy(logits, targets))
+        optimizer.step()
+        (logits.argmax(dim=1) == targets).sum().item()
+
+    return step
+
+
+def _noise(n: int, size: int, layout: torch.memory_format) -> tuple[Tensor, Tensor]:
     rng = torch.Generator().manual_seed(1)
     images = torch.randn((n, 3, size, size), generator=rng)
     targets = torch.randint(10, (n,), generator=rng)

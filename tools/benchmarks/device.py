@@ -6,18 +6,20 @@ stand-alone  the graph of the same architecture as a network of its own
 reference    the method module by module, NCHW, hits read at every step, torch as it comes
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean, median
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from benchmarks.rows import Row
 from benchmarks.settings import Settings
+from benchmarks.subjects import DROPOUT, LEARNING_RATE, N_EVALUATED, reference_step
 from emtnas_hpc.data.batches import DeviceImages
 from emtnas_hpc.data.images import Images
 from emtnas_hpc.export.networks import plain_copy
@@ -31,12 +33,9 @@ from emtnas_hpc.supernet.network import Network
 from emtnas_hpc.supernet.operations import draw_masks
 from emtnas_hpc.supernet.training import SgdSettings, Training
 
-N_EVALUATED = 1000
 N_IMAGES = 2000
 #: Steps between two readings of the clock, and such readings.
 N_STEPS, N_READINGS = 20, 5
-DROPOUT = 0.1
-LEARNING_RATE = 1e-4
 #: What the profiler calls a launch of the host.
 LAUNCHES = frozenset(
     {
@@ -80,11 +79,11 @@ def measure(settings: Settings) -> list[Row]:
     device = torch.device(settings.device)
     rows = []
     for scale in (TINY,) if settings.quick else SCALES:
-        rows += Bench(scale, device, settings).rows()
+        rows += DeviceBench(scale, device, settings).rows()
     return rows
 
 
-class Bench:
+class DeviceBench:
     """The networks of a scale on a device."""
 
     def __init__(self, scale: Scale, device: torch.device, settings: Settings) -> None:
@@ -94,8 +93,9 @@ class Bench:
         self._chosen = kernels.in_use()
         self._recorder = CudaRecorder(device) if device.type == "cuda" else None
         rng = np.random.default_rng(0)
-        n = min(settings.individuals, 2) if settings.quick else settings.individuals
-        self._individuals = [decode(random_chromosome(rng)) for _individual in range(n)]
+        self._individuals = [
+            decode(random_chromosome(rng)) for _individual in range(settings.individuals)
+        ]
         pixels = rng.integers(0, 256, (N_IMAGES, *[scale.shape.image_size] * 2, 3), np.uint8)
         labels = rng.integers(0, scale.shape.n_classes, N_IMAGES)
         half = (0.5,) * 3
@@ -107,22 +107,17 @@ class Bench:
 
     def rows(self) -> list[Row]:
         """Milliseconds a step and an evaluation, and what the card did meanwhile."""
-        name, steps, works = self._scale.name, dict[str, float](), dict[str, float]()
-        for subject in SUBJECTS:
-            steps[subject] = works[subject] = 0.0
-        rows = []
+        name, steps, rows = self._scale.name, dict.fromkeys(SUBJECTS, 0.0), []
         for architecture in self._individuals:
             for subject in SUBJECTS:
                 with self._as(subject):
-                    step = self._step(subject, architecture)
-                    steps[subject] += 1e3 * self._seconds(step) / len(self._individuals)
+                    seconds = self._seconds(self._steps(subject, architecture))
+                    steps[subject] += 1e3 * seconds / len(self._individuals)
         for subject in SUBJECTS:
-            with self._as(subject):
-                busy_ms, launches = self._card(self._step(subject, self._individuals[0]))
             rows.append(Row(f"{name} step, {subject}", "ms", steps[subject]))
-            if busy_ms is not None:
-                rows.append(Row(f"{name}, {subject}, first: card works a step", "ms", busy_ms))
-                rows.append(Row(f"{name}, {subject}, first: launches a step", "1", launches))
+            if self._device.type == "cuda":
+                with self._as(subject):
+                    rows += self._card(subject)
         ratio = steps["graphs"] / steps["eager"]
         rows.append(Row(f"{name} step, graphs / eager", "x", ratio, target=self._scale.target))
         auto, before = (self._evaluation(kind) for kind in ("auto", "before"))
@@ -130,9 +125,6 @@ class Bench:
         rows.append(Row(f"{name} evaluation of 1000, chunks of 125", "ms", before))
         target = TARGETS["evaluation"] if self._scale.shape.channels == 20 else None
         rows.append(Row(f"{name} evaluation, chosen / 125", "x", auto / before, target=target))
-        if self._device.type == "cuda":
-            peak = torch.cuda.max_memory_allocated(self._device) / 1e6
-            rows.append(Row(f"{name} peak memory of the card", "MB", peak))
         return rows
 
     @contextmanager
@@ -146,61 +138,41 @@ class Bench:
             kernels.use(self._chosen)
             torch.use_deterministic_algorithms(self._device.type == "cuda")
 
-    def _step(self, subject: str, architecture: Architecture) -> Callable[[], None]:
-        if subject == "reference":
-            return self._reference_step(architecture)
-        own = architecture if subject == "stand-alone" else None
-        network = self._network(own)
-        recorder = None if subject == "eager" else self._recorder
-        steps = Steps(Training(network, SgdSettings()), recorder)
-        path, masks = network.path(architecture), torch.Generator(self._device).manual_seed(0)
+    def _steps(self, subject: str, architecture: Architecture) -> Callable[[], None]:
+        """Some steps, one after the other."""
+        shape, masks = self._scale.shape, torch.Generator(self._device).manual_seed(0)
+        drop_path = self._scale.drop_path
+        draw = partial(
+            draw_masks, shape, self._scale.batch_size, masks, dropout=DROPOUT, drop_path=drop_path
+        )
         batches, rng = self._batches(), np.random.default_rng(0)
+        if subject == "reference":
+            images, targets = self._images.plain(batches[0])
+            network = plain_copy(self._network(architecture), architecture)
+            one = reference_step(network, (images.contiguous(), targets), draw)
 
-        def step() -> None:
+            def reference_steps() -> None:
+                for _batch in batches:
+                    one()
+
+            return reference_steps
+        ours = self._network(architecture if subject == "stand-alone" else None)
+        path = ours.path(architecture)
+        recorder = None if subject == "eager" else self._recorder
+        steps = Steps(Training(ours, SgdSettings()), recorder)
+
+        def our_steps() -> None:
             with steps.phase(LEARNING_RATE):
                 for batch in self._images.queues(batches, rng):
-                    drawn = draw_masks(
-                        self._scale.shape,
-                        self._scale.batch_size,
-                        masks,
-                        dropout=DROPOUT,
-                        drop_path=self._scale.drop_path,
-                    )
-                    steps.step(path, batch, drawn)
+                    steps.step(path, batch, draw())
 
-        return step
+        return our_steps
 
     def _batches(self) -> list[np.ndarray]:
         rng = np.random.default_rng(0)
         return [
             rng.permutation(N_IMAGES)[: self._scale.batch_size] for _step in range(self._n_steps)
         ]
-
-    def _reference_step(self, architecture: Architecture) -> Callable[[], None]:
-        reference = plain_copy(self._network(architecture), architecture)
-        optimizer = torch.optim.SGD(
-            reference.parameters(), LEARNING_RATE, 0.9, weight_decay=1e-4, nesterov=True
-        )
-        images, targets = self._images.plain(self._batches()[0])
-        images = images.contiguous()
-        masks = torch.Generator(self._device).manual_seed(0)
-
-        def step() -> None:
-            for _step in range(self._n_steps):
-                drawn = draw_masks(
-                    self._scale.shape,
-                    len(images),
-                    masks,
-                    dropout=DROPOUT,
-                    drop_path=self._scale.drop_path,
-                )
-                optimizer.zero_grad()
-                logits = reference(images, drawn.features, drawn.branches)
-                torch.autograd.backward(F.cross_entropy(logits, targets))
-                optimizer.step()
-                (logits.argmax(dim=1) == targets).sum().item()
-
-        return step
 
     def _network(self, architecture: Architecture | None) -> Network:
         generator = torch.Generator().manual_seed(0)
@@ -218,12 +190,15 @@ class Bench:
             readings.append((time.perf_counter() - began) / self._n_steps)
         return median(readings)
 
-    def _card(self, some_steps: Callable[[], None]) -> tuple[float | None, float]:
-        """Milliseconds that the card works a step, and launches that a step takes of the host."""
-        if self._device.type != "cuda":
-            return None, 0.0
+    def _card(self, subject: str) -> list[Row]:
+        """What the card does in a step of the first individual, and the memory that this takes."""
+        # The peak is that of the whole process since it was last reset.
+        gc.collect()
+        torch.cuda.reset_peak_memory_stats(self._device)
+        some_steps = self._steps(subject, self._individuals[0])
         some_steps()
         self._wait()
+        peak_mb = torch.cuda.max_memory_allocated(self._device) / 1e6
         activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
         with torch.profiler.profile(activities=activities) as profile:
             some_steps()
@@ -234,7 +209,12 @@ class Bench:
                 busy_us += event.device_time_total
             elif event.name in LAUNCHES:
                 launches += 1
-        return busy_us / 1e3 / self._n_steps, launches / self._n_steps
+        what = f"{self._scale.name}, {subject}, first:"
+        return [
+            Row(f"{what} card works a step", "ms", busy_us / 1e3 / self._n_steps),
+            Row(f"{what} launches a step", "1", launches / self._n_steps),
+            Row(f"{what} peak memory of the card", "MB", peak_mb),
+        ]
 
     def _evaluation(self, kind: str) -> float:
         """Milliseconds of 1000 images, the mean over individuals."""
