@@ -52,14 +52,14 @@ def read_package(name: str) -> RawData:
     return RawData(Images(images, np.asarray(labels, np.int64)), None, None, classes)
 
 
-def read_medmnist(class_name: str, data_dir: Path) -> RawData:
+def read_medmnist(class_name: str, data_dir: Path, scratch: Path) -> RawData:
     """Reads the official file, which is `<data>/<name>.npz` or is downloaded to there."""
     from medmnist import INFO
 
     name = class_name.lower()
     info: dict[str, Any] = INFO[name]
     path = data_dir / f"{name}.npz"
-    fetch(info["url"], path, info["MD5"])
+    fetch(info["url"], path, info["MD5"], scratch)
     classes = tuple(info["label"][str(number)] for number in range(len(info["label"])))
     return read_npz(path, classes, multi_label=info["task"].startswith("multi-label"))
 
@@ -75,7 +75,7 @@ def read_torchvision(name: str, data_dir: Path, scratch: Path) -> RawData:
     root = data_dir
     if not (root / reader.base_folder).is_dir():
         archive = root / reader.filename
-        fetch(reader.url, archive, reader.tgz_md5)
+        fetch(reader.url, archive, reader.tgz_md5, scratch)
         log.info(f"unpacking {archive}")
         root = scratch
         with write_errors(root), tarfile.open(archive) as files:
@@ -98,15 +98,17 @@ def read_torchvision(name: str, data_dir: Path, scratch: Path) -> RawData:
     return RawData(train, None, test, tuple(sets[0].classes))
 
 
-def fetch(url: str, target: Path, md5: str) -> None:
+def fetch(url: str, target: Path, md5: str, scratch: Path) -> None:
     """Makes sure that `target` is the official file; downloads it unless it is there.
+
+    `scratch` is a folder on the same disk that is removed sooner or later, whatever happens.
 
     Raises:
         DataError: no network, or a checksum that is not `md5`.
         StorageError: no room.
     """
     if not target.exists():
-        _download(url, target, md5)
+        _download(url, target, md5, scratch)
         return
     with user_file_errors(target), target.open("rb") as file:
         found = hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
@@ -116,26 +118,23 @@ def fetch(url: str, target: Path, md5: str) -> None:
         )
 
 
-def _download(url: str, target: Path, md5: str) -> None:
+def _download(url: str, target: Path, md5: str, scratch: Path) -> None:
     log.info(f"downloading {url} to {target}")
     digest = hashlib.md5(usedforsecurity=False)
     # A download that is cut off must never lie under the name of the whole file.
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with write_errors(target), unfinished.open("wb") as file:
-            for chunk in _chunks(url, target):
-                digest.update(chunk)
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        if digest.hexdigest() != md5:
-            raise DataError(
-                f"{url} gave a file of MD5 {digest.hexdigest()[:12]}, expected {md5[:12]}; "
-                "prepare again, the transfer may have been cut off"
-            )
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    unfinished = scratch / target.name
+    with write_errors(target), unfinished.open("wb") as file:
+        for chunk in _chunks(url, target):
+            digest.update(chunk)
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    if digest.hexdigest() != md5:
+        raise DataError(
+            f"{url} gave a file of MD5 {digest.hexdigest()[:12]}, expected {md5[:12]}; "
+            "prepare again, the transfer may have been cut off"
+        )
+    unfinished.replace(target)
 
 
 def _chunks(url: str, target: Path) -> Iterator[bytes]:

@@ -270,7 +270,7 @@ class Preparation:
             case "torchvision":
                 return read_torchvision(source.argument, self.data_dir, scratch)
             case "medmnist":
-                return read_medmnist(source.argument, self.data_dir)
+                return read_medmnist(source.argument, self.data_dir, scratch)
             case "package":
                 return read_package(source.argument)
             case "npz":

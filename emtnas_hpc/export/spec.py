@@ -1,6 +1,7 @@
 """What is exported: one network, where it comes from, and where its weights are."""
 
 import hashlib
+import math
 import re
 import sys
 import tomllib
@@ -192,7 +193,10 @@ def incumbent_spec(
     """
     header, found = history.header, history.incumbent(task)
     own = header.tasks[task]
-    true_fitness = 100 * history.best_true_fitness(task)
+    true_fitness, fitness = history.best_true_fitness(task), "not measured yet"
+    if not math.isnan(true_fitness):
+        percent = f"{100 * true_fitness:.2f} %"
+        fitness = f"{percent} of the validation images, with the supernet's weights"
     return ExportSpec(
         name=module_name(f"{own.name}-untrained"),
         architecture=decode(found.chromosome),
@@ -201,10 +205,7 @@ def incumbent_spec(
             ("run", f"{header.name}, seed {header.seed}"),
             ("found on", f"{own.name}, individual {found.id} of the search"),
             ("search", f"generation {history.generation} of {header.n_generations}"),
-            (
-                "fitness",
-                f"{true_fitness:.2f} % of the validation images, with the supernet's weights",
-            ),
+            ("fitness", fitness),
         ),
         normalisation=None if images is None else _normalisation(images.model_dump(), own.shape),
         warning=warning,

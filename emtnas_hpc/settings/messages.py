@@ -229,7 +229,7 @@ def read_text(path: Path, what: str = "", kind: str = "text") -> str:
     try:
         text = data[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
-        n_line = data[: error.start].count(b"\n") + 1
+        n_line = data[: len(mark) + error.start].count(b"\n") + 1
         reason = f"line {n_line} is not {encoding.upper()}"
         raise InputError(f"{name} is not valid {kind}: {reason}; save it as UTF-8") from None
     if "\0" in text or (mark and not text):

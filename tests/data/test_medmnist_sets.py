@@ -1,5 +1,9 @@
 import hashlib
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,3 +104,35 @@ def test_real_breast_images_are_those_that_the_package_itself_reads(
         assert len(ours) == medmnist.INFO["breastmnist"]["n_samples"][split]
         assert np.array_equal(ours.images[..., 0], theirs.imgs)
         assert np.array_equal(ours.labels, theirs.labels[:, 0])
+
+
+#: Prepares a set from a URL of its own, and dies when the download is whole but has no name yet.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from medmnist import INFO
+from emtnas_hpc.data.prepare import prepare
+from emtnas_hpc.data.sources import REGISTRY
+
+INFO["organamnist"]["url"] = Path(sys.argv[1]).as_uri()
+os.fsync = lambda _descriptor: os.kill(os.getpid(), signal.SIGKILL)
+prepare("organamnist", REGISTRY["organamnist"], Path(sys.argv[2]))
+"""
+
+
+def test_the_next_preparation_removes_a_download_that_was_killed(
+    tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    official, data_dir = tmp_path / "organamnist.npz", tmp_path / "data"
+    make_file(official, (), np.arange(11, dtype=np.uint8)[:, np.newaxis])
+    make_official("organamnist", official, monkeypatch)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(official), str(data_dir)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    shutil.copy(official, data_dir)
+    prepare("organamnist", REGISTRY["organamnist"], data_dir)
+    assert list(data_dir.glob(".*.partial")) == []

@@ -1,6 +1,7 @@
 """Which network of a run is exported, what it is called, and what its module says of it."""
 
 import keyword
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,6 +185,14 @@ def test_of_an_incumbent_generation_and_true_fitness_are_told(history):
     assert f"{100 * history.best_true_fitness(0):.2f} % of the validation images" in text
     assert "The network has not been trained." in text
     assert spec.normalisation is None
+
+
+def test_of_an_incumbent_that_was_not_measured_yet_no_true_fitness_is_told(history):
+    history.generations[:] = [
+        replace(each, tasks=tuple(replace(task, true_fitness=math.nan) for task in each.tasks))
+        for each in history.generations
+    ]
+    assert dict(incumbent_spec(history, 0, None).facts)["fitness"] == "not measured yet"
 
 
 def test_of_an_architecture_from_elsewhere_nothing_is_told_but_what_it_costs():

@@ -33,6 +33,7 @@ def test_utf_16_of_the_other_byte_order_is_read(tmp_path: Path) -> None:
     [
         ("a = 1".encode("utf-16-le"), "is not valid TOML: there are zero bytes in it; save it as"),
         (b'a = 1\nb = "\xfc"\n', "is not valid TOML: line 2 is not UTF-8; save it as UTF-8"),
+        (b"\xef\xbb\xbfa = 1\n\xff", "is not valid TOML: line 2 is not UTF-8; save it as UTF-8"),
         (b"\xff\xfe", "is not valid TOML: there is only a byte order mark in it"),
         (b"\xff\xfea", "is not valid TOML: line 1 is not UTF-16-LE; save it as UTF-8"),
     ],
