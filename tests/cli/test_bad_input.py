@@ -89,6 +89,7 @@ def test_missing_data_is_answered_with_the_command_that_mends_it(
         (["run", "cifar", "quickstart"], "emtnas-hpc run"),
         (["run", "--parallel", "many"], "emtnas-hpc run"),
         (["inspect"], "emtnas-hpc inspect"),
+        (["report", "--contrast", "one"], "emtnas-hpc report"),
     ],
 )
 def test_a_command_line_that_cannot_be_understood_names_the_help_that_explains_it(
