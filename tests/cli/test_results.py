@@ -226,6 +226,14 @@ def test_prepare_says_what_is_there_and_can_be_repeated(emtnas: Emtnas, here: Pa
     assert first.out.endswith(f"digest {row['digest'][:12]}\n")
 
 
+def test_prepare_says_that_a_size_is_that_of_pooled_images(emtnas: Emtnas, here: Path) -> None:
+    result = emtnas(
+        "prepare", "cifar", "--set", "tasks=['mnist5k']", "--set", "task.mnist5k.pool=2"
+    )
+    assert "test images of 28x28x1, " in result.err
+    assert "mnist5k: 10 classes, 1 x 14 x 14 after pooling by 2, digest " in result.out
+
+
 def test_prepare_makes_damaged_data_anew(emtnas: Emtnas, here: Path) -> None:
     emtnas("prepare", *TINY)
     file = here / "data/package-digits/train_images.npy"
