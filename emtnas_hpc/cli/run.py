@@ -38,7 +38,7 @@ from emtnas_hpc.cli.options import (
     check_parallel,
     parse_seeds,
 )
-from emtnas_hpc.cli.seeds import PlacedSeed, Placement, load_named
+from emtnas_hpc.cli.seeds import PlacedSeed, Placement, load_named, warn_of_no_effect
 from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.errors import InputError, StorageError
 from emtnas_hpc.pipeline import pending_stages, run_stages
@@ -89,6 +89,7 @@ def run(
         placed = [seed for some in by_experiment for seed in some]
         if events:
             return run_here(placed, _tell)
+        warn_of_no_effect(set_, all_named)
         steps = {seed.who: seed.named.experiment.search.generations for seed in placed}
         with open_display(steps) as listener:
             placement = Placement(experiment, runs, other_names=not name)
