@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from emtnas_hpc.checkpoint.os_errors import is_there
+from emtnas_hpc.checkpoint.paths import runs_of
 from emtnas_hpc.cli import console
 from emtnas_hpc.cli.children import run_in_children, run_or_log
 from emtnas_hpc.cli.console import ReaderLeft
@@ -106,8 +107,18 @@ def run(
             # pandas, which a search has no use for.
             from emtnas_hpc.cli.report import print_report
 
-            print_report([seed.spec.paths.directory for seed in placed], as_json=json_)
+            shown = [seed.spec.paths.directory for seed in placed]
+            print_report(shown, as_json=json_)
+            _tell_of_others(shown)
         return code
+
+
+def _tell_of_others(shown: Sequence[Path]) -> None:
+    """Says where there are seeds that the table leaves out."""
+    for folder in dict.fromkeys(directory.parent for directory in shown):
+        if n_others := sum(run.directory not in shown for run in runs_of(folder)):
+            seeds = "1 more seed" if n_others == 1 else f"{n_others} more seeds"
+            print(f"{folder} has {seeds}; emtnas-hpc report {folder} shows all", file=sys.stderr)
 
 
 def child_command(seed: PlacedSeed, *, debug: bool) -> list[str]:
