@@ -131,7 +131,7 @@ def run_command_line(arguments: list[str]) -> int:
         if result == console.INTERRUPTED:  # what typer makes of it
             raise KeyboardInterrupt
     except TyperException as error:
-        return _complain(_usage(error), error.exit_code, debug)
+        return _complain(_usage(error, command[0]), error.exit_code, debug)
     except KeyboardInterrupt:
         return _complain("interrupted; the same command goes on", console.INTERRUPTED, debug)
     except ReaderLeft:
@@ -143,9 +143,8 @@ def run_command_line(arguments: list[str]) -> int:
     return result if isinstance(result, int) else console.DONE
 
 
-def _usage(error: TyperException) -> str:
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else app.info.name
+def _usage(error: TyperException, verb: str) -> str:
+    command = f"{app.info.name} {verb}" if verb in VERBS else app.info.name
     return f"{error.format_message().rstrip('.')}{_of_sbatch(error)}; {command} --help says more"
 
 

@@ -56,20 +56,20 @@ def cancel(
             _flag(target, me)
     experiments = dict.fromkeys(target.paths.directory.parent for target in targets)
     complete: list[bool] = []
-    problems: list[EmtnasError] = []
+    problems: dict[str, EmtnasError] = {}
     with log_once():  # squeue may print the same for every experiment
         for experiment in experiments:
             try:
                 complete.append(_cancel(experiment, find_readable, me))
             except EmtnasError as error:  # no reason to let the others go on
-                problems.append(error)
+                problems.setdefault(str(error), error)
     for each in in_foreground:
         if owner := each.owner:
             log.info(
                 f"{each.paths.directory} is searched in the foreground on {owner.host}, not by a "
                 f"job; stop it there: Ctrl-C, or kill {owner.pid}"
             )
-    console.raise_last(problems)
+    console.raise_last(list(problems.values()))
     if unreadable or not all(complete):
         return console.FAILED
     return OwnedError.exit_code if in_foreground else console.DONE

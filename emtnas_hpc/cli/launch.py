@@ -24,7 +24,7 @@ from emtnas_hpc.cli.options import (
     TimeOption,
     parse_seeds,
 )
-from emtnas_hpc.cli.seeds import PlacedSeed, Placement, load_named
+from emtnas_hpc.cli.seeds import PlacedSeed, Placement, load_named, warn_of_no_effect
 from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.errors import EmtnasError, shown
 from emtnas_hpc.search.environment import check_device_name
@@ -77,7 +77,9 @@ def launch(
     placement = Placement(experiment, runs, other_names=name is None)
     plans: list[LaunchPlan] = []
     with opened_once():
-        for named in load_named(experiment, set_, name):
+        all_named = load_named(experiment, set_, name)
+        warn_of_no_effect(set_, all_named)
+        for named in all_named:
             wanted = named.seeds(numbers, runs, data, device=device)
             for group in place(wanted, placement, spec):
                 known = read_seeds(group, queue)

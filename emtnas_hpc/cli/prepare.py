@@ -31,11 +31,12 @@ def prepare(
     wanted = [named.experiment for named in load_named(experiment, set_, None)]
     # Experiments of a study share data sets.
     tasks = dict.fromkeys((name, each.task[name]) for each in wanted for name in each.data_sets)
-    rows = []
+    found = []
     for name, images in tasks:
         with prepare_hints(prepare_hint(experiment, set_, data)):
-            prepared = prepare_task(name, images, data)
-        rows.append(
+            found.append((name, prepare_task(name, images, data)))
+    if json_:
+        rows = [
             {
                 "task": name,
                 "classes": prepared.n_classes,
@@ -43,12 +44,14 @@ def prepare(
                 "size": prepared.image_size,
                 "digest": prepared.digest,
             }
-        )
-    if json_:
+            for name, prepared in found
+        ]
         print(json.dumps(rows, indent=2))
         return
-    for row in rows:
+    for name, prepared in found:
+        size, pool = prepared.image_size, prepared.task.pool
+        pooled = f" after pooling by {pool}" if pool != 1 else ""
         print(
-            f"{row['task']}: {row['classes']} classes, {row['channels']} x {row['size']} x "
-            f"{row['size']}, digest {str(row['digest'])[:12]}"
+            f"{name}: {prepared.n_classes} classes, {prepared.image_channels} x {size} x {size}"
+            f"{pooled}, digest {prepared.digest[:12]}"
         )

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from emtnas_hpc.checkpoint.os_errors import is_there
+from emtnas_hpc.checkpoint.paths import runs_of
 from emtnas_hpc.cli import console
 from emtnas_hpc.cli.children import run_in_children, run_or_log
 from emtnas_hpc.cli.console import ReaderLeft
@@ -38,7 +39,7 @@ from emtnas_hpc.cli.options import (
     check_parallel,
     parse_seeds,
 )
-from emtnas_hpc.cli.seeds import PlacedSeed, Placement, load_named
+from emtnas_hpc.cli.seeds import PlacedSeed, Placement, load_named, warn_of_no_effect
 from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.errors import InputError, StorageError
 from emtnas_hpc.pipeline import pending_stages, run_stages
@@ -89,6 +90,7 @@ def run(
         placed = [seed for some in by_experiment for seed in some]
         if events:
             return run_here(placed, _tell)
+        warn_of_no_effect(set_, all_named)
         steps = {seed.who: seed.named.experiment.search.generations for seed in placed}
         with open_display(steps) as listener:
             placement = Placement(experiment, runs, other_names=not name)
@@ -105,8 +107,18 @@ def run(
             # pandas, which a search has no use for.
             from emtnas_hpc.cli.report import print_report
 
-            print_report([seed.spec.paths.directory for seed in placed], as_json=json_)
+            shown = [seed.spec.paths.directory for seed in placed]
+            print_report(shown, as_json=json_)
+            _tell_of_others(shown)
         return code
+
+
+def _tell_of_others(shown: Sequence[Path]) -> None:
+    """Says where there are seeds that the table leaves out."""
+    for folder in dict.fromkeys(directory.parent for directory in shown):
+        if n_others := sum(run.directory not in shown for run in runs_of(folder)):
+            seeds = "1 more seed" if n_others == 1 else f"{n_others} more seeds"
+            print(f"{folder} has {seeds}; emtnas-hpc report {folder} shows all", file=sys.stderr)
 
 
 def child_command(seed: PlacedSeed, *, debug: bool) -> list[str]:

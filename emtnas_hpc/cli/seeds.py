@@ -1,5 +1,6 @@
 """The seeds of an experiment or a study, and the run directory that each of them continues."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -16,19 +17,23 @@ from emtnas_hpc.errors import (
     InputError,
     StorageError,
     StoredError,
+    first_few,
 )
 from emtnas_hpc.pipeline import check_test_sets, pending_stages
 from emtnas_hpc.search.run_dir import find_finished, plan_seeds, refuse_other_settings
 from emtnas_hpc.search.spec import RunSpec, SearchPlan
-from emtnas_hpc.settings.experiment import Experiment
+from emtnas_hpc.settings.experiment import OF_MATING, Experiment
 from emtnas_hpc.settings.loading import (
     Typed,
     experiments_of,
     load_experiment,
     named_with,
+    parse_overrides,
     read_study,
 )
 from emtnas_hpc.settings.names import read_stored, rename, run_name
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,19 @@ def _load(typed: Typed, name: str | None) -> Named:
         return Named(typed, rename(loaded, name))
     preset = load_experiment(typed.experiment, registry=REGISTRY)
     return Named(typed, rename(loaded, run_name(preset, loaded, REGISTRY)))
+
+
+def warn_of_no_effect(overrides: Sequence[str], all_named: Sequence[Named]) -> None:
+    """Warns of what was typed for the mating of a search that mates nothing."""
+    over = parse_overrides(overrides).get("search")
+    typed = [f"search.{name}" for name in OF_MATING if isinstance(over, dict) and name in over]
+    found = (each.experiment for each in all_named)
+    random = [each.name for each in found if each.search.strategy == "random"]
+    if typed and random:
+        log.warning(
+            f"warning: {', '.join(typed)}: without effect on {first_few(random)}, a random search: "
+            "no child has parents"
+        )
 
 
 @dataclass(frozen=True)

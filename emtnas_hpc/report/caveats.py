@@ -11,6 +11,7 @@ from emtnas_hpc.report.load import Run, is_impostor
 from emtnas_hpc.report.specs import TableSpec, paper_images, paper_settings
 from emtnas_hpc.retraining.record import Retraining
 from emtnas_hpc.runner.attempts import condition_changes
+from emtnas_hpc.settings.experiment import OF_MATING
 from emtnas_hpc.settings.names import retraining_name
 
 #: Recorded at every start, and how a note calls it.
@@ -21,11 +22,6 @@ _CONDITIONS = {
     "emtnas_hpc": "emtnas-hpc",
     "threads": "threads",
 }
-#: In a random search they do nothing.
-_OF_MATING = (
-    *("search.crossover_probability", "search.mutation_probability"),
-    "search.mutation_only_child",
-)
 #: Values, each with those that it holds for.
 _Holders = Mapping[str, Iterable[str]]
 
@@ -92,7 +88,7 @@ def _other_settings(
         f"{name} {_show(family.settings[name])} (paper: {_show(value)})"
         for name, value in paper_settings(tasks).items()
         if name in family.settings and family.settings[name] != value
-        if mated or name not in _OF_MATING
+        if mated or name.removeprefix("search.") not in OF_MATING
     ]
     if differences:
         yield f"Settings differ from the paper's: {', '.join(differences)}."

@@ -22,7 +22,7 @@ from emtnas_hpc.errors import (
     shown,
 )
 from emtnas_hpc.search.spec import RunSpec, SearchPlan
-from emtnas_hpc.settings.experiment import Experiment, difference, identify
+from emtnas_hpc.settings.experiment import Experiment, StageIdentity, difference, identify
 from emtnas_hpc.settings.names import StoredExperiment, dump_stored, read_stored, rename
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def plan_seeds(specs: Sequence[RunSpec]) -> dict[int, SearchPlan]:
             # A run that cannot be read is refused by its own start; the others can still start.
             stored = read_stored(spec.paths)
             if stored is not None:
-                begun = _images_of(stored, "this run", _IMAGES_OF_NOW)
+                begun = _images_of_run(spec.paths, stored, spec.experiment)
             else:
                 if folder not in by_folder:
                     by_folder[folder] = _images_of_seeds(folder, spec.experiment)
@@ -158,13 +158,16 @@ def refuse_other_settings(paths: RunPaths, plan: SearchPlan) -> StoredExperiment
     if stored is None:
         _refuse_other_commits(paths, plan)
         return None
-    there, asked = stored.identity, plan.identity
+    _refuse_difference(paths, stored.identity, plan.identity)
+    return stored
+
+
+def _refuse_difference(paths: RunPaths, there: StageIdentity, asked: StageIdentity) -> None:
     if there.signature != asked.signature:
         raise InputError(
             f"{paths.directory} was made with other settings: "
             f"{difference(there.values, asked.values)}; use those, or another --name"
         )
-    return stored
 
 
 def _refuse_other_commits(paths: RunPaths, plan: SearchPlan) -> None:
@@ -191,12 +194,21 @@ def images_begun_with(paths: RunPaths, experiment: Experiment) -> dict[str, Begu
     Runs of one name are averaged, so all its seeds are to see the same images.
 
     Raises:
-        InputError: the experiment.toml of the run cannot be understood.
+        InputError: the experiment.toml of the run cannot be understood, or has other settings.
     """
     stored = read_stored(paths)
     if stored is not None:
-        return _images_of(stored, "this run", _IMAGES_OF_NOW)
+        return _images_of_run(paths, stored, experiment)
     return _images_of_seeds(paths.directory.parent, experiment)
+
+
+def _images_of_run(
+    paths: RunPaths, stored: StoredExperiment, experiment: Experiment
+) -> dict[str, Begun]:
+    # Other settings are refused before data is opened, which might be prepared for them.
+    there, asked = (identify(each, stored.seed, {}) for each in (stored.experiment, experiment))
+    _refuse_difference(paths, there, asked)
+    return _images_of(stored, "this run", _IMAGES_OF_NOW)
 
 
 def _images_of_seeds(folder: Path, experiment: Experiment) -> dict[str, Begun]:

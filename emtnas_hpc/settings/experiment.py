@@ -38,6 +38,13 @@ LEFT_OUT = {
 }
 
 
+#: Settings of `search` that do nothing in a random one.
+OF_MATING = (
+    *("rmp", "crossover_probability", "mutation_probability", "mutation", "mutation_only_child"),
+    "wheel",
+)
+
+
 class Section(BaseModel):
     """A frozen group of settings; unknown names and wrong types are errors."""
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from command_line import TINY, Emtnas, snapshot
+from fake_slurm import FakeSlurm
 
 from emtnas_hpc.cli.console import describe_failure
 
@@ -89,6 +90,7 @@ def test_missing_data_is_answered_with_the_command_that_mends_it(
         (["run", "cifar", "quickstart"], "emtnas-hpc run"),
         (["run", "--parallel", "many"], "emtnas-hpc run"),
         (["inspect"], "emtnas-hpc inspect"),
+        (["report", "--contrast", "one"], "emtnas-hpc report"),
     ],
 )
 def test_a_command_line_that_cannot_be_understood_names_the_help_that_explains_it(
@@ -158,6 +160,17 @@ def test_a_run_directory_of_other_settings_is_refused_with_the_difference(
         "0.5 here; use those, or another --name\n"
     )
     assert snapshot(finished) == before
+
+
+@pytest.mark.parametrize("command", ["run", "launch"])
+def test_no_data_is_prepared_for_settings_that_a_run_directory_refuses(
+    emtnas: Emtnas, slurm: FakeSlurm, here: Path, finished: Path, command: str
+) -> None:
+    first = ("--set", "task.digits.validation_split=first")
+    result = emtnas(command, *TINY, *first, "--name", "tiny", "--runs", finished)
+    assert (result.code, result.out) == (2, "")
+    assert "other settings: task.digits.validation_split is last there, first here" in result.err
+    assert list(here.iterdir()) == []
 
 
 def test_a_name_that_means_several_runs_is_refused_where_one_is_needed(

@@ -51,6 +51,18 @@ def test_a_path_need_not_be_text(emtnas: Emtnas, slurm: FakeSlurm, data: Path) -
     assert len(list(Path(folder).glob("tiny/jobs/seed-0/*/*_submission.sh"))) == 2
 
 
+def test_what_is_typed_for_mating_is_said_to_do_nothing_in_a_random_search(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path
+) -> None:
+    random = ("--set", "search.strategy=random", "--set", "search.reevaluate=false")
+    assert launch(emtnas, data, *random, "--dry-run").err == ""
+    result = launch(emtnas, data, *random, "--set", "search.rmp=0.5", "--dry-run")
+    assert (result.code, result.err) == (
+        0,
+        "warning: search.rmp: without effect on tiny, a random search: no child has parents\n",
+    )
+
+
 def test_further_seeds_are_added_to_those_that_are_there(
     emtnas: Emtnas, slurm: FakeSlurm, data: Path
 ) -> None:

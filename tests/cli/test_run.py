@@ -99,7 +99,7 @@ def test_the_environment_says_where_runs_and_data_are(
 ) -> None:
     monkeypatch.setenv("EMTNAS_RUNS", str(here / "elsewhere"))
     monkeypatch.setenv("EMTNAS_DATA", str(data))
-    shutil.copytree(finished / "tiny", here / "elsewhere/tiny")
+    shutil.copytree(finished / "tiny/seed-0", here / "elsewhere/tiny/seed-0")
     result = emtnas("run", *TINY, "--name", "tiny")
     assert result.err == "seed 0: finished, 2 generations\n"
     assert [path.name for path in here.iterdir()] == ["elsewhere"]
@@ -122,6 +122,18 @@ def test_a_finished_run_says_so_and_is_left_as_it_is(
     after = snapshot(runs)
     assert before == {name: after[name] for name in before}
     assert all("attempts/" in name for name in {*after} - {*before})
+
+
+def test_seeds_that_the_table_leaves_out_are_told_of(
+    emtnas: Emtnas, finished: Path, data: Path
+) -> None:
+    shutil.copytree(finished, "runs")
+    result = emtnas("run", *TINY, "--name", "tiny", "--data", data)
+    assert "(n = 1)" in result.out
+    assert result.err.splitlines() == [
+        "seed 0: finished, 2 generations",
+        "runs/tiny has 1 more seed; emtnas-hpc report runs/tiny shows all",
+    ]
 
 
 def test_a_seed_that_was_cancelled_is_carried_on_here_and_that_is_said(
