@@ -56,19 +56,11 @@ def remove(paths: RunPaths, name: str) -> None:
     shutil.rmtree(paths.stage(f"retraining/{name}").directory)
 
 
-def test_a_run_is_its_search_and_then_every_task_at_every_depth(
-    whole: RunPaths, tmp_path: Path, request_in: Callable[..., RunSpec]
-) -> None:
-    request, told = request_in(tmp_path / "seed-0"), Told()
-    assert run(request, told) is Outcome.DONE
-    assert told.steps == [(stage, step) for stage in ("search", *RETRAININGS) for step in (1, 2)]
-    assert compare_newest(whole, request.paths).difference is None
-    compared = list(compare_retrainings(whole, request.paths))
-    assert [name for name, _comparison in compared] == sorted(
-        f"retraining/{name}" for name in RETRAININGS
-    )
-    assert {(c.step, c.difference) for _name, c in compared} == {(2, None)}
-    assert len(read_attempts(request.paths)) == 1
+def test_a_run_is_its_search_and_then_every_task_at_every_depth(whole: RunPaths) -> None:
+    [attempt] = read_attempts(whole)
+    committed = [(e["stage"], e["step"]) for e in attempt.events if e["event"] == "committed"]
+    stages = ["search", *(f"retraining/{name}" for name in RETRAININGS)]
+    assert committed == [(stage, step) for stage in stages for step in (1, 2)]
 
 
 def test_what_was_retrained_is_what_the_search_found(whole: RunPaths) -> None:
@@ -85,8 +77,15 @@ def test_what_was_retrained_is_what_the_search_found(whole: RunPaths) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "step"),
-    [("search", 1), ("search", 2), (RETRAININGS[0], 1), (RETRAININGS[0], 2), (RETRAININGS[3], 1)],
+    ("stage", "step", "missing"),
+    [
+        ("search", 1, None),
+        ("search", 2, ["search/000002", f"retraining/{RETRAININGS[0]}"]),
+        (RETRAININGS[0], 1, [f"retraining/{RETRAININGS[0]}"]),
+        (RETRAININGS[0], 2, [f"retraining/{name}" for name in RETRAININGS[:2]]),
+        (RETRAININGS[3], 1, [f"retraining/{RETRAININGS[3]}"]),
+    ],
+    ids=["in-search", "after-search", "in-first", "after-first", "in-last"],
 )
 def test_a_run_that_is_stopped_anywhere_ends_in_the_bits_of_one_that_is_not(
     whole: RunPaths,
@@ -94,16 +93,25 @@ def test_a_run_that_is_stopped_anywhere_ends_in_the_bits_of_one_that_is_not(
     request_in: Callable[..., RunSpec],
     stage: str,
     step: int,
+    missing: list[str] | None,
 ) -> None:
+    """The first does all that there is; the others begin with what the whole one has else."""
     request = request_in(tmp_path / "seed-0")
+    if missing:
+        shutil.copytree(whole.directory, request.paths.directory)
+    for name in missing or ():
+        shutil.rmtree(request.paths.directory / name)
     assert run(request, stopping_at(stage, step)) is Outcome.MORE
     told = Told()
     assert run(request, told) is Outcome.DONE
+    assert told.steps
     assert (stage, step) not in told.steps
     assert compare_newest(whole, request.paths).difference is None
     compared = list(compare_retrainings(whole, request.paths))
-    assert len(compared) == 4
-    assert {c.difference for _name, c in compared} == {None}
+    assert [name for name, _comparison in compared] == sorted(
+        f"retraining/{name}" for name in RETRAININGS
+    )
+    assert {(c.step, c.difference) for _name, c in compared} == {(2, None)}
 
 
 def test_a_run_that_is_finished_is_left_as_it_is(copy: Copy) -> None:

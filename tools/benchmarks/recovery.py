@@ -9,6 +9,7 @@ computes     from there: ours, Python, torch, data, the newest commit
 commits      from there: a generation of the search
 
 Needs emtnas-hpc installed with [dev], and SLURM's packages. A quarter of an hour; --only chooses.
+Exit code 1 if something could not be measured.
 """
 
 import sys

@@ -17,7 +17,7 @@ _NORMAL_CELLS, _EPOCHS, _HALF = (2, 3), 600, 300
 _LAST = "retraining/cifar100-n3-long"
 #: As the table has the stage that is under way.
 SHOWN = f"cifar100-n3 {_HALF}/{_EPOCHS}"
-_STARTS, _COMMITS = 6, 50
+_ATTEMPTS, _COMMITS = 6, 50
 
 
 def make_runs(runs: Path, n_runs: int) -> Iterator[str]:
@@ -30,16 +30,16 @@ def make_runs(runs: Path, n_runs: int) -> Iterator[str]:
         # No two experiments share their settings.
         settings = run.experiment.read_text()
         run.experiment.write_text(settings.replace('name = "cifar"', f'name = "{name}"'))
-        record = _launch(run, n)
+        record = _write_job(run, n)
         if n % 2:
             yield f"{n}|{record.name}|RUNNING|None|1|N/A|N/A||n1|gpu|"
 
 
-def _launch(run: RunPaths, n: int) -> JobRecord:
-    request = JobSpec(
+def _write_job(run: RunPaths, n: int) -> JobRecord:
+    spec = JobSpec(
         profile=Profile(partition="gpu", time=600), data="", device="cuda", prepare_command=""
     )
-    write_job_spec(run.jobs, request, "bench")
+    write_job_spec(run.jobs, spec, "bench")
     record = JobRecord(f"{n:08x}", job_name(run, f"{n:08x}"), n, None, str(n))
     write_record(run.jobs, record)
     return record
@@ -58,14 +58,14 @@ def _make_models(folder: Path) -> list[Path]:
         shutil.rmtree(model / _LAST)
         shutil.copytree(other / _LAST, model / _LAST)
         shutil.rmtree(model / "attempts")
-        _make_starts(RunPaths(model))
+        _make_attempts(RunPaths(model))
         models.append(model)
     return models
 
 
-def _make_starts(run: RunPaths) -> None:
-    for start in range(_STARTS):
-        attempt = Attempt(run, f"start{start}", {"job_id": str(start), "restart_count": 0})
+def _make_attempts(run: RunPaths) -> None:
+    for n in range(_ATTEMPTS):
+        attempt = Attempt(run, f"attempt{n}", {"job_id": str(n), "restart_count": 0})
         for commit in range(_COMMITS):
             attempt.event("committed", stage="search", step=commit, seconds=0.3, tasks=_summary())
         attempt.close()

@@ -6,14 +6,17 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from measuring.modules import House, Module, is_typer_command, positional
+from measuring.modules import Definition, House, Module, is_typer_command, positional
 
 MOST_LINES = 450
 #: A file as long as this is a room even if only one other enters it.
 ENOUGH_LINES = 150
 MOST_POSITIONAL = 4
-#: What is around everybody; handed on, it is in half of all signatures.
-AMBIENT = {"say", "mend", "logger", "verbose"}
+#: What changes a list, a dictionary or a set.
+CHANGES = {
+    *("add", "append", "extend", "insert", "setdefault", "update"),
+    *("clear", "discard", "pop", "popitem", "remove"),
+}
 
 _RECORD_BASES = {"NamedTuple", "TypedDict"}
 
@@ -93,14 +96,13 @@ def long_calls(house: House) -> list[str]:
     ]
 
 
-def ambient_parameters(house: House) -> list[str]:
-    """Functions that are handed what is around everybody."""
+def changed_parameters(house: House) -> list[str]:
+    """Functions that change a collection of their caller's, beside what they return."""
     return [
-        f"{module}:{each.lineno} {each.name}({', '.join(sorted(handed))})"
+        f"{module}:{each.lineno} {each.name}({', '.join(sorted(changed))})"
         for module in house.modules
         for each in module.functions
-        if (handed := AMBIENT & {*positional(each), *(a.arg for a in each.args.kwonlyargs)})
-        and not is_typer_command(each)
+        if (changed := _collections(each) & {*map(_changed, ast.walk(each))})
     ]
 
 
@@ -113,7 +115,7 @@ RULES: dict[str, Callable[[House], list[str]]] = {
     "modules xing.py beside x.py": ing_twins,
     f"functions with more than {MOST_POSITIONAL} positional parameters": long_signatures,
     f"calls of ours with more than {MOST_POSITIONAL} positional arguments": long_calls,
-    "functions that are handed what is ambient": ambient_parameters,
+    "functions that change a collection of their caller's": changed_parameters,
 }
 
 
@@ -127,6 +129,26 @@ def _called(node: ast.Call) -> str:
     if isinstance(node.func, ast.Attribute):
         return node.func.attr
     return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def _collections(function: Definition) -> set[str]:
+    """The parameters that are lists, dictionaries or sets."""
+    return {
+        each.arg
+        for each in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+        if each.annotation
+        and ast.unparse(each.annotation).partition("[")[0] in ("list", "dict", "set")
+    }
+
+
+def _changed(node: ast.AST) -> str:
+    """The name of what a call or an assignment changes."""
+    target: ast.AST | None = None
+    if isinstance(node, ast.Call) and _called(node) in CHANGES:
+        target = getattr(node.func, "value", None)
+    elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+        target = node.value
+    return target.id if isinstance(target, ast.Name) else ""
 
 
 def _verbs(name: str) -> set[str]:
