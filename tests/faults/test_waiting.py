@@ -38,9 +38,7 @@ def _stop(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
     # Far less than an owner is watched for, and nobody gives the lock back.
     _, message = process.communicate(timeout=60)
     assert process.returncode == 4
-    assert message == (
-        f"stopped by {number.name} before the search went on; the same command goes on\n"
-    )
+    assert message == f"stopped by {number.name}, nothing is lost; the same command goes on\n"
 
 
 @pytest.mark.parametrize("number", SIGNALS)
