@@ -95,7 +95,7 @@ def incumbent(history: "History", task: str) -> tuple[Architecture, Origin]:
     header = history.header
     names = [each.name for each in header.tasks]
     if task not in names:
-        raise InputError(f"--task is {task!r}, but the search has {', '.join(names)}")
+        raise InputError(f"task is {task!r}, but the search has {', '.join(names)}")
     found = history.incumbent(names.index(task))
     origin = Origin(task, found.id, header.signature, header.experiment_signature)
     return decode(found.chromosome), origin

@@ -389,9 +389,10 @@ def check_shape(shape: NetworkShape, write: Callable[[str], str] = str) -> Netwo
         raise InputError(f"{write('stem')} is {shape.stem!r}, expected {known}")
     smallest = next(n for n in count(1) if size_behind_stem(n, shape.stem) >= MIN_IMAGE_SIZE)
     if shape.image_size < smallest:
+        times = "twice" if shape.stem == "plain" else "five times, stem included"
         raise InputError(
             f"{write('image_size')} is {shape.image_size}, expected at least {smallest} pixels: a "
-            "network halves them twice"
+            f"network halves them {times}"
         )
     return shape
 
