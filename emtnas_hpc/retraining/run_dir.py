@@ -109,13 +109,13 @@ def _readable_retrainings(run: RunPaths) -> Iterator[tuple[StagePaths, StoredIde
 
 
 def _images_begun(
-    stage: StagePaths, spec: RetrainSpec, own: StoredIdentity, searched: Mapping[str, Begun]
+    stage: StagePaths, spec: RetrainSpec, stored: StoredIdentity, searched: Mapping[str, Begun]
 ) -> Begun:
     """The images that this very retraining has begun with."""
     anew = " and add --other-images" if spec.task in searched else ""
     remedy = f"to train on the images of now, move {shown(stage.directory)}"
     return Begun(
-        own.values.get("data", ""),
+        stored.values["data"],
         searched[spec.task].task if spec.task in searched else spec.images,
         with_test=True,
         what=spec.name,
@@ -192,7 +192,10 @@ def read_identity(stage: StagePaths) -> StoredIdentity | None:
         file = tomllib.loads(text.decode())
         settings = RetrainingSettings().model_dump(mode="json")
         defaults = {f"retraining.{n}": settings[n] for n in RECIPE_SETTINGS if n in settings}
-        return StoredIdentity(file["signature"], {**defaults, **file["identity"]})
+        stored = StoredIdentity(file["signature"], {**defaults, **file["identity"]})
+        if "data" not in stored.values:
+            raise KeyError("data")
+        return stored
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{stage.identity} is not the retraining.toml of a retraining: {error}"
@@ -217,7 +220,7 @@ def is_finished(paths: RunPaths, spec: RetrainSpec) -> bool:
     """Whether this very retraining is over and its last commit good; its data may be gone."""
     stage = paths.stage(spec.stage_name)
     stored = read_identity(stage)
-    if stored is None or stored.values != spec.identity(stored.values.get("data", "")).values:
+    if stored is None or stored.values != spec.identity(stored.values["data"]).values:
         return False
     steps = stage.steps()
     if not steps or find_all_damage(stage.commit(steps[-1])):
