@@ -54,11 +54,14 @@ def plan_retraining(
         InputError: data is not there, or the folder belongs to another retraining.
     """
     searched, stage = images_searched(run.paths), run.paths.stage(spec.stage_name)
-    own, seen = read_identity(stage), _images_searched(spec, searched)
-    if own is not None:
-        begun: Begun | None = _images_begun(stage, spec, own, searched)
-    elif other_images or spec.task in searched:
-        begun = None if other_images else seen
+    stored, seen = read_identity(stage), _images_searched(spec, searched)
+    begun: Begun | None
+    if stored is not None:
+        begun = _images_begun(stage, spec, stored, searched)
+    elif other_images:
+        begun = None
+    elif spec.task in searched:
+        begun = seen
     else:
         begun = images_retrained_on(run.paths, spec.task, spec.images)
     try:
@@ -70,7 +73,7 @@ def plan_retraining(
         raise
     if data.note:
         log.info(data.note)
-    if own is None:
+    if stored is None:
         for warning in _tests_on_what_was_seen(spec, data, run.data_dir, searched):
             log.warning(f"warning: {warning}")
     elif other_images and data.note and seen and seen.fits(data):
@@ -79,8 +82,8 @@ def plan_retraining(
             "to train on those of now"
         )
     plan = RetrainingPlan(spec, data)
-    stored = refuse_other_retraining(run.paths, plan)
-    return None if stored and is_finished(run.paths, spec) else plan
+    refuse_other_retraining(run.paths, plan)
+    return None if is_finished(run.paths, spec) else plan
 
 
 def images_retrained_on(paths: RunPaths, task: str, images: TaskSettings) -> Begun | None:
