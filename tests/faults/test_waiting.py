@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from emtnas_hpc.checkpoint.atomic import exclusive
 from emtnas_hpc.checkpoint.ownership import read_owner
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.data.prepare import exclusive
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.settings.experiment import TaskSettings
 
