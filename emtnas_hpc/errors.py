@@ -10,8 +10,8 @@ EmtnasError                     exit code 1
 ├── DamagedError                1   what is stored cannot be trusted, or does not fit
 ├── StorageError                1   the disk refused: full, read-only, gone
 ├── SchedulerError              1   SLURM is down, refuses, does not answer, or is not there
-└── StoppedError                4   a signal came before the search went on
-    └── StartOverError          4   this process can go on no more, and a new one can
+├── StoppedError                4   a signal came while no step was under way
+└── StartOverError              4   this process can go on no more, and a new one can
 
 A message is one line: what was found, what was expected, what to do.
 """
@@ -71,7 +71,7 @@ class DamagedError(EmtnasError):
 
 
 class StorageError(EmtnasError):
-    """The file system refused a write; the commits made before it are intact."""
+    """The file system refused a read or a write; the commits made before it are intact."""
 
 
 class SchedulerError(EmtnasError):
@@ -88,20 +88,21 @@ class StoppedError(EmtnasError):
     exit_code = 4
 
     def __init__(self, signal: str) -> None:
-        super().__init__(f"stopped by {signal} before the search went on; the same command goes on")
+        super().__init__(f"stopped by {signal}, nothing is lost; the same command goes on")
         self.signal = signal
 
 
-class StartOverError(StoppedError):
+class StartOverError(EmtnasError):
     """This process can go on no more, and a new one can; nothing is lost but the step under way.
 
     Attributes:
         reason: why.
     """
 
+    exit_code = 4
+
     def __init__(self, reason: str) -> None:
-        super().__init__("itself")
-        self.args = (f"{reason}; the same command goes on",)
+        super().__init__(f"{reason}; the same command goes on")
         self.reason = reason
 
 

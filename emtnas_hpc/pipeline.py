@@ -95,7 +95,7 @@ def incumbent(history: "History", task: str) -> tuple[Architecture, Origin]:
     header = history.header
     names = [each.name for each in header.tasks]
     if task not in names:
-        raise InputError(f"--task is {task!r}, but the search has {', '.join(names)}")
+        raise InputError(f"task is {task!r}, but the search has {', '.join(names)}")
     found = history.incumbent(names.index(task))
     origin = Origin(task, found.id, header.signature, header.experiment_signature)
     return decode(found.chromosome), origin
@@ -228,13 +228,10 @@ def _store_of_finished(spec: RunSpec, context: RunContext) -> None:
     stored, asked = read_stored(spec.paths), spec.experiment
     if stored is None or with_what_may_change(stored.experiment, asked) == stored.experiment:
         return
-    lease = acquire(
+    with acquire(
         spec.paths, context.me, take_over=spec.take_over, job_is_gone=context.job_is_gone
-    )
-    try:
+    ) as lease:
         store_what_may_change(spec.paths, asked, lease)
-    finally:
-        lease.release()
 
 
 def _run_retrainings(

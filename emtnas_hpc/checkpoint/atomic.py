@@ -14,18 +14,19 @@ from emtnas_hpc.checkpoint.paths import temporary_name
 from emtnas_hpc.errors import OwnedError, shown
 
 
-def write_file(path: Path, text: str, token: str) -> None:
-    """Replaces a file atomically and durably: readers see the old text or the new one.
+def write_file(path: Path, content: str | bytes, token: str, advice: str | None = None) -> None:
+    """Replaces a file atomically and durably: readers see the old content or the new one.
 
-    The temporary file beside it carries the token of the writing process.
+    The temporary file beside it carries the token of the writing process. `advice` is what to do
+    about a disk that refuses, if that is not plain from why.
 
     Raises:
         StorageError: the disk refused; the old file is intact.
     """
     temporary = temporary_name(path, token)
-    with storage_errors(path):
+    with storage_errors(path, advice=advice):
         try:
-            write_synced(temporary, text.encode())
+            write_synced(temporary, content.encode() if isinstance(content, str) else content)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

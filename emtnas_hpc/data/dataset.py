@@ -21,8 +21,8 @@ from emtnas_hpc.data.manifest import (
 )
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DataError, UnpreparedError
-from emtnas_hpc.settings.experiment import TaskSettings
-from emtnas_hpc.space.architecture import MIN_IMAGE_SIZE, NetworkShape, size_behind_stem
+from emtnas_hpc.settings.experiment import TaskSettings, per_channel
+from emtnas_hpc.space.architecture import NetworkShape, smallest_image
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,12 @@ class TaskData(Copy, ABC):
     @property
     def mean(self) -> tuple[float, ...]:
         """Per channel, of pixel values in [0, 1]."""
-        return self._per_channel(self.task.mean)
+        return per_channel(self.task.mean, self.image_channels)
 
     @property
     def std(self) -> tuple[float, ...]:
         """Per channel, of pixel values in [0, 1]."""
-        return self._per_channel(self.task.std)
-
-    def _per_channel(self, values: tuple[float, ...]) -> tuple[float, ...]:
-        return values * self.image_channels if len(values) == 1 else values
+        return per_channel(self.task.std, self.image_channels)
 
     @cached_property
     def digest(self) -> str:
@@ -245,12 +242,10 @@ def open_copy(name: str, task: TaskSettings, data_dir: Path, copy: Copy | None) 
 def _check_settings(data: Prepared) -> None:
     name, task = data.name, data.task
     _check_normalisation(name, task, data.image_channels)
-    left = size_behind_stem(data.image_size, task.stem)
-    if left < MIN_IMAGE_SIZE:
-        behind = "" if task.stem == "plain" else f", and {left} behind a {task.stem} stem"
+    if data.image_size < (smallest := smallest_image(task.stem)):
         raise DataError(
-            f"task.{name}.pool is {task.pool}: images of {data.manifest.image_size} pixels "
-            f"become {data.image_size} wide{behind}, expected at least {MIN_IMAGE_SIZE}"
+            f"task.{name}.pool is {task.pool}: images of {data.manifest.image_size} pixels become "
+            f"{data.image_size} wide, expected at least {smallest} for a {task.stem} stem"
         )
 
 
@@ -263,11 +258,10 @@ def check_streamed_settings(name: str, task: TaskSettings) -> None:
                 f"task.{name}.{setting} is {found}, expected {expected}: streamed images are cut "
                 f"out of their pictures and scaled to task.{name}.image_size"
             )
-    left = size_behind_stem(task.image_size, task.stem)
-    if left < MIN_IMAGE_SIZE:
+    if task.image_size < (smallest := smallest_image(task.stem)):
         raise DataError(
-            f"task.{name}.image_size is {task.image_size}, of which a {task.stem} stem leaves "
-            f"{left} pixels, expected at least {MIN_IMAGE_SIZE}"
+            f"task.{name}.image_size is {task.image_size}, expected at least {smallest} for a "
+            f"{task.stem} stem"
         )
 
 

@@ -9,7 +9,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -325,10 +325,21 @@ class Preparation:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Keeps other processes from preparing this source; removes what killed ones have left."""
+        lock = self.data_dir / f".{self.source.key}.lock"
+
+        def waiting() -> None:
+            log.info(f"waiting for another process that is preparing the same data ({lock})")
+            # The source may change meanwhile.
+            for seen in ("fingerprint", "_pictures", "_listing"):
+                self.__dict__.pop(seen, None)
+
         with write_errors(self.data_dir):
             self.data_dir.mkdir(parents=True, exist_ok=True)
-        with exclusive(self.data_dir / f".{self.source.key}.lock", self._forget) as alone:
-            if alone:
+        with write_errors(lock):
+            file = lock.open("a")
+        with file:
+            # On a shared file system without locks, work goes on unprotected.
+            if hold(file.fileno(), waiting):
                 for leftover in self._leftovers():
                     if leftover.is_dir():
                         shutil.rmtree(leftover, ignore_errors=True)
@@ -336,33 +347,10 @@ class Preparation:
                         leftover.unlink(missing_ok=True)
             yield
 
-    def _forget(self) -> None:
-        # The source may change while another process is waited for.
-        for seen in ("fingerprint", "_pictures", "_listing"):
-            self.__dict__.pop(seen, None)
-
     def _leftovers(self) -> list[Path]:
         folders = copy_folders(self.data_dir, self.source)
         beside = [file for folder in folders for file in folder.glob(".*.partial")]
         return [*self.data_dir.glob(f".{self.source.key}.*.partial"), *beside]
-
-
-@contextmanager
-def exclusive(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[bool]:
-    """Waits until no other process is inside.
-
-    Yields:
-        Whether the file system has locks; on a shared one without, work goes on unprotected.
-    """
-
-    def waiting() -> None:
-        log.info(f"waiting for another process that is preparing the same data ({path})")
-        on_wait()
-
-    with write_errors(path):
-        file = path.open("a")
-    with file:
-        yield bool(hold(file.fileno(), waiting))
 
 
 def records_of(listing: Listing) -> dict[str, SavedFile]:

@@ -7,7 +7,6 @@ from enum import IntEnum
 
 import numpy as np
 
-from emtnas_hpc.errors import InputError
 from emtnas_hpc.space.architecture import Chromosome, random_chromosome
 
 #: Stands for an individual that there is not.
@@ -75,15 +74,7 @@ Population = tuple[Individual, ...]
 
 
 def divide(population: int, n_tasks: int) -> tuple[int, ...]:
-    """Divides a population over the tasks as evenly as it goes: 20 over 3 are 7, 7, 6.
-
-    Raises:
-        InputError: there are fewer individuals than tasks.
-    """
-    if population < n_tasks:
-        raise InputError(
-            f"search.population is {population}, expected at least {n_tasks}: one for every task"
-        )
+    """Divides a population over the tasks as evenly as it goes: 20 over 3 are 7, 7, 6."""
     return tuple(population // n_tasks + (task < population % n_tasks) for task in range(n_tasks))
 
 

@@ -1,12 +1,13 @@
 """The files of an export: a module that runs without us, its weights, ONNX."""
 
 import logging
-import os
 import textwrap
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from emtnas_hpc.checkpoint.atomic import write_file
 from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.export.spec import ExportSpec
@@ -131,15 +132,9 @@ def write_files(files: Mapping[Path, bytes]) -> None:
         StorageError: the disk refused.
     """
     for path, content in files.items():
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         with storage_errors(path, advice=_ADVICE):
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                temporary.write_bytes(content)
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+        write_file(path, content, uuid.uuid4().hex, _ADVICE)
 
 
 _NORMALISE = '''\

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import packages_distributions
-from itertools import count
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -28,15 +27,14 @@ from emtnas_hpc.retraining.record import (
 )
 from emtnas_hpc.retraining.stage import WEIGHTS_NAME
 from emtnas_hpc.search.history import History
-from emtnas_hpc.settings.experiment import TaskSettings
+from emtnas_hpc.settings.experiment import TaskSettings, per_channel
 from emtnas_hpc.space.architecture import (
-    MIN_IMAGE_SIZE,
     Architecture,
     NetworkShape,
     StemKind,
     decode,
     parse_genotype,
-    size_behind_stem,
+    smallest_image,
 )
 
 T = TypeVar("T")
@@ -236,11 +234,11 @@ def _stored_normalisation(identity: Path, header: RetrainingHeader) -> Normalisa
 
 
 def _normalisation(images: Mapping[str, Any], shape: NetworkShape) -> Normalisation:
-    def per_channel(values: Sequence[Any]) -> tuple[float, ...]:
-        numbers = tuple(float(value) for value in values)
-        return numbers * shape.image_channels if len(numbers) == 1 else numbers
-
-    return Normalisation(per_channel(images["mean"]), per_channel(images["std"]), images["pool"])
+    mean, std = (
+        per_channel(tuple(map(float, images[name])), shape.image_channels)
+        for name in ("mean", "std")
+    )
+    return Normalisation(mean, std, images["pool"])
 
 
 def retrainings_of(paths: RunPaths, *, only_readable: bool = False) -> list[Retrained]:
@@ -387,11 +385,10 @@ def check_shape(shape: NetworkShape, write: Callable[[str], str] = str) -> Netwo
     if shape.stem not in get_args(StemKind):
         known = " or ".join(map(repr, get_args(StemKind)))
         raise InputError(f"{write('stem')} is {shape.stem!r}, expected {known}")
-    smallest = next(n for n in count(1) if size_behind_stem(n, shape.stem) >= MIN_IMAGE_SIZE)
-    if shape.image_size < smallest:
+    if shape.image_size < (smallest := smallest_image(shape.stem)):
         raise InputError(
-            f"{write('image_size')} is {shape.image_size}, expected at least {smallest} pixels: a "
-            "network halves them twice"
+            f"{write('image_size')} is {shape.image_size}, expected at least {smallest} pixels "
+            f"for a {shape.stem} stem"
         )
     return shape
 

@@ -54,11 +54,14 @@ def plan_retraining(
         InputError: data is not there, or the folder belongs to another retraining.
     """
     searched, stage = images_searched(run.paths), run.paths.stage(spec.stage_name)
-    own, seen = read_identity(stage), _images_searched(spec, searched)
-    if own is not None:
-        begun: Begun | None = _images_begun(stage, spec, own, searched)
-    elif other_images or spec.task in searched:
-        begun = None if other_images else seen
+    stored, seen = read_identity(stage), _images_searched(spec, searched)
+    begun: Begun | None
+    if stored is not None:
+        begun = _images_begun(stage, spec, stored, searched)
+    elif other_images:
+        begun = None
+    elif spec.task in searched:
+        begun = seen
     else:
         begun = images_retrained_on(run.paths, spec.task, spec.images)
     try:
@@ -70,7 +73,7 @@ def plan_retraining(
         raise
     if data.note:
         log.info(data.note)
-    if own is None:
+    if stored is None:
         for warning in _tests_on_what_was_seen(spec, data, run.data_dir, searched):
             log.warning(f"warning: {warning}")
     elif other_images and data.note and seen and seen.fits(data):
@@ -79,8 +82,8 @@ def plan_retraining(
             "to train on those of now"
         )
     plan = RetrainingPlan(spec, data)
-    stored = refuse_other_retraining(run.paths, plan)
-    return None if stored and is_finished(run.paths, spec) else plan
+    refuse_other_retraining(run.paths, plan)
+    return None if is_finished(run.paths, spec) else plan
 
 
 def images_retrained_on(paths: RunPaths, task: str, images: TaskSettings) -> Begun | None:
@@ -109,13 +112,13 @@ def _readable_retrainings(run: RunPaths) -> Iterator[tuple[StagePaths, StoredIde
 
 
 def _images_begun(
-    stage: StagePaths, spec: RetrainSpec, own: StoredIdentity, searched: Mapping[str, Begun]
+    stage: StagePaths, spec: RetrainSpec, stored: StoredIdentity, searched: Mapping[str, Begun]
 ) -> Begun:
     """The images that this very retraining has begun with."""
     anew = " and add --other-images" if spec.task in searched else ""
     remedy = f"to train on the images of now, move {shown(stage.directory)}"
     return Begun(
-        own.values.get("data", ""),
+        stored.values["data"],
         searched[spec.task].task if spec.task in searched else spec.images,
         with_test=True,
         what=spec.name,
@@ -192,7 +195,10 @@ def read_identity(stage: StagePaths) -> StoredIdentity | None:
         file = tomllib.loads(text.decode())
         settings = RetrainingSettings().model_dump(mode="json")
         defaults = {f"retraining.{n}": settings[n] for n in RECIPE_SETTINGS if n in settings}
-        return StoredIdentity(file["signature"], {**defaults, **file["identity"]})
+        stored = StoredIdentity(file["signature"], {**defaults, **file["identity"]})
+        if "data" not in stored.values:
+            raise KeyError("data")
+        return stored
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{stage.identity} is not the retraining.toml of a retraining: {error}"
@@ -217,7 +223,7 @@ def is_finished(paths: RunPaths, spec: RetrainSpec) -> bool:
     """Whether this very retraining is over and its last commit good; its data may be gone."""
     stage = paths.stage(spec.stage_name)
     stored = read_identity(stage)
-    if stored is None or stored.values != spec.identity(stored.values.get("data", "")).values:
+    if stored is None or stored.values != spec.identity(stored.values["data"]).values:
         return False
     steps = stage.steps()
     if not steps or find_all_damage(stage.commit(steps[-1])):

@@ -10,7 +10,7 @@ from enum import StrEnum
 from emtnas_hpc.checkpoint.commits import remove_stale
 from emtnas_hpc.checkpoint.ownership import JobIsGone, Lease, Owner, acquire, this_process
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.errors import StoppedError, SupersededError
+from emtnas_hpc.errors import StartOverError, StoppedError, SupersededError
 from emtnas_hpc.runner.attempts import Attempt, Event, read_attempts
 from emtnas_hpc.runner.signals import StopRequest
 
@@ -124,6 +124,9 @@ def end_recorded(attempt: Attempt) -> Iterator[None]:
         raise
     except StoppedError as error:
         attempt.event(Event.STOPPED, signal=error.signal)
+        raise
+    except StartOverError as error:
+        attempt.event(Event.STOPPED, reason=error.reason)
         raise
     except KeyboardInterrupt:
         attempt.event(Event.STOPPED, signal="SIGINT", at_once=True)

@@ -160,6 +160,11 @@ class EvaluationSettings(Section):
     )
 
 
+def per_channel(values: tuple[float, ...], n_channels: int) -> tuple[float, ...]:
+    """A setting of images for each of their channels: one value counts for all."""
+    return values * n_channels if len(values) == 1 else values
+
+
 class TaskSettings(Section):
     """One data set as a task: where it comes from and how its training images are augmented."""
 

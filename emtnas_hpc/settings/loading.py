@@ -86,7 +86,7 @@ def retraining_experiment(
     over = parse_overrides(overrides)
     for section in sorted(set(over) - {"retraining", "task"}):
         raise InputError(
-            f"--set has {section}, expected settings of retraining and of task: "
+            f"{section} is set, expected settings of retraining and of task: "
             "a search that is over is not changed"
         )
     if recipe is not None:
@@ -97,7 +97,8 @@ def retraining_experiment(
     given = over.get("retraining")
     if isinstance(given, dict) and "transfer" in given:
         raise InputError(
-            "--set has retraining.transfer, which is for a run; --on names a data set to train on"
+            "retraining.transfer is set, which is for a run; name the data set to train on with "
+            "--on, in a notebook with on=..."
         )
     # The targets say what to train on.
     table["retraining"]["transfer"] = []
@@ -127,7 +128,7 @@ def build_experiment(table: Table, registry: Mapping[str, TaskSettings]) -> Expe
 def _parse_override(override: str) -> Table:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise InputError(f"--set is {override!r}, expected section.setting=value")
+        raise InputError(f"{override!r} sets nothing, expected section.setting=value")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.errors import SchedulerError, StoppedError
+from emtnas_hpc.errors import SchedulerError, StartOverError, StoppedError
 from emtnas_hpc.runner.signals import ReceivedSignal, StopRequest
 
 if TYPE_CHECKING:
@@ -136,5 +136,5 @@ def _run_worker(run: RunPaths, stop: StopRequest, policy: JobSignalPolicy) -> bo
         from emtnas_hpc.slurm.worker import run_worker
 
         return run_worker(run, stop, policy)
-    except StoppedError:
+    except (StoppedError, StartOverError):
         return not run.cancelled.exists()

@@ -48,7 +48,7 @@ def run_worker(run: RunPaths, stop: StopRequest, policy: JobSignalPolicy) -> boo
         Whether there is work left for another attempt.
 
     Raises:
-        StoppedError: a signal came before the search went on.
+        StoppedError: a signal came while no step was under way.
         EmtnasError: the run was given up, or its search failed.
     """
     job = job_environment()

@@ -139,6 +139,11 @@ def size_behind_stem(image_size: int, stem: StemKind) -> int:
     return -(-image_size // _STRIDED_FACTOR)
 
 
+def smallest_image(stem: StemKind) -> int:
+    """Edge of the images of which a stem leaves `MIN_IMAGE_SIZE`: 8 pixels, or 57 if strided."""
+    return MIN_IMAGE_SIZE if stem == "plain" else (MIN_IMAGE_SIZE - 1) * _STRIDED_FACTOR + 1
+
+
 def stem_widths(channels: int, stem: StemKind) -> tuple[int, ...]:
     """Output channels of each convolution of a stem: C, or C/2, C, C if strided."""
     if stem == "plain":

@@ -81,7 +81,10 @@ def test_a_transfer_has_a_folder_that_says_so(copied, data_dir):
         ({"task": None}, "task is None, expected one of digits, again"),
         ({"normal_cells": 0}, "normal_cells is 0, expected at least 1"),
         ({"recipe": "none"}, "retraining.recipe is 'none', expected"),
-        ({"settings": ["search.rmp=1"]}, "a search that is over is not changed"),
+        (
+            {"settings": ["search.rmp=1"]},
+            "^search is set, expected .* of task: a search that is over",
+        ),
         ({"device": "gpu"}, "'gpu', expected auto, cpu, cuda"),
         ({"on": "nothing"}, "unknown data set 'nothing'"),
     ],

@@ -166,7 +166,7 @@ def test_what_is_not_listed_yet_is_named(data_dir: Path) -> None:
         ({"mean": (0.5, 0.5)}, "task.imagenet.mean has 2 values, expected 1, or 3 for its"),
         (
             {"image_size": 56},
-            "task.imagenet.image_size is 56, of which a strided stem leaves 7 pixels, expected",
+            "task.imagenet.image_size is 56, expected at least 57 for a strided stem",
         ),
     ],
 )

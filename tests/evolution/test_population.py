@@ -1,11 +1,9 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emtnas_hpc.errors import InputError
 from emtnas_hpc.evolution.population import (
     Operator,
     different_chromosomes,
@@ -27,11 +25,6 @@ def test_shares_add_up_and_differ_by_at_most_one(extra: int, n_tasks: int) -> No
     assert sum(shares) == population
     assert max(shares) - min(shares) <= 1
     assert list(shares) == sorted(shares, reverse=True)
-
-
-def test_fewer_individuals_than_tasks_are_refused() -> None:
-    with pytest.raises(InputError, match=r"search\.population is 2, expected at least 3"):
-        divide(2, 3)
 
 
 def test_the_first_individuals_are_valid_numbered_and_have_no_parents() -> None:

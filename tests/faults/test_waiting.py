@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from emtnas_hpc.checkpoint.atomic import exclusive
 from emtnas_hpc.checkpoint.ownership import read_owner
 from emtnas_hpc.checkpoint.paths import RunPaths
-from emtnas_hpc.data.prepare import exclusive
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.settings.experiment import TaskSettings
 
@@ -38,9 +38,7 @@ def _stop(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
     # Far less than an owner is watched for, and nobody gives the lock back.
     _, message = process.communicate(timeout=60)
     assert process.returncode == 4
-    assert message == (
-        f"stopped by {number.name} before the search went on; the same command goes on\n"
-    )
+    assert message == f"stopped by {number.name}, nothing is lost; the same command goes on\n"
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -13,6 +13,7 @@ from emtnas_hpc.data.dataset import Prepared
 from emtnas_hpc.errors import DataError, InputError, UnpreparedError
 from emtnas_hpc.retraining.record import TestResult, write_retraining
 from emtnas_hpc.retraining.run_dir import (
+    images_retrained_on,
     is_finished,
     plan_retraining,
     read_identity,
@@ -91,8 +92,14 @@ def test_a_folder_of_an_earlier_version_goes_on_under_its_own_signature(
         assert store_identity(paths, asked, lease) == "e" * 64
 
 
-@pytest.mark.parametrize("text", ["hello", "a = 1", "signature = 's'\nidentity = 3", "\udcff"])
-def test_a_file_that_is_none_of_ours_is_named(
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("hello", "a = 1", "signature = 's'\nidentity = 3", "\udcff"),
+        "signature = 's'\n[identity]\ntask = 'digits'",
+    ],
+)
+def test_a_file_that_is_none_of_ours_is_named_and_passed_over_by_other_retrainings(
     paths: RunPaths, plan: RetrainingPlan, text: str
 ) -> None:
     file = paths.stage(plan.spec.stage_name).identity
@@ -100,6 +107,7 @@ def test_a_file_that_is_none_of_ours_is_named(
     file.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(InputError, match=r"is not the retraining\.toml of a retraining"):
         read_identity(paths.stage(plan.spec.stage_name))
+    assert images_retrained_on(paths, "digits", plan.spec.images) is None
 
 
 def test_a_retraining_that_is_finished_needs_its_data_no_more(

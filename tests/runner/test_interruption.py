@@ -34,9 +34,8 @@ def test_a_signal_leaves_with_a_line_that_names_it(number: signal.Signals) -> No
             _send(number)
         assert stop.signal == stopped.value.signal == number.name
     assert stopped.value.exit_code == 4
-    assert str(stopped.value) == (
-        f"stopped by {number.name} before the search went on; the same command goes on"
-    )
+    message = f"stopped by {number.name}, nothing is lost; the same command goes on"
+    assert str(stopped.value) == message
 
 
 def test_signals_after_the_first_do_not_cut_the_way_out() -> None:

@@ -184,8 +184,9 @@ def test_a_step_that_cannot_be_recorded_is_left_to_a_new_process_which_ends_the_
             search(request, told)
     (warning,) = [line for line in told.said if line.startswith("warning: training steps cannot")]
     assert "operation not permitted" in warning
-    events = [event["event"] for event in read_attempts(request.paths)[-1].events]
-    assert events[-2:] == ["no_graphs", "stopped"]
+    *_, graphs, end = read_attempts(request.paths)[-1].events
+    assert (graphs["event"], end["event"]) == ("no_graphs", "stopped")
+    assert end["reason"] == "training steps go on without CUDA graphs in a new process"
     assert search(request) is Outcome.DONE
     assert compare_newest(request.paths, whole.paths).difference is None
 

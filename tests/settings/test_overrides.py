@@ -93,8 +93,8 @@ REFUSED = [
     ("task.cifar10.pol=2", "unknown setting task.cifar10.pol; did you mean task.cifar10.pool?"),
     ("serch.rmp=0.1", "unknown setting serch.rmp; did you mean search.rmp?"),
     ("colour=red", "unknown setting colour; docs/settings.md lists them"),
-    ("search.rmp", "--set is 'search.rmp', expected section.setting=value"),
-    ("=3", "--set is '=3', expected section.setting=value"),
+    ("search.rmp", "'search.rmp' sets nothing, expected section.setting=value"),
+    ("=3", "'=3' sets nothing, expected section.setting=value"),
 ]
 
 

@@ -141,7 +141,7 @@ def test_another_recipe_keeps_what_no_recipe_says(load: Load) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("search.rmp=0.1", "--set has search, expected settings of retraining and of task"),
+        ("search.rmp=0.1", "search is set, expected settings of retraining and of task"),
         ("task.digits.pool=2", "task.digits is set, but the tasks are cifar10"),
         ("retraining.epochs=0", "retraining.epochs is 0, expected an integer from 1"),
     ],
