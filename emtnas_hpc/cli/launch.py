@@ -144,7 +144,7 @@ def carry_out(plans: Sequence[LaunchPlan], *, resuming: bool, dry_run: bool, as_
         [
             EmtnasError(f"{shown(row.seed.run.directory)} is left alone: {row.decision.why}")
             for row in (rows if dry_run else launched)
-            if row.decision.is_unreadable
+            if row.decision.unreadable
         ]
     )
 

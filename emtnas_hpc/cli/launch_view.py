@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from emtnas_hpc.cli.console import format_duration, make_table, open_screen
+from emtnas_hpc.slurm.estimate import Measure
 from emtnas_hpc.slurm.missing_jobs import Launched
 from emtnas_hpc.slurm.plan import LaunchPlan, PlannedSeed
 from emtnas_hpc.slurm.profile import SHIPPED_DEFAULT
@@ -138,13 +139,17 @@ def _values(plan: LaunchPlan, done: dict[Any, Launched], with_script: bool) -> d
     return {
         "name": plan.experiment.name,
         "request": {name: {"value": v, "origin": origin} for name, (v, origin) in asked},
-        "seconds_per_generation": vars(plan.pace),
-        "commit_bytes": vars(plan.commit),
+        "seconds_per_generation": _measured(plan.pace),
+        "commit_bytes": _measured(plan.commit),
         "disk_bytes": plan.disk_bytes,
         "seeds": [_seed_values(row, done.get(row.seed.run.directory)) for row in plan.seeds],
         "warnings": list(plan.warnings),
         **script,
     }
+
+
+def _measured(measure: Measure) -> dict[str, Any]:
+    return {"value": measure.value, "origin": measure.origin}
 
 
 def _seed_values(row: PlannedSeed, launched: Launched | None) -> dict[str, Any]:

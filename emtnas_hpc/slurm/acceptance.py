@@ -14,7 +14,6 @@ _ASK_DOCTOR = (
     "`emtnas-hpc doctor` tries in which way SLURM takes a wish for memory, and says the line for a "
     "profile"
 )
-_WOULD_WAIT = "no node can take such a job now, it would wait"
 _NOT_NOW = "Requested node configuration is not available"
 _MEMORY = re.compile(r"memory|--?mem\b|mem[-_ ]?per|MaxMem|DefMem", re.IGNORECASE)
 _OTHER_REASON = re.compile(
@@ -36,14 +35,15 @@ _REFUSALS = (
 )
 
 
-def check_acceptance(script: str) -> list[str]:
+def check_acceptance(script: str) -> tuple[bool, list[str]]:
     """Asks SLURM whether it would accept a job.
 
     Args:
         script: what sbatch is to be given.
 
     Returns:
-        What the user should know of a job that it accepts, in single lines.
+        Whether no node can take such a job now, if ever, and what the user should know of a job
+        that it accepts, in single lines.
 
     Raises:
         InputError: it would not.
@@ -58,9 +58,10 @@ def check_acceptance(script: str) -> list[str]:
                 run_command("sbatch", "--test-only", file.name)
             except SchedulerError as error:
                 found.append(_unless_refused(error))
+    waits = bool(found)
     if options := ", ".join(standing_options()):
         found.append(f"your environment gives the jobs more options: {options}")
-    return found
+    return waits, found
 
 
 def memory_hint(error: Exception) -> str:
@@ -71,11 +72,6 @@ def memory_hint(error: Exception) -> str:
 def may_be_memory(error: Exception) -> bool:
     """Whether the words of a refusal leave open that it is for memory; those of a site may."""
     return bool(_MEMORY.search(str(error))) or not _OTHER_REASON.search(str(error))
-
-
-def may_wait(remark: str) -> bool:
-    """Whether `check_acceptance` found that no node can take such a job now, if ever."""
-    return remark.startswith(_WOULD_WAIT)
 
 
 def is_refusal(reason: str) -> bool:
@@ -103,5 +99,5 @@ def _unless_refused(error: SchedulerError) -> str:
     said = text.removeprefix(REFUSED)
     if _NOT_NOW in said:
         # It says so of nodes that are down or drained too; a job would be accepted, and wait.
-        return f"{_WOULD_WAIT}; SLURM says: {said}"
+        return f"no node can take such a job now, it would wait; SLURM says: {said}"
     raise InputError(f"SLURM would not accept such a job: {said}")

@@ -14,7 +14,7 @@ from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import InputError, SchedulerError, UnpreparedError
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_advice
-from emtnas_hpc.slurm.acceptance import check_acceptance, may_wait
+from emtnas_hpc.slurm.acceptance import check_acceptance
 from emtnas_hpc.slurm.job_files import JobSpec
 from emtnas_hpc.slurm.profile import MEMORY_OPTIONS, Profile, default_layer, stack
 from emtnas_hpc.slurm.site import ClusterSettings, Partition
@@ -278,10 +278,10 @@ def accepted_memory(run: RunPaths, spec: JobSpec) -> str:
     for line, profile in _ways(spec.profile):
         asked = spec.model_copy(update={"profile": profile})
         try:
-            remarks = check_acceptance(sbatch_text(run, asked))
+            waits, _remarks = check_acceptance(sbatch_text(run, asked))
         except (InputError, SchedulerError):
             continue
-        if not any(map(may_wait, remarks)):
+        if not waits:
             return f"SLURM accepts the same job with memory asked for in another way: {line}"
     return ""
 

@@ -18,7 +18,7 @@ from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.checkpoint.paths import seed_run
 from emtnas_hpc.errors import InputError, SchedulerError, StorageError
 from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.slurm.acceptance import check_acceptance, may_be_memory, may_wait
+from emtnas_hpc.slurm.acceptance import check_acceptance, may_be_memory
 from emtnas_hpc.slurm.checks import (
     CheckResult,
     accepted_memory,
@@ -107,12 +107,11 @@ class Doctor:
             yield wrong("sbatch", str(error))
             return
         try:
-            remarks = check_acceptance(sbatch_text(run, spec))
+            waits, remarks = check_acceptance(sbatch_text(run, spec))
         except InputError as error:
             advice = accepted_memory(run, spec) if may_be_memory(error) else ""
             yield wrong("sbatch", str(error), advice)
             return
-        waits = any(may_wait(remark) for remark in remarks)
         advice = accepted_memory(run, spec) if waits else ""
         yield from (warning("sbatch", remark, advice) for remark in remarks)
         if not remarks:

@@ -8,23 +8,18 @@ from itertools import product
 
 from emtnas_hpc.progress import stages_of
 from emtnas_hpc.settings.experiment import Experiment
-from emtnas_hpc.slurm.fit import shortest_limit
-from emtnas_hpc.slurm.profile import Profile
+from emtnas_hpc.slurm.profile import LEAD_PART, Profile
 from emtnas_hpc.slurm.slurm import format_minutes
 from emtnas_hpc.slurm.snapshot import RunSnapshot, StageProgress
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A quantity, and where it is from."""
+    """A quantity, where it is from, and whether it was not measured."""
 
     value: float
     origin: str
-
-    @property
-    def is_guess(self) -> bool:
-        """Whether it was not measured."""
-        return self.origin.startswith("guess")
+    guess: bool = False
 
 
 def measure_stages(runs: Iterable[RunSnapshot]) -> Mapping[str, float]:
@@ -97,6 +92,16 @@ def usable_seconds(profile: Profile) -> float:
     return 60.0 * profile.time - profile.lead_time_s
 
 
+def _shortest_limit(profile: Profile, seconds: float) -> int:
+    """Minutes of the shortest limit that leaves a job so many seconds before its lead time."""
+    lead_s = profile.lead_time_s
+    if LEAD_PART * lead_s != 60 * profile.time:
+        return math.ceil((seconds + lead_s) / 60)
+    # Such a lead time was filled in: it grows with the limit, up to the default.
+    least = math.ceil((seconds + Profile().lead_time_s) / 60)
+    return min(least, math.ceil(seconds / 60 * LEAD_PART / (LEAD_PART - 1)))
+
+
 def estimate_seed(
     generation: int,
     n_generations: int,
@@ -135,7 +140,7 @@ def estimate_warnings(
     """
     if any(each.left and not each.per_job for each in estimates):
         limit_s, lead_s = 60.0 * profile.time, profile.lead_time_s
-        least = shortest_limit(profile, pace.value)
+        least = _shortest_limit(profile, pace.value)
         return [
             f"one generation takes {format_minutes(pace.value)} ({pace.origin}), but a limit of "
             f"{format_minutes(limit_s)} less {format_minutes(lead_s)} of lead time holds only "
@@ -144,7 +149,7 @@ def estimate_warnings(
     # Behind one standby job each job submits the next; more are queued where nodes may not submit.
     most = max((each.n_jobs or 0 for each in estimates), default=0)
     if most > 1 + n_standby > 2:
-        jobs = f"{most} jobs (a guess)" if pace.is_guess else f"{most} jobs"
+        jobs = f"{most} jobs (a guess)" if pace.guess else f"{most} jobs"
         return [
             f"a seed takes {jobs}, and {1 + n_standby} are queued: where jobs may not submit jobs, "
             "launch again when those have ended"

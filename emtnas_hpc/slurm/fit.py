@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from emtnas_hpc.errors import InputError
 from emtnas_hpc.slurm.profile import (
+    LEAD_PART,
     SHIPPED_DEFAULT,
     Layer,
     Profile,
@@ -128,9 +129,6 @@ def _asked(wanted: Resolved, field: str) -> str:
 #: The limit of a job where the user gave none; a queue likes short jobs, and a search is resumed.
 LONGEST_UNASKED_MIN = 24 * 60
 
-#: Of a short limit the lead time may take no more than this part, unless the user said so.
-_LEAD_PART = 4
-
 
 def default_partition(partitions: Sequence[Partition]) -> str:
     """Where jobs go that name no partition.
@@ -223,8 +221,8 @@ def _fit_time(wanted: Resolved, allowed: Sequence[Partition]) -> Resolved:
 
 def _fit_lead(wanted: Resolved) -> Resolved:
     lead_s, limit_s = wanted.profile.lead_time_s, 60 * wanted.profile.time
-    if wanted.is_default("lead_time_s") and lead_s > limit_s // _LEAD_PART:
-        part = limit_s // _LEAD_PART
+    if wanted.is_default("lead_time_s") and lead_s > limit_s // LEAD_PART:
+        part = limit_s // LEAD_PART
         return wanted.with_value("lead_time_s", part, "a quarter of the time limit")
     if lead_s >= limit_s:
         raise InputError(
@@ -232,16 +230,6 @@ def _fit_lead(wanted: Resolved) -> Resolved:
             "a job would be told to stop when it begins"
         )
     return wanted
-
-
-def shortest_limit(profile: Profile, seconds: float) -> int:
-    """Minutes of the shortest limit that leaves a job so many seconds before its lead time."""
-    lead_s = profile.lead_time_s
-    if _LEAD_PART * lead_s != 60 * profile.time:
-        return math.ceil((seconds + lead_s) / 60)
-    # Such a lead time was filled in: it grows with the limit, up to the default.
-    least = math.ceil((seconds + Profile().lead_time_s) / 60)
-    return min(least, math.ceil(seconds / 60 * _LEAD_PART / (_LEAD_PART - 1)))
 
 
 def _names(partitions: Sequence[Partition]) -> str:

@@ -46,7 +46,7 @@ from emtnas_hpc.slurm.job_files import (
     write_job_spec,
 )
 from emtnas_hpc.slurm.queue import Queue, gone_jobs, read_queue
-from emtnas_hpc.slurm.reconcile import Action, Decision, State, reconcile
+from emtnas_hpc.slurm.reconcile import Action, Decision, leave_unreadable, reconcile
 from emtnas_hpc.slurm.snapshot import RunSnapshot, read_snapshots
 from emtnas_hpc.slurm.submit import submit
 
@@ -127,8 +127,7 @@ def submit_missing_jobs(
             for seed in seeds:
                 is_alone = alone[seed.run.jobs.lock]
                 if isinstance(is_alone, StorageError):
-                    unreadable = Decision(Action.LEAVE, State.UNREADABLE.value, str(is_alone))
-                    launched.append(Launched(seed, unreadable))
+                    launched.append(Launched(seed, leave_unreadable(str(is_alone))))
                 else:
                     launched.append(_begin(seed, queue, resuming, alone=is_alone))
         except SchedulerError as error:
@@ -163,7 +162,7 @@ def _begin(seed: Seed, queue: Queue, resuming: bool, *, alone: bool) -> Launched
     me = this_process()
     [run] = read_seeds([seed], queue)
     decision = reconcile(run, seed.spec.profile.spares, resuming=resuming)
-    if decision.is_unreadable:
+    if decision.unreadable:
         return Launched(seed, decision)
     cancel_orphans(seed.run, run.records, decision.cancel, alone=alone)
     stored = run.stored.experiment if run.stored else None

@@ -115,7 +115,7 @@ def plan_launch(
             usable_seconds(profile),
             retraining_s=retraining.known_s,
         )
-        stopped = run.cancelled is not None or decision.is_unreadable
+        stopped = run.cancelled is not None or decision.unreadable
         rests = decision.action is Action.LEAVE and stopped
         disk_bytes = 0.0 if rests else _disk_bytes(run, commits, experiment.run.keep_commits)
         rows.append(
@@ -143,7 +143,7 @@ def plan_launch(
     if not any(each.submitted and each.resolved.profile == profile for each in earlier):
         first = plan.submitted[0].seed
         try:
-            accepted = check_acceptance(sbatch_text(first.run, first.spec))
+            _waits, accepted = check_acceptance(sbatch_text(first.run, first.spec))
         except InputError as error:
             raise InputError(f"{error}{memory_hint(error)}") from None
     accepted = [line for line in accepted if line not in said]
@@ -172,7 +172,7 @@ def _measure_pace(runs: Sequence[RunSnapshot], search: SearchPlan | None) -> Mea
         and run.stored.identity.experiment_signature == signature
     }
     if not measured:
-        return Measure(GENERATION_S, "guess: the paper's CIFAR search on a 2080Ti")
+        return Measure(GENERATION_S, "guess: the paper's CIFAR search on a 2080Ti", guess=True)
     seconds = statistics.median(seconds for seconds, _device in measured.values())
     devices = sorted({device for _seconds, device in measured.values()} - {""})
     where = f" on {', '.join(devices)}" if devices else ""
@@ -191,7 +191,9 @@ def _device(paths: RunPaths) -> str:
 def _measure_commits(runs: Sequence[RunSnapshot], experiment: Experiment) -> Mapping[str, Measure]:
     """Bytes of a commit by the name of the stage: as they lie there, else a guess."""
     guessed = "guess: from the networks' sizes"
-    commits = {name: Measure(size, guessed) for name, size in guess_commits(experiment).items()}
+    commits = {
+        name: Measure(size, guessed, guess=True) for name, size in guess_commits(experiment).items()
+    }
     for run in reversed(runs):  # the first one counts
         for stage in run.stages:
             if stage.n_bytes and stage.name in commits:

@@ -17,6 +17,9 @@ from emtnas_hpc.slurm.slurm import parse_limit
 #: A year; SLURM's own largest limit is of that order.
 _LONGEST_MIN = 366 * 24 * 60
 
+#: Of a short limit the lead time takes no more than this part, unless the user said so.
+LEAD_PART = 4
+
 #: sbatch options that a job here owes its survival to, or that make no sense for one process.
 RESERVED = frozenset(
     {

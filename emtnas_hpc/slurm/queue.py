@@ -19,10 +19,7 @@ from emtnas_hpc.slurm.slurm import (
     run_command,
 )
 
-_FIELDS = (
-    *("JobID", "Name", "State", "Reason", "RestartCnt", "StartTime", "EndTime"),
-    *("Dependency", "NodeList", "Partition"),
-)
+_FIELDS = ("JobID", "Name", "State", "Reason", "RestartCnt", "EndTime", "Dependency", "NodeList")
 
 #: States in which nothing of a job runs any more, nor will under its number unless it is requeued.
 _ENDED = frozenset(
@@ -48,7 +45,7 @@ UNKNOWN = "UNKNOWN"
 #: What the names of our jobs begin with.
 _OURS = "emtnas-"
 #: A line of a job that has lost its beginning still has most of its columns.
-_MANY = len(_FIELDS) // 2
+_MANY = len(_FIELDS) // 2 + 1
 
 
 @dataclass(frozen=True)
@@ -59,11 +56,9 @@ class QueuedJob:
         state: SLURM's word: PENDING, RUNNING, COMPLETING, SUSPENDED, ...
         reason: why it waits, SLURM's word; `None` (the text) for one that runs.
         restarts: how often SLURM has requeued it; None where it says no number.
-        start_epoch: seconds since 1970; expected for one that waits, None where unknown.
-        end_epoch: when its time limit ends, likewise.
+        end_epoch: when its time limit ends, seconds since 1970; None where unknown.
         dependency: what it waits for, such as `afterany:12(unfulfilled)`; empty if nothing.
         nodes: where it runs.
-        partition: that it was submitted to.
     """
 
     job_id: str
@@ -71,11 +66,9 @@ class QueuedJob:
     state: str
     reason: str = ""
     restarts: int | None = 0
-    start_epoch: float | None = None
     end_epoch: float | None = None
     dependency: str = ""
     nodes: str = ""
-    partition: str = ""
 
 
 class Queue(list[QueuedJob]):
@@ -259,7 +252,7 @@ def _parse(line: str) -> QueuedJob | None:
         return None
     n_others = len(_FIELDS) - 2
     job_id, name = parts[0], "|".join(parts[1:-n_others])
-    state, reason, restarts, start, end, dependency, nodes, partition = parts[-n_others:]
+    state, reason, restarts, end, dependency, nodes = parts[-n_others:]
     # Other users' names may hold |; in one of ours it is the trace of columns that were lost.
     if "|" in name and (_OURS in name or not _STATE.fullmatch(state)):
         return None
@@ -272,11 +265,9 @@ def _parse(line: str) -> QueuedJob | None:
         state or UNKNOWN,
         reason,
         restarts=number(restarts or "0"),
-        start_epoch=number(start),
         end_epoch=number(end),
         dependency="" if dependency == "(null)" else dependency,
         nodes=nodes,
-        partition=partition,
     )
 
 

@@ -177,6 +177,7 @@ class Decision:
         cancel: jobs to be cancelled and waited for before anything else.
         after: id of the job that the first job to be submitted waits for; None if for none.
         n_standby: standby jobs to be submitted.
+        unreadable: whether it is left alone since not all of it could be read.
     """
 
     action: Action
@@ -185,11 +186,12 @@ class Decision:
     cancel: tuple[QueuedJob, ...] = ()
     after: str | None = None
     n_standby: int = 0
+    unreadable: bool = False
 
-    @property
-    def is_unreadable(self) -> bool:
-        """Whether the run is left alone since not all of it could be read."""
-        return self.state == State.UNREADABLE.value
+
+def leave_unreadable(why: str) -> Decision:
+    """Leaves a run alone of which something could not be read."""
+    return Decision(Action.LEAVE, State.UNREADABLE.value, why, unreadable=True)
 
 
 def reconcile(run: RunSnapshot, n_standby: int, *, resuming: bool = False) -> Decision:
@@ -226,7 +228,7 @@ def reconcile(run: RunSnapshot, n_standby: int, *, resuming: bool = False) -> De
         why = _listed(jobs)
         return Decision(action, "in the queue", why, orphans, after=last, n_standby=missing)
     if run.unreadable:
-        return Decision(Action.LEAVE, State.UNREADABLE.value, run.unreadable)
+        return leave_unreadable(run.unreadable)
     if flag is not None:
         state, why = flag
         return Decision(Action.SUBMIT, state, why, (*orphans, *jobs), n_standby=n_standby)

@@ -27,7 +27,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_children: None) 
 
 
 def _in_queue(slurm: StandIns, state: str) -> None:
-    line = f"7|emtnas-doctor|{state}|Resources|0|N/A|N/A|||gpu|\n" if state else ""
+    line = f"7|emtnas-doctor|{state}|Resources|0|N/A|||\n" if state else ""
     (slurm.folder / "queue").write_text(line)
 
 

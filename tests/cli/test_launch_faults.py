@@ -113,7 +113,7 @@ def test_without_locks_only_an_old_submission_counts_as_one_whose_author_died(
     intent = new_record(run(), "1")
     write_record(run().jobs, intent)
     with (slurm.folder / "queue").open("a") as queue:
-        queue.write(f"9|{intent.name}|PENDING|None|0|N/A|N/A|afterany:1||gpu|\n")
+        queue.write(f"9|{intent.name}|PENDING|None|0|N/A|afterany:1||\n")
     pickle = run().jobs.directory / "9.pkl"
     pickle.touch()
     record = run().jobs.record(intent.intent)

@@ -140,12 +140,13 @@ def record_all(folder: Path, patch: pytest.MonkeyPatch) -> Recording:
 
 def take_queue(slurm: FakeSlurm, folder: Path) -> None:
     """The queue as it was when the old runs were packed; its numbers go on."""
-    lines = (folder / "queue").read_text().splitlines()
-    slurm.queue(*lines)
+    lines = [line.split("|") for line in (folder / "queue").read_text().splitlines()]
+    # squeue was asked for a start before the end, and for a partition as the last.
+    slurm.queue(*("|".join((*columns[:5], *columns[6:9], "")) for columns in lines))
     (slurm.folder / "n").write_text("20\n")  # those that were submitted before have lower ones
 
 
 def _become_a_cluster(slurm: FakeSlurm) -> None:
     """Jobs run, at once and here."""
     slurm.run_jobs_here(slurm.folder.parent / "log")
-    (slurm.folder / "queue").write_text("7|emtnas-doctor-look|RUNNING|None|0|N/A|N/A|||gpu|\n")
+    (slurm.folder / "queue").write_text("7|emtnas-doctor-look|RUNNING|None|0|N/A|||\n")

@@ -12,7 +12,7 @@ name=$(sed -n 's/^#SBATCH --job-name=//p' "$script")
 after=$(sed -n 's/^#SBATCH --dependency=//p' "$script")
 n=$(($(cat {folder}/n) + 1))
 echo $n > {folder}/n
-echo "$n|$name|PENDING|None|0|N/A|N/A|$after||gpu|" >> {folder}/queue
+echo "$n|$name|PENDING|None|0|N/A|$after||" >> {folder}/queue
 echo Submitted batch job $n
 """
 
@@ -64,7 +64,7 @@ class FakeSlurm(StandIns):
     @property
     def jobs(self) -> dict[str, str]:
         """By the id of every job in the queue what it waits for."""
-        return {line.split("|")[0]: line.split("|")[7] for line in self.lines}
+        return {line.split("|")[0]: line.split("|")[6] for line in self.lines}
 
     @property
     def submissions(self) -> int:

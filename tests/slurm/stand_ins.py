@@ -13,7 +13,7 @@ def queue_line(
     job: JobRecord, state: str, reason: str = "None", restarts: int = 0, dependency: str = ""
 ) -> str:
     """A job as squeue shows it."""
-    fields = (job.job_id, job.name, state, reason, restarts, "N/A", "N/A", dependency, "n1", "gpu")
+    fields = (job.job_id, job.name, state, reason, restarts, "N/A", dependency, "n1")
     return "".join(f"{field}|" for field in fields)
 
 

@@ -12,7 +12,7 @@ SCRIPT = "#!/bin/bash\ntrue\n"
 def test_slurm_is_asked_whether_it_would_accept_without_submitting(stand_ins: StandIns) -> None:
     found = stand_ins.folder / "found"
     stand_ins.write("sbatch", f'cat "$2" > {found}; echo Job 9 to start at noon >&2')
-    assert check_acceptance(SCRIPT) == []
+    assert check_acceptance(SCRIPT) == (False, [])
     assert found.read_text() == SCRIPT
     [call] = stand_ins.calls
     assert call.startswith("sbatch --test-only /")
@@ -31,9 +31,10 @@ def test_a_job_that_slurm_would_not_accept_is_bad_input(stand_ins: StandIns) -> 
 def test_nodes_that_are_down_are_no_refusal(stand_ins: StandIns) -> None:
     words = "allocation failure: Requested node configuration is not available"
     stand_ins.write("sbatch", f"echo '{words}' >&2; exit 1")
-    assert check_acceptance(SCRIPT) == [
-        f"no node can take such a job now, it would wait; SLURM says: {words}"
-    ]
+    assert check_acceptance(SCRIPT) == (
+        True,
+        [f"no node can take such a job now, it would wait; SLURM says: {words}"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,7 @@ def test_options_of_the_environment_are_said_also_where_a_job_would_wait(
     monkeypatch.setenv("SBATCH_RESERVATION", "ours")
     monkeypatch.setenv("SBATCH_PARTITION", "others")
     stand_ins.write("sbatch", "echo 'Requested node configuration is not available' >&2; exit 1")
-    would_wait, standing = check_acceptance(SCRIPT)
+    waits, [would_wait, options] = check_acceptance(SCRIPT)
+    assert waits
     assert would_wait.startswith("no node can take such a job now")
-    assert standing == "your environment gives the jobs more options: SBATCH_RESERVATION=ours"
+    assert options == "your environment gives the jobs more options: SBATCH_RESERVATION=ours"

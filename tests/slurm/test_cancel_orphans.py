@@ -12,7 +12,7 @@ from emtnas_hpc.slurm.queue import QueuedJob
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
 JOBS = [QueuedJob("1", "job-a", "RUNNING"), QueuedJob("2", "job-b", "PENDING")]
-LINES = ["1|job-a|RUNNING|None|0|N/A|N/A|||gpu|", "2|job-b|PENDING|None|0|N/A|N/A|||gpu|"]
+LINES = ["1|job-a|RUNNING|None|0|N/A|||", "2|job-b|PENDING|None|0|N/A|||"]
 
 
 RUN = RunPaths(Path("runs/a/seed-0"))
@@ -40,7 +40,7 @@ def test_jobs_that_wait_are_cancelled_first_and_all_are_waited_for(stand_ins: St
 
 
 def test_jobs_of_other_names_are_left_alone(stand_ins: StandIns) -> None:
-    stand_ins.queue(*LINES, "3|job-c|RUNNING|None|0|N/A|N/A|||gpu|")
+    stand_ins.queue(*LINES, "3|job-c|RUNNING|None|0|N/A|||")
     _cancel(JOBS)
     assert "scancel 3" not in stand_ins.calls
 

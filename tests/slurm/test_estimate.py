@@ -84,7 +84,7 @@ def test_a_chain_that_is_too_short_where_jobs_may_not_submit_is_warned_of() -> N
     assert _warnings(pace, 60, n_standby=10) == []
     [line] = _warnings(pace, 60, n_standby=3)
     assert line.startswith("a seed takes 11 jobs, and 4 are queued")
-    [line] = _warnings(Measure(120, "guess: of a card"), 60, n_standby=3)
+    [line] = _warnings(Measure(120, "guess: of a card", guess=True), 60, n_standby=3)
     assert line.startswith("a seed takes 11 jobs (a guess), and 4 are queued")
 
 

@@ -5,8 +5,8 @@ from emtnas_hpc.errors import SchedulerError
 from emtnas_hpc.slurm.job_files import JobRecord, own_jobs
 from emtnas_hpc.slurm.queue import Queue, QueuedJob, gone_jobs, knows_job, parse_queue, read_queue
 
-WAITING = "2|emtnas-a-s0-01234567|PENDING|Dependency|0|N/A|N/A|afterany:1(unfulfilled)||gpu|\n"
-RUNNING = "1|one|two|RUNNING|None|2|1795506037|1795506337|(null)|n1|gpu|\n"
+WAITING = "2|emtnas-a-s0-01234567|PENDING|Dependency|0|N/A|afterany:1(unfulfilled)||\n"
+RUNNING = "1|one|two|RUNNING|None|2|1795506337|(null)|n1|\n"
 
 
 def test_a_job_that_waits_is_read_with_its_reason_and_no_times() -> None:
@@ -17,7 +17,6 @@ def test_a_job_that_waits_is_read_with_its_reason_and_no_times() -> None:
             state="PENDING",
             reason="Dependency",
             dependency="afterany:1(unfulfilled)",
-            partition="gpu",
         )
     ]
 
@@ -25,8 +24,7 @@ def test_a_job_that_waits_is_read_with_its_reason_and_no_times() -> None:
 def test_a_job_that_runs_is_read_with_its_times_whatever_its_name_holds() -> None:
     [job] = parse_queue(RUNNING)
     assert (job.name, job.state, job.restarts) == ("one|two", "RUNNING", 2)
-    assert (job.start_epoch, job.end_epoch, job.dependency, job.nodes) == (
-        1795506037,
+    assert (job.end_epoch, job.dependency, job.nodes) == (
         1795506337,
         "",
         "n1",
@@ -42,7 +40,7 @@ def test_an_empty_queue_has_no_jobs() -> None:
     [("RUNNING", True), ("PENDING", True), ("SUSPENDED", True), ("COMPLETED", False)],
 )
 def test_a_job_is_known_until_it_has_ended(stand_ins: StandIns, state: str, known: bool) -> None:
-    stand_ins.queue(f"6|somebody's|{state}|None|0|N/A|N/A|(null)|n1|gpu|")
+    stand_ins.queue(f"6|somebody's|{state}|None|0|N/A|(null)|n1|")
     assert knows_job("6") is known
     assert "--me" not in stand_ins.calls[0]
 
@@ -62,8 +60,8 @@ def test_a_queue_that_refuses_for_another_reason_says_nothing_of_a_job(
 
 NAME = "emtnas-a-s0-01234567"
 OURS = JobRecord("01234567", NAME, 0.0, None, "12")
-WHOLE = f"12|{NAME}|RUNNING|None|0|1795506037|1795506337|(null)|n1|gpu|"
-HEADING = "JOBID|NAME|STATE|REASON|RESTART_COUNT|START_TIME|END_TIME|DEPENDENCY|NODELIST|PARTITION|"
+WHOLE = f"12|{NAME}|RUNNING|None|0|1795506337|(null)|n1|"
+HEADING = "JOBID|NAME|STATE|REASON|RESTART_COUNT|END_TIME|DEPENDENCY|NODELIST|"
 
 
 def parsed(*lines: str) -> tuple[Queue, list[str]]:
@@ -109,12 +107,12 @@ def test_a_job_is_never_taken_for_gone_where_its_line_is_cut(n_signs: int) -> No
 @pytest.mark.parametrize(
     "line",
     [
-        f"|{NAME}|RUNNING|None|0|1|2|(null)|n1|gpu|",
-        f"N/A|{NAME}|RUNNING|None|0|1|2|(null)|n1|gpu|",
-        "s-a-s0-01234567|RUNNING|None|0|1|2|(null)|n1|gpu|",
-        "567|RUNNING|None|0|1|2|(null)|n1|gpu|",
-        "12|RUNNING|None|0|1|2|(null)|n1|gpu|",
-        f"11|job|RUNNING|None|0|1|2|(null)|n1|gpu|{WHOLE}",
+        f"|{NAME}|RUNNING|None|0|2|(null)|n1|",
+        f"N/A|{NAME}|RUNNING|None|0|2|(null)|n1|",
+        "s-a-s0-01234567|RUNNING|None|0|2|(null)|n1|",
+        "567|RUNNING|None|0|2|(null)|n1|",
+        "12|RUNNING|None|0|2|(null)|n1|",
+        f"11|job|RUNNING|None|0|2|(null)|n1|{WHOLE}",
         f"Warning: {WHOLE}",
     ],
 )
@@ -131,12 +129,12 @@ def test_a_line_that_may_hide_any_job_leaves_all_in_doubt(line: str) -> None:
     [
         WHOLE + "a column more|",
         WHOLE + "*** note ***",
-        WHOLE.replace("gpu|", ""),
+        WHOLE.replace("n1|", ""),
         WHOLE.replace("|", " | "),
-        WHOLE.replace("1795506037", "N/A").replace("1795506337", "9" * 5000),
+        WHOLE.replace("1795506337", "9" * 5000),
         WHOLE.replace("RUNNING|None|0", "SPECIAL_EXIT|(null)|unknown"),
         WHOLE + "\r",
-        f"12|{NAME[:15]}|RUNNING|None|0|1|2|(null)|n1|gpu|",
+        f"12|{NAME[:15]}|RUNNING|None|0|2|(null)|n1|",
     ],
 )
 def test_a_job_of_ours_is_found_whatever_its_other_columns_say(line: str) -> None:
@@ -145,7 +143,7 @@ def test_a_job_of_ours_is_found_whatever_its_other_columns_say(line: str) -> Non
 
 
 def test_damage_to_other_jobs_does_not_stand_in_the_way_of_ours() -> None:
-    for line in ("13|my jo", "13|emtnas-foo|bar|RUNNING|None|0|1|2|(null)|n1|gpu|", "7"):
+    for line in ("13|my jo", "13|emtnas-foo|bar|RUNNING|None|0|2|(null)|n1|", "7"):
         queue, _said = parsed(HEADING, line)
         assert own_jobs([OURS], queue) == ()
         with pytest.raises(SchedulerError):
@@ -155,13 +153,13 @@ def test_damage_to_other_jobs_does_not_stand_in_the_way_of_ours() -> None:
 def test_numbers_that_are_none_are_unknown() -> None:
     odd = ("N/A", "-1", "8+", "\u00b2", "\u0663", "inf", "1e9", "9" * 5000)
     for text in odd:
-        line = f"12|{NAME}|RUNNING|None|{text}|{text}|{text}|(null)|n1|gpu|"
+        line = f"12|{NAME}|RUNNING|None|{text}|{text}|(null)|n1|"
         [job] = parsed(line)[0]
-        assert (job.restarts, job.start_epoch, job.end_epoch) == (None, None, None)
+        assert (job.restarts, job.end_epoch) == (None, None)
 
 
 def test_a_name_may_hold_a_line_break_and_the_number_be_of_an_array_or_of_parts() -> None:
-    rest = "PENDING|None|0|N/A|N/A|(null)||gpu|"
+    rest = "PENDING|None|0|N/A|(null)||"
     queue, said = parsed(
         f"3|my\njob|{rest}", f"12_[1-5]|b|{rest}", f"12_3|c|{rest}", f"9+0|d|{rest}"
     )

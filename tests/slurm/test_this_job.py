@@ -70,7 +70,7 @@ def test_a_job_knows_whom_it_waited_for_by_slurms_word() -> None:
 
 @pytest.mark.parametrize("state", ["RUNNING", "COMPLETING", "SUSPENDED", "PENDING"])
 def test_a_job_that_the_queue_knows_is_not_gone(stand_ins: StandIns, state: str) -> None:
-    stand_ins.queue(f"6|name|{state}|None|0|N/A|N/A|(null)|n1|gpu|")
+    stand_ins.queue(f"6|name|{state}|None|0|N/A|(null)|n1|")
     assert gone_jobs(frozenset())("6") is False
     assert gone_jobs(frozenset())("16") is True
 

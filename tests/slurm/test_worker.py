@@ -239,7 +239,7 @@ def test_a_step_may_go_on_for_the_lead_time_less_what_leaving_takes(
 
 def test_the_owner_that_a_job_waited_for_is_superseded(launched: Launched) -> None:
     leave_owner(launched.run, job_id="5", host="node7")
-    launched.slurm.queue("5|name|COMPLETING|None|0|N/A|N/A|(null)|node7|gpu|")
+    launched.slurm.queue("5|name|COMPLETING|None|0|N/A|(null)|node7|")
     launched.environment(SLURM_JOB_DEPENDENCY="afterany:5")
     launched.start()
     assert "took_over" in launched.events()
@@ -250,7 +250,7 @@ def test_an_owner_whose_job_is_in_the_queue_is_left_alone_and_that_is_no_strike(
 ) -> None:
     leave_owner(launched.run, job_id="5", host="node7")
     queue = (
-        "5|name|SUSPENDED|None|0|N/A|N/A|(null)|node7|gpu|",
+        "5|name|SUSPENDED|None|0|N/A|(null)|node7|",
         queue_line(launched.standby, "PENDING"),
     )
     for _ in range(4):

@@ -32,7 +32,7 @@ def make_runs(runs: Path, n_runs: int) -> Iterator[str]:
         run.experiment.write_text(settings.replace('name = "cifar"', f'name = "{name}"'))
         record = _write_job(run, n)
         if n % 2:
-            yield f"{n}|{record.name}|RUNNING|None|1|N/A|N/A||n1|gpu|"
+            yield f"{n}|{record.name}|RUNNING|None|1|N/A||n1|"
 
 
 def _write_job(run: RunPaths, n: int) -> JobRecord:

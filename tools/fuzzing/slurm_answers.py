@@ -48,9 +48,7 @@ from emtnas_hpc.slurm.this_job import job_environment, time_limit
 
 T = TypeVar("T")
 
-_HEADING = (
-    "JOBID|NAME|STATE|REASON|RESTART_COUNT|START_TIME|END_TIME|DEPENDENCY|NODELIST|PARTITION|"
-)
+_HEADING = "JOBID|NAME|STATE|REASON|RESTART_COUNT|END_TIME|DEPENDENCY|NODELIST|"
 _LIVE = ("RUNNING", "PENDING", "COMPLETING", "SUSPENDED", "CONFIGURING", "STAGE_OUT")
 _NEWER = ("SPECIAL_EXIT", "RESV_DEL_HOLD", "REQUEUE_HOLD", "SIGNALING", "POWERED_DOWN")
 _NOTICES = (
@@ -140,7 +138,7 @@ class _Site:
         return record
 
     def _line(self, number: str, name: str, state: str) -> str:
-        values = ["None", "0", "1795506037", "1795506337", "(null)", "n1", "gpu"]
+        values = ["None", "0", "1795506337", "(null)", "n1"]
         for i in range(len(values)):
             if self.rng.random() < 0.15:
                 values[i] = self.rng.choice(_ODD + _ODDER)
