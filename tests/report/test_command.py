@@ -266,9 +266,9 @@ def test_what_cannot_be_contrasted_is_said_in_one_line(ablation, arguments, begi
 
 def test_the_page_shows_contrasts_and_their_figure(ablation, tmp_path):
     output = tmp_path / "out"
-    two = ("--contrast", "plain", "cifar100-single-again")
-    command = ("report", "--runs", ablation, *two, "--format", "html", "--output", output)
-    assert run_here(*command).code == 0
+    two = ("plain", "cifar100-single-again")
+    command = ("report", *two, "--runs", ablation, "--contrast", *two, "--format", "html")
+    assert run_here(*command, "--output", output).code == 0
     page = (output / "report.html").read_text(encoding="utf-8")
     assert '<section id="contrasts">' in page
     assert '<figure id="contrasts-forest">' in page
