@@ -95,6 +95,6 @@ def trained(shape: NetworkShape, architecture: Architecture, dtype: torch.dtype)
     network = Network(shape, architecture, torch.Generator().manual_seed(0), dtype=dtype)
     path = network.path(architecture)
     with torch.no_grad():
-        for _batch in range(10):
+        for _batch in range(3):
             network(images_of(shape, dtype, n=8), path, operations.training)
     return network

@@ -27,7 +27,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """With one function and two tests of it, of which one looks at nothing."""
+    """With one function and tests of it, of which one looks at nothing."""
     root = tmp_path / "checkout"
     for name, text in {
         "emtnas_hpc/__init__.py": "",
@@ -35,7 +35,8 @@ def checkout(tmp_path: Path) -> Path:
         "tests/test_same.py": (
             "from emtnas_hpc.deep.same import same\n\n"
             "def test_it_stays():\n    assert same(1) == 1\n\n"
-            "def test_nothing():\n    assert same\n"
+            "def test_nothing():\n    assert same\n\n"
+            "def test_nothing_but_two():\n    assert same(2) == 2\n"
         ),
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +65,7 @@ def test_a_fault_is_noticed_and_taken_out_again(checkout: Path, copy: Path) -> N
     place = find(checkout, DOUBLED)
     assert str(place) == "emtnas_hpc/deep/same.py:2"
     assert are_noticed(copy, DOUBLED, place)
-    assert pass_(copy, place.test_files, DOUBLED.tests)
+    assert pass_(copy, place.tests)
 
 
 def test_a_fault_that_no_test_looks_at_goes_unnoticed(checkout: Path, copy: Path) -> None:
@@ -91,8 +92,16 @@ def test_what_cannot_be_planted_is_told_in_a_line(
 
 def test_a_fault_that_keeps_tests_from_being_run_is_lost(checkout: Path, copy: Path) -> None:
     broken = Fault("broken", "def same(number):", "def other(number):", ("test_it_stays",))
-    with pytest.raises(LostError, match="broken: pytest ended with 2"):
+    with pytest.raises(LostError, match="broken: pytest ended with 4"):
         are_noticed(copy, broken, find(checkout, broken))
+
+
+def test_tests_that_end_too_late_say_nothing_about_a_fault(
+    checkout: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("planting.checkout.MOST_S", 0.01)
+    with pytest.raises(LostError, match=r"a number is doubled: the tests took over 0\.01 s"):
+        are_noticed(copy, DOUBLED, find(checkout, DOUBLED))
 
 
 def test_faults_are_planted_by_name() -> None:

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ _COPIED = (
     *(PACKAGE, "tests", "tools", "configs", "slurm", "docs", "pyproject.toml"),
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),
 )
-_MOST_S = 300
+#: That each test has.
+MOST_S = 300
 #: What pytest leaves with.
 _PASSED, _FAILED = 0, 1
 
@@ -28,12 +29,12 @@ class LostError(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a fault goes, and the files of its tests; paths are relative to the checkout."""
+    """Where a fault goes, and its tests as pytest names them; relative to the checkout."""
 
     file: Path
     line: int
     planted: str
-    test_files: tuple[Path, ...]
+    tests: tuple[str, ...]
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
@@ -62,7 +63,7 @@ def find(root: Path, fault: Fault) -> Place:
         file.relative_to(root),
         text.count("\n", 0, match.start()) + 1,
         text[: match.start()] + fault.replacement + text[match.end() :],
-        tuple(_file_of(root, test, fault) for test in fault.tests),
+        tuple(_node(root, test, fault) for test in fault.tests),
     )
 
 
@@ -81,29 +82,30 @@ def are_noticed(copy: Path, fault: Fault, place: Place) -> bool:
     """Plants a fault in a copy, runs its tests, and takes the fault out again.
 
     Raises:
-        LostError: they cannot be run.
+        LostError: they cannot be run, or take too long, which says nothing about the fault.
     """
     file = copy / place.file
     whole = file.read_text(encoding="utf-8")
     file.write_text(place.planted, encoding="utf-8")
     try:
-        return not pass_(copy, place.test_files, fault.tests)
+        return not pass_(copy, place.tests)
     except LostError as error:
         raise LostError(f"{fault.name}: {error}") from None
     finally:
         file.write_text(whole, encoding="utf-8")
 
 
-def pass_(copy: Path, files: Iterable[Path], tests: Iterable[str]) -> bool:
-    """Whether tests pass in a copy; those that do not end in time do not.
+def pass_(copy: Path, tests: Sequence[str]) -> bool:
+    """Whether tests pass in a copy.
 
     Raises:
-        LostError: pytest could not run them.
+        LostError: pytest could not run them, or they did not end in time.
     """
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "--tb=line"),
-        *("-p", "no:cacheprovider", "-k", " or ".join(tests), *map(str, dict.fromkeys(files))),
+        *("-p", "no:cacheprovider", *dict.fromkeys(tests)),
     ]
+    most_s = MOST_S * len(tests)
     environment = {
         **os.environ,
         "PYTHONPATH": str(copy),
@@ -118,23 +120,23 @@ def pass_(copy: Path, files: Iterable[Path], tests: Iterable[str]) -> bool:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=_MOST_S,
+            timeout=most_s,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return False
+        raise LostError(f"the tests took over {most_s} s") from None
     if done.returncode not in (_PASSED, _FAILED):
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise LostError(f"pytest ended with {done.returncode}: {said[-1] if said else 'nothing'}")
     return done.returncode == _PASSED
 
 
-def _file_of(root: Path, test: str, fault: Fault) -> Path:
-    definition = re.compile(rf"^ *def {test}\(", re.MULTILINE)
+def _node(root: Path, test: str, fault: Fault) -> str:
+    definition = re.compile(rf"^def {test}\(", re.MULTILINE)
     files = [file for file, text in _sources(root / "tests") if definition.search(text)]
     if len(files) != 1:
         raise LostError(f"{fault.name}: {len(files)} files of tests define {test}, expected one")
-    return files[0].relative_to(root)
+    return f"{files[0].relative_to(root)}::{test}"
 
 
 def _sources(folder: Path) -> Iterable[tuple[Path, str]]:
