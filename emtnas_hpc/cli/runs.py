@@ -32,7 +32,10 @@ def find_runs(arguments: Sequence[str], runs: Path) -> list[Path]:
                 f"no runs in {runs}; start one with `emtnas-hpc run`, or say --runs DIR"
             )
         return found
-    return list(dict.fromkeys(run for argument in arguments for run in _find(argument, runs)))
+    once: dict[Path, Path] = {}
+    for run in (run for argument in arguments for run in _find(argument, runs)):
+        once.setdefault(run.absolute(), run)
+    return list(once.values())
 
 
 def find_run(argument: str, runs: Path) -> Path:

@@ -120,11 +120,11 @@ def test_a_cancelled_run_is_resumed_with_what_was_asked_for_last(
     assert (stored_depths(), slurm.submissions) == ((1,), 4)
 
 
-def test_a_run_that_is_named_twice_is_refused(emtnas: Emtnas, slurm: FakeSlurm, data: Path) -> None:
+def test_a_run_that_is_named_twice_is_resumed_once(
+    emtnas: Emtnas, slurm: FakeSlurm, data: Path
+) -> None:
     for name in ("tiny", "more"):
         assert launch(emtnas, data, "--name", name).code == 0
     slurm.end("1", "2", "3", "4")
-    result = emtnas("resume", "tiny", "more", "tiny")
-    assert result.code == 2
-    assert result.err == ("error: runs/tiny/seed-0 is there 2 times, expected every run once\n")
-    assert slurm.submissions == 4
+    result = emtnas("resume", "tiny", "more", "tiny", Path("runs/tiny").absolute())
+    assert (result.code, result.err, slurm.submissions) == (0, "", 8)
