@@ -31,7 +31,13 @@ from emtnas_hpc.slurm.job_files import (
 )
 from emtnas_hpc.slurm.queue import gone_jobs, read_queue
 from emtnas_hpc.slurm.standby import StandbyKeeper, cancel_standby
-from emtnas_hpc.slurm.this_job import TimeLimit, job_environment, predecessors, time_limit
+from emtnas_hpc.slurm.this_job import (
+    JobEnvironment,
+    TimeLimit,
+    job_environment,
+    predecessors,
+    time_limit,
+)
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +61,7 @@ def run_worker(run: RunPaths, stop: StopRequest, policy: JobSignalPolicy) -> boo
     me = this_process(job_id=job.job_id, restart_count=job.restart_count)
     here = {"owned": False, "job_id": job.job_id, "restart_count": job.restart_count}
     with log_to(print_line), Attempt(run, me.token, here) as attempt:
-        worker = Worker(run, me, attempt, stop)
+        worker = Worker(run, me, attempt, stop, job=job)
         policy.on_signal = worker.record_signal
         try:
             with end_recorded(attempt):
@@ -70,9 +76,11 @@ def run_worker(run: RunPaths, stop: StopRequest, policy: JobSignalPolicy) -> boo
 class Worker:
     """One attempt of a job; signals are deferred, except while its stages run."""
 
-    def __init__(self, run: RunPaths, me: Owner, attempt: Attempt, stop: StopRequest) -> None:
+    def __init__(
+        self, run: RunPaths, me: Owner, attempt: Attempt, stop: StopRequest, *, job: JobEnvironment
+    ) -> None:
         self._run = run
-        self._job = job_environment()
+        self._job = job
         self._me = me
         self._attempt = attempt
         self._stop = stop
