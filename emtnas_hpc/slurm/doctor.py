@@ -183,7 +183,7 @@ class ProbeFolder:
             patience_s: how long it may wait in the queue.
 
         Returns:
-            Why it has not begun; None if it has.
+            Why it has not begun; None if it has, or if it left the queue before.
 
         Raises:
             SchedulerError: SLURM refuses it, or cannot be asked.

@@ -1,4 +1,7 @@
-"""SLURM's own commands: the environment, the patience and the language in which they are asked."""
+"""SLURM's commands: in which environment and language they are asked, and how long.
+
+Also the clock of a file server, and limits, sizes and durations as text.
+"""
 
 import os
 import re
