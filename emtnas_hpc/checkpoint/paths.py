@@ -105,7 +105,7 @@ class JobsPaths:
         return jobs_lock(self.directory.parents[1])
 
     @property
-    def request(self) -> Path:
+    def spec(self) -> Path:
         """The specification of all jobs of the run."""
         return self.directory / "request.toml"
 
@@ -175,7 +175,7 @@ class RunPaths:
 
     @property
     def failed(self) -> Path:
-        """The flag file of a run that was given up."""
+        """The flag file of a run that failed."""
         return self.directory / "failed"
 
     @property

@@ -35,7 +35,7 @@ VERBS = {
     "logs": "Print the log of a seed's newest job.",
     "cancel": "Cancel every job of a run, standby jobs as well, "
     "and see to it that none begins again.",
-    "resume": "Submit runs again that were launched and then cancelled, given up or lost.",
+    "resume": "Submit launched runs again that were cancelled, have failed or are lost.",
     "doctor": "Check whether a cluster is fit for it: one line a check, fine, warning or wrong.",
 }
 

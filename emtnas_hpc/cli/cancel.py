@@ -114,7 +114,7 @@ def _flag(run: RunSnapshot, me: Owner) -> str:
     jobs = run.paths.jobs
     in_job = run.owner is not None and not run.of_foreground and run.owner_lives is not False
     # `launch` leaves a flagged run alone, and `resume` one that was never launched: it would stick.
-    if not (jobs.records() or is_there(jobs.request) or in_job):
+    if not (jobs.records() or is_there(jobs.spec) or in_job):
         return "never launched, left as it is"
     flag_cancelled(run.paths, me)
     return "cancelled"

@@ -51,7 +51,7 @@ def doctor(
 
     Submits a test job of a few seconds that asks for what a search would.
     """
-    examination = Doctor(
+    checks = Doctor(
         experiment=load_experiment(experiment, tuple(set_), registry=REGISTRY),
         options=JobOptions(profile=profile, partition=partition, gpus=gpus, sbatch=tuple(sbatch)),
         runs=runs,
@@ -62,7 +62,7 @@ def doctor(
     )
     screen = open_screen()
     results: list[CheckResult] = []
-    for result in examination.run_checks():
+    for result in checks.run_checks():
         results.append(result)
         if not json_:
             screen.print(_line(result))

@@ -28,7 +28,7 @@ from emtnas_hpc.errors import EmtnasError, InputError
 from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.loading import Typed
 from emtnas_hpc.settings.names import StoredExperiment, read_stored
-from emtnas_hpc.slurm.fit import STANDING, JobOptions, resolve
+from emtnas_hpc.slurm.fit import AS_LAUNCHED, JobOptions, resolve
 from emtnas_hpc.slurm.job_files import JobSpec, read_job_spec
 from emtnas_hpc.slurm.missing_jobs import read_seeds
 from emtnas_hpc.slurm.plan import LaunchPlan, plan_launch
@@ -50,7 +50,7 @@ def resume(
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Submit runs again that were launched and then cancelled, given up or lost.
+    """Submit launched runs again that were cancelled, have failed or are lost.
 
     They go on where they were, with the settings that they have; what is said of the jobs goes
     over what they asked for before. A run that is done or in the queue is left alone.
@@ -137,8 +137,8 @@ def _plan(
     actions = {reconcile(run, spec.profile.spares, resuming=True).action for run in runs}
     if actions == {Action.LEAVE} and options == JobOptions():
         # Without new jobs it does not matter whether the site still has what they asked for.
-        as_launched = stack([Layer(spec.profile.model_dump(), STANDING)])
-        resolved = replace(as_launched, filled=spec.filled)
+        launched = stack([Layer(spec.profile.model_dump(), AS_LAUNCHED)])
+        resolved = replace(launched, filled=spec.filled)
     else:
         resolved = resolve(options, spec.profile, spec.filled)
     spec = spec.model_copy(update={"profile": resolved.profile, "filled": resolved.filled})

@@ -104,7 +104,7 @@ def _in_order(runs: Iterable[RunPaths]) -> list[Path]:
 def _is_of_jobs(run: RunPaths) -> bool:
     """What SLURM is told of an experiment's seeds lies in folders of the same names."""
     try:
-        return is_there(JobsPaths(run.directory).request)
+        return is_there(JobsPaths(run.directory).spec)
     except StorageError:
         return False
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 
 from emtnas_hpc.errors import InputError, SchedulerError
-from emtnas_hpc.slurm.slurm import run_command, sbatch_environment, standing_options
+from emtnas_hpc.slurm.slurm import environment_options, run_command, sbatch_environment
 
 #: What an error of sbatch begins with that is an answer of SLURM's.
 REFUSED = "sbatch refused: "
@@ -59,7 +59,7 @@ def check_acceptance(script: str) -> tuple[bool, list[str]]:
             except SchedulerError as error:
                 found.append(_unless_refused(error))
     waits = bool(found)
-    if options := ", ".join(standing_options()):
+    if options := ", ".join(environment_options()):
         found.append(f"your environment gives the jobs more options: {options}")
     return waits, found
 

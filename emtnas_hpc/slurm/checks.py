@@ -181,26 +181,26 @@ def _accounting(settings: ClusterSettings) -> CheckResult:
 
 
 def check_node(
-    report: Mapping[str, Any], here: Mapping[str, Any], letter: str, *, wants_cuda: bool
+    report: Mapping[str, Any], here: Mapping[str, Any], nonce: str, *, wants_cuda: bool
 ) -> Iterator[CheckResult]:
     """All that a report tells.
 
     Args:
         report: of the probe.
         here: what it would say of this machine's Python.
-        letter: that was left in the run directory for it.
+        nonce: that was left in the run directory for it.
         wants_cuda: whether a search is to run on a GPU.
     """
     yield fine("test job", f"ran on {report['host']}")
-    yield _directory(report, letter)
+    yield _directory(report, nonce)
     yield _lock(report)
     yield _python(report, here)
     yield _device(report, wants_cuda)
     yield _submitting(report)
 
 
-def _directory(report: Mapping[str, Any], letter: str) -> CheckResult:
-    if report["letter"] != letter:
+def _directory(report: Mapping[str, Any], nonce: str) -> CheckResult:
+    if report["nonce"] != nonce:
         return wrong(
             "run directory",
             f"{report['host']} does not see what was written there a moment ago",

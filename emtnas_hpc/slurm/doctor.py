@@ -32,7 +32,7 @@ from emtnas_hpc.slurm.checks import (
 )
 from emtnas_hpc.slurm.fit import JobOptions, resolve
 from emtnas_hpc.slurm.job_files import JobSpec
-from emtnas_hpc.slurm.probe import LETTER, LOCK, REPORT, describe_python
+from emtnas_hpc.slurm.probe import LOCK, NONCE, REPORT, describe_python
 from emtnas_hpc.slurm.profile import Profile, shipped_directory
 from emtnas_hpc.slurm.queue import read_queue, why_it_waits
 from emtnas_hpc.slurm.site import most_gpus, read_cluster_settings, read_nodes, read_partitions
@@ -138,7 +138,7 @@ class Doctor:
                 return
         wants_cuda = bool(profile.gpus) and self.device != "cpu"
         here = describe_python()
-        yield from check_node(json.loads(report), here, probe.letter, wants_cuda=wants_cuda)
+        yield from check_node(json.loads(report), here, probe.nonce, wants_cuda=wants_cuda)
 
 
 def _check_queue() -> Iterator[CheckResult]:
@@ -156,11 +156,11 @@ def _check_queue() -> Iterator[CheckResult]:
 
 
 class ProbeFolder:
-    """Where the probe job finds a letter and leaves its report."""
+    """Where the probe job finds a nonce, a random text, and leaves its report."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.letter = secrets.token_hex(8)
+        self.nonce = secrets.token_hex(8)
 
     def report(self) -> str | None:
         """What the job has reported, if it has."""
@@ -186,7 +186,7 @@ class ProbeFolder:
             patience_s: how long it may wait in the queue.
 
         Returns:
-            Why it has not begun; None if it has.
+            Why it has not begun; None if it has, or if it left the queue before.
 
         Raises:
             SchedulerError: SLURM refuses it, or cannot be asked.
@@ -238,7 +238,7 @@ def probe_folder(runs: Path) -> Iterator[ProbeFolder]:
     make_directory(probe.folder)
     try:
         with storage_errors(probe.folder):
-            (probe.folder / LETTER).write_text(probe.letter)
+            (probe.folder / NONCE).write_text(probe.nonce)
         with exclusive(probe.folder / LOCK, lambda: None):
             yield probe
     finally:

@@ -236,7 +236,7 @@ def _names(partitions: Sequence[Partition]) -> str:
     return ", ".join(partition.name for partition in partitions) or "none that you may use"
 
 
-STANDING = "as launched"
+AS_LAUNCHED = "as launched"
 
 #: What `fit_to_partition` fills in where it is empty, and what it may lower where nobody said it.
 _FILLED, _LOWERED = ("partition", "time"), ("lead_time_s", "cpus", "memory_gb")
@@ -261,13 +261,13 @@ class JobOptions:
 
 
 def resolve(
-    options: JobOptions, standing: Profile | None = None, filled: Sequence[str] = ()
+    options: JobOptions, launched_profile: Profile | None = None, filled: Sequence[str] = ()
 ) -> Resolved:
     """The profile that holds, with the origin of each value.
 
     Args:
         options: what was typed.
-        standing: what the run's jobs have asked for so far, if it has been launched.
+        launched_profile: what the run's jobs have asked for so far, if it has been launched.
         filled: values of it that were not asked for; they are found anew.
 
     Raises:
@@ -287,8 +287,8 @@ def resolve(
 
     if named:
         site = [named]
-    elif standing:
-        site = [Layer(standing.model_dump(exclude=set(filled)), STANDING)]
+    elif launched_profile:
+        site = [Layer(launched_profile.model_dump(exclude=set(filled)), AS_LAUNCHED)]
     else:
         site = _of_partition(typed, partitions)
     wanted = stack([default_layer(), *site, *typed])

@@ -220,7 +220,7 @@ def write_job_spec(jobs: JobsPaths, spec: JobSpec, token: str) -> None:
     """
     make_directory(jobs.directory)
     write_file(
-        jobs.request, _HEADER + tomli_w.dumps(spec.model_dump(mode="json", by_alias=True)), token
+        jobs.spec, _HEADER + tomli_w.dumps(spec.model_dump(mode="json", by_alias=True)), token
     )
 
 
@@ -231,7 +231,7 @@ def read_job_spec(jobs: JobsPaths) -> JobSpec | None:
         InputError: the file is there but cannot be understood.
         StorageError: it cannot be read.
     """
-    path = jobs.request
+    path = jobs.spec
     text = read_if_there(path)
     if text is None:
         return None
@@ -241,7 +241,7 @@ def read_job_spec(jobs: JobsPaths) -> JobSpec | None:
         reason = first_finding(error)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         reason = str(error)
-    raise InputError(f"{shown(path)} is not the request of a run: {reason}; launch it again")
+    raise InputError(f"{shown(path)} is not the job spec of a run: {reason}; launch it again")
 
 
 def read_flag(path: Path) -> str | None:

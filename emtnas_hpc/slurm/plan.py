@@ -32,7 +32,7 @@ from emtnas_hpc.slurm.missing_jobs import Seed
 from emtnas_hpc.slurm.profile import Resolved
 from emtnas_hpc.slurm.reconcile import Action, Decision, reconcile
 from emtnas_hpc.slurm.slurm import format_bytes
-from emtnas_hpc.slurm.snapshot import RunSnapshot, read_snapshot
+from emtnas_hpc.slurm.snapshot import RunSnapshot, read_snapshots
 from emtnas_hpc.slurm.submit import sbatch_text
 
 
@@ -156,8 +156,7 @@ def _siblings(runs: Sequence[RunSnapshot]) -> list[RunSnapshot]:
     """The other seeds in the folder; they may have measured something."""
     known = {run.paths.directory for run in runs}
     there = {run.directory for run in runs_of(runs[0].paths.directory.parent)}
-    me = this_process()
-    return [read_snapshot(directory, me, 0.0) for directory in sorted(there - known)]
+    return read_snapshots(sorted(there - known), this_process())
 
 
 def _measure_pace(runs: Sequence[RunSnapshot], search: SearchPlan | None) -> Measure:

@@ -18,7 +18,7 @@ from typing import Any
 import emtnas_hpc
 from emtnas_hpc.checkpoint.atomic import write_file
 
-REPORT, LETTER, LOCK = "report.json", "letter", "lock"
+REPORT, NONCE, LOCK = "report.json", "nonce", "lock"
 PACKAGES = ("emtnas-hpc", "torch", "torchvision", "numpy", "h5py", "pydantic", "submitit")
 
 
@@ -41,10 +41,10 @@ def describe_python() -> dict[str, Any]:
 
 def look(folder: Path) -> dict[str, Any]:
     """The run directory and SLURM as they are seen from here."""
-    letter = folder / LETTER
+    nonce = folder / NONCE
     return {
         "host": socket.gethostname(),
-        "letter": letter.read_text() if letter.exists() else None,
+        "nonce": nonce.read_text() if nonce.exists() else None,
         "replaced": _replaces(folder),
         "locked": _is_locked(folder / LOCK),
         "commands": {name: shutil.which(name) is not None for name in ("sbatch", "scontrol")},

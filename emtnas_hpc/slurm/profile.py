@@ -289,7 +289,7 @@ def stack(layers: Sequence[Layer]) -> Resolved:
     remarks: list[str] = []
     for layer in layers:
         checked = validate_profile(layer.values, layer.origin)
-        if ways := _ways(layer.values, checked):
+        if ways := _memory_values(layer.values, checked):
             given_up = _give_way(options, origins)
             remarks += [f"{ways[-1]} ({layer.origin}) goes over {way}" for way in given_up]
         table |= {name: getattr(checked, name) for name in layer.values if name != "sbatch"}
@@ -316,7 +316,7 @@ def _layer(values: Mapping[str, Any], origin: str) -> Layer:
             f"{origin}: sbatch.gres is {gres!r}, expected no GPUs there: they are gpus and "
             "gpu_type of the profile"
         )
-    ways = _ways(values, checked)
+    ways = _memory_values(values, checked)
     if len(ways) > 1:
         raise InputError(
             f"{origin}: {ways[0]} and {ways[1]} both ask for memory, and sbatch takes one of "
@@ -325,7 +325,7 @@ def _layer(values: Mapping[str, Any], origin: str) -> Layer:
     return Layer(values, origin)
 
 
-def _ways(values: Mapping[str, Any], checked: Profile) -> list[str]:
+def _memory_values(values: Mapping[str, Any], checked: Profile) -> list[str]:
     """The values of a layer that ask for memory; 0 GB is one only where it is alone."""
     options = [f"sbatch.{name}" for name in checked.memory_options]
     is_asked = "memory_gb" in values and (checked.memory_gb or not options)

@@ -195,10 +195,13 @@ def leave_unreadable(why: str) -> Decision:
 
 
 def reconcile(run: RunSnapshot, n_standby: int, *, resuming: bool = False) -> Decision:
-    """Decides by the first rule that applies; an orphaned job, whose number no record has, goes.
+    """Decides by the first rule that applies.
 
-    1. A run in the foreground is left alone.
-    2. A finished run is left alone; its jobs may still do more than is asked for now.
+    An orphaned job, whose number no record has, is cancelled, but for rule 5: there, nothing is.
+
+    1. A run in the foreground is left alone, finished or not: what it does may be more than what
+       is asked for now, which `status` knows nothing of.
+    2. A finished run is left alone; its jobs may still do more than is asked for now, too.
     3. A cancelled run is left alone by `launch`, and continued by `resume`.
     4. A run in the queue that has no flag is left alone, but for standby jobs that are missing.
     5. A run of which something could not be read is left alone: its jobs could not read it either.

@@ -1,4 +1,7 @@
-"""SLURM's own commands: the environment, the patience and the language in which they are asked."""
+"""SLURM's commands: in which environment and language they are asked, and how long.
+
+Also the clock of a file server, and limits, sizes and durations as text.
+"""
 
 import os
 import re
@@ -220,7 +223,7 @@ def package_root() -> str:
     return str(Path(emtnas_hpc.__file__).absolute().parents[1])
 
 
-def standing_options(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+def environment_options(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Options that the user's environment gives every job here, as NAME=VALUE."""
     names = sorted(name for name in environment if name.startswith(_PREFIX) and name not in _OURS)
     return tuple(

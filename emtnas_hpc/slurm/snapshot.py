@@ -319,7 +319,7 @@ _UNFINISHED = ENDS - {Event.FINISHED}
 _END = re.compile("|".join(f'"{kind}"' for kind in _UNFINISHED).encode())
 _WARNING = re.compile(f'"{Event.NO_GPU}"'.encode())
 
-#: Why an attempt stopped that got no signal, as what follows `by`.
+#: Why an attempt stopped that got no signal, as what follows `by`: words for every `Reason`.
 _REASONS: Mapping[str, str] = {Reason.TIME_LIMIT: "its time limit", Reason.CANCELLED: "`cancel`"}
 
 

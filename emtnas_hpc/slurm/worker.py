@@ -31,7 +31,13 @@ from emtnas_hpc.slurm.job_files import (
 )
 from emtnas_hpc.slurm.queue import gone_jobs, read_queue
 from emtnas_hpc.slurm.standby import StandbyKeeper, cancel_standby
-from emtnas_hpc.slurm.this_job import TimeLimit, job_environment, predecessors, time_limit
+from emtnas_hpc.slurm.this_job import (
+    JobEnvironment,
+    TimeLimit,
+    job_environment,
+    predecessors,
+    time_limit,
+)
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +46,7 @@ _EXIT_S = 30.0
 
 
 def run_worker(run: RunPaths, stop: StopRequest, policy: JobSignalPolicy) -> bool:
-    """Continues a seed until it is done, cancelled, given up, or has to make room.
+    """Continues a seed until it is done, cancelled or failed, or has to make room.
 
     The `with` block of `stop`, which was made with `policy`, is active.
 
@@ -49,13 +55,13 @@ def run_worker(run: RunPaths, stop: StopRequest, policy: JobSignalPolicy) -> boo
 
     Raises:
         StoppedError: a signal came while no step was under way.
-        EmtnasError: the run was given up, or its search failed.
+        EmtnasError: the run failed, by its search or by too many starts.
     """
     job = job_environment()
     me = this_process(job_id=job.job_id, restart_count=job.restart_count)
     here = {"owned": False, "job_id": job.job_id, "restart_count": job.restart_count}
     with log_to(print_line), Attempt(run, me.token, here) as attempt:
-        worker = Worker(run, me, attempt, stop)
+        worker = Worker(run, me, attempt, stop, job=job)
         policy.on_signal = worker.record_signal
         try:
             with end_recorded(attempt):
@@ -63,16 +69,18 @@ def run_worker(run: RunPaths, stop: StopRequest, policy: JobSignalPolicy) -> boo
         except SupersededError:
             raise  # what is to be done is the new owner's business
         except Exception:
-            worker.give_up_if_hopeless()
+            worker.mark_failed_if_hopeless()
             raise
 
 
 class Worker:
     """One attempt of a job; signals are deferred, except while its stages run."""
 
-    def __init__(self, run: RunPaths, me: Owner, attempt: Attempt, stop: StopRequest) -> None:
+    def __init__(
+        self, run: RunPaths, me: Owner, attempt: Attempt, stop: StopRequest, *, job: JobEnvironment
+    ) -> None:
         self._run = run
-        self._job = job_environment()
+        self._job = job
         self._me = me
         self._attempt = attempt
         self._stop = stop
@@ -87,8 +95,8 @@ class Worker:
                 return False
             living = self._living_owner()
             if reason := find_crash_loop(read_attempts(self._run), living):
-                self._give_up(reason)
-                raise EmtnasError(f"the run is given up: {reason}")
+                self._mark_failed(reason)
+                raise EmtnasError(f"the run has failed: {reason}")
             spec = self._read_spec()
             self._read_time_limit(spec.profile.lead_time_s)
             self._standby = StandbyKeeper(self._run, spec, self._job, self._report)
@@ -111,6 +119,7 @@ class Worker:
             return False
 
     def _reason_to_leave(self) -> str | None:
+        """Why there is nothing to do for any job; None where there is."""
         for flag in (self._run.cancelled, self._run.failed):
             if (reason := read_flag(flag)) is not None:
                 return f"the run is marked as {flag.name}: {reason}"
@@ -118,6 +127,7 @@ class Worker:
         return None if pending_stages(self._run, stored.experiment, stored.seed) else "finished"
 
     def _leave(self, reason: str, *, own_standby: bool = False) -> None:
+        """Records that there is nothing to do, so that standby jobs have nothing to do either."""
         self._attempt.event(Event.LEFT, reason=reason)
         log.info(f"nothing to do: {reason}")
         cancel_standby(self._run, self._job, own=own_standby)
@@ -139,13 +149,13 @@ class Worker:
             log.info(str(error))
         return gone_jobs(predecessors(self._job, records))(job_id)
 
-    def _give_up(self, reason: str) -> None:
+    def _mark_failed(self, reason: str) -> None:
         write_flag(self._run.failed, reason, self._me.token)
         self._attempt.event(Event.GAVE_UP, reason=reason)
-        log.info(f"giving up: {reason}")
+        log.info(f"marked as failed: {reason}")
         cancel_standby(self._run, self._job)
 
-    def give_up_if_hopeless(self) -> None:
+    def mark_failed_if_hopeless(self) -> None:
         """Flags the run as failed if this attempt's exception was one too many."""
         with self._stop.deferred():
             try:
@@ -155,7 +165,7 @@ class Worker:
                     # A record that cannot be understood must not keep jobs coming for ever.
                     living = None
                 if reason := find_crash_loop(read_attempts(self._run), living):
-                    self._give_up(reason)
+                    self._mark_failed(reason)
             except EmtnasError as error:
                 log.info(str(error))
 
@@ -168,7 +178,7 @@ class Worker:
     def _read_spec(self) -> JobSpec:
         spec = read_job_spec(self._run.jobs)
         if spec is None:
-            raise InputError(f"{self._run.jobs.request} is missing: launch the run again")
+            raise InputError(f"{self._run.jobs.spec} is missing: launch the run again")
         return spec
 
     def _read_stored(self) -> StoredExperiment:
@@ -214,6 +224,7 @@ class Worker:
             return run_stages(run_spec, context)
 
     def _reason_to_stop(self, next_s: float) -> Reason | None:
+        """Why this attempt ends before its next step, with work left; keeps the standby job."""
         if self._run.cancelled.exists():
             return Reason.CANCELLED
         # A stop between two steps loses nothing; SLURM's signal would come in the middle of one.

@@ -128,7 +128,7 @@ def test_a_launched_run_whose_jobs_were_never_recorded_is_marked_without_slurm(
     run = RunPaths(Path("runs/fake/seed-0"))
     commit_search(run.directory, until=2)
     run.jobs.directory.mkdir(parents=True)
-    run.jobs.request.touch()
+    run.jobs.spec.touch()
     assert emtnas("cancel", "runs/fake/seed-0").code == 0
     assert read_flag(run.cancelled)
     assert stand_ins.calls == []

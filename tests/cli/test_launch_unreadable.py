@@ -79,7 +79,7 @@ def test_a_request_that_cannot_be_read_is_made_anew(
 ) -> None:
     assert launch(emtnas, data).code == 0
     slurm.end("1", "2")
-    run(0).jobs.request.write_text("noise")
+    run(0).jobs.spec.write_text("noise")
     result = launch(emtnas, data)
     assert (result.code, result.err) == (0, "")
     assert "seed 0: submitted: job 3, 4 behind it" in result.out

@@ -5,6 +5,7 @@ import pytest
 
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.runner.attempts import Attempt
+from emtnas_hpc.runner.context import Reason
 from emtnas_hpc.slurm.snapshot import AttemptSummary, LastAttempt, summarise_attempts
 
 
@@ -44,6 +45,15 @@ def test_every_start_has_its_own_last_sign_of_life(run: RunPaths) -> None:
 def test_what_a_start_tells_after_its_end_does_not_hide_the_end(run: RunPaths) -> None:
     _start(run, "a", "started", "stopped", "spare_cancelled")
     assert summarise_attempts(run, 1000.0).last == LastAttempt("stopped", "SIGUSR2", 0.0)
+
+
+def test_every_reason_to_stop_has_words_for_the_user(run: RunPaths) -> None:
+    for reason in Reason:
+        with Attempt(run, reason.value, {}) as attempt:
+            attempt.event("stopped", reason=reason)
+        last = summarise_attempts(run, 0.0).last
+        assert last is not None
+        assert last.detail not in ("", reason)
 
 
 def test_the_requeues_of_every_job_are_counted_once(run: RunPaths) -> None:

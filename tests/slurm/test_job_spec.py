@@ -50,6 +50,6 @@ def test_a_run_that_was_never_launched_has_none(jobs: JobsPaths) -> None:
 @pytest.mark.parametrize("text", ["[", "data = 3\n", "\udcff"])
 def test_a_request_that_cannot_be_understood_is_named(jobs: JobsPaths, text: str) -> None:
     write_job_spec(jobs, REQUEST, "token")
-    jobs.request.write_bytes(text.encode(errors="surrogateescape"))
-    with pytest.raises(InputError, match=r"request\.toml is not the request of a run: .*again$"):
+    jobs.spec.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match=r"request\.toml is not the job spec of a run: .*again$"):
         read_job_spec(jobs)

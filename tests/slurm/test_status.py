@@ -251,13 +251,13 @@ def test_a_request_that_cannot_be_read_is_told_and_is_no_obstacle(
     stand_ins.queue()
     run = _run(tmp_path, 0, until=2)
     record_job(run, "1")
-    run.jobs.request.write_text("noise")
+    run.jobs.spec.write_text("noise")
     table = _table(run)
     status = _one(table).status
     assert status.state is State.LOST
     assert status.reason.endswith("`resume` goes on")
     (problem,) = table.problems
-    assert "is not the request of a run" in problem
+    assert "is not the job spec of a run" in problem
 
 
 def test_looking_changes_nothing(tmp_path: Path, stand_ins: StandIns) -> None:

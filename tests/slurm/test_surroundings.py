@@ -4,9 +4,9 @@ import pytest
 
 from emtnas_hpc.slurm.slurm import (
     clean_environment,
+    environment_options,
     package_root,
     sbatch_environment,
-    standing_options,
 )
 
 ROOT = package_root()
@@ -16,14 +16,14 @@ def test_a_variable_that_would_undo_a_profile_is_hidden_and_others_stay_and_are_
     ours = {"SBATCH_PARTITION": "old", "SBATCH_TIMELIMIT": "5", "SBATCH_GRES": "gpu:8"}
     theirs = {"SBATCH_RESERVATION": "lab", "HOME": "/home/me", "SLURM_CONF": "/c"}
     assert clean_environment({**ours, **theirs}) == theirs
-    assert standing_options({**ours, **theirs}) == ("SBATCH_RESERVATION=lab",)
+    assert environment_options({**ours, **theirs}) == ("SBATCH_RESERVATION=lab",)
 
 
 def test_what_is_private_to_a_job_is_not_handed_on_to_its_standby_job() -> None:
     job = {"SLURM_JOB_ID": "7", "SLURM_CONF": "/c", "TMPDIR": "/tmp/job7", "SBATCH_EXPORT": "NONE"}
     job |= {"CUDA_VISIBLE_DEVICES": "3", "HOME": "/home/me"}
     assert clean_environment(job) == {"SLURM_CONF": "/c", "HOME": "/home/me"}
-    assert standing_options(job) == ()
+    assert environment_options(job) == ()
 
 
 def test_setup_lines_on_top_of_their_own_result_do_not_add_up() -> None:

@@ -323,7 +323,7 @@ def test_the_start_after_three_that_vanished_marks_the_run(launched: Launched) -
 
     for token in ("a", "b", "c"):
         Attempt(launched.run, token, {"job_id": token, "restart_count": 0}).close()
-    with pytest.raises(EmtnasError, match="the run is given up: 3 starts in a row"):
+    with pytest.raises(EmtnasError, match="the run has failed: 3 starts in a row"):
         launched.start()
     assert "vanished without a signal" in launched.run.failed.read_text()
     assert not launched.standby_waits
@@ -358,7 +358,7 @@ def test_a_run_that_was_given_up_and_is_taken_up_again_has_three_more_starts(
 def test_a_run_that_was_never_launched_says_so_and_the_start_is_recorded(
     launched: Launched,
 ) -> None:
-    launched.run.jobs.request.unlink()
+    launched.run.jobs.spec.unlink()
     with pytest.raises(InputError, match=r"request\.toml is missing: launch the run again"):
         launched.start()
     assert launched.events() == ["failed"]

@@ -13,7 +13,7 @@ HERE = {
 REPORT = {
     **HERE,
     "host": "n1",
-    "letter": "hello",
+    "nonce": "hello",
     "replaced": True,
     "locked": True,
     "commands": {"sbatch": True, "scontrol": True},
@@ -36,9 +36,9 @@ def test_on_a_node_as_it_should_be_everything_is_fine() -> None:
     assert str(checks["device"]) == "a search would run on RTX 2080 Ti (cuda)"
 
 
-@pytest.mark.parametrize("letter", [None, "another"])
-def test_a_run_directory_that_the_node_does_not_see_is_wrong(letter: str | None) -> None:
-    found = _checks(letter=letter)["run directory"]
+@pytest.mark.parametrize("nonce", [None, "another"])
+def test_a_run_directory_that_the_node_does_not_see_is_wrong(nonce: str | None) -> None:
+    found = _checks(nonce=nonce)["run directory"]
     assert (found.grade, "file system that all nodes share" in str(found)) == (Grade.WRONG, True)
 
 
