@@ -86,11 +86,11 @@ class RunRetraining:
 
     @property
     def test(self) -> TestResult | None:
-        """The verdict of the test set; None while it is not finished.
+        """The result on the test set; None while it is not finished.
 
         If the training diverged, the accuracy is nan.
         """
-        return self.record.verdict
+        return self.record.result
 
     @property
     def diverged(self) -> str:

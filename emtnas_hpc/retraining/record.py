@@ -151,7 +151,7 @@ class Retraining:
         return "its last steps" if self.test is not None and self.test.loss is None else ""
 
     @property
-    def verdict(self) -> TestResult | None:
+    def result(self) -> TestResult | None:
         """The result on the test set; its accuracy is nan if the training diverged."""
         if self.test is None or not self.diverged:
             return self.test
@@ -160,8 +160,8 @@ class Retraining:
     @property
     def summary(self) -> Summary:
         """How far it is."""
-        header, verdict = self.header, self.verdict
-        accuracy = verdict.accuracy if verdict and not self.diverged else None
+        header, result = self.header, self.result
+        accuracy = result.accuracy if result and not self.diverged else None
         return Summary(
             step=len(self.epochs),
             n_steps=header.n_epochs,

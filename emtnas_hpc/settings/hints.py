@@ -19,8 +19,8 @@ def prepare_hints(command: str) -> Iterator[None]:
     try:
         yield
     except UnpreparedError as error:
-        once = f" ({error.once})" if error.once else ""
-        raise DataError(f"{error}; make it anew with: {command}{once}") from None
+        condition = f" ({error.needs})" if error.needs else ""
+        raise DataError(f"{error}; make it anew with: {command}{condition}") from None
 
 
 def prepare_hint(experiment: str, overrides: Sequence[str], data: Path) -> str:

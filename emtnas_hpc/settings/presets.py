@@ -29,7 +29,7 @@ def preset_names() -> list[str]:
 
 def study_names() -> list[str]:
     """Names of all studies, sorted; a study is several experiments."""
-    return sorted(path.stem for path in study_path("").parent.glob("*.toml"))
+    return sorted(path.stem for path in (preset_directory() / "studies").glob("*.toml"))
 
 
 def study_path(name: str) -> Path:
