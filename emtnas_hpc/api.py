@@ -33,7 +33,6 @@ from emtnas_hpc.space.architecture import (
     Architecture,
     NetworkShape,
     StemKind,
-    decode,
     format_genotype,
     parse_genotype,
 )
@@ -87,11 +86,11 @@ class RunRetraining:
 
     @property
     def test(self) -> TestResult | None:
-        """The verdict of the test set; None while it is not finished.
+        """The result on the test set; None while it is not finished.
 
         If the training diverged, the accuracy is nan.
         """
-        return self.record.verdict
+        return self.record.result
 
     @property
     def diverged(self) -> str:
@@ -170,14 +169,11 @@ class Run:
         history = self._committed_history()
         if task is None and len(self.tasks) == 1:
             task = self.tasks[0]
-        if task not in self.tasks:
-            raise InputError(f"task is {task!r}, expected one of {', '.join(self.tasks)}")
-        number = self.tasks.index(task)
-        found = history.incumbent(number)
-        architecture = decode(found.chromosome)
+        architecture, origin = incumbent(history, task)
+        number = self.tasks.index(origin.task)
         return Incumbent(
-            task=task,
-            id=found.id,
+            task=origin.task,
+            id=origin.individual,
             architecture=architecture,
             genotype=format_genotype(architecture),
             true_fitness=history.best_true_fitness(number),

@@ -42,12 +42,12 @@ class UnpreparedError(DataError):
     `settings/hints.py` adds the command that makes it anew, which the verb alone knows.
 
     Attributes:
-        once: what has to be true before, in words; empty for nothing.
+        needs: what has to be true before, in words; empty for nothing.
     """
 
-    def __init__(self, message: str, once: str = "") -> None:
+    def __init__(self, message: str, needs: str = "") -> None:
         super().__init__(message)
-        self.once = once
+        self.needs = needs
 
 
 class StoredError(InputError):

@@ -86,8 +86,8 @@ def finished_history(paths: RunPaths) -> "History":
     return history
 
 
-def incumbent(history: "History", task: str) -> tuple[Architecture, Origin]:
-    """The architecture that a search found for a task, and its origin.
+def incumbent(history: "History", task: str | None) -> tuple[Architecture, Origin]:
+    """The architecture that a search found for a task so far, and its origin.
 
     Raises:
         InputError: the search has no such task.
@@ -95,7 +95,7 @@ def incumbent(history: "History", task: str) -> tuple[Architecture, Origin]:
     header = history.header
     names = [each.name for each in header.tasks]
     if task not in names:
-        raise InputError(f"task is {task!r}, but the search has {', '.join(names)}")
+        raise InputError(f"task is {task!r}, expected one of {', '.join(names)}")
     found = history.incumbent(names.index(task))
     origin = Origin(task, found.id, header.signature, header.experiment_signature)
     return decode(found.chromosome), origin

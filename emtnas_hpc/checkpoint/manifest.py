@@ -7,7 +7,8 @@ so a flipped bit in it is damage and never another signature.
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -82,6 +83,15 @@ class Summary:
     def finished(self) -> bool:
         """Whether nothing of the stage is left."""
         return self.step >= self.n_steps
+
+
+#: The summary takes the median time of so many steps, the newest ones.
+_N_RECENT = 10
+
+
+def median_of_newest(seconds: Sequence[float]) -> float | None:
+    """The `seconds` of a summary, from those of every step; None before the first."""
+    return statistics.median(seconds[-_N_RECENT:]) if seconds else None
 
 
 @dataclass(frozen=True)

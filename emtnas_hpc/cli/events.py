@@ -85,7 +85,7 @@ def of_experiment(name: str, listener: Listener) -> Listener:
 
 
 def retraining_events(seed: int, progress: Progress) -> list[SeedEvent]:
-    """The step that has ended and, after the last one, the test set's verdict."""
+    """The step that has ended and, after the last one, the result on the test set."""
     summary: Mapping[str, Any] = progress.readings
     name = summary["retraining"]
     step = SeedEvent(
@@ -99,10 +99,10 @@ def retraining_events(seed: int, progress: Progress) -> list[SeedEvent]:
     )
     if summary["test_accuracy"] is None:
         return [step]
-    verdict = f"{name}: test accuracy {format_percent(summary['test_accuracy'])}"
+    result = f"{name}: test accuracy {format_percent(summary['test_accuracy'])}"
     if summary.get("diverged"):
-        verdict = f"{name}: no test accuracy, since it diverged in {summary['diverged']}"
-    return [step, SeedEvent(seed, "message", text=verdict)]
+        result = f"{name}: no test accuracy, since it diverged in {summary['diverged']}"
+    return [step, SeedEvent(seed, "message", text=result)]
 
 
 def _readings(summary: Mapping[str, Any]) -> str:

@@ -248,7 +248,7 @@ def _called(name: str, experiments: Sequence[ExperimentRuns]) -> ExperimentRuns:
 def _retraining_values(run: Run) -> Iterator[dict[str, Any]]:
     """All of every retraining but its curve."""
     for retraining in run.retrainings:
-        values = asdict(replace(retraining, test=retraining.verdict, part=None, epochs=()))
+        values = asdict(replace(retraining, test=retraining.result, part=None, epochs=()))
         del values["epochs"], values["part"]
         yield {
             "directory": run.directory,

@@ -340,7 +340,7 @@ def retrain_all(options: RetrainOptions, *, as_json: bool, debug: bool) -> int:
             )
     if console.STOPPED in codes:
         print("stopped with work left; the same command goes on", file=sys.stderr)
-    _print_verdicts([work for work in found if not isinstance(work, Refused)], as_json=as_json)
+    _print_results([work for work in found if not isinstance(work, Refused)], as_json=as_json)
     return console.combine(codes)
 
 
@@ -359,7 +359,7 @@ def _retrain(found: Work | Refused, stop: StopRequest, *, other_images: bool) ->
     return console.STOPPED if outcome is Outcome.MORE else console.DONE
 
 
-def _print_verdicts(works: Sequence[Work], *, as_json: bool) -> None:
+def _print_results(works: Sequence[Work], *, as_json: bool) -> None:
     """Of those that are finished; of none, nothing."""
     records = [
         ((str(run_spec.paths.directory), retraining.name), record)

@@ -64,7 +64,7 @@ def retrainings_table(
 
 def summary_of(record: Retraining) -> dict[str, Any]:
     """A retraining as plain values, without its curve; one that diverged has no accuracy."""
-    values = asdict(replace(record, test=record.verdict))
+    values = asdict(replace(record, test=record.result))
     epochs, header = values.pop("epochs"), values.pop("header")
     del values["part"]
     values |= {"epochs": len(epochs), "diverged": record.diverged or None}
@@ -72,7 +72,7 @@ def summary_of(record: Retraining) -> dict[str, Any]:
 
 
 def _cells(record: Retraining) -> tuple[str, ...]:
-    test = record.verdict
+    test = record.result
     accuracy = _number(test.accuracy if test else None, 100, 2)
     return (
         f"{len(record.epochs)}/{record.header.n_epochs}",

@@ -104,7 +104,7 @@ class TaskData(Copy, ABC):
         try:
             self.check_sizes(self.manifest.arrays("test"))
         except DataError as error:
-            raise UnpreparedError(f"{error}, and the retraining ends in it", self.once) from None
+            raise UnpreparedError(f"{error}, and the retraining ends in it", self.needs) from None
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class Streamed(TaskData):
             check_folders(self.pictures_folder)
         except DataError as error:
             # The list is of no use without them, so the advice is to prepare it.
-            raise UnpreparedError(str(error), self.once) from None
+            raise UnpreparedError(str(error), self.needs) from None
         super().check_sizes(names)
 
     def files(self, split: Split) -> FileList:
@@ -225,15 +225,15 @@ def open_copy(name: str, task: TaskSettings, data_dir: Path, copy: Copy | None) 
     """
     source = parse_source(task, f"task.{name}.source")
     copy = copy or read_copy(data_dir / source.key, manifest_kind(source))
-    folder, manifest, once = copy.folder, copy.manifest, copy.once
+    folder, manifest, needs = copy.folder, copy.manifest, copy.needs
     if isinstance(manifest, ListingManifest):
         pictures = source.folder(data_dir)
-        listed = Streamed(folder, manifest, name, task, pictures_folder=pictures, once=once)
+        listed = Streamed(folder, manifest, name, task, pictures_folder=pictures, needs=needs)
         listed.check_sizes(manifest.arrays(*manifest.splits))
         check_streamed_settings(name, task)
         return listed
     assert isinstance(manifest, ArraysManifest)
-    data = Prepared(folder, manifest, name, task, once=once)
+    data = Prepared(folder, manifest, name, task, needs=needs)
     data.check_sizes(manifest.arrays(*SEEN_BY_A_SEARCH))
     _check_settings(data)
     return data

@@ -144,7 +144,7 @@ def check_looks(classes: Collection[str], where: Path) -> tuple[str, ...]:
     return (f"classes that differ in capitals alone: {some(alike)}",) if alike else ()
 
 
-def stranger(name: str, classes: Collection[str], where: Path) -> str:
+def unknown_class(name: str, classes: Collection[str], where: Path) -> str:
     """What is wrong with a class that training does not know."""
     for known in classes:
         if unicodedata.normalize("NFC", known) == unicodedata.normalize("NFC", name):
@@ -346,7 +346,7 @@ def _class_names(folder: Path, left_out: LeftOut) -> tuple[tuple[str, ...], tupl
     looks = check_looks(train, folder / "train")
     for name in val:
         if name not in train:
-            raise DataError(f"{stranger(name, train, folder / 'val')}; {_LAYOUT}")
+            raise DataError(f"{unknown_class(name, train, folder / 'val')}; {_LAYOUT}")
     if lacking := [name for name in train if name not in val]:
         raise DataError(
             f"{shown(folder / 'val')} has no class {lacking[0]!r}, as train has; {_LAYOUT}"

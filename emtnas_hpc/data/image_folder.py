@@ -19,8 +19,8 @@ from emtnas_hpc.data.folders import (
     part_called,
     parts_called,
     pictures_below,
-    stranger,
     subfolders,
+    unknown_class,
 )
 from emtnas_hpc.data.images import SPLITS, Images, Split
 from emtnas_hpc.data.raw_data import RawData
@@ -135,7 +135,7 @@ class ImageFolder:
         part, by_class = self.folder / self.parts[split], self.pictures[split]
         for name in by_class:
             if name not in classes:
-                raise DataError(stranger(name, classes, part))
+                raise DataError(unknown_class(name, classes, part))
         listed = [
             (part / name / found.name, label)
             for label, name in enumerate(classes)

@@ -129,12 +129,12 @@ class ListingManifest(DataManifest):
 class Copy:
     """A prepared directory whose manifest can be read.
 
-    `once` says what has to be true before it can be prepared anew; it is part of errors.
+    `needs` says what has to be true before it can be prepared anew; it is part of errors.
     """
 
     folder: Path
     manifest: DataManifest
-    once: str = field(default="", compare=False, kw_only=True)
+    needs: str = field(default="", compare=False, kw_only=True)
 
     @property
     def age(self) -> tuple[int, str]:
@@ -149,10 +149,10 @@ class Copy:
         """
         for name in names:
             path, expected = self.folder / name, self.manifest.files[name].n_bytes
-            with _errors(path, self.once):
+            with _errors(path, self.needs):
                 found = path.stat().st_size
             if found != expected:
-                raise UnpreparedError(f"{path} has {found} bytes, expected {expected}", self.once)
+                raise UnpreparedError(f"{path} has {found} bytes, expected {expected}", self.needs)
 
     def is_whole(self) -> bool:
         """Whether the files that a search reads are there."""
@@ -169,13 +169,13 @@ class Copy:
             UnpreparedError: it cannot be read, or is not what was written.
         """
         path, expected = self.folder / name, self.manifest.files[name].sha256
-        with _errors(path, self.once):
+        with _errors(path, self.needs):
             content = path.read_bytes()
         found = hashlib.sha256(content).hexdigest()
         if found != expected:
             raise UnpreparedError(
                 f"{path} has SHA-256 {found[:_SHOWN_DIGITS]}, expected {expected[:_SHOWN_DIGITS]}",
-                self.once,
+                self.needs,
             )
         return content
 
@@ -244,13 +244,13 @@ def _digest(value: object) -> str:
 
 
 @contextmanager
-def _errors(path: Path, once: str = "") -> Iterator[None]:
+def _errors(path: Path, needs: str = "") -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise UnpreparedError(f"{path} is missing", once) from None
+        raise UnpreparedError(f"{path} is missing", needs) from None
     except OSError as error:
-        raise UnpreparedError(refusal(path, error), once) from None
+        raise UnpreparedError(refusal(path, error), needs) from None
 
 
 _ADVICE = "make room or choose another directory with --data, then repeat the command"

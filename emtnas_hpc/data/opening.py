@@ -187,7 +187,7 @@ def _open_begun(preparation: Preparation, copy: Copy, begun: Begun) -> TaskData:
         f"{name}: {source.argument} has changed since {begun.what} began: {change}; the images of "
         f"then are used, in {copy.folder}; {begun.remedy}"
     )
-    data = preparation.open(replace(copy, once=f"once {source.argument} is as it was"))
+    data = preparation.open(replace(copy, needs=f"once {source.argument} is as it was"))
     return replace(data, note=note)
 
 

@@ -165,8 +165,8 @@ def retrained_spec(retrained: Retrained, warning: str = "") -> ExportSpec:
     ]
     if test is not None:
         diverged = retrained.record.diverged
-        verdict = f"none: the training diverged in {diverged}" if diverged else _verdict(test)
-        facts.append(("test", f"{verdict}, on {header.n_test:,} images"))
+        result = f"none: the training diverged in {diverged}" if diverged else _in_words(test)
+        facts.append(("test", f"{result}, on {header.n_test:,} images"))
     return ExportSpec(
         name=module_name(retrained.name),
         architecture=parse_genotype(header.genotype),
@@ -210,7 +210,7 @@ def incumbent_spec(
     )
 
 
-def _verdict(test: TestResult) -> str:
+def _in_words(test: TestResult) -> str:
     parts = [f"accuracy {100 * test.accuracy:.2f} %"]
     if test.top5 is not None:
         parts.append(f"top-5 {100 * test.top5:.2f} %")

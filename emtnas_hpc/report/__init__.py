@@ -12,7 +12,7 @@
     render, page    tables as text; tables and figures as a page
 
 To add a column to a table, say F1 to Table 2: the value is measured by `retraining` and kept in its
-record, by a field with a default (records from before lack it; its `verdict` blanks what a diverged
+record, by a field with a default (records from before lack it; its `result` blanks what a diverged
 network must not show, and `stage.retraining_differences` must skip it where one record lacks it);
 `measurements._of_test` yields it, `numbers/quantities.toml` gives it a heading and decimals
 (`optional`: left out where no run has it), `numbers/layouts.toml` a place among the columns of

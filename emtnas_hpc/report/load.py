@@ -17,7 +17,7 @@ from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths
 from emtnas_hpc.errors import EmtnasError, InputError, StorageError
 from emtnas_hpc.report.stats import drop_and_gap
 from emtnas_hpc.retraining.record import RECORD_NAME, Retraining, read_retraining
-from emtnas_hpc.runner.attempts import AttemptRecord, committed, condition_changes, read_attempts
+from emtnas_hpc.runner.attempts import AttemptRecord, condition_changes, read_attempts, with_commits
 from emtnas_hpc.search.history import Header, History
 from emtnas_hpc.search.history_arrays import SearchHistory, arrays_of
 from emtnas_hpc.search.history_file import FILE_NAME, read_history
@@ -203,7 +203,7 @@ class Run:
 
     def conditions(self, stage: str | None = None) -> tuple[Mapping[str, Any], ...]:
         """Hardware and versions of every start that committed something (of a stage)."""
-        return tuple(attempt.provenance for attempt in committed(self.attempts, stage))
+        return tuple(attempt.provenance for attempt in with_commits(self.attempts, stage))
 
     def diverged(self, task: str | None = None) -> bool:
         """Whether the training loss of the search did, for a task by its own name or for any."""
@@ -314,7 +314,7 @@ def read_run(directory: Path, problems: list[str], progress: Summary | None = No
         settings={} if stored is None else dict(stored.identity.values),
         sources=() if stored is None else _sources(stored),
         retrainings=tuple(retrainings),
-        attempts=committed(attempts),
+        attempts=with_commits(attempts),
     )
 
 

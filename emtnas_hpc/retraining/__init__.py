@@ -1,1 +1,1 @@
-"""Training an architecture from scratch as a stage, and its verdict on the test set."""
+"""Training an architecture from scratch as a stage, and its result on the test set."""

@@ -2,11 +2,10 @@
 
 import json
 import math
-import statistics
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from emtnas_hpc.checkpoint.manifest import Summary, TaskSummary
+from emtnas_hpc.checkpoint.manifest import Summary, TaskSummary, median_of_newest
 from emtnas_hpc.checkpoint.paths import RECORD
 from emtnas_hpc.errors import DamagedError
 from emtnas_hpc.space.architecture import NetworkShape
@@ -15,8 +14,6 @@ from emtnas_hpc.space.architecture import NetworkShape
 RECORD_NAME = RECORD
 #: Of the file's layout.
 _SCHEMA = 1
-#: The summary takes the median time of so many epochs, the newest ones.
-_N_RECENT = 10
 
 
 @dataclass(frozen=True)
@@ -154,7 +151,7 @@ class Retraining:
         return "its last steps" if self.test is not None and self.test.loss is None else ""
 
     @property
-    def verdict(self) -> TestResult | None:
+    def result(self) -> TestResult | None:
         """The result on the test set; its accuracy is nan if the training diverged."""
         if self.test is None or not self.diverged:
             return self.test
@@ -163,13 +160,12 @@ class Retraining:
     @property
     def summary(self) -> Summary:
         """How far it is."""
-        header, verdict = self.header, self.verdict
-        recent = [epoch.seconds_training for epoch in self.epochs[-_N_RECENT:]]
-        accuracy = verdict.accuracy if verdict and not self.diverged else None
+        header, result = self.header, self.result
+        accuracy = result.accuracy if result and not self.diverged else None
         return Summary(
             step=len(self.epochs),
             n_steps=header.n_epochs,
-            seconds=statistics.median(recent) if recent else None,
+            seconds=median_of_newest([epoch.seconds_training for epoch in self.epochs]),
             tasks={header.task: TaskSummary(accuracy, self.diverged)},
             experiment_signature=header.experiment_signature,
         )

@@ -133,7 +133,7 @@ class RetrainingStage:
             "n_epochs": record.header.n_epochs,
             "loss": loss,
             "accuracy": accuracy,
-            "test_accuracy": record.verdict.accuracy if record.verdict else None,
+            "test_accuracy": record.result.accuracy if record.result else None,
             "diverged": record.diverged,
         }
 

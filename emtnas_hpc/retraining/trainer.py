@@ -19,7 +19,7 @@ from emtnas_hpc.retraining.loaders import open_images
 from emtnas_hpc.retraining.record import TestResult
 from emtnas_hpc.retraining.spec import Schedule, Step
 from emtnas_hpc.retraining.stage import StepResult
-from emtnas_hpc.runner.loop import Interrupted, StepInterrupted
+from emtnas_hpc.runner.loop import Interrupted, leave_if
 from emtnas_hpc.space.architecture import Architecture, NetworkShape
 from emtnas_hpc.supernet import operations, training
 from emtnas_hpc.supernet.graphs import Recorder, Steps
@@ -78,8 +78,7 @@ def measure(
     n_images, hits, top_hits, loss = 0, 0.0, 0.0, 0.0
     scores, labels = [], []
     for images, targets in batches:
-        if interrupted():
-            raise StepInterrupted
+        leave_if(interrupted)
         logits = network(images, path, operations.running)
         n_images += len(logits)
         hits += float(training.count_hits(logits, targets))
@@ -154,8 +153,7 @@ class StandAloneTrainer:
             closing(self._images.training(batches, augmentation)) as augmented,
         ):
             for indices, batch in zip(batches, augmented, strict=True):
-                if interrupted():
-                    raise StepInterrupted
+                leave_if(interrupted)
                 self._steps.step(
                     self._path,
                     batch,

@@ -202,7 +202,7 @@ _CUDA_UNSAID = {
 }
 
 
-def committed(
+def with_commits(
     attempts: Iterable[AttemptRecord], stage: str | None = None
 ) -> tuple[AttemptRecord, ...]:
     """The attempts that committed something of a stage; of any, where none is named."""
@@ -215,7 +215,7 @@ def committed(
 
 def condition_changes(attempts: Iterable[AttemptRecord], stage: str = SEARCH) -> tuple[str, ...]:
     """The changes between attempts that committed something of a stage, each as `torch 2 -> 3`."""
-    provenances = [attempt.provenance for attempt in committed(attempts, stage)]
+    provenances = [attempt.provenance for attempt in with_commits(attempts, stage)]
     return tuple(change for pair in pairwise(provenances) for change in _changes(*pair))
 
 
@@ -223,7 +223,7 @@ def changes_since(
     attempts: Iterable[AttemptRecord], provenance: Mapping[str, Any], stage: str = SEARCH
 ) -> tuple[str, ...]:
     """The changes since the last attempt that committed something of a stage."""
-    before = committed(attempts, stage)
+    before = with_commits(attempts, stage)
     return _changes(before[-1].provenance, provenance) if before else ()
 
 

@@ -25,6 +25,12 @@ class StepInterrupted(Exception):
     """Raised by `Stage.advance` after `interrupted()` said True: the step will be repeated."""
 
 
+def leave_if(interrupted: Interrupted) -> None:
+    """Raises StepInterrupted if `interrupted()` says True."""
+    if interrupted():
+        raise StepInterrupted
+
+
 class Stage(Protocol[S]):
     """A computation made of resumable steps over a state S.
 

@@ -1,7 +1,6 @@
 """The history of a search: every individual, and the measurements of every generation."""
 
 import math
-import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import starmap
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emtnas_hpc.checkpoint.manifest import Summary, TaskSummary
+from emtnas_hpc.checkpoint.manifest import Summary, TaskSummary, median_of_newest
 from emtnas_hpc.evolution.population import NOBODY, Individual, Operator
 from emtnas_hpc.space.architecture import N_GENES, NetworkShape
 
@@ -101,8 +100,6 @@ class Generation:
 
 #: Columns of wall-clock readings begin so; two identical runs differ in nothing else.
 WALL_CLOCK_PREFIX = "seconds_"
-#: The summary takes the median time of so many generations, the newest ones.
-_N_RECENT = 10
 
 
 @dataclass
@@ -167,7 +164,7 @@ class History:
         return Summary(
             step=self.generation,
             n_steps=header.n_generations,
-            seconds=self._recent_seconds(),
+            seconds=median_of_newest(self._seconds()),
             tasks={task.name: self._task_summary(k) for k, task in enumerate(header.tasks)},
             experiment_signature=header.experiment_signature,
         )
@@ -177,12 +174,12 @@ class History:
             return TaskSummary(None, f"generation {generation}")
         return TaskSummary(finite_or_none(self.best_true_fitness(task)))
 
-    def _recent_seconds(self) -> float | None:
-        recent = [
+    def _seconds(self) -> list[float]:
+        """Of every generation, over all tasks and phases."""
+        return [
             sum(getattr(task, name) for task in generation.tasks for name in _SECONDS)
-            for generation in self.generations[-_N_RECENT:]
+            for generation in self.generations
         ]
-        return statistics.median(recent) if recent else None
 
 
 def finite_or_none(value: float) -> float | None:

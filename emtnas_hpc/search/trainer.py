@@ -12,7 +12,7 @@ from emtnas_hpc.data.batches import DeviceImages, place_on_device
 from emtnas_hpc.data.dataset import Prepared
 from emtnas_hpc.data.manifest import SEEN_BY_A_SEARCH
 from emtnas_hpc.evolution.random_streams import Purpose, stream, torch_seed
-from emtnas_hpc.runner.loop import Interrupted, StepInterrupted
+from emtnas_hpc.runner.loop import Interrupted, leave_if
 from emtnas_hpc.search.stage import TrainingRecord
 from emtnas_hpc.settings.experiment import (
     EvaluationSettings,
@@ -99,7 +99,7 @@ class SupernetTrainer:
         with self._steps.phase(rate):
             queues = self._training_images.queues(batches, augmentation)
             for choice, indices, queue in zip(chosen.tolist(), batches, queues, strict=True):
-                _leave_if(interrupted)
+                leave_if(interrupted)
                 self._steps.step(
                     self._path(chromosomes[choice]),
                     queue,
@@ -128,7 +128,7 @@ class SupernetTrainer:
         calibration = self._calibration_images(generation)
         hits = []
         for chromosome in chromosomes:
-            _leave_if(interrupted)
+            leave_if(interrupted)
             path = self._path(chromosome)
             chunks = common or self._mini_batch(draws, augmentation)
             hits.append(count_hits(self._network, path, chunks, self._normalise(path, calibration)))
@@ -150,7 +150,7 @@ class SupernetTrainer:
 
         def chunks() -> Iterator[tuple[Tensor, Tensor]]:
             for chunk in self._validation_chunks(order, augmentation):
-                _leave_if(interrupted)
+                leave_if(interrupted)
                 yield chunk
 
         hits = count_hits(self._network, path, chunks(), normalise)
@@ -218,8 +218,3 @@ def _augmented(
     images: DeviceImages, indices: Indices, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     return images.augmented(indices, images.draw(rng, len(indices)))
-
-
-def _leave_if(interrupted: Interrupted) -> None:
-    if interrupted():
-        raise StepInterrupted

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from emtnas_hpc.errors import DataError, UnpreparedError
+from emtnas_hpc.settings.presets import words_of
 
 #: Any preset will do: its tasks are replaced.
 _PRESET = "cifar"
@@ -23,14 +24,14 @@ def prepare_hints(command: str) -> Iterator[None]:
 
 def prepare_advice(error: UnpreparedError, command: str) -> str:
     """What to do about the error, where the command prepares the data."""
-    once = f" ({error.once})" if error.once else ""
-    return f"make it anew with: {command}{once}"
+    condition = f" ({error.needs})" if error.needs else ""
+    return f"make it anew with: {command}{condition}"
 
 
 def prepare_hint(experiment: str, overrides: Sequence[str], data: Path) -> str:
     """The command that prepares an experiment's data."""
-    settings = [word for override in overrides for word in ("--set", override)]
-    return shlex.join(["emtnas-hpc", "prepare", experiment, *settings, "--data", str(data)])
+    words = words_of(experiment, overrides)
+    return shlex.join(["emtnas-hpc", "prepare", *words, "--data", str(data)])
 
 
 def prepare_hint_for_retraining(

@@ -24,6 +24,7 @@ from emtnas_hpc.settings.presets import (
     study_names,
     study_path,
     with_recipe,
+    words_of,
 )
 
 
@@ -169,7 +170,7 @@ class Typed:
     @property
     def words(self) -> list[str]:
         """Of the command line."""
-        return [self.experiment, *(word for o in self.overrides for word in ("--set", o))]
+        return words_of(self.experiment, self.overrides)
 
 
 def read_study(name: str) -> tuple[Typed, ...] | None:

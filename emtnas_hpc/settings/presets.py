@@ -2,7 +2,7 @@
 
 import difflib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def preset_names() -> list[str]:
 
 def study_names() -> list[str]:
     """Names of all studies, sorted; a study is several experiments."""
-    return sorted(path.stem for path in study_path("").parent.glob("*.toml"))
+    return sorted(path.stem for path in (preset_directory() / "studies").glob("*.toml"))
 
 
 def study_path(name: str) -> Path:
@@ -123,8 +123,12 @@ def _typed(experiments: object) -> Iterator[str]:
         if isinstance(each, dict):
             overrides = each.get("set")
             given = overrides if isinstance(overrides, list) else []
-            words = (word for override in given for word in ("--set", str(override)))
-            yield shlex.join([str(each.get("preset")), *words])
+            yield shlex.join(words_of(str(each.get("preset")), map(str, given)))
+
+
+def words_of(experiment: str, overrides: Iterable[str]) -> list[str]:
+    """An experiment and its overrides as words of the command line."""
+    return [experiment, *(word for override in overrides for word in ("--set", override))]
 
 
 #: The settings that a recipe has and that can change a result, in their order.

@@ -233,7 +233,7 @@ REFUSED = [
     (["tiny"], "retraining.normal_cells is empty; say with --normal-cells how deep"),
     (["tiny", "--normal-cells", 0], "--normal-cells is 0, expected at least 1"),
     (["tiny", "--task", "other", *QUICK], "unknown data set 'other'; known are: "),
-    (["tiny", "--task", "mnist5k", *QUICK], "task is 'mnist5k', but the search has digits"),
+    (["tiny", "--task", "mnist5k", *QUICK], "task is 'mnist5k', expected one of digits"),
     (["tiny", "--on", "other", *QUICK], "unknown data set 'other'; known are: "),
     (["tiny", "--recipe", "best"], "retraining.recipe is 'best', expected 'imagenet' or 'long' or"),
     (

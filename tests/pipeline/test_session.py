@@ -322,7 +322,7 @@ def test_a_search_whose_history_is_damaged_is_named(copy: Copy) -> None:
 
 
 def test_a_task_that_was_not_searched_for_has_no_incumbent(whole: RunPaths) -> None:
-    with pytest.raises(InputError, match="task is 'other', but the search has digits, again"):
+    with pytest.raises(InputError, match="task is 'other', expected one of digits, again"):
         incumbent(finished_history(whole), "other")
 
 

@@ -71,11 +71,11 @@ def test_it_diverged_where_a_loss_was_no_finite_number_first(
 
 
 def test_one_that_diverged_has_no_accuracy() -> None:
-    verdict = FINISHED.verdict
+    verdict = FINISHED.result
     assert verdict is not None
     assert math.isnan(verdict.accuracy)
     assert (verdict.top5, verdict.auc, verdict.seconds_test) == (None, None, 1.5)
-    assert (TESTED.verdict, UNFINISHED.verdict) == (TESTED.test, None)
+    assert (TESTED.result, UNFINISHED.result) == (TESTED.test, None)
 
 
 def test_it_is_finished_once_the_test_set_was_read() -> None:
