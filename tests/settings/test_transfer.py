@@ -91,5 +91,5 @@ def test_a_retraining_by_hand_says_otherwise_what_it_trains_on(load: Load) -> No
     run = load("cifar10-single", TRANSFER)
     wanted = retraining_experiment(run, targets=["cifar10"], registry=REGISTRY)
     assert wanted.retrained == (("cifar10", "cifar10"),)
-    with pytest.raises(InputError, match="--on names a data set to train on"):
+    with pytest.raises(InputError, match="name the data set to train on with --on"):
         retraining_experiment(run, [TRANSFER], targets=["cifar10"], registry=REGISTRY)
