@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emtnas_hpc.checkpoint.commits import read_committed
-from emtnas_hpc.checkpoint.paths import RunPaths
+from emtnas_hpc.checkpoint.paths import HISTORY, RunPaths
 from emtnas_hpc.data.opening import opened_once
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.errors import EmtnasError, InputError, StartOverError, StoppedError
@@ -23,7 +23,7 @@ from emtnas_hpc.runner.signals import StopRequest
 from emtnas_hpc.search.environment import check_device_name
 from emtnas_hpc.search.history import History
 from emtnas_hpc.search.history_arrays import SearchHistory, arrays_of
-from emtnas_hpc.search.history_file import FILE_NAME, read_history
+from emtnas_hpc.search.history_file import read_history
 from emtnas_hpc.search.spec import RunSpec
 from emtnas_hpc.settings.experiment import Experiment
 from emtnas_hpc.settings.hints import prepare_hint_for_retraining, prepare_hints
@@ -210,7 +210,7 @@ def load_run(directory: str | Path) -> Run:
         experiment=stored.experiment,
         seed=stored.seed,
         retrainings=tuple(RunRetraining(each) for each in retrainings_of(paths)),
-        _history=read_committed(paths.search, FILE_NAME, read_history),
+        _history=read_committed(paths.search, HISTORY, read_history),
     )
 
 

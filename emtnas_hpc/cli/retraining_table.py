@@ -8,11 +8,11 @@ from typing import Any
 from rich.table import Table
 
 from emtnas_hpc.checkpoint.commits import read_committed, read_newest
-from emtnas_hpc.checkpoint.paths import RunPaths, StagePaths
+from emtnas_hpc.checkpoint.paths import RECORD, RunPaths, StagePaths
 from emtnas_hpc.cli.console import make_table
 from emtnas_hpc.errors import EmtnasError, StorageError
 from emtnas_hpc.report.render import plain
-from emtnas_hpc.retraining.record import RECORD_NAME, Retraining, read_retraining
+from emtnas_hpc.retraining.record import Retraining, read_retraining
 
 _HEADINGS = ("epochs", "test %", "top-5 %", "AUC", "params M", "all slices M", "MACs M")
 
@@ -27,7 +27,7 @@ def read_retrainings(directory: Path, problems: list[EmtnasError]) -> list[tuple
         return []
     for stage in stages:
         try:
-            record = read_committed(stage, RECORD_NAME, read_retraining)
+            record = read_committed(stage, RECORD, read_retraining)
         except EmtnasError as error:
             problems.append(error)
         else:
@@ -38,7 +38,7 @@ def read_retrainings(directory: Path, problems: list[EmtnasError]) -> list[tuple
 def read_record(stage: StagePaths) -> Retraining | None:
     """The newest good record of a retraining; None if it has none, or none that can be read."""
     try:
-        return read_newest(stage, RECORD_NAME, read_retraining)
+        return read_newest(stage, RECORD, read_retraining)
     except StorageError:
         return None
 

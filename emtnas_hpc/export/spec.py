@@ -16,10 +16,9 @@ from typing import Any, TypeVar, get_args
 
 from emtnas_hpc.checkpoint.commits import read_committed, read_newest
 from emtnas_hpc.checkpoint.os_errors import storage_errors
-from emtnas_hpc.checkpoint.paths import RunPaths, StagePaths
+from emtnas_hpc.checkpoint.paths import RECORD, RunPaths, StagePaths
 from emtnas_hpc.errors import DamagedError, InputError, StorageError
 from emtnas_hpc.retraining.record import (
-    RECORD_NAME,
     Retraining,
     RetrainingHeader,
     TestResult,
@@ -254,7 +253,7 @@ def retrainings_of(paths: RunPaths, *, only_readable: bool = False) -> list[Retr
     found = []
     for stage in paths.retrainings():
         with suppress(*[StorageError] * only_readable):
-            record = read_newest(stage, RECORD_NAME, read_retraining)
+            record = read_newest(stage, RECORD, read_retraining)
             found += [] if record is None else [Retrained(stage, record)]
     return found
 
@@ -272,7 +271,7 @@ def refuse_damaged(paths: RunPaths, name: str | None) -> None:
     """
     for stage in paths.retrainings():
         if name in (None, stage.directory.name):
-            read_committed(stage, RECORD_NAME, read_retraining)
+            read_committed(stage, RECORD, read_retraining)
 
 
 def choose(

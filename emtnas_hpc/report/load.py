@@ -13,14 +13,14 @@ from typing import Any
 
 from emtnas_hpc.checkpoint.commits import newest_commit, read_committed
 from emtnas_hpc.checkpoint.manifest import Summary
-from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths
+from emtnas_hpc.checkpoint.paths import HISTORY, RECORD, SEARCH, RunPaths
 from emtnas_hpc.errors import EmtnasError, InputError, StorageError
 from emtnas_hpc.report.stats import drop_and_gap
-from emtnas_hpc.retraining.record import RECORD_NAME, Retraining, read_retraining
+from emtnas_hpc.retraining.record import Retraining, read_retraining
 from emtnas_hpc.runner.attempts import AttemptRecord, condition_changes, read_attempts, with_commits
 from emtnas_hpc.search.history import Header, History
 from emtnas_hpc.search.history_arrays import SearchHistory, arrays_of
-from emtnas_hpc.search.history_file import FILE_NAME, read_history
+from emtnas_hpc.search.history_file import read_history
 from emtnas_hpc.settings.names import StoredExperiment, read_stored
 from emtnas_hpc.space.architecture import decode, format_genotype
 from emtnas_hpc.space.counts import count_macs, count_parameters
@@ -325,7 +325,7 @@ def newest_history(directory: Path) -> History:
         InputError: nothing has been committed yet.
         DamagedError: no commit has it good.
     """
-    history = read_committed(RunPaths(directory).search, FILE_NAME, read_history)
+    history = read_committed(RunPaths(directory).search, HISTORY, read_history)
     if history is None:
         raise InputError("nothing has been committed yet")
     return history
@@ -426,7 +426,7 @@ def _retrainings(paths: RunPaths, problems: list[str]) -> list[Retraining]:
     with _noting(problems, f"retrainings of {paths.directory}"):
         for stage in paths.retrainings():
             with _noting(problems, str(stage.directory)):
-                record = read_committed(stage, RECORD_NAME, read_retraining)
+                record = read_committed(stage, RECORD, read_retraining)
                 if record is not None:
                     found[stage.directory] = record
     once: dict[str, Path] = {}

@@ -6,12 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from emtnas_hpc.checkpoint.manifest import Summary, TaskSummary, median_of_newest
-from emtnas_hpc.checkpoint.paths import RECORD
 from emtnas_hpc.errors import DamagedError
 from emtnas_hpc.space.architecture import NetworkShape
 
 #: Within a commit of a retraining.
-RECORD_NAME = RECORD
 #: Of the file's layout.
 _SCHEMA = 1
 

@@ -14,12 +14,12 @@ from emtnas_hpc.checkpoint.atomic import make_directory, write_file
 from emtnas_hpc.checkpoint.manifest import find_all_damage
 from emtnas_hpc.checkpoint.os_errors import read_if_there, storage_errors
 from emtnas_hpc.checkpoint.ownership import Lease
-from emtnas_hpc.checkpoint.paths import RunPaths, StagePaths, runs_of
+from emtnas_hpc.checkpoint.paths import RECORD, RunPaths, StagePaths, runs_of
 from emtnas_hpc.data.dataset import TaskData
 from emtnas_hpc.data.opening import Begun, open_for_retraining, shared_with_search
 from emtnas_hpc.data.sources import parse_source
 from emtnas_hpc.errors import DamagedError, DataError, InputError, StorageError, first_few, shown
-from emtnas_hpc.retraining.record import RECORD_NAME, read_retraining
+from emtnas_hpc.retraining.record import read_retraining
 from emtnas_hpc.retraining.spec import RetrainingPlan, RetrainSpec
 from emtnas_hpc.search.run_dir import images_searched
 from emtnas_hpc.search.spec import RunSpec
@@ -228,7 +228,7 @@ def is_finished(paths: RunPaths, spec: RetrainSpec) -> bool:
     steps = stage.steps()
     if not steps or find_all_damage(stage.commit(steps[-1])):
         return False
-    record = stage.commit(steps[-1]) / RECORD_NAME
+    record = stage.commit(steps[-1]) / RECORD
     try:
         with storage_errors(record, "read"):
             return read_retraining(record).finished

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from emtnas_hpc.checkpoint.manifest import Summary
+from emtnas_hpc.checkpoint.paths import RECORD
 from emtnas_hpc.retraining.record import (
-    RECORD_NAME,
     Epoch,
     PartOfEpoch,
     Retraining,
@@ -112,14 +112,14 @@ class RetrainingStage:
     def save(self, record: Retraining, directory: Path) -> None:
         """Writes the record, and weights with momentum and statistics."""
         self._on_phase("commit", "")
-        write_retraining(record, directory / RECORD_NAME)
+        write_retraining(record, directory / RECORD)
         self._running.save(directory / WEIGHTS_NAME)
 
     def load(self, directory: Path) -> Retraining:
         """Reads what `save` wrote; a fresh trainer continues from there."""
         self._trainer = self._make_trainer()
         self._running.load(directory / WEIGHTS_NAME)
-        return read_retraining(directory / RECORD_NAME)
+        return read_retraining(directory / RECORD)
 
     def readings(self, record: Retraining) -> Mapping[str, object]:
         """The newest step in a few numbers."""
@@ -179,10 +179,10 @@ def retraining_differences(a: Path, b: Path) -> Iterator[str]:
     """
     from emtnas_hpc.supernet.weights import weights_differences  # imports torch
 
-    facts_a, facts_b = (_facts(directory / RECORD_NAME) for directory in (a, b))
+    facts_a, facts_b = (_facts(directory / RECORD) for directory in (a, b))
     for name in dict.fromkeys([*facts_a, *facts_b]):
         if facts_a.get(name) != facts_b.get(name):
-            yield f"{RECORD_NAME}: {name} is {facts_a.get(name)} against {facts_b.get(name)}"
+            yield f"{RECORD}: {name} is {facts_a.get(name)} against {facts_b.get(name)}"
     yield from weights_differences(a / WEIGHTS_NAME, b / WEIGHTS_NAME)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import h5py
 import numpy as np
 
-from emtnas_hpc.checkpoint.paths import HISTORY
 from emtnas_hpc.errors import DamagedError
 from emtnas_hpc.search.history import (
     WALL_CLOCK_PREFIX,
@@ -23,7 +22,6 @@ from emtnas_hpc.search.history import (
     population_columns,
 )
 
-FILE_NAME = HISTORY
 SCHEMA_VERSION = 1
 
 

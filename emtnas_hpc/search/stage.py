@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from emtnas_hpc.checkpoint.manifest import Summary
-from emtnas_hpc.checkpoint.paths import SEARCH
+from emtnas_hpc.checkpoint.paths import HISTORY, SEARCH
 from emtnas_hpc.evolution.mating import Brood, breed
 from emtnas_hpc.evolution.population import (
     NOBODY,
@@ -40,7 +40,7 @@ from emtnas_hpc.search.history import (
     TaskGeneration,
     finite_or_none,
 )
-from emtnas_hpc.search.history_file import FILE_NAME, read_history, write_history
+from emtnas_hpc.search.history_file import read_history, write_history
 from emtnas_hpc.settings.experiment import SearchSettings
 from emtnas_hpc.space.architecture import Chromosome, NetworkShape, decode
 from emtnas_hpc.space.counts import count_macs, count_parameters
@@ -200,7 +200,7 @@ class SearchStage:
     def save(self, history: History, directory: Path) -> None:
         """Writes state.h5, and one file of weights a task."""
         self._on_phase("commit", "")
-        write_history(history, directory / FILE_NAME)
+        write_history(history, directory / HISTORY)
         for task, trainer in zip(self._header.tasks, self._trainers, strict=True):
             trainer.save(directory / f"{task.name}.pt")
 
@@ -209,7 +209,7 @@ class SearchStage:
         self._trainers = self._make_trainers()
         for task, trainer in zip(self._header.tasks, self._trainers, strict=True):
             trainer.load(directory / f"{task.name}.pt")
-        return read_history(directory / FILE_NAME)
+        return read_history(directory / HISTORY)
 
     def readings(self, history: History) -> Mapping[str, object]:
         """The newest generation in a few numbers for every task, and what diverged."""

@@ -16,11 +16,11 @@ from typing import TypeVar
 
 from emtnas_hpc.checkpoint.manifest import MANIFEST, find_all_damage
 from emtnas_hpc.checkpoint.os_errors import is_there, names_in, storage_error, storage_errors
-from emtnas_hpc.checkpoint.paths import SEARCH, RunPaths, StagePaths
+from emtnas_hpc.checkpoint.paths import HISTORY, SEARCH, RunPaths, StagePaths
 from emtnas_hpc.errors import DamagedError, InputError, StorageError
 from emtnas_hpc.runner.attempts import changes_since, read_attempts
 from emtnas_hpc.search.environment import prepare_environment
-from emtnas_hpc.search.history_file import FILE_NAME, history_differences
+from emtnas_hpc.search.history_file import history_differences
 from emtnas_hpc.search.run_dir import plan_search, refuse_other_settings
 from emtnas_hpc.search.session import prepare_device
 from emtnas_hpc.search.spec import RunSpec
@@ -59,8 +59,8 @@ def search_differences(a: Path, b: Path) -> Iterator[str]:
     files_a, files_b = ({path.name for path in commit.iterdir()} - {MANIFEST} for commit in (a, b))
     for name in sorted(files_a ^ files_b):
         yield f"{name} is in one of them only"
-    yield from history_differences(a / FILE_NAME, b / FILE_NAME)
-    for name in sorted((files_a & files_b) - {FILE_NAME}):
+    yield from history_differences(a / HISTORY, b / HISTORY)
+    for name in sorted((files_a & files_b) - {HISTORY}):
         yield from weights_differences(a / name, b / name)
 
 

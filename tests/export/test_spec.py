@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emtnas_hpc.checkpoint.paths import StagePaths
+from emtnas_hpc.checkpoint.paths import HISTORY, StagePaths
 from emtnas_hpc.errors import DamagedError, InputError
 from emtnas_hpc.export.files import preface
 from emtnas_hpc.export.networks import trained_network
@@ -23,7 +23,7 @@ from emtnas_hpc.export.spec import (
     retrained_spec,
     retrainings_of,
 )
-from emtnas_hpc.search.history_file import FILE_NAME, read_history
+from emtnas_hpc.search.history_file import read_history
 from emtnas_hpc.space.architecture import NetworkShape, decode, random_chromosome
 
 
@@ -152,7 +152,7 @@ def retrained(whole):
 
 @pytest.fixture
 def history(whole):
-    return read_history(whole.stage("search").commit(2) / FILE_NAME)
+    return read_history(whole.stage("search").commit(2) / HISTORY)
 
 
 def test_of_a_retrained_network_run_task_recipe_and_verdict_are_told(retrained):

@@ -12,11 +12,10 @@ from fake import FakeTrainer
 
 from emtnas_hpc.checkpoint.commits import RunStore
 from emtnas_hpc.checkpoint.ownership import Lease, acquire, this_process
-from emtnas_hpc.checkpoint.paths import RunPaths, seed_run
+from emtnas_hpc.checkpoint.paths import RECORD, RunPaths, seed_run
 from emtnas_hpc.data.sources import REGISTRY
 from emtnas_hpc.report.caveats import stage_of
 from emtnas_hpc.retraining.record import (
-    RECORD_NAME,
     Epoch,
     Retraining,
     RetrainingHeader,
@@ -272,7 +271,7 @@ def _retraining(
 
 def _commit_retraining(paths: RunPaths, lease: Lease, record: Retraining) -> None:
     def save(folder: Path) -> None:
-        write_retraining(record, folder / RECORD_NAME)
+        write_retraining(record, folder / RECORD)
         (folder / "weights.pt").touch()
 
     store = RunStore(paths, stage_of(record), signature=record.header.signature, lease=lease)

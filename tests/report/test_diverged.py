@@ -10,6 +10,7 @@ import pytest
 from command_line import run_here
 from fake_runs import SHORT, Retrained, make_run
 
+from emtnas_hpc.checkpoint.paths import RECORD
 from emtnas_hpc.report.comparisons import plot_fittest, plot_times
 from emtnas_hpc.report.experiments import experiments_of
 from emtnas_hpc.report.load import read_runs
@@ -17,7 +18,7 @@ from emtnas_hpc.report.search_frames import generation_frame, time_frame
 from emtnas_hpc.report.searches import search_notes, search_table, search_values
 from emtnas_hpc.report.stats import permutation_test
 from emtnas_hpc.report.tables import build_tables
-from emtnas_hpc.retraining.record import RECORD_NAME, read_retraining
+from emtnas_hpc.retraining.record import read_retraining
 
 pytestmark = pytest.mark.slow
 
@@ -222,7 +223,7 @@ def test_a_list_of_others_leaves_it_out_too(tmp_path):
 
 def test_one_of_an_earlier_version_is_judged_by_the_same_rule(tmp_path):
     run = make_run(tmp_path, "quickstart", SHORT, retrained=Retrained((1,), diverged=2))
-    (file, *_others) = sorted(run.rglob(RECORD_NAME))
+    (file, *_others) = sorted(run.rglob(RECORD))
     record = read_retraining(file)
     assert (record.diverged, record.test.accuracy > 0) == ("epoch 2", True)
     assert replace(record, epochs=record.epochs[:1]).diverged == "its last steps"

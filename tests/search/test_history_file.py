@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from fake import make_stage
 
+from emtnas_hpc.checkpoint.paths import HISTORY
 from emtnas_hpc.errors import DamagedError
 from emtnas_hpc.search.history_file import (
-    FILE_NAME,
     history_differences,
     read_history,
     write_history,
@@ -29,8 +29,8 @@ def history():
 
 @pytest.fixture
 def file(history, tmp_path):
-    write_history(history, tmp_path / FILE_NAME)
-    return tmp_path / FILE_NAME
+    write_history(history, tmp_path / HISTORY)
+    return tmp_path / HISTORY
 
 
 def test_a_history_comes_back_as_it_was(history, file):
@@ -74,13 +74,13 @@ def test_three_hundred_generations_take_less_than_two_megabytes(tmp_path):
     history = stage.start()
     for _generation in range(300):
         history = stage.advance(history, never)
-    write_history(history, tmp_path / FILE_NAME)
-    assert (tmp_path / FILE_NAME).stat().st_size < 2_000_000
+    write_history(history, tmp_path / HISTORY)
+    assert (tmp_path / HISTORY).stat().st_size < 2_000_000
 
 
 def test_a_history_before_the_first_generation_can_be_stored(tmp_path):
-    write_history(make_stage().start(), tmp_path / FILE_NAME)
-    assert read_history(tmp_path / FILE_NAME).generation == 0
+    write_history(make_stage().start(), tmp_path / HISTORY)
+    assert read_history(tmp_path / HISTORY).generation == 0
 
 
 @pytest.mark.parametrize("damage", ["cut", "noise", "empty"])
@@ -100,7 +100,7 @@ def test_a_file_of_another_schema_is_refused(file):
 
 def test_a_file_that_is_gone_is_not_called_damaged(tmp_path):
     with pytest.raises(FileNotFoundError):
-        read_history(tmp_path / FILE_NAME)
+        read_history(tmp_path / HISTORY)
 
 
 def changed(file, tmp_path, change):
