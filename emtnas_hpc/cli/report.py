@@ -128,8 +128,9 @@ def report(
         raise InputError("--contrast and --table are given; each is a report of its own")
     writes_all = output is not None and chosen is None
     every_seed = writes_all or chosen in _SEED_BY_SEED
-    directories = find_runs(run, runs)
-    made = Report(directories, table, every_seed=every_seed, contrast=contrast, stated=difference)
+    made = Report(find_runs(run, runs), table, every_seed=every_seed, stated=difference)
+    if contrast is not None:
+        made.keep_contrast(contrast, difference)
     if output is not None:
         for path in _written(made, chosen, output):
             print(path)
@@ -153,9 +154,8 @@ class Report:
     """What there is to report; what could not be read is said on stderr.
 
     Attributes:
-        tables: of what was retrained, or one contrast alone.
-        experiments: whose searches are told of; none where certain tables or a contrast are asked
-            for.
+        tables: of what was retrained.
+        experiments: whose searches are told of; none where certain tables are asked for.
     """
 
     def __init__(
@@ -164,21 +164,32 @@ class Report:
         numbers: Sequence[int] = (),
         *,
         every_seed: bool,
-        contrast: tuple[str, str] | None = None,
         stated: float | None = None,
     ) -> None:
         self.found = read_runs(directories, every_seed=every_seed)
         for problem in self.found.problems:
             print(f"skipped {problem}", file=sys.stderr)
-        runs = self.found.runs
-        if not runs:
+        if not self.found.runs:
             raise EmtnasError(f"no commit that can be read in {', '.join(map(str, directories))}")
-        self.experiments = () if numbers or contrast else experiments_of(runs)
-        self.tables = (
-            _contrast(runs, contrast, stated)
-            if contrast
-            else build_tables(runs, numbers or None, stated=stated)
-        )
+        self.tables = build_tables(self.found.runs, numbers or None, stated=stated)
+        self.experiments = () if numbers else experiments_of(self.found.runs)
+
+    def keep_contrast(self, names: tuple[str, str], stated: float | None) -> None:
+        """Reports the contrast of two experiments and nothing else.
+
+        Raises:
+            InputError: a name is not that of one experiment, or there is nothing to compare.
+        """
+        first, second = (_called(name, self.experiments) for name in names)
+        if first is second:
+            raise InputError(f"--contrast is {first.title} twice, expected two experiments")
+        self.tables = contrast_of(self.found.runs, first, second, stated)
+        self.experiments = ()
+        if not self.tables:
+            raise InputError(
+                f"{first.title} and {second.title} have no retrained networks of one data set, "
+                "recipe and number of normal cells N"
+            )
 
     def text(self, chosen: ReportFormat) -> str:
         """The report in one of the formats that are files."""
@@ -188,7 +199,7 @@ class Report:
             # Matplotlib takes a second to import, and only this needs it.
             from emtnas_hpc.report.page import make_page
 
-            return make_page(self.found, self.tables, self.experiments)
+            return make_page(self.found, self.tables)
         if chosen is ReportFormat.JSON:
             return as_json(self._values())
         searches = [
@@ -212,26 +223,6 @@ class Report:
             "retrainings": [values for run in runs for values in _retraining_values(run)],
             "problems": self.found.problems,
         }
-
-
-def _contrast(
-    runs: Sequence[Run], names: tuple[str, str], stated: float | None
-) -> tuple[Table, ...]:
-    """The contrast of two experiments.
-
-    Raises:
-        InputError: a name is not that of one experiment, or there is nothing to compare.
-    """
-    first, second = (_called(name, experiments_of(runs)) for name in names)
-    if first.signature == second.signature:
-        raise InputError(f"--contrast is {first.title} twice, expected two experiments")
-    tables = contrast_of(runs, first, second, stated)
-    if not tables:
-        raise InputError(
-            f"{first.title} and {second.title} have no retrained networks of one data set, "
-            "recipe and number of normal cells N"
-        )
-    return tables
 
 
 def _called(name: str, experiments: Sequence[ExperimentRuns]) -> ExperimentRuns:
@@ -303,15 +294,13 @@ def _written(made: Report, chosen: ReportFormat | None, directory: Path) -> Iter
             if text_format is ReportFormat.CSV and made.experiments:
                 yield _write(directory / _SEARCHES, made.searches_csv())
     if chosen in (None, ReportFormat.HTML):
-        from emtnas_hpc.report.page import files
+        from emtnas_hpc.report.page import publish
 
-        for name, text in files(made.found, made.tables, made.experiments).items():
-            yield _write(directory / name, text)
+        yield from publish(made.found, made.tables, directory)
 
 
 def _write(path: Path, text: str) -> Path:
     with storage_errors(path, advice="choose another --output"):
-        path.parent.mkdir(exist_ok=True)
         # A name of a folder may hold bytes that are no text.
         path.write_bytes(text.encode(errors="replace"))
     return path

@@ -56,8 +56,7 @@ class Arm:
         """As Table 5 calls it, but shorter."""
         if self.kind.random:
             return "Random"
-        name = "Single" if self.rmp is None else "Multi"
-        return f"{name}+Reeval" if self.kind.reevaluate else name
+        return ("Single" if self.rmp is None else "Multi") + "+Reeval" * self.kind.reevaluate
 
     def name_beside(self, other: "Arm") -> str:
         """Its method, with what tells it from the other one."""

@@ -162,26 +162,21 @@ def _searches(spec: TableSpec, family: Family) -> Iterator[str]:
         f"generation trains on {amount} images of each task and evaluates an individual on "
         f"{settings['evaluation.batch_size']}."
     )
-    if counts := _count_images(experiments):
+    counts: dict[str, str] = {}
+    for name, count in (each for e in experiments for each in _images(e)):
+        counts.setdefault(name, count)
+    if counts:
         said = "; ".join(f"{heading(name)} {count}" for name, count in sorted(counts.items()))
         yield f"Images (training, validation, test): {said}."
 
 
-def _count_images(experiments: Sequence[ExperimentRuns]) -> dict[str, str]:
+def _images(experiment: ExperimentRuns) -> Iterator[tuple[str, str]]:
     """How many of each data set; of a test set as soon as one was read."""
-    counts: dict[str, tuple[int, int]] = {}
-    tested: dict[str, int] = {}
-    for experiment in experiments:
-        for run, result in zip(experiment.averaged, experiment.results, strict=True):
-            for header, name in zip(result.header.tasks, run.tasks, strict=True):
-                counts[name] = (header.n_training, header.n_validation)
-            for retraining in filter(lambda r: r.finished, run.retrainings):
-                tested[run.known_task(retraining.header.task)] = retraining.header.n_test
-    return {
-        name: f"{n_training:,}, {n_validation:,}, "
-        + (f"{tested[name]:,}" if name in tested else "not read")
-        for name, (n_training, n_validation) in counts.items()
-    }
+    for run, result in zip(experiment.averaged, experiment.results, strict=True):
+        tested = {r.header.task: f"{r.header.n_test:,}" for r in run.retrainings}
+        for header, name in zip(result.header.tasks, run.tasks, strict=True):
+            test = tested.get(header.name, "not read")
+            yield name, f"{header.n_training:,}, {header.n_validation:,}, {test}"
 
 
 def _beside(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:

@@ -56,11 +56,6 @@ def is_impostor(task: str, source: str) -> bool:
     return task in _HEADINGS and task != "imagenet" and _official(source) != task
 
 
-def is_medmnist(name: str) -> bool:
-    """Whether a data set is called as one of MedMNIST's, of which an AUC is measured."""
-    return name.endswith("mnist") and heading(name) != name
-
-
 def is_medical(name: str, source: str) -> bool:
     """Whether it is one of MedMNIST's."""
     return source.startswith("medmnist:") or (name in _HEADINGS and name.endswith("mnist"))

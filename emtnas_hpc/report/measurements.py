@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from emtnas_hpc.report.experiments import Family, Recipe
-from emtnas_hpc.report.load import Run, SeedResult, is_medmnist
+from emtnas_hpc.report.load import Run, SeedResult
 from emtnas_hpc.report.search_frames import Counts, macs_of, mean_per_step, parameters_of
 from emtnas_hpc.report.specs import RowSpec
 from emtnas_hpc.report.table import Column, TableCell
@@ -84,11 +84,10 @@ def _of_networks(run: Run) -> Iterator[dict[str, Any]]:
     fitting = run.incumbents_retrained if run.finished else ()
     for retraining in filter(lambda r: r.finished, run.retrainings):
         header, is_result = retraining.header, run.is_result(retraining)
-        task = run.known_task(header.task)
         line = {
             "experiment": "" if run.search is None else run.search.header.experiment_signature,
             "seed": run.seed,
-            "task": task,
+            "task": run.known_task(header.task),
             "found_on": run.known_task(header.found_on or ""),
             "n_normal": header.shape.n_normal,
             "recipe": Recipe.of(retraining),
@@ -97,18 +96,18 @@ def _of_networks(run: Run) -> Iterator[dict[str, Any]]:
             "group": header.experiment_signature,
             "signature": header.signature,
         }
-        for quantity, value in _of_test(retraining, is_result, is_medmnist(task)):
+        for quantity, value in _of_test(retraining, is_result):
             yield {**line, "quantity": quantity, "value": value}
 
 
-def _of_test(retraining: Retraining, is_result: bool, has_auc: bool) -> Iterator[tuple[str, float]]:
+def _of_test(retraining: Retraining, is_result: bool) -> Iterator[tuple[str, float]]:
     test = retraining.test
     assert test is not None
     yield "accuracy", 100 * test.accuracy
     if test.top5 is not None:
         yield "top5", 100 * test.top5
     # An area under the curve of outputs that are no numbers was never measured.
-    if test.auc is not None or (has_auc and not is_result):
+    if test.auc is not None or not is_result:
         yield "auc", math.nan if test.auc is None else test.auc
     yield "parameters", retraining.parameters / 1e6
     yield "parameters_in_use", retraining.parameters_in_use / 1e6

@@ -11,6 +11,8 @@ from urllib.parse import quote
 import jinja2
 
 import emtnas_hpc
+from emtnas_hpc.checkpoint.atomic import make_directory
+from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.report.comparisons import (
     is_curve,
     plot_contrasts,
@@ -89,48 +91,42 @@ class Chapter:
             yield from chain.from_iterable(found.values())
 
 
-def make_page(runs: Runs, tables: Sequence[Table], experiments: Sequence[ExperimentRuns]) -> str:
-    """The page alone, as text; the same text for the same runs.
+def make_page(runs: Runs, tables: Sequence[Table]) -> str:
+    """The page alone, as text; the same text for the same runs."""
+    experiments = experiments_of(runs.runs)
+    overview, chapters = draw_overview(experiments), list(map(draw_chapter, experiments))
+    return _render(runs, _with_forests(tables), overview, chapters)
 
-    Args:
-        runs: that were read.
-        tables: what it begins with.
-        experiments: whose searches it draws; there may be none.
+
+def publish(runs: Runs, tables: Sequence[Table], output: Path) -> list[Path]:
+    """Writes `report.html`, and in `figures/` an SVG of every figure and their captions.
+
+    What an earlier report drew of other experiments stays: the folder may hold the user's files.
+
+    Returns:
+        What was written, the page first.
+
+    Raises:
+        StorageError: the disk refused.
     """
-    return _Drawn(tables, experiments).page(runs)
-
-
-def files(
-    runs: Runs, tables: Sequence[Table], experiments: Sequence[ExperimentRuns]
-) -> dict[str, str]:
-    """`report.html`, and in `figures/` an SVG of every figure and their captions, by path."""
-    drawn = _Drawn(tables, experiments)
-    captions = "\n".join(f"**{drawing.name}** {drawing.text}\n" for drawing in drawn.drawings)
-    return {
-        _PAGE_NAME: drawn.page(runs),
-        **{f"{_FIGURES_NAME}/{drawing.name}.svg": drawing.svg for drawing in drawn.drawings},
-        f"{_FIGURES_NAME}/{_CAPTIONS}": captions,
+    experiments = experiments_of(runs.runs)
+    overview, chapters = draw_overview(experiments), list(map(draw_chapter, experiments))
+    below = _with_forests(tables)
+    forests = [drawing for _table, drawing in below if drawing is not None]
+    drawings = [*forests, *overview, *chain.from_iterable(each.drawings for each in chapters)]
+    figures = output / _FIGURES_NAME
+    captions = "\n".join(f"**{drawing.name}** {drawing.text}\n" for drawing in drawings)
+    contents = {
+        output / _PAGE_NAME: _render(runs, below, overview, chapters),
+        **{figures / f"{drawing.name}.svg": drawing.svg for drawing in drawings},
+        figures / _CAPTIONS: captions,
     }
-
-
-class _Drawn:
-    """All figures of a page."""
-
-    def __init__(self, tables: Sequence[Table], experiments: Sequence[ExperimentRuns]) -> None:
-        self._tables = _with_forests(tables)
-        self._overview = draw_overview(experiments)
-        self._chapters = list(map(draw_chapter, experiments))
-
-    @property
-    def drawings(self) -> Iterator[Drawing]:
-        """In the order of the page."""
-        yield from (drawing for _table, drawing in self._tables if drawing is not None)
-        yield from self._overview
-        yield from chain.from_iterable(chapter.drawings for chapter in self._chapters)
-
-    def page(self, runs: Runs) -> str:
-        """The page as text."""
-        return _render(runs, self._tables, self._overview, self._chapters)
+    make_directory(figures)
+    for file, content in contents.items():
+        with storage_errors(file):
+            # A name of a folder may hold bytes that are no text.
+            file.write_bytes(content.encode(errors="replace"))
+    return list(contents)
 
 
 def draw_overview(experiments: Sequence[ExperimentRuns]) -> list[Drawing]:
@@ -144,7 +140,7 @@ def draw_overview(experiments: Sequence[ExperimentRuns]) -> list[Drawing]:
                 name = f"{sweep.experiments[-1].key}-reevaluation"
                 plots[name] = plot_fittest(*map(generation_frame, sweep.experiments))
         for table in filter(is_curve, sweep_tables(experiments)):
-            plots[f"{table.key}-curve"] = plot_sweep(table)
+            plots[table.key] = plot_sweep(table)
         return [_finished(name, plot) for name, plot in plots.items()]
 
 
@@ -226,7 +222,7 @@ def _render(
     n_retrained = sum(retraining.finished for run in runs.runs for retraining in run.retrainings)
     counts = {
         "run": len(runs.runs),
-        "experiment": len(experiments_of(runs.runs)),
+        "experiment": len(chapters),
         "finished retraining": n_retrained,
     }
     title = f"{chapters[0].experiment.name}: the report" if len(chapters) == 1 else None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from emtnas_hpc.report.experiments import Family, Kind
-from emtnas_hpc.report.load import heading, is_medical, is_medmnist
+from emtnas_hpc.report.load import heading, is_medical
 from emtnas_hpc.report.table import Column, Quoted, quote
 
 _FOLDER = Path(__file__).parent / "numbers"
@@ -284,9 +284,9 @@ def paper_settings(tasks: frozenset[str]) -> dict[str, Any]:
     """What the paper says of searches for these tasks, by the settings' dotted names."""
     tables = _read("settings.toml")
     own = {}
-    if tasks & set(CIFAR):
+    if any(task.startswith("cifar") for task in tasks):
         own = tables["cifar"]
-    elif any(map(is_medmnist, tasks)):
+    elif any(task.endswith("mnist") for task in tasks):
         own = tables["medmnist"]
     return {**tables["common"], **own}
 

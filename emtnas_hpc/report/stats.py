@@ -129,10 +129,10 @@ def smallest_p(n_a: int, n_b: int, *, paired: bool = False) -> float:
     return (2 if n_a == n_b else 1) / n
 
 
-def seeds_needed(n_tests: int = 1, *, paired: bool = False) -> int:
+def seeds_needed(n_tests: int = 1) -> int:
     """Seeds a group, as many in each, from which the best of so many tests can stay below 0.05."""
     n = 2
-    while n_tests * smallest_p(n, n, paired=paired) >= LEVEL:
+    while n_tests * smallest_p(n, n) >= LEVEL:
         n += 1
     return n
 

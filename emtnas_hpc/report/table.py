@@ -85,11 +85,6 @@ class TableCell:
         return (len(self.seeds) or len(self.diverged)) or None
 
     @property
-    def n_all(self) -> int:
-        """Seeds that were measured, those that diverged included."""
-        return len(self.seeds) + len(self.diverged)
-
-    @property
     def stars(self) -> int:
         """Two for q, one for p below 0.05."""
         if self.test is None or self.test.p >= LEVEL:
@@ -185,9 +180,7 @@ class Table:
             for name, key in ORIGINS.items()
             if key in cell.quoted
         ]
-        if not row.ours:
-            return printed
-        return [self.columns[index].full(cell) + "*" * cell.stars, *printed]
+        return [self.columns[index].full(cell) + "*" * cell.stars] * row.ours + printed
 
     def cells(self, index: int) -> list[TableCell]:
         """A column from top to bottom."""
@@ -219,22 +212,19 @@ class Table:
 
     def diverged_notes(self) -> list[str]:
         """How many seeds of each row diverged, and which: `1 of 3 seeds diverged and is ...`."""
-        notes = []
+        notes: dict[str, None] = {}
         for row in self.rows:
-            # A quantity may have been measured of fewer seeds than another one of the same task.
-            most: dict[str, TableCell] = {}
             for column, cell in zip(self.columns, row.cells, strict=True):
+                if not cell.diverged:
+                    continue
+                n, n_all = len(cell.diverged), len(cell.diverged) + len(cell.seeds)
                 task = "" if column.task is None else f", {heading(column.task)}"
-                if cell.diverged and cell.n_all > (most[task].n_all if task in most else 0):
-                    most[task] = cell
-            for task, cell in most.items():
-                n, n_all = len(cell.diverged), cell.n_all
                 left_out = (
                     f"{n} of {n_all} seed{'s' * (n_all > 1)} diverged and "
                     f"{'are' if n > 1 else 'is'} left out: {list_seeds(cell.diverged)}"
                 )
-                notes.append(f"{self.name_of(row.labels)}{task}: {left_out}.")
-        return notes
+                notes[f"{self.name_of(row.labels)}{task}: {left_out}."] = None
+        return list(notes)
 
 
 def list_seeds(numbers: Iterable[int]) -> str:

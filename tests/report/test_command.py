@@ -271,6 +271,4 @@ def test_the_page_shows_contrasts_and_their_figure(ablation, tmp_path):
     page = (output / "report.html").read_text(encoding="utf-8")
     assert '<section id="contrasts">' in page
     assert '<figure id="contrasts-forest">' in page
-    assert [file.name for file in sorted((output / "figures").iterdir())] == [
-        *("captions.md", "contrasts-forest.svg")
-    ]
+    assert (output / "figures/contrasts-forest.svg").is_file()

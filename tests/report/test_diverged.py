@@ -144,20 +144,6 @@ def test_a_cell_of_which_all_seeds_diverged_says_so(hopeless):
     assert any("2 of 2 seeds diverged and are left out: seeds 0, 1." in n for n in table.notes)
 
 
-def test_what_has_no_area_under_the_curve_has_none_that_diverged(tmp_path):
-    for seed in range(3):
-        retrained = Retrained((1,), diverged=1 if seed == 2 else None)
-        make_run(tmp_path, "quickstart", SHORT, seed=seed, retrained=retrained)
-    make_run(tmp_path, "small-breast-single", SHORT, retrained=_medical(None))
-    table = table_of(tmp_path, "other")
-    assert cell_of(table, "digits", "auc").diverged == ()
-    notes = [note for note in table.notes if "diverged and" in note]
-    # One a row: digits, and mnist5k.
-    assert [note.rpartition(": 1 of")[2] for note in notes] == [
-        " 3 seeds diverged and is left out: seed 2."
-    ] * 2
-
-
 @pytest.mark.parametrize("name", ["screen", "markdown", "latex", "csv", "html"])
 def test_no_format_has_a_number_of_what_diverged(tmp_path, name):
     for seed in range(2):

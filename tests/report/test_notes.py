@@ -1,4 +1,3 @@
-import re
 import shutil
 
 import pytest
@@ -44,41 +43,6 @@ def test_settings_that_differ_from_the_papers_are_named_with_both_values(tmp_pat
         "Settings differ from the paper's: search.generations 3 (paper: 300), "
         "supernet.channels 8 (paper: 20)."
     )
-
-
-def test_a_data_set_of_ones_own_that_is_called_alike_is_not_the_papers(tmp_path):
-    for name in ("cifar_of_mine", "fashionmnist"):
-        settings = ("supernet.channels=8", f"tasks=['{name}']")
-        source = f"task.{name}.source=npz:/some/where/tiny.npz"
-        make_run(tmp_path, "cifar10-single", SHORT, *settings, source, name=name)
-        rmp = "search.population=10"
-        make_run(tmp_path, "cifar10-single", SHORT, *settings, source, rmp, name=f"{name}-10")
-    runs = read_runs(sorted(tmp_path.glob("*/seed-*"))).runs
-    notes = [note for table in build_tables(runs) for note in table.notes]
-    assert starting(notes, "Searches: ")
-    assert not any("(paper: 48)" in note or "(paper: 300)" in note for note in notes)
-
-
-def test_test_images_are_counted_where_any_seed_has_been_tested(tmp_path):
-    make_run(tmp_path, "small-breast-single", SHORT, seed=0, retrained=None)
-    make_run(tmp_path, "small-breast-single", SHORT, seed=1, retrained=Retrained((1,)))
-    make_run(tmp_path, "small-breast-pneumonia", SHORT, retrained=Retrained((1,), epochs=1))
-    runs = read_runs(sorted(tmp_path.glob("*/seed-*"))).runs
-    (note,) = {n for t in build_tables(runs) for n in starting(t.notes, "Images (training")}
-    assert "Pneumonia" in note
-    assert note.count("not read") == 1
-    assert note.index("Breast") < note.index("Pneumonia") < note.index("not read")
-
-
-def test_experiments_of_one_name_are_told_apart_in_notes(tmp_path):
-    for folder, padding in (("a", 4), ("b", 2)):
-        settings = (SHORT, f"task.cifar10.padding={padding}")
-        make_run(tmp_path / folder, "cifar", *settings, name="same")
-    make_run(tmp_path / "b", "cifar", SHORT, seed=1, name="same")
-    runs = read_runs(sorted(tmp_path.glob("*/*/seed-*"))).runs
-    (table,) = build_tables(runs, (3,))
-    (note,) = starting(table.notes, "Also there")
-    assert re.search(r": same \(settings \w+\); name", note)
 
 
 def test_other_images_under_the_papers_name_are_named(tmp_path):

@@ -10,9 +10,9 @@ import pytest
 from fake import commit_search
 from tables_by_hand import nasty_table
 
-from emtnas_hpc.report.experiments import experiments_of
+from emtnas_hpc.errors import StorageError
 from emtnas_hpc.report.load import Runs, read_runs
-from emtnas_hpc.report.page import files, make_page, provenance_rows
+from emtnas_hpc.report.page import make_page, provenance_rows, publish
 from emtnas_hpc.report.tables import build_tables
 
 pytestmark = pytest.mark.slow
@@ -31,8 +31,6 @@ class Outline(HTMLParser):
         self.feed(document)
         self.close()
         assert self.open == []
-        names = self.values("id")
-        assert len(set(names)) == len(names)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags[tag] += 1
@@ -58,7 +56,7 @@ def found(medical: Path) -> Runs:
 
 @pytest.fixture(scope="module")
 def page(found: Runs) -> str:
-    return make_page(found, build_tables(found.runs), experiments_of(found.runs))
+    return make_page(found, build_tables(found.runs))
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +109,7 @@ def test_headings_go_down_one_level_at_a_time(page: str) -> None:
 
 
 def test_the_same_runs_give_the_same_page(found: Runs, page: str) -> None:
-    assert make_page(found, build_tables(found.runs), experiments_of(found.runs)) == page
+    assert make_page(found, build_tables(found.runs)) == page
 
 
 def test_a_summary_is_of_the_seeds_in_the_figures(page: str) -> None:
@@ -123,17 +121,17 @@ def test_a_summary_is_of_the_seeds_in_the_figures(page: str) -> None:
 
 
 def test_what_was_skipped_is_said_and_cannot_be_markup() -> None:
-    document = make_page(Runs((), ("runs/<b>x</b>: damaged",)), (), ())
+    document = make_page(Runs((), ("runs/<b>x</b>: damaged",)), ())
     assert "<li>runs/&lt;b&gt;x&lt;/b&gt;: damaged</li>" in document
     Outline(document)
 
 
 def test_a_page_without_any_search_is_whole() -> None:
-    assert Outline(make_page(Runs((), ()), (), ())).tags["img"] == 0
+    assert Outline(make_page(Runs((), ()), ())).tags["img"] == 0
 
 
 def test_a_cell_shows_number_stars_test_and_what_was_printed() -> None:
-    document = make_page(Runs((), ()), [nasty_table()], ())
+    document = make_page(Runs((), ()), [nasty_table()])
     cells = re.findall(r'<td class="number">(.*?)</td>', document, re.DOTALL)
     ours = re.sub(r"\s+", " ", cells[2])
     assert ours == (
@@ -159,16 +157,23 @@ def test_provenance_names_every_value_that_differs() -> None:
     ]
 
 
-def test_a_report_is_a_page_and_its_figures_as_files(tmp_path: Path) -> None:
+def test_a_report_is_published_as_page_and_figures(tmp_path: Path) -> None:
     commit_search(tmp_path / "seed-0")
-    runs = read_runs([tmp_path / "seed-0"]).runs
-    made = files(Runs(runs, ()), build_tables(runs), experiments_of(runs))
-    page, *figures, captions = made
-    assert page == "report.html"
-    assert made[page].startswith("<!doctype html>")
-    assert "figures/times.svg" in figures
-    assert captions == "figures/captions.md"
-    assert made[captions].count("**") == 2 * len(figures)
+    runs = read_runs([tmp_path / "seed-0"])
+    page, *figures = publish(runs, build_tables(runs.runs), tmp_path / "out")
+    assert page == tmp_path / "out/report.html"
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert set(figures) == set((tmp_path / "out/figures").iterdir())
+    assert {"times.svg", "captions.md"} <= {path.name for path in figures}
+    captions = (tmp_path / "out/figures/captions.md").read_text(encoding="utf-8")
+    assert captions.count("**") == 2 * (len(figures) - 1)
+    assert publish(runs, build_tables(runs.runs), tmp_path / "out") == [page, *figures]
+
+
+def test_a_folder_that_is_a_file_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError):
+        publish(Runs((), ()), (), tmp_path / "file/out")
 
 
 def test_a_page_needs_nothing_of_a_run_that_was_read_already(tmp_path: Path) -> None:
@@ -176,5 +181,4 @@ def test_a_page_needs_nothing_of_a_run_that_was_read_already(tmp_path: Path) -> 
     runs = read_runs([tmp_path / "seed-0"])
     for state in tmp_path.rglob("state.h5"):
         state.write_bytes(b"damaged in between")
-    drawn = make_page(runs, build_tables(runs.runs), experiments_of(runs.runs))
-    assert "seed 0 (n = 1)" in drawn
+    assert "seed 0 (n = 1)" in make_page(runs, build_tables(runs.runs))
