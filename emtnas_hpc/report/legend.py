@@ -162,21 +162,28 @@ def _searches(spec: TableSpec, family: Family) -> Iterator[str]:
         f"generation trains on {amount} images of each task and evaluates an individual on "
         f"{settings['evaluation.batch_size']}."
     )
-    counts: dict[str, str] = {}
-    for name, count in (each for e in experiments for each in _images(e)):
-        counts.setdefault(name, count)
+    counts = sorted(_images(experiments).items())
     if counts:
-        said = "; ".join(f"{heading(name)} {count}" for name, count in sorted(counts.items()))
+        said = "; ".join(f"{heading(name)} {count}" for name, count in counts)
         yield f"Images (training, validation, test): {said}."
 
 
-def _images(experiment: ExperimentRuns) -> Iterator[tuple[str, str]]:
+def _images(experiments: Sequence[ExperimentRuns]) -> dict[str, str]:
     """How many of each data set; of a test set as soon as one was read."""
-    for run, result in zip(experiment.averaged, experiment.results, strict=True):
-        tested = {r.header.task: f"{r.header.n_test:,}" for r in run.retrainings}
-        for header, name in zip(result.header.tasks, run.tasks, strict=True):
-            test = tested.get(header.name, "not read")
-            yield name, f"{header.n_training:,}, {header.n_validation:,}, {test}"
+    tested = {
+        run.known_task(retraining.header.task): f"{retraining.header.n_test:,}"
+        for experiment in experiments
+        for run in experiment.runs
+        for retraining in run.retrainings
+        if retraining.finished
+    }
+    counts: dict[str, str] = {}
+    for experiment in experiments:
+        for run, result in zip(experiment.averaged, experiment.results, strict=True):
+            for header, name in zip(result.header.tasks, run.tasks, strict=True):
+                count = f"{header.n_training:,}, {header.n_validation:,}"
+                counts.setdefault(name, f"{count}, {tested.get(name, 'not read')}")
+    return counts
 
 
 def _beside(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:

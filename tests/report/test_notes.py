@@ -276,3 +276,14 @@ def test_the_auc_of_medical_images_stands_below_table_2(tmp_path):
     assert note == (
         "AUC by medmnist's evaluator, mean over seeds: Single-Tasking (Baseline) Path 0.9877."
     )
+
+
+def test_test_images_count_as_read_once_a_seed_was_tested(tmp_path):
+    def images():
+        (note,) = starting(notes_of(tmp_path, (2,)), "Images (training")
+        return note.partition(": ")[2]
+
+    make_run(tmp_path, "small-breast-pneumonia", SHORT, retrained=Retrained(epochs=1))
+    assert images() == "Breast 40,000, 10,000, not read; Pneumonia 40,000, 10,000, not read."
+    make_run(tmp_path, "small-breast-pneumonia", SHORT, seed=1)
+    assert images() == "Breast 40,000, 10,000, 10,000; Pneumonia 40,000, 10,000, 10,000."
