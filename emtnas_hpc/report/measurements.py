@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from emtnas_hpc.report.experiments import Family, Recipe
-from emtnas_hpc.report.load import Run, SeedResult
+from emtnas_hpc.report.load import Run, SeedResult, is_medical
 from emtnas_hpc.report.search_frames import Counts, macs_of, mean_per_step, parameters_of
 from emtnas_hpc.report.specs import RowSpec
 from emtnas_hpc.report.table import Column, TableCell
@@ -82,6 +82,7 @@ def _of_search(run: Run) -> Iterator[dict[str, Any]]:
 
 def _of_networks(run: Run) -> Iterator[dict[str, Any]]:
     fitting = run.incumbents_retrained if run.finished else ()
+    sources = dict(zip(run.own_tasks, run.sources, strict=False))
     for retraining in filter(lambda r: r.finished, run.retrainings):
         header, is_result = retraining.header, run.is_result(retraining)
         line = {
@@ -96,18 +97,19 @@ def _of_networks(run: Run) -> Iterator[dict[str, Any]]:
             "group": header.experiment_signature,
             "signature": header.signature,
         }
-        for quantity, value in _of_test(retraining, is_result):
+        has_auc = is_medical(line["task"], sources.get(header.task, ""))
+        for quantity, value in _of_test(retraining, has_auc=has_auc):
             yield {**line, "quantity": quantity, "value": value}
 
 
-def _of_test(retraining: Retraining, is_result: bool) -> Iterator[tuple[str, float]]:
+def _of_test(retraining: Retraining, *, has_auc: bool) -> Iterator[tuple[str, float]]:
     test = retraining.test
     assert test is not None
     yield "accuracy", 100 * test.accuracy
     if test.top5 is not None:
         yield "top5", 100 * test.top5
     # An area under the curve of outputs that are no numbers was never measured.
-    if test.auc is not None or not is_result:
+    if has_auc or test.auc is not None:
         yield "auc", math.nan if test.auc is None else test.auc
     yield "parameters", retraining.parameters / 1e6
     yield "parameters_in_use", retraining.parameters_in_use / 1e6

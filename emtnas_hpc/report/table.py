@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -212,19 +213,28 @@ class Table:
 
     def diverged_notes(self) -> list[str]:
         """How many seeds of each row diverged, and which: `1 of 3 seeds diverged and is ...`."""
-        notes: dict[str, None] = {}
+        found: dict[str, list[TableCell]] = defaultdict(list)
         for row in self.rows:
             for column, cell in zip(self.columns, row.cells, strict=True):
-                if not cell.diverged:
-                    continue
-                n, n_all = len(cell.diverged), len(cell.diverged) + len(cell.seeds)
-                task = "" if column.task is None else f", {heading(column.task)}"
-                left_out = (
-                    f"{n} of {n_all} seed{'s' * (n_all > 1)} diverged and "
-                    f"{'are' if n > 1 else 'is'} left out: {list_seeds(cell.diverged)}"
-                )
-                notes[f"{self.name_of(row.labels)}{task}: {left_out}."] = None
-        return list(notes)
+                if cell.diverged:
+                    task = "" if column.task is None else f", {heading(column.task)}"
+                    found[f"{self.name_of(row.labels)}{task}"].append(cell)
+        # Of what was measured of fewer seeds, the others say all.
+        most = {what: max(cells, key=_n_seeds) for what, cells in found.items()}
+        return [f"{what}: {_left_out(cell)}." for what, cell in most.items()]
+
+
+def _n_seeds(cell: TableCell) -> tuple[int, int]:
+    """All of them, and those that diverged."""
+    return len(cell.diverged) + len(cell.seeds), len(cell.diverged)
+
+
+def _left_out(cell: TableCell) -> str:
+    n_all, n = _n_seeds(cell)
+    return (
+        f"{n} of {n_all} seed{'s' * (n_all > 1)} diverged and {'are' if n > 1 else 'is'} left out: "
+        f"{list_seeds(cell.diverged)}"
+    )
 
 
 def list_seeds(numbers: Iterable[int]) -> str:
