@@ -140,7 +140,7 @@ def draw_overview(experiments: Sequence[ExperimentRuns]) -> list[Drawing]:
                 name = f"{sweep.experiments[-1].key}-reevaluation"
                 plots[name] = plot_fittest(*map(generation_frame, sweep.experiments))
         for table in filter(is_curve, sweep_tables(experiments)):
-            plots[table.key] = plot_sweep(table)
+            plots[f"{table.key}-curve"] = plot_sweep(table)
         return [_finished(name, plot) for name, plot in plots.items()]
 
 
