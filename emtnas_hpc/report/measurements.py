@@ -84,20 +84,20 @@ def _of_networks(run: Run) -> Iterator[dict[str, Any]]:
     fitting = run.incumbents_retrained if run.finished else ()
     sources = dict(zip(run.own_tasks, run.sources, strict=False))
     for retraining in filter(lambda r: r.finished, run.retrainings):
-        header, is_result = retraining.header, run.is_result(retraining)
+        header, task = retraining.header, run.known_task(retraining.header.task)
         line = {
             "experiment": "" if run.search is None else run.search.header.experiment_signature,
             "seed": run.seed,
-            "task": run.known_task(header.task),
+            "task": task,
             "found_on": run.known_task(header.found_on or ""),
             "n_normal": header.shape.n_normal,
             "recipe": Recipe.of(retraining),
-            "is_result": is_result,
+            "is_result": run.is_result(retraining),
             "final": retraining in fitting,
             "group": header.experiment_signature,
             "signature": header.signature,
         }
-        has_auc = is_medical(line["task"], sources.get(header.task, ""))
+        has_auc = is_medical(task, sources.get(header.task, ""))
         for quantity, value in _of_test(retraining, has_auc=has_auc):
             yield {**line, "quantity": quantity, "value": value}
 
