@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from emtnas_hpc.checkpoint.paths import SEARCH, retraining_stage
+from emtnas_hpc.report.data_sets import is_impostor
 from emtnas_hpc.report.experiments import ExperimentRuns, Family
-from emtnas_hpc.report.load import Run, is_impostor
+from emtnas_hpc.report.load import Run
 from emtnas_hpc.report.specs import TableSpec, paper_images, paper_settings
 from emtnas_hpc.retraining.record import Retraining
 from emtnas_hpc.runner.attempts import condition_changes

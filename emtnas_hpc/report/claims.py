@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.experiments import Kind, Recipe
-from emtnas_hpc.report.load import heading
 from emtnas_hpc.report.specs import PAPER_RMP
 from emtnas_hpc.report.table import TableCell
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.figures import (
     SERIES,
     SHARED,
@@ -21,7 +22,6 @@ from emtnas_hpc.report.figures import (
     make_panels,
     over_seeds,
 )
-from emtnas_hpc.report.load import heading
 from emtnas_hpc.report.search_frames import TIME_PARTS
 from emtnas_hpc.report.searches import DROP_AND_GAP
 from emtnas_hpc.report.stats import LEVEL, drop_and_gap

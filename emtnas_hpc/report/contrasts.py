@@ -20,9 +20,10 @@ from emtnas_hpc.report.contrast_stats import (
     pooled_deviation,
     seeds_to_show,
 )
+from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.experiments import ExperimentRuns, Family, Kind, Recipe
 from emtnas_hpc.report.legend import describe_recipe
-from emtnas_hpc.report.load import Run, heading
+from emtnas_hpc.report.load import Run
 from emtnas_hpc.report.measurements import Measured, ValuesByCell, measurements, values_by_cell
 from emtnas_hpc.report.specs import PAPER_RMP, RowSpec, connected, paper_table
 from emtnas_hpc.report.stats import LEVEL, Estimate, smallest_p

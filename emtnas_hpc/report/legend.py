@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.experiments import ExperimentRuns, Family, Recipe
-from emtnas_hpc.report.load import heading
 from emtnas_hpc.report.measurements import Measured
 from emtnas_hpc.report.search_frames import macs_of, parameters_of
 from emtnas_hpc.report.specs import PAPER, RERUN, SOURCE, TableSpec, open_choices, quantities

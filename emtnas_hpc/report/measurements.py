@@ -12,8 +12,9 @@ from typing import Any
 
 import pandas as pd
 
+from emtnas_hpc.report.data_sets import is_medical
 from emtnas_hpc.report.experiments import Family, Recipe
-from emtnas_hpc.report.load import Run, SeedResult, is_medical
+from emtnas_hpc.report.load import Run, SeedResult
 from emtnas_hpc.report.search_frames import Counts, macs_of, mean_per_step, parameters_of
 from emtnas_hpc.report.specs import RowSpec
 from emtnas_hpc.report.table import Column, TableCell

@@ -13,8 +13,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from emtnas_hpc.report.data_sets import heading, is_medical
 from emtnas_hpc.report.experiments import Family, Kind
-from emtnas_hpc.report.load import heading, is_medical
 from emtnas_hpc.report.table import Column, Quoted, quote
 
 _FOLDER = Path(__file__).parent / "numbers"

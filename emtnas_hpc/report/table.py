@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from emtnas_hpc.report.load import heading
+from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.stats import LEVEL, Estimate, PermutationTest, estimate
 
 #: Whose number it is, as a heading says it, and its key in `TableCell.quoted`.
