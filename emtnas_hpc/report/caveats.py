@@ -87,11 +87,11 @@ def stage_of(retraining: Retraining) -> str:
 def _other_settings(
     spec: TableSpec, family: Family, experiments: Sequence[ExperimentRuns]
 ) -> Iterator[str]:
-    tasks = frozenset(task for kind in spec.kinds for task in kind.tasks)
+    tasks = {task for kind in spec.kinds for task in kind.tasks}
     mated = any(e.settings.get("search.strategy") != "random" for e in experiments)
     differences = [
         f"{name} {_show(family.settings[name])} (paper: {_show(value)})"
-        for name, value in paper_settings(tasks).items()
+        for name, value in paper_settings(tasks, family).items()
         if name in family.settings and family.settings[name] != value
         if mated or name not in _OF_MATING
     ]

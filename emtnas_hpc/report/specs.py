@@ -279,14 +279,13 @@ def _sweep_row(tasks: tuple[str, ...], rmp: float) -> RowSpec:
     return RowSpec(tasks, joint=True, reevaluate=True, rmp=rmp)
 
 
-@cache
-def paper_settings(tasks: frozenset[str]) -> dict[str, Any]:
+def paper_settings(tasks: Collection[str], family: Family) -> dict[str, Any]:
     """What the paper says of searches for these tasks, by the settings' dotted names."""
     tables = _read("settings.toml")
     own = {}
-    if any(task.startswith("cifar") for task in tasks):
+    if set(tasks) & set(CIFAR):
         own = tables["cifar"]
-    elif any(task.endswith("mnist") for task in tasks):
+    elif any(task in MEDICAL or _is_medical(task, family) for task in tasks):
         own = tables["medmnist"]
     return {**tables["common"], **own}
 

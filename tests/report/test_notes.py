@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -206,13 +207,13 @@ def test_that_the_images_of_an_evaluation_were_common_differs_from_the_paper(tmp
     assert "evaluation.mini_batch common (paper: own)" in note
 
 
-def test_settings_differ_from_the_papers_for_data_sets_of_ones_own_too(tmp_path):
-    own = ("task.a.source=npz:a.npz", "task.b.source=npz:b.npz", "search.mutation_probability=0.1")
-    for tasks in ('["a", "b"]', '["a"]', '["b"]'):
-        extra = ("search.reevaluate=false",) if "," not in tasks else ()
-        sources = [each for each in own if not each.startswith("task.") or each[5:6] in tasks]
-        name = "own" + "".join(c for c in tasks if c in "ab")
-        make_run(tmp_path, "cifar", SHORT, f"tasks={tasks}", *sources, *extra, name=name)
+@pytest.mark.parametrize("pair", [("a", "b"), ("cifar5", "fashionmnist")])
+def test_settings_differ_from_the_papers_for_data_sets_of_ones_own_too(tmp_path, pair):
+    for tasks in (pair, pair[:1], pair[1:]):
+        settings = [f"task.{task}.source=npz:{task}.npz" for task in tasks]
+        settings += ["search.mutation_probability=0.1", f"tasks={json.dumps(tasks)}"]
+        settings += ["search.reevaluate=false"] * (len(tasks) == 1)
+        make_run(tmp_path, "cifar", SHORT, *settings, name="-".join(tasks))
     found = read_runs(sorted(tmp_path.glob("*/seed-*")))
     (table, *_) = build_tables(found.runs)
     # Table 1 has generations and channels for CIFAR and for MedMNIST only.

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from emtnas_hpc.report import specs
+from emtnas_hpc.report.experiments import Family
 from emtnas_hpc.report.load import read_runs
 from emtnas_hpc.report.specs import NUMBERS, paper_settings, paper_table
 from emtnas_hpc.report.table import Quoted, quote
@@ -122,8 +123,8 @@ def test_a_text_that_is_no_number_stays_a_text():
 
 
 def test_settings_are_those_of_the_first_table():
-    cifar = paper_settings(frozenset({"cifar10", "cifar100"}))
-    medical = paper_settings(frozenset({"pathmnist"}))
+    cifar = paper_settings({"cifar10", "cifar100"}, Family())
+    medical = paper_settings({"pathmnist"}, Family())
     assert (cifar["search.generations"], cifar["supernet.channels"]) == (300, 20)
     assert (medical["search.generations"], medical["supernet.channels"]) == (100, 48)
 
