@@ -92,7 +92,7 @@ def search_table(experiment: ExperimentRuns, *, narrow: bool = False) -> Table:
 
 def search_notes(experiments: Sequence[ExperimentRuns], *, narrow: bool = False) -> list[str]:
     """What the columns are, and what speaks against a seed."""
-    results = [(f"{e.name}, seed {r.header.seed}", r) for e in experiments for r in e.results]
+    results = [(f"{e.title}, seed {r.header.seed}", r) for e in experiments for r in e.results]
     changed = [
         f"Equal bits are not promised: {who}, went on with {'; '.join(r.condition_changes)}."
         for who, r in results

@@ -58,6 +58,26 @@ def test_rows_whose_tasks_are_set_otherwise_say_so(tmp_path):
     assert "Between rows, task.cifar10.padding differ: 2 (cifar10-single); 4 (cifar)." in notes
 
 
+def test_long_settings_that_begin_alike_differ(tmp_path):
+    begin = "0.24705882352941178, 0.24352941176470588"
+    for preset, last in (("cifar", 0.022687284882248027), ("cifar10-single", 0.025101380514788434)):
+        text = f"[{begin}, {last}]"
+        assert len(text) == 64
+        make_run(tmp_path, preset, SHORT, f"task.cifar10.std={text}")
+    (note,) = starting(notes_of(tmp_path), "Between rows, task.cifar10.std")
+    assert "0.022687284882248027 (cifar)" in note
+
+
+def test_experiments_of_one_name_are_told_apart(tmp_path):
+    make_run(tmp_path / "a", "cifar", SHORT, seed=0)
+    make_run(tmp_path / "a", "cifar", SHORT, seed=1)
+    make_run(tmp_path / "b", "cifar", SHORT, "task.cifar10.padding=2", until=2, retrained=None)
+    found = read_runs(sorted(tmp_path.glob("*/*/seed-*")))
+    (table,) = build_tables(found.runs, (3,))
+    (note,) = starting(table.notes, "Also there")
+    assert "another experiment fills: cifar (settings " in note
+
+
 def test_mixed_hardware_and_versions_are_said_with_their_seeds(tmp_path):
     make_run(tmp_path, "cifar", SHORT, seed=0)
     make_run(tmp_path, "cifar", SHORT, seed=1, device_model="Other CPU", torch="2.10.0")
@@ -65,6 +85,14 @@ def test_mixed_hardware_and_versions_are_said_with_their_seeds(tmp_path):
     assert starting(notes, "Mixed") == [
         "Mixed hardware; times do not compare: Fake CPU (cifar seed 0); Other CPU (cifar seed 1).",
         "Mixed torch: 2.10.0 (cifar seed 1); 2.9.0 (cifar seed 0).",
+    ]
+
+
+def test_several_seeds_of_one_hardware_are_listed(tmp_path):
+    for seed in range(3):
+        make_run(tmp_path, "cifar", SHORT, seed=seed, device_model=f"CPU {seed // 2}")
+    assert starting(notes_of(tmp_path), "Mixed") == [
+        "Mixed hardware; times do not compare: CPU 0 (cifar seeds 0, 1); CPU 1 (cifar seed 2)."
     ]
 
 
