@@ -56,7 +56,8 @@ class Arm:
         """As Table 5 calls it, but shorter."""
         if self.kind.random:
             return "Random"
-        return ("Single" if self.rmp is None else "Multi") + "+Reeval" * self.kind.reevaluate
+        name = "Single" if self.rmp is None else "Multi"
+        return f"{name}+Reeval" if self.kind.reevaluate else name
 
     def name_beside(self, other: "Arm") -> str:
         """Its method, with what tells it from the other one."""

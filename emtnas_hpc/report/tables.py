@@ -90,12 +90,12 @@ def _sweeps(
     """One for each recipe and depth; keys that are there more than once get a number."""
     seen: Counter[str] = Counter()
     for sweep in find_sweeps(experiments):
-        family, parts = sweep.family, values_by_cell(frame, sweep.family)
+        family, cells = sweep.family, values_by_cell(frame, sweep.family)
         for recipe, spec in _by_recipe(sweep.spec, family):
             seen[spec.key] += 1
             n = seen[spec.key]
             key = spec.key if n == 1 else f"{spec.key}-{n}"
-            yield replace(spec, key=key), Measured(parts, family, recipe)
+            yield replace(spec, key=key), Measured(cells, family, recipe)
 
 
 def fill(spec: TableSpec, measured: Measured) -> Table:
@@ -179,7 +179,7 @@ def _specs(
     """Several may have one number: of other settings, or another recipe."""
     found = set()
     for family in families_of(runs):
-        parts = values_by_cell(frame, family)
+        cells = values_by_cell(frame, family)
         specs = specs_of(family)
         if numbers is not None:
             # A table that the runs fill in part counts when it is asked for.
@@ -189,7 +189,7 @@ def _specs(
         for spec in specs:
             found.add(spec.number)
             for recipe, stacked in _by_recipe(spec, family):
-                yield stacked, Measured(parts, family, recipe)
+                yield stacked, Measured(cells, family, recipe)
     for number in sorted(set(numbers or ()) - found):
         yield paper_table(number), Measured({}, Family())
 
