@@ -86,6 +86,12 @@ class TableCell:
         return (len(self.seeds) or len(self.diverged)) or None
 
     @property
+    def printed(self) -> list[tuple[str, str]]:
+        """What others printed: whose it is as a heading says it, and the text."""
+        quoted = self.quoted
+        return [(name, quoted[key].text) for name, key in ORIGINS.items() if key in quoted]
+
+    @property
     def stars(self) -> int:
         """Two for q, one for p below 0.05."""
         if self.test is None or self.test.p >= LEVEL:
@@ -176,12 +182,10 @@ class Table:
     def lines(self, row: Row, index: int) -> list[str]:
         """A cell as lines: ours with its stars, and what was printed, by whom if beside ours."""
         cell = row.cells[index]
-        printed = [
-            f"{name} {cell.quoted[key].text}" if row.ours else cell.quoted[key].text
-            for name, key in ORIGINS.items()
-            if key in cell.quoted
-        ]
-        return [self.columns[index].full(cell) + "*" * cell.stars] * row.ours + printed
+        if not row.ours:
+            return [text for _name, text in cell.printed]
+        ours = self.columns[index].full(cell) + "*" * cell.stars
+        return [ours, *(f"{name} {text}" for name, text in cell.printed)]
 
     def cells(self, index: int) -> list[TableCell]:
         """A column from top to bottom."""

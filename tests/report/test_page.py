@@ -1,6 +1,7 @@
 import re
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from tables_by_hand import nasty_table
 from emtnas_hpc.report.experiments import experiments_of
 from emtnas_hpc.report.load import Runs, read_runs
 from emtnas_hpc.report.page import make_files, make_page, provenance_rows
+from emtnas_hpc.report.table import Column, Row, Table, TableCell, quote
 from emtnas_hpc.report.tables import build_tables
 
 pytestmark = pytest.mark.slow
@@ -146,6 +148,13 @@ def test_a_cell_shows_number_stars_test_and_what_was_printed() -> None:
     assert (cells[0], cells[1]) == ("*", "")
     assert cells[4] == '<span class="missing">not run</span>'
     Outline(document)
+
+
+def test_what_was_printed_without_a_number_is_shown_as_on_a_screen() -> None:
+    cell = replace(TableCell.of({0: 91.5}), quoted={"paper": quote("*")})
+    row, columns = Row("x", ("x",), (cell,)), (Column("accuracy", "Test (%)", 2),)
+    document = make_page(Runs((), ()), [Table("other", "", ("",), columns, (row,), ())], ())
+    assert "91.50 (1)<small>paper *</small>" in re.sub(r"\s*\n", "", document)
 
 
 def test_provenance_names_every_value_that_differs() -> None:
