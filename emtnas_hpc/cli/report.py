@@ -205,13 +205,8 @@ class Report:
             return make_page(self.found, self.tables, self.experiments)
         if chosen is ReportFormat.JSON:
             return as_json(self._values())
-        searches = [
-            replace(table, notes=(*table.diverged_notes(), *search_notes([experiment])))
-            for experiment in self.experiments
-            for table in [search_table(experiment)]
-        ]
         as_text = as_markdown if chosen is ReportFormat.MARKDOWN else as_latex
-        return as_text((*self.tables, *searches))
+        return as_text((*self.tables, *map(search_table, self.experiments)))
 
     def searches_csv(self) -> str:
         """What searches found, seed by seed."""

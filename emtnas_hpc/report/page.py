@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,9 @@ from emtnas_hpc.report.figures import (
 from emtnas_hpc.report.load import Runs
 from emtnas_hpc.report.render import parts
 from emtnas_hpc.report.search_frames import generation_frame, individual_frame, time_frame
-from emtnas_hpc.report.searches import search_notes, search_table
+from emtnas_hpc.report.searches import search_table
 from emtnas_hpc.report.sweeps import find_sweeps
-from emtnas_hpc.report.table import Table, list_seeds
+from emtnas_hpc.report.table import Table
 from emtnas_hpc.report.tables import sweep_tables
 from emtnas_hpc.space.architecture import CELL_NAMES, parse_genotype
 from emtnas_hpc.space.drawing import draw_cell_svg
@@ -220,27 +220,10 @@ def _render(
         problems=runs.problems,
         tables=tables,
         overview=overview,
-        chapters=[(chapter, _summary(chapter.experiment)) for chapter in chapters],
+        chapters=[(chapter, search_table(chapter.experiment)) for chapter in chapters],
         provenance=provenance_rows(c for run in runs.runs for c in run.conditions()),
         version=emtnas_hpc.__version__,
     )
-
-
-def _summary(experiment: ExperimentRuns) -> Table:
-    """What an experiment's searches found; the title says n."""
-    table = search_table(experiment)
-    meaning, *others = search_notes([experiment])
-    notes = [
-        *table.diverged_notes(),
-        f"Batch-norm mode {experiment.results[0].header.batch_norm}. {meaning}",
-        *others,
-    ]
-    if experiment.unfinished:
-        left_out = " and left out" if experiment.finished else ""
-        notes.append(f"Not finished{left_out}: {list_seeds(experiment.unfinished)}.")
-    n = len(experiment.results)
-    title = f"What the searches found: mean ± sample standard deviation, n = {n}"
-    return replace(table, title=title, notes=tuple(notes))
 
 
 def _data_uri(svg: str) -> str:
