@@ -16,7 +16,7 @@ from emtnas_hpc.report.data_sets import is_medical
 from emtnas_hpc.report.experiments import Family, Recipe
 from emtnas_hpc.report.load import Run, SeedResult
 from emtnas_hpc.report.search_frames import Counts, macs_of, mean_per_step, parameters_of
-from emtnas_hpc.report.specs import RowSpec
+from emtnas_hpc.report.specs import RowSpec, TableSpec
 from emtnas_hpc.report.table import Column, TableCell
 from emtnas_hpc.retraining.record import Retraining
 
@@ -163,12 +163,10 @@ class Measured:
 
     Attributes:
         recipe: None where nothing was retrained.
-        used: signatures of the retrainings that cells were filled with.
     """
 
     def __init__(self, cells: ValuesByCell, family: Family, recipe: Recipe | None = None) -> None:
         self._cells, self.family, self.recipe = cells, family, recipe
-        self.used: set[str] = set()
 
     @property
     def channels(self) -> int:
@@ -220,16 +218,32 @@ class Measured:
         }
         return TableCell.of(means, diverged)
 
+    def used(self, spec: TableSpec) -> set[str]:
+        """Signatures of the retrainings that a table is filled with, or tested against."""
+        rows = [row.spec for row in spec.rows if row.spec is not None]
+        columns = [(column.task or "", column.quantity) for column in spec.columns]
+        return {
+            signature
+            for row in {*rows, *(row.baseline for row in rows)}
+            for column in columns
+            for part in self._parts(row, *column)
+            for signature in part.signatures
+        }
+
     def _summed(self, spec: RowSpec, task: str, quantity: str) -> TableCell:
         """The sum of all lines that a cell needs, for seeds that have each of them."""
-        keys = self._keys(spec, task, _MEASURED_AS.get(quantity, quantity), quantity == "transfer")
-        found = [self._cells[key] for key in keys if key in self._cells]
-        if not keys or len(found) < len(keys):
+        found = self._parts(spec, task, quantity)
+        if not found:
             return TableCell()
-        self.used.update(*(part.signatures for part in found))
         seeds = set.intersection(*(set(part.values) for part in found))
         values = {seed: sum(part.values[seed] for part in found) for seed in seeds}
         return TableCell.of(values, set.union(*(part.diverged for part in found)) & seeds)
+
+    def _parts(self, spec: RowSpec, task: str, quantity: str) -> list[CellValues]:
+        """All lines that a cell needs; none where one of them is not there."""
+        keys = self._keys(spec, task, _MEASURED_AS.get(quantity, quantity), quantity == "transfer")
+        found = [self._cells[key] for key in keys if key in self._cells]
+        return found if len(found) == len(keys) else []
 
     def _keys(
         self, spec: RowSpec, task: str, quantity: str, transferred: bool

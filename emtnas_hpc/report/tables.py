@@ -57,16 +57,16 @@ def build_tables(
             # A table in the paper's layout compares them already.
             continue
         table = fill(spec, measured)
-        has_value = _has_value(table, spec, measured)
+        has_value, retrained = _has_value(table, spec, measured), measured.used(spec)
         if has_value or numbers is not None:
             notes = (
                 *legend(table, spec, measured),
                 *table.diverged_notes(),
-                *caveats(spec, measured.family, measured.used),
+                *caveats(spec, measured.family, retrained),
             )
             tables.append(replace(table, notes=notes))
         if has_value and not spec.key:
-            used |= measured.used
+            used |= retrained
             compared.append(members)
     if numbers is None:
         tables += _other_tables(runs, frame, used)
