@@ -37,7 +37,7 @@ def legend(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
         yield _RANDOM
     yield from meanings(table)
     quantity_names = {column.quantity for column in table.columns}
-    yield from _beside(table, spec, measured)
+    yield from _without_column(table, spec, measured)
     if "validation" in quantity_names:
         experiments = measured.family.find(spec.kinds)
         modes = {r.header.batch_norm for e in experiments if e.finished for r in e.results}
@@ -186,10 +186,10 @@ def _images(experiments: Sequence[ExperimentRuns]) -> dict[str, str]:
     return counts
 
 
-def _beside(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
-    """Quantities without a column, row by row, in place of the columns that they stand beside."""
+def _without_column(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
+    """Quantities that have no column, row by row, where that which their note is of has one."""
     for name, known in quantities().items():
-        columns = [column for column in table.columns if column.quantity == known.beside]
+        columns = [column for column in table.columns if column.quantity == known.note_of]
         if not columns or name in {column.quantity for column in table.columns}:
             continue
         decimals = max([known.decimals, *(column.decimals for column in columns)])
@@ -203,7 +203,7 @@ def _beside(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
             if means:
                 said.append(f"{table.short_name_of(row.labels)} {', '.join(means)}")
         if said:
-            yield f"{known.below}: {'; '.join(said)}."
+            yield f"{known.note}: {'; '.join(said)}."
 
 
 def _networks(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Table specs: the rows, columns and printed numbers of each table, and which tables runs can fill.
 
-They are read from `numbers/`: `layouts.toml` names the columns of each table, `quantities.toml`
+They are read from `paper/`: `layouts.toml` names the columns of each table, `quantities.toml`
 says what a column may hold, `table2.toml` to `table6.toml` have the paper's rows and printed
 numbers.
 """
@@ -17,7 +17,7 @@ from emtnas_hpc.report.data_sets import heading, is_medical
 from emtnas_hpc.report.experiments import Family, Kind
 from emtnas_hpc.report.table import Column, Quoted, quote
 
-_FOLDER = Path(__file__).parent / "numbers"
+_FOLDER = Path(__file__).parent / "paper"
 #: Tables that runs can fill.
 NUMBERS = (2, 3, 4, 5, 6)
 SOURCE = "Liao, Jin, Du, CVPR 2023"
@@ -156,17 +156,17 @@ class TableSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
-    """What a column may hold; `numbers/quantities.toml` says what each field means."""
+    """What a column may hold; `paper/quantities.toml` says what each field means."""
 
     heading: str
     decimals: int
     meaning: str = ""
     signed: bool = False
     tested: bool = False
-    widens: bool = False
+    significant_digits: int = 0
     optional: bool = False
-    beside: str = ""
-    below: str = ""
+    note_of: str = ""
+    note: str = ""
 
 
 @cache

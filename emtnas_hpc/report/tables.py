@@ -32,7 +32,6 @@ from emtnas_hpc.report.stats import holm, permutation_test
 from emtnas_hpc.report.sweeps import find_sweeps
 from emtnas_hpc.report.table import Column, Row, Table, TableCell
 
-_SIGNIFICANT_DIGITS = 2
 _SIGNATURE_DIGITS = 6
 
 
@@ -116,14 +115,14 @@ def fill(spec: TableSpec, measured: Measured) -> Table:
 
 
 def _fitted(table: Table) -> Table:
-    """Without columns that no row has to have; small means are shown with two digits."""
+    """Without columns that no row has to have; small means are shown with enough digits."""
     kept, columns = [], []
     for i, column in enumerate(table.columns):
         means = [abs(cell.estimate.mean) for cell in table.cells(i) if cell.estimate]
         known, smallest = quantities()[column.quantity], min(filter(None, means), default=0.0)
         decimals = column.decimals
-        if known.widens and smallest:
-            needed = _SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(smallest))
+        if known.significant_digits and smallest:
+            needed = known.significant_digits - 1 - math.floor(math.log10(smallest))
             decimals = max(decimals, needed)
         columns.append(replace(column, decimals=decimals))
         if means or not known.optional:
