@@ -205,7 +205,9 @@ def plot_times(times: pd.DataFrame) -> Plot:
     axes.spines["left"].set_visible(False)
     axes.grid(visible=False, axis="y")
     figure.legend(loc="outside upper left", ncols=len(parts))
-    shares = ", ".join(f"{part} {100 * means.loc[longest, part] / most:.0f} %" for part in parts)
+    shares = ", ".join(
+        f"{part} {100 * means.loc[longest, part] / (most or 1):.0f} %" for part in parts
+    )
     diverged = times.attrs["diverged"]
     left_out = f" Diverged and left out, unless all did: {diverged}." if diverged else ""
     return Plot(
