@@ -128,9 +128,9 @@ def report(
         raise InputError("--contrast and --table are given; each is a report of its own")
     writes_all = output is not None and chosen is None
     every_seed = writes_all or chosen in _SEED_BY_SEED
-    made = Report(find_runs(run, runs), table, every_seed=every_seed, stated=difference)
-    if contrast is not None:
-        made.keep_contrast(contrast, difference)
+    made = Report(
+        find_runs(run, runs), table, every_seed=every_seed, stated=difference, contrast=contrast
+    )
     if output is not None:
         for path in _written(made, chosen, output):
             print(path)
@@ -154,8 +154,15 @@ class Report:
     """What there is to report; what could not be read is said on stderr.
 
     Attributes:
+        found: the runs; of a contrast, those of its two experiments.
         tables: of what was retrained.
-        experiments: whose searches are told of; none where certain tables are asked for.
+        experiments: whose searches are told of; none where certain tables or a contrast are asked
+            for.
+
+    Raises:
+        EmtnasError: nothing can be read.
+        InputError: a name of the contrast is not that of one experiment, or there is nothing to
+            compare.
     """
 
     def __init__(
@@ -165,31 +172,27 @@ class Report:
         *,
         every_seed: bool,
         stated: float | None = None,
+        contrast: tuple[str, str] | None = None,
     ) -> None:
         self.found = read_runs(directories, every_seed=every_seed)
         for problem in self.found.problems:
             print(f"skipped {problem}", file=sys.stderr)
         if not self.found.runs:
             raise EmtnasError(f"no commit that can be read in {', '.join(map(str, directories))}")
-        self.tables = build_tables(self.found.runs, numbers or None, stated=stated)
-        self.experiments = () if numbers else experiments_of(self.found.runs)
-
-    def keep_contrast(self, names: tuple[str, str], stated: float | None) -> None:
-        """Reports the contrast of two experiments and nothing else.
-
-        Raises:
-            InputError: a name is not that of one experiment, or there is nothing to compare.
-        """
-        first, second = (_called(name, self.experiments) for name in names)
-        if first is second:
-            raise InputError(f"--contrast is {first.title} twice, expected two experiments")
-        self.tables = contrast_of(self.found.runs, first, second, stated)
-        self.experiments = ()
-        if not self.tables:
-            raise InputError(
-                f"{first.title} and {second.title} have no retrained networks of one data set, "
-                "recipe and number of normal cells N"
-            )
+        self.experiments = experiments_of(self.found.runs)
+        if contrast is None:
+            self.tables = build_tables(self.found.runs, numbers or None, stated=stated)
+        else:
+            first, second = _two_called(contrast, self.experiments)
+            self.found = replace(self.found, runs=(*first.runs, *second.runs))
+            self.tables = contrast_of(self.found.runs, first, second, stated)
+            if not self.tables:
+                raise InputError(
+                    f"{first.title} and {second.title} have no retrained networks of one data set, "
+                    "recipe and number of normal cells N"
+                )
+        if numbers or contrast is not None:
+            self.experiments = ()
 
     def text(self, chosen: ReportFormat) -> str:
         """The report in one of the formats that are files."""
@@ -199,16 +202,11 @@ class Report:
             # Matplotlib takes a second to import, and only this needs it.
             from emtnas_hpc.report.page import make_page
 
-            return make_page(self.found, self.tables)
+            return make_page(self.found, self.tables, self.experiments)
         if chosen is ReportFormat.JSON:
             return as_json(self._values())
-        searches = [
-            replace(table, notes=(*table.diverged_notes(), *search_notes([experiment])))
-            for experiment in self.experiments
-            for table in [search_table(experiment)]
-        ]
         as_text = as_markdown if chosen is ReportFormat.MARKDOWN else as_latex
-        return as_text((*self.tables, *searches))
+        return as_text((*self.tables, *map(search_table, self.experiments)))
 
     def searches_csv(self) -> str:
         """What searches found, seed by seed."""
@@ -216,13 +214,23 @@ class Report:
 
     def _values(self) -> dict[str, Any]:
         runs = self.found.runs
+        searched = runs if self.experiments else ()
         return {
             "tables": list(map(table_values, self.tables)),
-            "experiments": list(map(search_values, experiments_of(runs))),
-            "seeds": [run.search.values() for run in runs if run.search is not None],
+            "experiments": list(map(search_values, self.experiments)),
+            "seeds": [run.search.values() for run in searched if run.search is not None],
             "retrainings": [values for run in runs for values in _retraining_values(run)],
             "problems": self.found.problems,
         }
+
+
+def _two_called(
+    names: tuple[str, str], experiments: Sequence[ExperimentRuns]
+) -> tuple[ExperimentRuns, ExperimentRuns]:
+    first, second = (_called(name, experiments) for name in names)
+    if first is second:
+        raise InputError(f"--contrast is {first.title} twice, expected two experiments")
+    return first, second
 
 
 def _called(name: str, experiments: Sequence[ExperimentRuns]) -> ExperimentRuns:
@@ -294,13 +302,15 @@ def _written(made: Report, chosen: ReportFormat | None, directory: Path) -> Iter
             if text_format is ReportFormat.CSV and made.experiments:
                 yield _write(directory / _SEARCHES, made.searches_csv())
     if chosen in (None, ReportFormat.HTML):
-        from emtnas_hpc.report.page import publish
+        from emtnas_hpc.report.page import make_files
 
-        yield from publish(made.found, made.tables, directory)
+        for name, text in make_files(made.found, made.tables, made.experiments).items():
+            yield _write(directory / name, text)
 
 
 def _write(path: Path, text: str) -> Path:
     with storage_errors(path, advice="choose another --output"):
+        path.parent.mkdir(exist_ok=True)
         # A name of a folder may hold bytes that are no text.
         path.write_bytes(text.encode(errors="replace"))
     return path

@@ -1,17 +1,17 @@
 """Notes below a table: what speaks against comparing its numbers with each other or the paper's."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from emtnas_hpc.checkpoint.paths import SEARCH, retraining_stage
+from emtnas_hpc.report.data_sets import is_impostor
 from emtnas_hpc.report.experiments import ExperimentRuns, Family
-from emtnas_hpc.report.load import Run, is_impostor
+from emtnas_hpc.report.load import Run
 from emtnas_hpc.report.specs import TableSpec, paper_images, paper_settings
+from emtnas_hpc.report.table import list_seeds
 from emtnas_hpc.retraining.record import Retraining
 from emtnas_hpc.runner.attempts import condition_changes
-from emtnas_hpc.settings.experiment import OF_MATING
+from emtnas_hpc.settings.experiment import OF_MATING, show
 from emtnas_hpc.settings.names import retraining_name
 
 #: Recorded at every start, and how a note calls it.
@@ -53,18 +53,18 @@ def caveats(spec: TableSpec, family: Family, used: Collection[str]) -> Iterator[
     for experiment, run in finished:
         if run.search is not None and run.search.condition_changes:
             yield (
-                f"Equal bits are not promised: {experiment.name}, seed {run.seed}, went on "
+                f"Equal bits are not promised: {experiment.title}, seed {run.seed}, went on "
                 f"with {'; '.join(run.search.condition_changes)}."
             )
     yield from _mixed_retrainings(retrained)
     for experiment, run, retraining in retrained:
         if changes := condition_changes(run.attempts, stage_of(retraining)):
             yield (
-                f"Equal bits are not promised: {experiment.name}, seed {run.seed}, retraining of "
+                f"Equal bits are not promised: {experiment.title}, seed {run.seed}, retraining of "
                 f"{_network(retraining)} went on with {'; '.join(changes)}."
             )
     yield from _diverged(finished, used)
-    others = [e.name for e in family.others if e.kind in spec.kinds]
+    others = [e.title for e in family.others if e.kind in spec.kinds]
     if others:
         yield (
             f"Also there, for rows that another experiment fills: {', '.join(others)}; name the "
@@ -82,11 +82,11 @@ def stage_of(retraining: Retraining) -> str:
 def _other_settings(
     spec: TableSpec, family: Family, experiments: Sequence[ExperimentRuns]
 ) -> Iterator[str]:
-    tasks = frozenset(task for kind in spec.kinds for task in kind.tasks)
+    tasks = {task for kind in spec.kinds for task in kind.tasks}
     mated = any(e.settings.get("search.strategy") != "random" for e in experiments)
     differences = [
-        f"{name} {_show(family.settings[name])} (paper: {_show(value)})"
-        for name, value in paper_settings(tasks).items()
+        f"{name} {show(family.settings[name])} (paper: {show(value)})"
+        for name, value in paper_settings(tasks, family).items()
         if name in family.settings and family.settings[name] != value
         if mated or name.removeprefix("search.") not in OF_MATING
     ]
@@ -103,8 +103,8 @@ def _other_images(experiments: Sequence[ExperimentRuns]) -> Iterator[str]:
             for field, expected in paper_images(name).items():
                 found = experiment.settings.get(f"task.{task}.{field}", expected)
                 if found != expected:
-                    what = f"task.{task}.{field} {_show(found)}"
-                    differences[task, what, _show(expected)].append(experiment.name)
+                    what = f"task.{task}.{field} {show(found)}"
+                    differences[task, what, show(expected)].append(experiment.title)
     texts = [
         # Named only where the others are treated otherwise: names may be long.
         f"{what} ({'' if len(of) == n_with[task] else ', '.join(of) + '; '}expected: {expected})"
@@ -127,7 +127,7 @@ def _unlike_tasks(experiments: Sequence[ExperimentRuns]) -> Iterator[str]:
     for experiment in experiments:
         for name, value in experiment.settings.items():
             if name.startswith(("task.", "data.")):
-                values[name][_show(value)].append(experiment.name)
+                values[name][show(value)].append(experiment.title)
     for name, holders in sorted(values.items()):
         what = f"the images of {name[5:]}" if name.startswith("data.") else name
         yield from _if_mixed(f"Between rows, {what} differ", holders)
@@ -136,7 +136,7 @@ def _unlike_tasks(experiments: Sequence[ExperimentRuns]) -> Iterator[str]:
 def _unfinished(runs: Sequence[tuple[ExperimentRuns, Run]]) -> Iterator[str]:
     parts = []
     for experiment, run in runs:
-        who = f"{experiment.name} seed {run.seed}"
+        who = f"{experiment.title} seed {run.seed}"
         if run.search is not None and not run.finished:
             progress = f"{run.search.generation} of {run.search.header.n_generations}"
             parts.append(f"{who} (search, generation {progress})")
@@ -152,7 +152,7 @@ def _unfinished(runs: Sequence[tuple[ExperimentRuns, Run]]) -> Iterator[str]:
 
 def _outdated(finished: Sequence[tuple[ExperimentRuns, Run]]) -> Iterator[str]:
     parts = [
-        f"{experiment.name} seed {run.seed} ({retraining.header.task})"
+        f"{experiment.title} seed {run.seed} ({retraining.header.task})"
         for experiment, run in finished
         for retraining in run.retrainings
         if retraining.header.found_on is not None and retraining not in run.incumbents_retrained
@@ -165,14 +165,14 @@ def _mixed(experiments: Sequence[ExperimentRuns]) -> Iterator[str]:
     for name, word in _CONDITIONS.items():
         holders: dict[str, list[str]] = defaultdict(list)
         for experiment in experiments:
-            seeds: dict[str, list[str]] = defaultdict(list)
+            seeds: dict[str, list[int]] = defaultdict(list)
             for run in experiment.finished:
                 for value in _values_of(name, run, SEARCH):
-                    seeds[value].append(str(run.seed))
+                    seeds[value].append(run.seed)
             for value, members in seeds.items():
                 is_all = len(members) == len(experiment.finished)
-                which = "" if is_all else f" seed {', '.join(members)}"
-                holders[value].append(experiment.name + which)
+                which = "" if is_all else f" {list_seeds(members)}"
+                holders[value].append(experiment.title + which)
         times = "; times do not compare" if name in ("device_model", "threads") else ""
         yield from _if_mixed(f"Mixed {word}{times}", holders)
 
@@ -184,7 +184,7 @@ def _mixed_retrainings(
         holders: dict[str, dict[str, None]] = defaultdict(dict)
         for experiment, run, retraining in retrained:
             for value in _values_of(name, run, stage_of(retraining)):
-                holders[value][f"{experiment.name} seed {run.seed}"] = None
+                holders[value][f"{experiment.title} seed {run.seed}"] = None
         yield from _if_mixed(f"Retrainings, mixed {word}", holders)
 
 
@@ -202,7 +202,7 @@ def _diverged(
     finished: Sequence[tuple[ExperimentRuns, Run]], used: Collection[str]
 ) -> Iterator[str]:
     for experiment, run in finished:
-        who = f"{experiment.name}, seed {run.seed}"
+        who = f"{experiment.title}, seed {run.seed}"
         for where in run.search.diverged if run.search is not None else ():
             yield f"The training loss diverged: {who}, {where}."
         for retraining in run.retrainings:
@@ -213,9 +213,3 @@ def _diverged(
 
 def _network(retraining: Retraining) -> str:
     return f"{retraining.header.task} (N = {retraining.header.shape.n_normal})"
-
-
-def _show(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    # Of a digest enough to tell it from another one.
-    return text[:12] if len(text) == 64 else text

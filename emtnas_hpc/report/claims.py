@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.experiments import Kind, Recipe
-from emtnas_hpc.report.load import heading
 from emtnas_hpc.report.specs import PAPER_RMP
 from emtnas_hpc.report.table import TableCell
 
@@ -56,7 +56,8 @@ class Arm:
         """As Table 5 calls it, but shorter."""
         if self.kind.random:
             return "Random"
-        return ("Single" if self.rmp is None else "Multi") + "+Reeval" * self.kind.reevaluate
+        name = "Single" if self.rmp is None else "Multi"
+        return f"{name}+Reeval" if self.kind.reevaluate else name
 
     def name_beside(self, other: "Arm") -> str:
         """Its method, with what tells it from the other one."""

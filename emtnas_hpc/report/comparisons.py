@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.figures import (
     SERIES,
     SHARED,
@@ -21,7 +22,6 @@ from emtnas_hpc.report.figures import (
     make_panels,
     over_seeds,
 )
-from emtnas_hpc.report.load import heading
 from emtnas_hpc.report.search_frames import TIME_PARTS
 from emtnas_hpc.report.searches import DROP_AND_GAP
 from emtnas_hpc.report.stats import LEVEL, drop_and_gap
@@ -205,7 +205,9 @@ def plot_times(times: pd.DataFrame) -> Plot:
     axes.spines["left"].set_visible(False)
     axes.grid(visible=False, axis="y")
     figure.legend(loc="outside upper left", ncols=len(parts))
-    shares = ", ".join(f"{part} {100 * means.loc[longest, part] / most:.0f} %" for part in parts)
+    shares = ", ".join(
+        f"{part} {100 * means.loc[longest, part] / (most or 1):.0f} %" for part in parts
+    )
     diverged = times.attrs["diverged"]
     left_out = f" Diverged and left out, unless all did: {diverged}." if diverged else ""
     return Plot(

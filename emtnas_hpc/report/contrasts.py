@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import count
 from operator import attrgetter
 
 from emtnas_hpc.report.claims import CLAIMS, Arm, Claim
@@ -20,12 +19,13 @@ from emtnas_hpc.report.contrast_stats import (
     pooled_deviation,
     seeds_to_show,
 )
+from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.experiments import ExperimentRuns, Family, Kind, Recipe
 from emtnas_hpc.report.legend import describe_recipe
-from emtnas_hpc.report.load import Run, heading
+from emtnas_hpc.report.load import Run
 from emtnas_hpc.report.measurements import Measured, ValuesByCell, measurements, values_by_cell
 from emtnas_hpc.report.specs import PAPER_RMP, RowSpec, connected, paper_table
-from emtnas_hpc.report.stats import LEVEL, Estimate, smallest_p
+from emtnas_hpc.report.stats import LEVEL, Estimate, seeds_needed
 from emtnas_hpc.report.table import Column, Row, Table, TableCell
 
 #: Normal cells of the paper's networks.
@@ -53,7 +53,7 @@ _MEANING = (
 _PLANNING = (
     "Stated: the difference that the paper printed, or --difference. Seeds for it: on each side, "
     "to show it with a power of 80 % at the strictest level of the claim, if seeds deviate as "
-    "they do here.",
+    "they do here."
 )
 
 
@@ -121,10 +121,10 @@ def contrast_tables(
         families: of experiments, with what they measured.
         stated: a difference in points worth showing; None for the one that the paper printed.
     """
-    for family, parts in families:
+    for family, cells in families:
         for tasks in connected(family.experiments):
             there = {k: e for k, e in family.experiments.items() if k.tasks <= set(tasks)}
-            networks, times = _networks(parts, there), _times(parts, there)
+            networks, times = _networks(cells, there), _times(cells, there)
             for recipe in _recipes(networks) or [None]:
                 arms = [*times, *(arm for arm in networks if arm.recipe == recipe)]
                 # A search takes as long whatever its networks are retrained with: said once.
@@ -161,27 +161,27 @@ def _recipes(arms: Iterable[Arm]) -> list[Recipe | None]:
     return [*sorted({arm.recipe for arm in arms if arm.recipe})]
 
 
-def _networks(parts: ValuesByCell, experiments: Mapping[Kind, ExperimentRuns]) -> list[Arm]:
+def _networks(cells: ValuesByCell, experiments: Mapping[Kind, ExperimentRuns]) -> list[Arm]:
     arms = [
         Arm(
             kind,
             experiments[kind].tasks,
-            TableCell.of(part.values, part.diverged),
+            TableCell.of(found.values, found.diverged),
             experiment=experiments[kind].signature,
             recipe=recipe,
             task=task,
             found_on=found_on,
             n_normal=n_normal,
         )
-        for (kind, task, found_on, n_normal, recipe, quantity), part in parts.items()
+        for (kind, task, found_on, n_normal, recipe, quantity), found in cells.items()
         if kind in experiments and quantity == "accuracy"
     ]
     return sorted(arms, key=attrgetter("place"))
 
 
-def _times(parts: ValuesByCell, experiments: Mapping[Kind, ExperimentRuns]) -> list[Arm]:
+def _times(cells: ValuesByCell, experiments: Mapping[Kind, ExperimentRuns]) -> list[Arm]:
     """Of joint searches, and of the single-tasking ones that do the same together."""
-    measured, arms = Measured(parts, Family(experiments=experiments)), {}
+    measured, arms = Measured(cells, Family(experiments=experiments)), {}
     for kind, experiment in experiments.items():
         if kind.rmp == PAPER_RMP:
             spec = RowSpec(experiment.tasks, joint=True, reevaluate=kind.reevaluate)
@@ -266,7 +266,7 @@ def _table(title: str, answers: Sequence[ContrastResult], claims: Sequence[Claim
     is_planned = not all(math.isnan(answer.stated) for answer in answers)
     notes = [
         *_MEANING,
-        *_PLANNING[:is_planned],
+        *([_PLANNING] if is_planned else []),
         *(f"{c.key}: {c.title}." for c in claims if c.key in there),
     ]
     if recipe := answers[0].a.recipe:
@@ -306,8 +306,7 @@ def _too_few(answers: Sequence[ContrastResult]) -> Iterator[str]:
         hopeless = [f"{name} (at least {p:.3f})" for name, p in limits.items() if p >= LEVEL]
         if hopeless:
             # With as many seeds on each side all of the family are tested, also those of one seed.
-            paired, n = _is_paired(family[0].a, family[0].b), len(family)
-            enough = next(m for m in count(2) if n * smallest_p(m, m, paired=paired) < LEVEL)
+            enough = seeds_needed(len(family), paired=_is_paired(family[0].a, family[0].b))
             yield (
                 f"{claim}: too few seeds, as however large the difference {' and '.join(hopeless)} "
                 f"cannot be below {LEVEL}; {enough} on each side would do."

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.experiments import ExperimentRuns, Family, Recipe
-from emtnas_hpc.report.load import heading
 from emtnas_hpc.report.measurements import Measured
 from emtnas_hpc.report.search_frames import macs_of, parameters_of
 from emtnas_hpc.report.specs import PAPER, RERUN, SOURCE, TableSpec, open_choices, quantities
@@ -37,7 +37,7 @@ def legend(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
         yield _RANDOM
     yield from meanings(table)
     quantity_names = {column.quantity for column in table.columns}
-    yield from _beside(table, spec, measured)
+    yield from _without_column(table, spec, measured)
     if "validation" in quantity_names:
         experiments = measured.family.find(spec.kinds)
         modes = {r.header.batch_norm for e in experiments if e.finished for r in e.results}
@@ -162,27 +162,34 @@ def _searches(spec: TableSpec, family: Family) -> Iterator[str]:
         f"generation trains on {amount} images of each task and evaluates an individual on "
         f"{settings['evaluation.batch_size']}."
     )
-    counts: dict[str, str] = {}
-    for name, count in (each for e in experiments for each in _images(e)):
-        counts.setdefault(name, count)
+    counts = sorted(_images(experiments).items())
     if counts:
-        said = "; ".join(f"{heading(name)} {count}" for name, count in sorted(counts.items()))
+        said = "; ".join(f"{heading(name)} {count}" for name, count in counts)
         yield f"Images (training, validation, test): {said}."
 
 
-def _images(experiment: ExperimentRuns) -> Iterator[tuple[str, str]]:
+def _images(experiments: Sequence[ExperimentRuns]) -> dict[str, str]:
     """How many of each data set; of a test set as soon as one was read."""
-    for run, result in zip(experiment.averaged, experiment.results, strict=True):
-        tested = {r.header.task: f"{r.header.n_test:,}" for r in run.retrainings}
-        for header, name in zip(result.header.tasks, run.tasks, strict=True):
-            test = tested.get(header.name, "not read")
-            yield name, f"{header.n_training:,}, {header.n_validation:,}, {test}"
+    tested = {
+        run.known_task(retraining.header.task): f"{retraining.header.n_test:,}"
+        for experiment in experiments
+        for run in experiment.runs
+        for retraining in run.retrainings
+        if retraining.finished
+    }
+    counts: dict[str, str] = {}
+    for experiment in experiments:
+        for run, result in zip(experiment.averaged, experiment.results, strict=True):
+            for header, name in zip(result.header.tasks, run.tasks, strict=True):
+                count = f"{header.n_training:,}, {header.n_validation:,}"
+                counts.setdefault(name, f"{count}, {tested.get(name, 'not read')}")
+    return counts
 
 
-def _beside(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
-    """Quantities without a column, row by row, in place of the columns that they stand beside."""
+def _without_column(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
+    """Quantities that have no column, row by row, where that which their note is of has one."""
     for name, known in quantities().items():
-        columns = [column for column in table.columns if column.quantity == known.beside]
+        columns = [column for column in table.columns if column.quantity == known.note_of]
         if not columns or name in {column.quantity for column in table.columns}:
             continue
         decimals = max([known.decimals, *(column.decimals for column in columns)])
@@ -196,7 +203,7 @@ def _beside(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
             if means:
                 said.append(f"{table.short_name_of(row.labels)} {', '.join(means)}")
         if said:
-            yield f"{known.below}: {'; '.join(said)}."
+            yield f"{known.note}: {'; '.join(said)}."
 
 
 def _networks(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:

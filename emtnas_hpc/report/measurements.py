@@ -12,10 +12,11 @@ from typing import Any
 
 import pandas as pd
 
+from emtnas_hpc.report.data_sets import is_medical
 from emtnas_hpc.report.experiments import Family, Recipe
 from emtnas_hpc.report.load import Run, SeedResult
 from emtnas_hpc.report.search_frames import Counts, macs_of, mean_per_step, parameters_of
-from emtnas_hpc.report.specs import RowSpec
+from emtnas_hpc.report.specs import RowSpec, TableSpec
 from emtnas_hpc.report.table import Column, TableCell
 from emtnas_hpc.retraining.record import Retraining
 
@@ -82,32 +83,34 @@ def _of_search(run: Run) -> Iterator[dict[str, Any]]:
 
 def _of_networks(run: Run) -> Iterator[dict[str, Any]]:
     fitting = run.incumbents_retrained if run.finished else ()
+    sources = dict(zip(run.own_tasks, run.sources, strict=False))
     for retraining in filter(lambda r: r.finished, run.retrainings):
-        header, is_result = retraining.header, run.is_result(retraining)
+        header, task = retraining.header, run.known_task(retraining.header.task)
         line = {
             "experiment": "" if run.search is None else run.search.header.experiment_signature,
             "seed": run.seed,
-            "task": run.known_task(header.task),
+            "task": task,
             "found_on": run.known_task(header.found_on or ""),
             "n_normal": header.shape.n_normal,
             "recipe": Recipe.of(retraining),
-            "is_result": is_result,
+            "is_result": run.is_result(retraining),
             "final": retraining in fitting,
             "group": header.experiment_signature,
             "signature": header.signature,
         }
-        for quantity, value in _of_test(retraining, is_result):
+        has_auc = is_medical(task, sources.get(header.task, ""))
+        for quantity, value in _of_test(retraining, has_auc=has_auc):
             yield {**line, "quantity": quantity, "value": value}
 
 
-def _of_test(retraining: Retraining, is_result: bool) -> Iterator[tuple[str, float]]:
+def _of_test(retraining: Retraining, *, has_auc: bool) -> Iterator[tuple[str, float]]:
     test = retraining.test
     assert test is not None
     yield "accuracy", 100 * test.accuracy
     if test.top5 is not None:
         yield "top5", 100 * test.top5
     # An area under the curve of outputs that are no numbers was never measured.
-    if test.auc is not None or not is_result:
+    if has_auc or test.auc is not None:
         yield "auc", math.nan if test.auc is None else test.auc
     yield "parameters", retraining.parameters / 1e6
     yield "parameters_in_use", retraining.parameters_in_use / 1e6
@@ -160,12 +163,10 @@ class Measured:
 
     Attributes:
         recipe: None where nothing was retrained.
-        used: signatures of the retrainings that cells were filled with.
     """
 
     def __init__(self, cells: ValuesByCell, family: Family, recipe: Recipe | None = None) -> None:
         self._cells, self.family, self.recipe = cells, family, recipe
-        self.used: set[str] = set()
 
     @property
     def channels(self) -> int:
@@ -217,16 +218,32 @@ class Measured:
         }
         return TableCell.of(means, diverged)
 
+    def used(self, spec: TableSpec) -> set[str]:
+        """Signatures of the retrainings that a table is filled with, or tested against."""
+        rows = [row.spec for row in spec.rows if row.spec is not None]
+        columns = [(column.task or "", column.quantity) for column in spec.columns]
+        return {
+            signature
+            for row in {*rows, *(row.baseline for row in rows)}
+            for column in columns
+            for part in self._parts(row, *column)
+            for signature in part.signatures
+        }
+
     def _summed(self, spec: RowSpec, task: str, quantity: str) -> TableCell:
         """The sum of all lines that a cell needs, for seeds that have each of them."""
-        keys = self._keys(spec, task, _MEASURED_AS.get(quantity, quantity), quantity == "transfer")
-        found = [self._cells[key] for key in keys if key in self._cells]
-        if not keys or len(found) < len(keys):
+        found = self._parts(spec, task, quantity)
+        if not found:
             return TableCell()
-        self.used.update(*(part.signatures for part in found))
         seeds = set.intersection(*(set(part.values) for part in found))
         values = {seed: sum(part.values[seed] for part in found) for seed in seeds}
         return TableCell.of(values, set.union(*(part.diverged for part in found)) & seeds)
+
+    def _parts(self, spec: RowSpec, task: str, quantity: str) -> list[CellValues]:
+        """All lines that a cell needs; none where one of them is not there."""
+        keys = self._keys(spec, task, _MEASURED_AS.get(quantity, quantity), quantity == "transfer")
+        found = [self._cells[key] for key in keys if key in self._cells]
+        return found if len(found) == len(keys) else []
 
     def _keys(
         self, spec: RowSpec, task: str, quantity: str, transferred: bool

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,6 @@ from urllib.parse import quote
 import jinja2
 
 import emtnas_hpc
-from emtnas_hpc.checkpoint.atomic import make_directory
-from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.report.comparisons import (
     is_curve,
     plot_contrasts,
@@ -20,7 +18,7 @@ from emtnas_hpc.report.comparisons import (
     plot_sweep,
     plot_times,
 )
-from emtnas_hpc.report.experiments import ExperimentRuns, experiments_of
+from emtnas_hpc.report.experiments import ExperimentRuns
 from emtnas_hpc.report.figures import (
     Plot,
     as_svg,
@@ -32,14 +30,14 @@ from emtnas_hpc.report.figures import (
 from emtnas_hpc.report.load import Runs
 from emtnas_hpc.report.render import parts
 from emtnas_hpc.report.search_frames import generation_frame, individual_frame, time_frame
-from emtnas_hpc.report.searches import search_notes, search_table
+from emtnas_hpc.report.searches import search_table
 from emtnas_hpc.report.sweeps import find_sweeps
-from emtnas_hpc.report.table import Table, list_seeds
+from emtnas_hpc.report.table import Table
 from emtnas_hpc.report.tables import sweep_tables
 from emtnas_hpc.space.architecture import CELL_NAMES, parse_genotype
 from emtnas_hpc.space.drawing import draw_cell_svg
 
-_PAGE_NAME, _FIGURES_NAME, _CAPTIONS = "report.html", "figures", "captions.md"
+_PAGE_NAME, _FIGURES_NAME = "report.html", "figures"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 #: What is said of a start, and how a page calls it.
@@ -91,42 +89,32 @@ class Chapter:
             yield from chain.from_iterable(found.values())
 
 
-def make_page(runs: Runs, tables: Sequence[Table]) -> str:
+def make_page(runs: Runs, tables: Sequence[Table], experiments: Sequence[ExperimentRuns]) -> str:
     """The page alone, as text; the same text for the same runs."""
-    experiments = experiments_of(runs.runs)
-    overview, chapters = draw_overview(experiments), list(map(draw_chapter, experiments))
-    return _render(runs, _with_forests(tables), overview, chapters)
+    return make_files(runs, tables, experiments)[_PAGE_NAME]
 
 
-def publish(runs: Runs, tables: Sequence[Table], output: Path) -> list[Path]:
-    """Writes `report.html`, and in `figures/` an SVG of every figure and their captions.
+def make_files(
+    runs: Runs, tables: Sequence[Table], experiments: Sequence[ExperimentRuns]
+) -> dict[str, str]:
+    """`report.html`, and in `figures/` an SVG of every figure and their captions, by their paths.
 
-    What an earlier report drew of other experiments stays: the folder may hold the user's files.
-
-    Returns:
-        What was written, the page first.
-
-    Raises:
-        StorageError: the disk refused.
+    Args:
+        runs: that were read.
+        tables: those of contrasts get a figure.
+        experiments: whose searches are shown.
     """
-    experiments = experiments_of(runs.runs)
     overview, chapters = draw_overview(experiments), list(map(draw_chapter, experiments))
     below = _with_forests(tables)
     forests = [drawing for _table, drawing in below if drawing is not None]
     drawings = [*forests, *overview, *chain.from_iterable(each.drawings for each in chapters)]
-    figures = output / _FIGURES_NAME
-    captions = "\n".join(f"**{drawing.name}** {drawing.text}\n" for drawing in drawings)
-    contents = {
-        output / _PAGE_NAME: _render(runs, below, overview, chapters),
-        **{figures / f"{drawing.name}.svg": drawing.svg for drawing in drawings},
-        figures / _CAPTIONS: captions,
+    return {
+        _PAGE_NAME: _render(runs, below, overview, chapters),
+        **{f"{_FIGURES_NAME}/{drawing.name}.svg": drawing.svg for drawing in drawings},
+        f"{_FIGURES_NAME}/captions.md": "\n".join(
+            f"**{drawing.name}** {drawing.text}\n" for drawing in drawings
+        ),
     }
-    make_directory(figures)
-    for file, content in contents.items():
-        with storage_errors(file):
-            # A name of a folder may hold bytes that are no text.
-            file.write_bytes(content.encode(errors="replace"))
-    return list(contents)
 
 
 def draw_overview(experiments: Sequence[ExperimentRuns]) -> list[Drawing]:
@@ -140,7 +128,7 @@ def draw_overview(experiments: Sequence[ExperimentRuns]) -> list[Drawing]:
                 name = f"{sweep.experiments[-1].key}-reevaluation"
                 plots[name] = plot_fittest(*map(generation_frame, sweep.experiments))
         for table in filter(is_curve, sweep_tables(experiments)):
-            plots[table.key] = plot_sweep(table)
+            plots[f"{table.key}-curve"] = plot_sweep(table)
         return [_finished(name, plot) for name, plot in plots.items()]
 
 
@@ -222,7 +210,7 @@ def _render(
     n_retrained = sum(retraining.finished for run in runs.runs for retraining in run.retrainings)
     counts = {
         "run": len(runs.runs),
-        "experiment": len(chapters),
+        **({"experiment": len(chapters)} if chapters else {}),
         "finished retraining": n_retrained,
     }
     title = f"{chapters[0].experiment.name}: the report" if len(chapters) == 1 else None
@@ -232,27 +220,10 @@ def _render(
         problems=runs.problems,
         tables=tables,
         overview=overview,
-        chapters=[(chapter, _summary(chapter.experiment)) for chapter in chapters],
+        chapters=[(chapter, search_table(chapter.experiment)) for chapter in chapters],
         provenance=provenance_rows(c for run in runs.runs for c in run.conditions()),
         version=emtnas_hpc.__version__,
     )
-
-
-def _summary(experiment: ExperimentRuns) -> Table:
-    """What an experiment's searches found; the title says n."""
-    table = search_table(experiment)
-    meaning, *others = search_notes([experiment])
-    notes = [
-        *table.diverged_notes(),
-        f"Batch-norm mode {experiment.results[0].header.batch_norm}. {meaning}",
-        *others,
-    ]
-    if experiment.unfinished:
-        left_out = " and left out" if experiment.finished else ""
-        notes.append(f"Not finished{left_out}: {list_seeds(experiment.unfinished)}.")
-    n = len(experiment.results)
-    title = f"What the searches found: mean ± sample standard deviation, n = {n}"
-    return replace(table, title=title, notes=tuple(notes))
 
 
 def _data_uri(svg: str) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emtnas_hpc.report.experiments import ExperimentRuns, experiments_of
@@ -80,7 +80,7 @@ def search_table(experiment: ExperimentRuns, *, narrow: bool = False) -> Table:
         values = [{s: column.value(r) for s, r in by_seed.items()} for column in shown]
         diverged = _diverged(by_seed)
         rows.append(Row(task, (task,), tuple(TableCell.of(each, diverged) for each in values)))
-    return Table(
+    table = Table(
         f"searches-{experiment.key}",
         f"{experiment.title}: {list_seeds(r.header.seed for r in results)} (n = {len(results)})"
         f"{unfinished}; supernet, batch norm {results[0].header.batch_norm}",
@@ -88,11 +88,13 @@ def search_table(experiment: ExperimentRuns, *, narrow: bool = False) -> Table:
         columns=tuple(Column(c.key, f"{c.name} {c.unit}", c.decimals) for c in shown),
         rows=tuple(rows),
     )
+    notes = (*table.diverged_notes(), *search_notes([experiment], narrow=narrow))
+    return replace(table, notes=notes)
 
 
 def search_notes(experiments: Sequence[ExperimentRuns], *, narrow: bool = False) -> list[str]:
     """What the columns are, and what speaks against a seed."""
-    results = [(f"{e.name}, seed {r.header.seed}", r) for e in experiments for r in e.results]
+    results = [(f"{e.title}, seed {r.header.seed}", r) for e in experiments for r in e.results]
     changed = [
         f"Equal bits are not promised: {who}, went on with {'; '.join(r.condition_changes)}."
         for who, r in results

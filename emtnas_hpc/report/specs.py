@@ -1,6 +1,6 @@
 """Table specs: the rows, columns and printed numbers of each table, and which tables runs can fill.
 
-They are read from `numbers/`: `layouts.toml` names the columns of each table, `quantities.toml`
+They are read from `paper/`: `layouts.toml` names the columns of each table, `quantities.toml`
 says what a column may hold, `table2.toml` to `table6.toml` have the paper's rows and printed
 numbers.
 """
@@ -13,11 +13,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from emtnas_hpc.report.data_sets import heading, is_medical
 from emtnas_hpc.report.experiments import Family, Kind
-from emtnas_hpc.report.load import heading, is_medical
 from emtnas_hpc.report.table import Column, Quoted, quote
 
-_FOLDER = Path(__file__).parent / "numbers"
+_FOLDER = Path(__file__).parent / "paper"
 #: Tables that runs can fill.
 NUMBERS = (2, 3, 4, 5, 6)
 SOURCE = "Liao, Jin, Du, CVPR 2023"
@@ -156,17 +156,17 @@ class TableSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
-    """What a column may hold; `numbers/quantities.toml` says what each field means."""
+    """What a column may hold; `paper/quantities.toml` says what each field means."""
 
     heading: str
     decimals: int
     meaning: str = ""
     signed: bool = False
     tested: bool = False
-    widens: bool = False
+    significant_digits: int = 0
     optional: bool = False
-    beside: str = ""
-    below: str = ""
+    note_of: str = ""
+    note: str = ""
 
 
 @cache
@@ -279,14 +279,13 @@ def _sweep_row(tasks: tuple[str, ...], rmp: float) -> RowSpec:
     return RowSpec(tasks, joint=True, reevaluate=True, rmp=rmp)
 
 
-@cache
-def paper_settings(tasks: frozenset[str]) -> dict[str, Any]:
+def paper_settings(tasks: Collection[str], family: Family) -> dict[str, Any]:
     """What the paper says of searches for these tasks, by the settings' dotted names."""
     tables = _read("settings.toml")
     own = {}
-    if any(task.startswith("cifar") for task in tasks):
+    if set(tasks) & set(CIFAR):
         own = tables["cifar"]
-    elif any(task.endswith("mnist") for task in tasks):
+    elif any(task in MEDICAL or _is_medical(task, family) for task in tasks):
         own = tables["medmnist"]
     return {**tables["common"], **own}
 

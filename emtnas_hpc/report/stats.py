@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, combinations
+from itertools import chain, combinations, count
 
 import numpy as np
 import numpy.typing as npt
@@ -129,12 +129,9 @@ def smallest_p(n_a: int, n_b: int, *, paired: bool = False) -> float:
     return (2 if n_a == n_b else 1) / n
 
 
-def seeds_needed(n_tests: int = 1) -> int:
+def seeds_needed(n_tests: int = 1, *, paired: bool = False) -> int:
     """Seeds a group, as many in each, from which the best of so many tests can stay below 0.05."""
-    n = 2
-    while n_tests * smallest_p(n, n) >= LEVEL:
-        n += 1
-    return n
+    return next(n for n in count(2) if n_tests * smallest_p(n, n, paired=paired) < LEVEL)
 
 
 def n_permutations(n_a: int, n_b: int, paired: bool) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.experiments import ExperimentRuns, Family
-from emtnas_hpc.report.load import heading
 from emtnas_hpc.report.specs import PAPER_RMP, RowLayout, RowSpec, TableSpec, layout_columns
 from emtnas_hpc.settings.experiment import show, value_of
 

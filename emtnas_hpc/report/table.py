@@ -2,10 +2,11 @@
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from emtnas_hpc.report.load import heading
+from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.stats import LEVEL, Estimate, PermutationTest, estimate
 
 #: Whose number it is, as a heading says it, and its key in `TableCell.quoted`.
@@ -83,6 +84,12 @@ class TableCell:
     def n(self) -> int | None:
         """Seeds behind the text: of all that diverged, where nothing else is there."""
         return (len(self.seeds) or len(self.diverged)) or None
+
+    @property
+    def printed(self) -> list[tuple[str, str]]:
+        """What others printed: whose it is as a heading says it, and the text."""
+        quoted = self.quoted
+        return [(name, quoted[key].text) for name, key in ORIGINS.items() if key in quoted]
 
     @property
     def stars(self) -> int:
@@ -175,12 +182,10 @@ class Table:
     def lines(self, row: Row, index: int) -> list[str]:
         """A cell as lines: ours with its stars, and what was printed, by whom if beside ours."""
         cell = row.cells[index]
-        printed = [
-            f"{name} {cell.quoted[key].text}" if row.ours else cell.quoted[key].text
-            for name, key in ORIGINS.items()
-            if key in cell.quoted
-        ]
-        return [self.columns[index].full(cell) + "*" * cell.stars] * row.ours + printed
+        if not row.ours:
+            return [text for _name, text in cell.printed]
+        ours = self.columns[index].full(cell) + "*" * cell.stars
+        return [ours, *(f"{name} {text}" for name, text in cell.printed)]
 
     def cells(self, index: int) -> list[TableCell]:
         """A column from top to bottom."""
@@ -212,19 +217,28 @@ class Table:
 
     def diverged_notes(self) -> list[str]:
         """How many seeds of each row diverged, and which: `1 of 3 seeds diverged and is ...`."""
-        notes: dict[str, None] = {}
+        found: dict[str, list[TableCell]] = defaultdict(list)
         for row in self.rows:
             for column, cell in zip(self.columns, row.cells, strict=True):
-                if not cell.diverged:
-                    continue
-                n, n_all = len(cell.diverged), len(cell.diverged) + len(cell.seeds)
-                task = "" if column.task is None else f", {heading(column.task)}"
-                left_out = (
-                    f"{n} of {n_all} seed{'s' * (n_all > 1)} diverged and "
-                    f"{'are' if n > 1 else 'is'} left out: {list_seeds(cell.diverged)}"
-                )
-                notes[f"{self.name_of(row.labels)}{task}: {left_out}."] = None
-        return list(notes)
+                if cell.diverged:
+                    task = "" if column.task is None else f", {heading(column.task)}"
+                    found[f"{self.name_of(row.labels)}{task}"].append(cell)
+        # Of what was measured of fewer seeds, the others say all.
+        most = {what: max(cells, key=_n_seeds) for what, cells in found.items()}
+        return [f"{what}: {_left_out(cell)}." for what, cell in most.items()]
+
+
+def _n_seeds(cell: TableCell) -> tuple[int, int]:
+    """All of them, and those that diverged."""
+    return len(cell.diverged) + len(cell.seeds), len(cell.diverged)
+
+
+def _left_out(cell: TableCell) -> str:
+    n_all, n = _n_seeds(cell)
+    return (
+        f"{n} of {n_all} seed{'s' * (n_all > 1)} diverged and {'are' if n > 1 else 'is'} left out: "
+        f"{list_seeds(cell.diverged)}"
+    )
 
 
 def list_seeds(numbers: Iterable[int]) -> str:

@@ -32,7 +32,6 @@ from emtnas_hpc.report.stats import holm, permutation_test
 from emtnas_hpc.report.sweeps import find_sweeps
 from emtnas_hpc.report.table import Column, Row, Table, TableCell
 
-_SIGNIFICANT_DIGITS = 2
 _SIGNATURE_DIGITS = 6
 
 
@@ -57,16 +56,16 @@ def build_tables(
             # A table in the paper's layout compares them already.
             continue
         table = fill(spec, measured)
-        has_value = _has_value(table, spec, measured)
+        has_value, retrained = _has_value(table, spec, measured), measured.used(spec)
         if has_value or numbers is not None:
             notes = (
                 *legend(table, spec, measured),
                 *table.diverged_notes(),
-                *caveats(spec, measured.family, measured.used),
+                *caveats(spec, measured.family, retrained),
             )
             tables.append(replace(table, notes=notes))
         if has_value and not spec.key:
-            used |= measured.used
+            used |= retrained
             compared.append(members)
     if numbers is None:
         tables += _other_tables(runs, frame, used)
@@ -90,12 +89,12 @@ def _sweeps(
     """One for each recipe and depth; keys that are there more than once get a number."""
     seen: Counter[str] = Counter()
     for sweep in find_sweeps(experiments):
-        family, parts = sweep.family, values_by_cell(frame, sweep.family)
+        family, cells = sweep.family, values_by_cell(frame, sweep.family)
         for recipe, spec in _by_recipe(sweep.spec, family):
             seen[spec.key] += 1
             n = seen[spec.key]
             key = spec.key if n == 1 else f"{spec.key}-{n}"
-            yield replace(spec, key=key), Measured(parts, family, recipe)
+            yield replace(spec, key=key), Measured(cells, family, recipe)
 
 
 def fill(spec: TableSpec, measured: Measured) -> Table:
@@ -116,14 +115,14 @@ def fill(spec: TableSpec, measured: Measured) -> Table:
 
 
 def _fitted(table: Table) -> Table:
-    """Without columns that no row has to have; small means are shown with two digits."""
+    """Without columns that no row has to have; small means are shown with enough digits."""
     kept, columns = [], []
     for i, column in enumerate(table.columns):
         means = [abs(cell.estimate.mean) for cell in table.cells(i) if cell.estimate]
         known, smallest = quantities()[column.quantity], min(filter(None, means), default=0.0)
         decimals = column.decimals
-        if known.widens and smallest:
-            needed = _SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(smallest))
+        if known.significant_digits and smallest:
+            needed = known.significant_digits - 1 - math.floor(math.log10(smallest))
             decimals = max(decimals, needed)
         columns.append(replace(column, decimals=decimals))
         if means or not known.optional:
@@ -179,7 +178,7 @@ def _specs(
     """Several may have one number: of other settings, or another recipe."""
     found = set()
     for family in families_of(runs):
-        parts = values_by_cell(frame, family)
+        cells = values_by_cell(frame, family)
         specs = specs_of(family)
         if numbers is not None:
             # A table that the runs fill in part counts when it is asked for.
@@ -189,7 +188,7 @@ def _specs(
         for spec in specs:
             found.add(spec.number)
             for recipe, stacked in _by_recipe(spec, family):
-                yield stacked, Measured(parts, family, recipe)
+                yield stacked, Measured(cells, family, recipe)
     for number in sorted(set(numbers or ()) - found):
         yield paper_table(number), Measured({}, Family())
 

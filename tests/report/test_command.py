@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -229,6 +230,9 @@ def test_any_two_experiments_can_be_contrasted_and_nothing_else_is_told(ablation
     values = json.loads(run_here("report", "--runs", ablation, *two, "--json").out)
     (table,) = values["tables"]
     assert "A - B: cifar minus cifar10-single-again." in table["notes"]
+    assert (values["experiments"], values["seeds"]) == ([], [])
+    names = {retraining["header"]["experiment"] for retraining in values["retrainings"]}
+    assert names == {"cifar", "cifar10-single-again"}
     (row,) = table["rows"]
     assert row["labels"] == ["A - B", "Multi+Reeval - Single+Reeval", "C-10+C-100", "C-10", "2"]
     assert (row["cells"]["n"]["mean"], row["cells"]["n_minus"]["mean"]) == (5, 2)
@@ -263,12 +267,27 @@ def test_what_cannot_be_contrasted_is_said_in_one_line(ablation, arguments, begi
     assert result.err.startswith(begin)
 
 
+def test_a_folder_of_figures_that_is_a_file_is_named_with_what_to_do(one_run, tmp_path):
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "figures").write_text("")
+    result = run_here("report", "--runs", one_run, "--format", "html", "--output", output)
+    assert result.code == 1
+    assert result.err.endswith("; choose another --output\n")
+
+
+def test_the_page_of_a_table_that_is_asked_for_has_that_alone(one_run):
+    page = run_here("report", "--runs", one_run, "--table", 3, "--format", "html").out
+    assert re.findall(r'<section id="([^"]*)"', page) == ["table3", "provenance"]
+
+
 def test_the_page_shows_contrasts_and_their_figure(ablation, tmp_path):
     output = tmp_path / "out"
     two = ("plain", "cifar100-single-again")
     command = ("report", *two, "--runs", ablation, "--contrast", *two, "--format", "html")
     assert run_here(*command, "--output", output).code == 0
     page = (output / "report.html").read_text(encoding="utf-8")
-    assert '<section id="contrasts">' in page
+    assert re.findall(r'<section id="([^"]*)"', page) == ["contrasts", "provenance"]
     assert '<figure id="contrasts-forest">' in page
-    assert (output / "figures/contrasts-forest.svg").is_file()
+    names = {file.name for file in (output / "figures").iterdir()}
+    assert names == {"contrasts-forest.svg", "captions.md"}

@@ -1,7 +1,8 @@
 import pytest
 from fake_runs import SHORT, make_run
 
-from emtnas_hpc.report.load import data_set, heading, is_impostor, is_medical, read_run
+from emtnas_hpc.report.data_sets import data_set, heading, is_impostor, is_medical
+from emtnas_hpc.report.load import read_run
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,21 @@ def test_a_list_of_others_leaves_it_out_too(tmp_path):
     )
 
 
+def test_only_data_sets_that_have_an_auc_can_lack_it(tmp_path):
+    make_run(tmp_path, "small-breast-single", SHORT, retrained=_medical(None))
+    for seed in range(3):
+        retrained = Retrained((1,), on=["digits"], diverged=1 if seed == 0 else None)
+        make_run(tmp_path, "quickstart", SHORT, seed=seed, retrained=retrained)
+    table = table_of(tmp_path, "other")
+    said = {
+        row.labels[2]: [column.full(c) for column, c in zip(table.columns, row.cells, strict=True)]
+        for row in table.rows
+    }
+    auc = [column.quantity for column in table.columns].index("auc")
+    assert (said["breastmnist"][auc], said["digits"][auc]) == ("0.9100 (1)", "")
+    assert len([note for note in table.notes if "diverged" in note]) == 2
+
+
 def test_one_of_an_earlier_version_is_judged_by_the_same_rule(tmp_path):
     run = make_run(tmp_path, "quickstart", SHORT, retrained=Retrained((1,), diverged=2))
     (file, *_others) = sorted(run.rglob(RECORD))

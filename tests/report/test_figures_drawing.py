@@ -181,6 +181,12 @@ def test_the_bars_of_time_add_up_to_the_total_in_its_unit() -> None:
     assert axes.texts[0].get_text() == "fake: 111 min"
 
 
+def test_times_that_are_all_zero_are_drawn() -> None:
+    plot = plot_times(time_frame(drawn([by_hand(seconds=(0.0, 0.0, 0.0, 0.0))])))
+    plot.figure.draw_without_rendering()
+    assert plot.alt.endswith("training 0 %, evaluation 0 %, true fitness 0 %, search 0 %.")
+
+
 def test_a_name_longer_than_the_figure_is_broken_between_its_overrides() -> None:
     name = "a-search" + "".join(f"+task{n}.source=some-file-{n}.npz" for n in range(6))
     figure = plot_times(time_frame([replace(one(), title=name)])).figure

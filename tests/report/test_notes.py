@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -57,6 +58,26 @@ def test_rows_whose_tasks_are_set_otherwise_say_so(tmp_path):
     assert "Between rows, task.cifar10.padding differ: 2 (cifar10-single); 4 (cifar)." in notes
 
 
+def test_long_settings_that_begin_alike_differ(tmp_path):
+    begin = "0.24705882352941178, 0.24352941176470588"
+    for preset, last in (("cifar", 0.022687284882248027), ("cifar10-single", 0.025101380514788434)):
+        text = f"[{begin}, {last}]"
+        assert len(text) == 64
+        make_run(tmp_path, preset, SHORT, f"task.cifar10.std={text}")
+    (note,) = starting(notes_of(tmp_path), "Between rows, task.cifar10.std")
+    assert "0.022687284882248027 (cifar)" in note
+
+
+def test_experiments_of_one_name_are_told_apart(tmp_path):
+    make_run(tmp_path / "a", "cifar", SHORT, seed=0)
+    make_run(tmp_path / "a", "cifar", SHORT, seed=1)
+    make_run(tmp_path / "b", "cifar", SHORT, "task.cifar10.padding=2", until=2, retrained=None)
+    found = read_runs(sorted(tmp_path.glob("*/*/seed-*")))
+    (table,) = build_tables(found.runs, (3,))
+    (note,) = starting(table.notes, "Also there")
+    assert "another experiment fills: cifar (settings " in note
+
+
 def test_mixed_hardware_and_versions_are_said_with_their_seeds(tmp_path):
     make_run(tmp_path, "cifar", SHORT, seed=0)
     make_run(tmp_path, "cifar", SHORT, seed=1, device_model="Other CPU", torch="2.10.0")
@@ -64,6 +85,14 @@ def test_mixed_hardware_and_versions_are_said_with_their_seeds(tmp_path):
     assert starting(notes, "Mixed") == [
         "Mixed hardware; times do not compare: Fake CPU (cifar seed 0); Other CPU (cifar seed 1).",
         "Mixed torch: 2.10.0 (cifar seed 1); 2.9.0 (cifar seed 0).",
+    ]
+
+
+def test_several_seeds_of_one_hardware_are_listed(tmp_path):
+    for seed in range(3):
+        make_run(tmp_path, "cifar", SHORT, seed=seed, device_model=f"CPU {seed // 2}")
+    assert starting(notes_of(tmp_path), "Mixed") == [
+        "Mixed hardware; times do not compare: CPU 0 (cifar seeds 0, 1); CPU 1 (cifar seed 2)."
     ]
 
 
@@ -206,13 +235,13 @@ def test_that_the_images_of_an_evaluation_were_common_differs_from_the_paper(tmp
     assert "evaluation.mini_batch common (paper: own)" in note
 
 
-def test_settings_differ_from_the_papers_for_data_sets_of_ones_own_too(tmp_path):
-    own = ("task.a.source=npz:a.npz", "task.b.source=npz:b.npz", "search.mutation_probability=0.1")
-    for tasks in ('["a", "b"]', '["a"]', '["b"]'):
-        extra = ("search.reevaluate=false",) if "," not in tasks else ()
-        sources = [each for each in own if not each.startswith("task.") or each[5:6] in tasks]
-        name = "own" + "".join(c for c in tasks if c in "ab")
-        make_run(tmp_path, "cifar", SHORT, f"tasks={tasks}", *sources, *extra, name=name)
+@pytest.mark.parametrize("pair", [("a", "b"), ("cifar5", "fashionmnist")])
+def test_settings_differ_from_the_papers_for_data_sets_of_ones_own_too(tmp_path, pair):
+    for tasks in (pair, pair[:1], pair[1:]):
+        settings = [f"task.{task}.source=npz:{task}.npz" for task in tasks]
+        settings += ["search.mutation_probability=0.1", f"tasks={json.dumps(tasks)}"]
+        settings += ["search.reevaluate=false"] * (len(tasks) == 1)
+        make_run(tmp_path, "cifar", SHORT, *settings, name="-".join(tasks))
     found = read_runs(sorted(tmp_path.glob("*/seed-*")))
     (table, *_) = build_tables(found.runs)
     # Table 1 has generations and channels for CIFAR and for MedMNIST only.
@@ -276,3 +305,14 @@ def test_the_auc_of_medical_images_stands_below_table_2(tmp_path):
     assert note == (
         "AUC by medmnist's evaluator, mean over seeds: Single-Tasking (Baseline) Path 0.9877."
     )
+
+
+def test_test_images_count_as_read_once_a_seed_was_tested(tmp_path):
+    def images():
+        (note,) = starting(notes_of(tmp_path, (2,)), "Images (training")
+        return note.partition(": ")[2]
+
+    make_run(tmp_path, "small-breast-pneumonia", SHORT, retrained=Retrained(epochs=1))
+    assert images() == "Breast 40,000, 10,000, not read; Pneumonia 40,000, 10,000, not read."
+    make_run(tmp_path, "small-breast-pneumonia", SHORT, seed=1)
+    assert images() == "Breast 40,000, 10,000, 10,000; Pneumonia 40,000, 10,000, 10,000."

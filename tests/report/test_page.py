@@ -1,6 +1,7 @@
 import re
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 from fake import commit_search
 from tables_by_hand import nasty_table
 
-from emtnas_hpc.errors import StorageError
+from emtnas_hpc.report.experiments import experiments_of
 from emtnas_hpc.report.load import Runs, read_runs
-from emtnas_hpc.report.page import make_page, provenance_rows, publish
+from emtnas_hpc.report.page import make_files, make_page, provenance_rows
+from emtnas_hpc.report.table import Column, Row, Table, TableCell, quote
 from emtnas_hpc.report.tables import build_tables
 
 pytestmark = pytest.mark.slow
@@ -49,6 +51,10 @@ class Outline(HTMLParser):
         return [value for key, value in self.attributes if key == name]
 
 
+def page_of(runs: Runs) -> str:
+    return make_page(runs, build_tables(runs.runs), experiments_of(runs.runs))
+
+
 @pytest.fixture(scope="module")
 def found(medical: Path) -> Runs:
     return read_runs(sorted(medical.glob("*/seed-*")))
@@ -56,7 +62,7 @@ def found(medical: Path) -> Runs:
 
 @pytest.fixture(scope="module")
 def page(found: Runs) -> str:
-    return make_page(found, build_tables(found.runs))
+    return page_of(found)
 
 
 @pytest.fixture(scope="module")
@@ -109,29 +115,28 @@ def test_headings_go_down_one_level_at_a_time(page: str) -> None:
 
 
 def test_the_same_runs_give_the_same_page(found: Runs, page: str) -> None:
-    assert make_page(found, build_tables(found.runs)) == page
+    assert page_of(found) == page
 
 
 def test_a_summary_is_of_the_seeds_in_the_figures(page: str) -> None:
     (lead,) = re.findall(r"<p>Searched on path\w* \+ organa\w*, ([^<]*)</p>", page)
     assert lead == "seeds 0, 1 (n = 2)."
-    assert "Not finished and left out: seed 2." in page
-    assert "deviation, n = 2" in page
-    assert "deviation, n = 3" not in page
+    assert "seeds 0, 1 (n = 2), seed 2 not finished and left out; supernet" in page
+    assert "(n = 3)" not in page
 
 
 def test_what_was_skipped_is_said_and_cannot_be_markup() -> None:
-    document = make_page(Runs((), ("runs/<b>x</b>: damaged",)), ())
+    document = make_page(Runs((), ("runs/<b>x</b>: damaged",)), (), ())
     assert "<li>runs/&lt;b&gt;x&lt;/b&gt;: damaged</li>" in document
     Outline(document)
 
 
 def test_a_page_without_any_search_is_whole() -> None:
-    assert Outline(make_page(Runs((), ()), ())).tags["img"] == 0
+    assert Outline(make_page(Runs((), ()), (), ())).tags["img"] == 0
 
 
 def test_a_cell_shows_number_stars_test_and_what_was_printed() -> None:
-    document = make_page(Runs((), ()), [nasty_table()])
+    document = make_page(Runs((), ()), [nasty_table()], ())
     cells = re.findall(r'<td class="number">(.*?)</td>', document, re.DOTALL)
     ours = re.sub(r"\s+", " ", cells[2])
     assert ours == (
@@ -142,6 +147,13 @@ def test_a_cell_shows_number_stars_test_and_what_was_printed() -> None:
     assert (cells[0], cells[1]) == ("*", "")
     assert cells[4] == '<span class="missing">not run</span>'
     Outline(document)
+
+
+def test_what_was_printed_without_a_number_is_shown_as_on_a_screen() -> None:
+    cell = replace(TableCell.of({0: 91.5}), quoted={"paper": quote("*")})
+    row, columns = Row("x", ("x",), (cell,)), (Column("accuracy", "Test (%)", 2),)
+    document = make_page(Runs((), ()), [Table("other", "", ("",), columns, (row,), ())], ())
+    assert "91.50 (1)<small>paper *</small>" in re.sub(r"\s*\n", "", document)
 
 
 def test_provenance_names_every_value_that_differs() -> None:
@@ -157,23 +169,15 @@ def test_provenance_names_every_value_that_differs() -> None:
     ]
 
 
-def test_a_report_is_published_as_page_and_figures(tmp_path: Path) -> None:
+def test_a_report_is_a_page_with_its_figures_and_their_captions(tmp_path: Path) -> None:
     commit_search(tmp_path / "seed-0")
     runs = read_runs([tmp_path / "seed-0"])
-    page, *figures = publish(runs, build_tables(runs.runs), tmp_path / "out")
-    assert page == tmp_path / "out/report.html"
-    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
-    assert set(figures) == set((tmp_path / "out/figures").iterdir())
-    assert {"times.svg", "captions.md"} <= {path.name for path in figures}
-    captions = (tmp_path / "out/figures/captions.md").read_text(encoding="utf-8")
-    assert captions.count("**") == 2 * (len(figures) - 1)
-    assert publish(runs, build_tables(runs.runs), tmp_path / "out") == [page, *figures]
-
-
-def test_a_folder_that_is_a_file_is_a_storage_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError):
-        publish(Runs((), ()), (), tmp_path / "file/out")
+    files = make_files(runs, build_tables(runs.runs), experiments_of(runs.runs))
+    page, *figures = files
+    assert page == "report.html"
+    assert files[page].startswith("<!doctype html>")
+    assert {"figures/times.svg", "figures/captions.md"} <= set(figures)
+    assert files["figures/captions.md"].count("**") == 2 * (len(figures) - 1)
 
 
 def test_a_page_needs_nothing_of_a_run_that_was_read_already(tmp_path: Path) -> None:
@@ -181,4 +185,4 @@ def test_a_page_needs_nothing_of_a_run_that_was_read_already(tmp_path: Path) -> 
     runs = read_runs([tmp_path / "seed-0"])
     for state in tmp_path.rglob("state.h5"):
         state.write_bytes(b"damaged in between")
-    assert "seed 0 (n = 1)" in make_page(runs, build_tables(runs.runs))
+    assert "seed 0 (n = 1)" in page_of(runs)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from emtnas_hpc.report.experiments import experiments_of
 from emtnas_hpc.report.load import read_runs
 from emtnas_hpc.report.page import make_page
 from emtnas_hpc.report.tables import build_tables
@@ -42,7 +43,8 @@ _COLOURS = """
 def address(medical: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     runs = read_runs(sorted(medical.glob("*/seed-*")))
     file = tmp_path_factory.mktemp("page") / "report.html"
-    file.write_text(make_page(runs, build_tables(runs.runs, (2, 5))), encoding="utf-8")
+    page = make_page(runs, build_tables(runs.runs, (2, 5)), experiments_of(runs.runs))
+    file.write_text(page, encoding="utf-8")
     return file.as_uri()
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from emtnas_hpc.report import specs
+from emtnas_hpc.report.experiments import Family
 from emtnas_hpc.report.load import read_runs
 from emtnas_hpc.report.specs import NUMBERS, paper_settings, paper_table
 from emtnas_hpc.report.table import Quoted, quote
 from emtnas_hpc.report.tables import build_tables
 
-NUMBERS_FOLDER = Path(specs.__file__).parent / "numbers"
+PAPER_FOLDER = Path(specs.__file__).parent / "paper"
 
 #: Per table: rows, rows that runs can fill, printed cells.
 SIZES = {
@@ -100,7 +101,7 @@ def test_every_column_that_was_printed_has_a_place_in_the_layout(number):
 def test_a_column_that_was_never_printed_needs_no_more_than_its_name_in_the_layout(
     medical, monkeypatch
 ):
-    layouts = tomllib.loads((NUMBERS_FOLDER / "layouts.toml").read_text(encoding="utf-8"))
+    layouts = tomllib.loads((PAPER_FOLDER / "layouts.toml").read_text(encoding="utf-8"))
     layouts["table2"]["columns"].insert(1, "top5")
     read = specs._read
     monkeypatch.setattr(specs, "_read", lambda name: layouts if "layouts" in name else read(name))
@@ -122,8 +123,8 @@ def test_a_text_that_is_no_number_stays_a_text():
 
 
 def test_settings_are_those_of_the_first_table():
-    cifar = paper_settings(frozenset({"cifar10", "cifar100"}))
-    medical = paper_settings(frozenset({"pathmnist"}))
+    cifar = paper_settings({"cifar10", "cifar100"}, Family())
+    medical = paper_settings({"pathmnist"}, Family())
     assert (cifar["search.generations"], cifar["supernet.channels"]) == (300, 20)
     assert (medical["search.generations"], medical["supernet.channels"]) == (100, 48)
 
@@ -141,5 +142,5 @@ VERIFIED = {
 
 @pytest.mark.parametrize("name", VERIFIED)
 def test_a_file_of_numbers_is_the_one_that_was_verified_against_the_print(name):
-    content = (NUMBERS_FOLDER / name).read_bytes()
+    content = (PAPER_FOLDER / name).read_bytes()
     assert hashlib.sha256(content).hexdigest() == VERIFIED[name]

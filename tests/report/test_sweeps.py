@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -233,7 +234,7 @@ def test_what_table_6_has_is_a_curve_and_no_second_table(tmp_path):
         rmp: of_paper[rmp].values for rmp in by_rmp
     }
     names = [drawing.name for drawing in draw_overview(experiments_of(runs_of(tmp_path)))]
-    assert names == ["times", "sweep-search-rmp"]
+    assert names == ["times", "sweep-search-rmp-curve"]
 
 
 @pytest.mark.slow
@@ -291,5 +292,7 @@ def test_the_report_has_a_sweep_in_every_format(populations, tmp_path):
     )
     tables = json.loads((tmp_path / "report.json").read_text())["tables"]
     assert "sweep-search-population" in [table["key"] for table in tables]
-    assert (tmp_path / "figures/sweep-search-population.svg").is_file()
-    assert 'figure id="sweep-search-population"' in (tmp_path / "report.html").read_text()
+    assert (tmp_path / "figures/sweep-search-population-curve.svg").is_file()
+    ids = re.findall(r' id="([^"]*)"', (tmp_path / "report.html").read_text())
+    assert {"sweep-search-population", "sweep-search-population-curve"} <= set(ids)
+    assert len(ids) == len(set(ids))
