@@ -1,6 +1,7 @@
 """Groups of values that are hard on statistics."""
 
-#: By hand: apart, mixed, with ties, of unequal sizes, without a spread in one group or in both.
+#: By hand: apart, mixed, with ties, of unequal sizes, without a spread in one group or in both,
+#: large, and of spreads that decide.
 GROUPS = (
     ((91.2, 91.9, 92.4, 90.8, 91.5), (87.1, 90.2, 84.9, 88.8, 86.0)),
     ((1.0, 2.0, 3.0, 4.0, 5.0), (2.5, 3.5, 0.5, 4.5, 6.5)),
@@ -11,6 +12,7 @@ GROUPS = (
     ((0.1, 0.1, 0.1), (0.7, 0.7, 0.7)),
     ((0.7, 0.7), (0.7, 0.7, 0.7)),
     ((1e6 + 0.1, 1e6 + 0.2, 1e6 + 0.4), (1e6 + 0.2, 1e6 + 0.5, 1e6 + 0.7)),
+    ((91.0, 97.0, 94.5), (92.0, 92.1, 92.3, 92.2, 91.9)),
 )
 #: The same size in both, one by one.
 PAIRS = (
