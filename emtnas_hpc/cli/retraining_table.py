@@ -12,9 +12,12 @@ from emtnas_hpc.checkpoint.paths import RECORD, RunPaths, StagePaths
 from emtnas_hpc.cli.console import make_table
 from emtnas_hpc.errors import EmtnasError, StorageError
 from emtnas_hpc.report.render import plain
-from emtnas_hpc.retraining.record import Retraining, read_retraining
+from emtnas_hpc.retraining.record import METRICS, Retraining, read_retraining
 
-_HEADINGS = ("epochs", "test %", "top-5 %", "AUC", "params M", "all slices M", "MACs M")
+_HEADINGS = (
+    *("epochs", "test %", *(f"{metric.name} {metric.unit}".strip() for metric in METRICS[1:])),
+    *("params M", "all slices M", "MACs M"),
+)
 
 
 def read_retrainings(directory: Path, problems: list[EmtnasError]) -> list[tuple[str, Retraining]]:
@@ -73,17 +76,12 @@ def summary_of(record: Retraining) -> dict[str, Any]:
 
 def _cells(record: Retraining) -> tuple[str, ...]:
     test = record.result
-    accuracy = _number(test.accuracy if test else None, 100, 2)
+    accuracy, *others = (metric.text(test) if test else "" for metric in METRICS)
     return (
         f"{len(record.epochs)}/{record.header.n_epochs}",
-        "diverged" if record.diverged else accuracy,
-        _number(test.top5 if test else None, 100, 2),
-        _number(test.auc if test else None, 1, 4),
-        _number(record.parameters_in_use, 1e-6, 3),
-        _number(record.parameters, 1e-6, 3),
-        _number(record.macs, 1e-6, 2),
+        "diverged" if record.diverged else accuracy or "-",
+        *(text or "-" for text in others),
+        f"{record.parameters_in_use / 1e6:.3f}",
+        f"{record.parameters / 1e6:.3f}",
+        f"{record.macs / 1e6:.2f}",
     )
-
-
-def _number(value: float | None, scale: float, decimals: int) -> str:
-    return "-" if value is None else f"{scale * value:.{decimals}f}"

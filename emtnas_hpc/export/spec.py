@@ -19,6 +19,7 @@ from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.checkpoint.paths import RECORD, RunPaths, StagePaths
 from emtnas_hpc.errors import DamagedError, InputError, StorageError
 from emtnas_hpc.retraining.record import (
+    METRICS,
     Retraining,
     RetrainingHeader,
     TestResult,
@@ -210,12 +211,11 @@ def incumbent_spec(
 
 
 def _in_words(test: TestResult) -> str:
-    parts = [f"accuracy {100 * test.accuracy:.2f} %"]
-    if test.top5 is not None:
-        parts.append(f"top-5 {100 * test.top5:.2f} %")
-    if test.auc is not None:
-        parts.append(f"AUC {test.auc:.4f}")
-    return ", ".join(parts)
+    return ", ".join(
+        f"{metric.name} {text} {metric.unit}".strip()
+        for metric in METRICS
+        if (text := metric.text(test))
+    )
 
 
 def _stored_normalisation(identity: Path, header: RetrainingHeader) -> Normalisation:

@@ -7,7 +7,7 @@ from emtnas_hpc.report.data_sets import heading
 from emtnas_hpc.report.experiments import ExperimentRuns, Family, Recipe
 from emtnas_hpc.report.measurements import Measured
 from emtnas_hpc.report.search_frames import macs_of, parameters_of
-from emtnas_hpc.report.specs import PAPER, RERUN, SOURCE, TableSpec, open_choices, quantities
+from emtnas_hpc.report.specs import RERUN, SOURCE, TableSpec, open_choices, quantities
 from emtnas_hpc.report.stats import LEVEL, seeds_needed, smallest_p
 from emtnas_hpc.report.table import Table, TableCell
 from emtnas_hpc.settings.experiment import LEFT_OUT, show, value_of
@@ -30,7 +30,7 @@ def legend(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
     yield from significance_notes(table)
     cells = [cell for row in table.rows for cell in row.cells]
     if any("paper" in cell.quoted for cell in cells):
-        yield f"paper: {PAPER.replace('5 seeds', 'one run') if spec.number == 4 else PAPER}."
+        yield f"paper: {SOURCE} ({spec.layout.get('runs', '5 seeds')})."
     if any("rerun" in cell.quoted for cell in cells):
         yield f"re-run: {RERUN}."
     if any(row.spec is not None and row.spec.random for row in spec.rows):

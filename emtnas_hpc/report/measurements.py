@@ -18,7 +18,7 @@ from emtnas_hpc.report.load import Run, SeedResult
 from emtnas_hpc.report.search_frames import Counts, macs_of, mean_per_step, parameters_of
 from emtnas_hpc.report.specs import RowSpec, TableSpec
 from emtnas_hpc.report.table import Column, TableCell
-from emtnas_hpc.retraining.record import Retraining
+from emtnas_hpc.retraining.record import METRICS, Retraining
 
 #: What tells the values of a family's cells apart; a search has no recipe, its times no task.
 _KEY = ["kind", "task", "found_on", "n_normal", "recipe", "quantity"]
@@ -106,12 +106,13 @@ def _of_networks(run: Run) -> Iterator[dict[str, Any]]:
 def _of_test(retraining: Retraining, *, has_auc: bool) -> Iterator[tuple[str, float]]:
     test = retraining.test
     assert test is not None
-    yield "accuracy", 100 * test.accuracy
-    if test.top5 is not None:
-        yield "top5", 100 * test.top5
-    # An area under the curve of outputs that are no numbers was never measured.
-    if has_auc or test.auc is not None:
-        yield "auc", math.nan if test.auc is None else test.auc
+    for metric in METRICS:
+        value = metric.value(test)
+        if value is not None:
+            yield metric.key, value
+        elif has_auc and metric.key == "auc":
+            # Of outputs that are no numbers it was never measured.
+            yield metric.key, math.nan
     yield "parameters", retraining.parameters / 1e6
     yield "parameters_in_use", retraining.parameters_in_use / 1e6
     yield "macs", retraining.macs / 1e6

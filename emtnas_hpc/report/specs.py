@@ -21,12 +21,9 @@ _FOLDER = Path(__file__).parent / "paper"
 #: Tables that runs can fill.
 NUMBERS = (2, 3, 4, 5, 6)
 SOURCE = "Liao, Jin, Du, CVPR 2023"
-PAPER = f"{SOURCE} (5 seeds)"
 RERUN = "an independent re-run, KTNAS, Zhang et al., IEEE TETCI 2026, Table VI"
 #: Of the paper's searches.
 PAPER_RMP = 0.3
-#: Tables in which a random search has a row: neither ImageNet nor the sweep.
-_WITH_RANDOM = (2, 3, 5)
 
 
 @cache
@@ -144,6 +141,12 @@ class TableSpec:
         """N of its networks; None if its rows differ in it."""
         depths = {row.spec.n_normal for row in self.rows if row.spec is not None}
         return depths.pop() if len(depths) == 1 else None
+
+    @property
+    def layout(self) -> Mapping[str, Any]:
+        """What `layouts.toml` says of the paper's table."""
+        layout: Mapping[str, Any] = _read("layouts.toml")[f"table{self.number}"]
+        return layout
 
     def stacked(self, n_normal: int) -> "TableSpec":
         """With networks of so many normal cells between two reductions."""
@@ -347,7 +350,8 @@ def _with_random(spec: TableSpec, kinds: Collection[Kind]) -> TableSpec:
     rows: list[RowLayout] = []
     for row in spec.rows:
         rows.append(row)
-        if spec.number in _WITH_RANDOM and row.spec and row.spec.joint and row.spec.reevaluate:
+        has_random = spec.layout.get("random_rows", False)
+        if has_random and row.spec and row.spec.joint and row.spec.reevaluate:
             twin = replace(row.spec, reevaluate=False, random=True)
             if set(twin.kinds) & set(kinds):
                 rows.append(RowLayout(tuple(map(_random_label, spec.labels, row.labels)), twin))

@@ -212,8 +212,7 @@ def _by_recipe(spec: TableSpec, family: Family) -> Iterator[tuple[Recipe | None,
         if spec.key:
             compared = [n for n, signatures in sorted(there.items()) if len(signatures) > 1]
             yield from ((recipe, spec.stacked(n)) for n in compared or [min(there)])
-        elif spec.number in (2, 5, 6) and 2 not in there:
-            # The paper's numbers are of networks with N = 2 only.
+        elif spec.layout.get("depth") not in (None, *there):
             own = own_spec(spec, family) if spec.is_paper else spec
             yield recipe, own.stacked(min(there))
         else:

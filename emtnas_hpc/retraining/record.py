@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from emtnas_hpc.checkpoint.manifest import Summary, TaskSummary, median_of_newest
 from emtnas_hpc.errors import DamagedError
@@ -110,6 +111,34 @@ class TestResult:
 
 
 @dataclass(frozen=True)
+class Metric:
+    """What a test measures: `key` is of a `TestResult`, `scale` makes it `unit`."""
+
+    key: str
+    name: str
+    unit: str
+    scale: float
+    decimals: int
+
+    def value(self, test: TestResult) -> float | None:
+        """In the unit that is shown; None where it was not measured."""
+        value: float | None = getattr(test, self.key)
+        return None if value is None else self.scale * value
+
+    def text(self, test: TestResult) -> str:
+        """The same without the unit; empty where it was not measured."""
+        value = self.value(test)
+        return "" if value is None else f"{value:.{self.decimals}f}"
+
+
+METRICS = (
+    Metric("accuracy", "accuracy", "%", scale=100.0, decimals=2),
+    Metric("top5", "top-5", "%", scale=100.0, decimals=2),
+    Metric("auc", "AUC", "", scale=1.0, decimals=4),
+)
+
+
+@dataclass(frozen=True)
 class Retraining:
     """A retraining up to its newest epoch.
 
@@ -153,7 +182,8 @@ class Retraining:
         """The result on the test set; its accuracy is nan if the training diverged."""
         if self.test is None or not self.diverged:
             return self.test
-        return replace(self.test, accuracy=math.nan, top5=None, auc=None)
+        blank: dict[str, Any] = dict.fromkeys(metric.key for metric in METRICS)
+        return replace(self.test, **{**blank, "accuracy": math.nan})
 
     @property
     def summary(self) -> Summary:

@@ -253,11 +253,11 @@ def _retraining(
         for number in range(1, (retrained.epochs or retrained.epochs_in_all) + 1)
     ]
     test = TestResult(
-        accuracy,
-        accuracy + 0.01 if classes > 5 else None,
-        retrained.auc if diverged is None else None,
-        0.4 if diverged is None else None,
-        3.0,
+        accuracy=accuracy,
+        top5=accuracy + 0.01 if classes > 5 else None,
+        auc=retrained.auc if diverged is None else None,
+        loss=0.4 if diverged is None else None,
+        seconds_test=3.0,
     )
     return Retraining(
         header,
