@@ -28,6 +28,7 @@ _ADVICE = {
     errno.ENOTDIR: "a file is where a folder is expected",
     errno.EISDIR: "a folder is where a file is expected",
     errno.EEXIST: "something else has that name",
+    errno.ESPIPE: "a pipe or a device is where a file is expected",
 }
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
 
@@ -86,7 +87,7 @@ def read_if_there(path: Path) -> bytes | None:
     Raises:
         StorageError: it cannot be read, or is a link that leads nowhere.
     """
-    return _unless_missing(path, path.read_bytes)
+    return _unless_missing(path, path.read_bytes) if is_there(path) else None
 
 
 def names_in(folder: Path) -> list[str]:
@@ -103,9 +104,13 @@ def is_there(path: Path) -> bool:
     """Whether there is a file or folder; of a link, what it leads to.
 
     Raises:
-        StorageError: that cannot be told, or it is a link that leads nowhere.
+        StorageError: that cannot be told, or it is neither, or a link that leads nowhere.
     """
-    return _unless_missing(path, path.stat) is not None
+    found = _unless_missing(path, path.stat)
+    if found is not None and not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        # Who opens a pipe waits for its writer, without a word.
+        raise storage_error(path, OSError(errno.ESPIPE, os.strerror(errno.ESPIPE)), "read")
+    return found is not None
 
 
 def is_folder(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """`inspect`: what one commit holds."""
 
 import json
+import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from emtnas_hpc.checkpoint.atomic import write_file
 from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.checkpoint.paths import RunPaths
 from emtnas_hpc.cli.console import format_percent, make_table, open_screen, raise_last
@@ -99,8 +101,7 @@ def write_pictures(pictures: Sequence[Picture], directory: Path) -> list[Path]:
         for kind, cell in (("reduction", found.reduction), ("normal", found.normal)):
             file = directory / f"{picture.stem}-{kind}.svg"
             title = f"{kind.capitalize()} cell of {picture.whose}"
-            with storage_errors(file, advice=_ADVICE):
-                file.write_text(draw_cell_svg(cell, title), encoding="utf-8")
+            write_file(file, draw_cell_svg(cell, title), uuid.uuid4().hex, _ADVICE)
             written.append(file)
     return written
 

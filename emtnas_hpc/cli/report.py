@@ -2,6 +2,7 @@
 
 import math
 import sys
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from enum import StrEnum
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from emtnas_hpc.checkpoint.atomic import write_file
 from emtnas_hpc.checkpoint.os_errors import storage_errors
 from emtnas_hpc.cli.console import make_table, open_screen
 from emtnas_hpc.cli.options import JsonOption, RunsArgument, RunsOption, typed_path
@@ -55,6 +57,7 @@ class ReportFormat(StrEnum):
 
 
 _REPORT, _SEARCHES = "report", "searches.csv"
+_ADVICE = "choose another --output"
 _SUFFIXES = {
     ReportFormat.MARKDOWN: "md",
     ReportFormat.LATEX: "tex",
@@ -309,10 +312,10 @@ def _written(made: Report, chosen: ReportFormat | None, directory: Path) -> Iter
 
 
 def _write(path: Path, text: str) -> Path:
-    with storage_errors(path, advice="choose another --output"):
+    with storage_errors(path.parent, advice=_ADVICE):
         path.parent.mkdir(exist_ok=True)
-        # A name of a folder may hold bytes that are no text.
-        path.write_bytes(text.encode(errors="replace"))
+    # A name of a folder may hold bytes that are no text.
+    write_file(path, text.encode(errors="replace"), uuid.uuid4().hex, _ADVICE)
     return path
 
 

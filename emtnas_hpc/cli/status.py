@@ -154,7 +154,9 @@ def _stage(seed: SeedStatus) -> tuple[str, str]:
     stage = seed.run.active_stage
     short = _WITHOUT_RECIPE.match(stage.name)
     n_steps = "?" if stage.n_steps is None else stage.n_steps
-    return short[1] if short else stage.name, f"{stage.step}/{n_steps}"
+    # Of a run that cannot be read, what is not known to be done may be done.
+    step = "?" if seed.run.unreadable and not stage.step else stage.step
+    return short[1] if short else stage.name, f"{step}/{n_steps}"
 
 
 def _left(seed: SeedStatus, shown: Callable[[float], str]) -> list[str]:

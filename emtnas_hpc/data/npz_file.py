@@ -161,6 +161,8 @@ def _labelled(
 def _read_pixels(where: str, images: NDArray[Any]) -> NDArray[np.uint8]:
     if images.dtype != np.uint8:
         raise DataError(f"{where} is {images.dtype}, expected uint8, 0 to 255; {_advice(images)}")
+    if not len(images):
+        raise DataError(f"{where} has no images; leave out the arrays of a split that has none")
     shaped = images[..., np.newaxis] if images.ndim == 3 else images
     if shaped.ndim != 4 or shaped.shape[3] not in (1, 3) or 0 in shaped.shape:
         raise DataError(

@@ -1,5 +1,7 @@
+import errno
 import json
 import math
+import os
 import re
 import shlex
 import shutil
@@ -156,6 +158,43 @@ def test_verify_says_that_chunks_of_the_evaluation_were_others(
     result = emtnas("verify", run, "--data", data)
     assert (result.code, "evaluation_chunks {'digits': 7" in result.err) == (0, True)
     assert "equal bits are not promised" in result.err
+
+
+@pytest.mark.parametrize("file", ["state.h5", "manifest.json"])
+def test_a_pipe_in_place_of_a_file_is_named_and_not_waited_for(
+    emtnas: Emtnas, finished: Path, tmp_path: Path, file: str
+) -> None:
+    shutil.copytree(finished, tmp_path / "runs")
+    pipe = tmp_path / "runs/tiny/seed-0/search/000002" / file
+    pipe.unlink()
+    os.mkfifo(pipe)
+    why = f"cannot read {pipe}: Illegal seek; a pipe or a device is where a file is expected"
+    shown = emtnas("status", "--runs", tmp_path / "runs")
+    assert "a pipe or a device is where a file is expected" in " ".join(shown.out.split())
+    assert re.search(r"seed-0 .*unreadable.*\?/2", shown.out)
+    assert "seed-1" in shown.out
+    assert why in emtnas("inspect", "tiny/seed-0", "--runs", tmp_path / "runs").err
+
+
+def test_a_disk_that_refuses_leaves_the_report_of_before(
+    emtnas: Emtnas, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = ("report", "--runs", finished, "--output", tmp_path / "out")
+    assert emtnas(*report).code == 0
+    before = snapshot(tmp_path / "out")
+
+    def refuse(_path: Path, _data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("emtnas_hpc.checkpoint.atomic.write_synced", refuse)
+    for command in (report, ("inspect", finished / "tiny/seed-0", "--svg", tmp_path / "svg")):
+        refused = emtnas(*command)
+        assert (refused.code, "No space left on device; choose another --" in refused.err) == (
+            1,
+            True,
+        )
+    assert snapshot(tmp_path / "out") == before
+    assert list((tmp_path / "svg").iterdir()) == []
 
 
 def test_verify_names_the_command_that_prepares_the_data_of_this_very_run(

@@ -59,7 +59,7 @@ def test_validation_and_test_set_may_be_absent_and_other_keys_are_ignored(
         ),
         (
             lambda a: a.update(val_images=a["val_images"][:0], val_labels=a["val_labels"][:0]),
-            r"val_images has shape \(0, 8, 8\), expected",
+            "val_images has no images; leave out the arrays of a split that has none",
         ),
         (
             lambda a: a.update(train_images=a["train_images"][:, :6]),
