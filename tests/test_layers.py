@@ -232,6 +232,7 @@ def importing():
     return {part: int(code) for part, code in map(str.split, done.stdout.splitlines())}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITHOUT_TORCH)
 def test_torch_is_not_imported_by(name, importing):
     assert modules_of(name)

@@ -11,6 +11,8 @@ from emtnas_hpc.space.counts import count_parameters
 from emtnas_hpc.supernet import operations
 from emtnas_hpc.supernet.network import Network
 
+pytestmark = pytest.mark.slow
+
 FRAME = {"classes": 5, "channels": 4, "normal_cells": 1, "image_channels": 1, "image_size": 8}
 
 

@@ -39,6 +39,7 @@ def _checks(out: str) -> dict[str, str]:
     return {finding["check"]: finding["grade"] for finding in json.loads(out)}
 
 
+@pytest.mark.slow
 def test_a_cluster_that_will_do_is_told_line_by_line(data: Path, slurm: StandIns) -> None:
     result = _doctor(data)
     assert result.code == 0, result

@@ -118,6 +118,7 @@ def test_a_cancelled_seed_is_left_to_resume_and_a_failed_one_taken_up(
     assert not run(1).failed.exists()
 
 
+@pytest.mark.slow
 def test_launching_needs_no_torch(
     slurm: FakeSlurm, data: Path, environment: dict[str, str]
 ) -> None:

@@ -259,6 +259,7 @@ def test_a_pointer_of_git_lfs_is_told_to_be_fetched(tmp_path: Path) -> None:
         look_through(tmp_path).read(SIZE)
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_too_large_is_refused_by_file(tmp_path: Path) -> None:
     for name in ("a", "b"):
         save(tmp_path / f"train/{name}/0.png", Image.new("L", (8, 8), 50))

@@ -120,6 +120,7 @@ prepare("organamnist", REGISTRY["organamnist"], Path(sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 def test_the_next_preparation_removes_a_download_that_was_killed(
     tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -281,6 +281,7 @@ def test_odd_characters_in_paths_are_no_obstacle(
     assert len(run(task, odd / "data dir", lines).load("val")) == 12
 
 
+@pytest.mark.slow
 def test_reading_a_prepared_set_takes_neither_torch_nor_the_package_it_came_from(
     tmp_path: Path,
 ) -> None:

@@ -34,6 +34,7 @@ def test_the_authors_coin_transfers_even_without_random_mating() -> None:
     assert any(foreign_parents(child, history) for child in history.individuals)
 
 
+@pytest.mark.slow
 def test_somewhat_more_children_than_pairs_have_a_foreign_parent() -> None:
     # A task's last place goes to single children, which more often come from mixed pairs.
     histories = [search(generations=250, seed=seed) for seed in range(2)]

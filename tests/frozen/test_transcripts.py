@@ -6,6 +6,8 @@ import pytest
 from recording import NAMES, Recording
 from verbs import VERBS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_prints_writes_and_returns_what_is_on_record(

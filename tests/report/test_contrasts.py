@@ -295,6 +295,7 @@ def test_the_marks_of_the_forest_plot_stand_where_the_numbers_say():
         assert row.labels[1] in re.sub(r"<[^>]+>", "", svg)
 
 
+@pytest.mark.slow
 def test_of_reports_without_any_effect_one_in_twenty_finds_one_in_a_claim_at_most():
     rng = np.random.default_rng(1)
     tasks = ("a", "b")

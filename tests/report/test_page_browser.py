@@ -16,7 +16,10 @@ CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine"),
+]
 
 PHONE, DESKTOP = (360, 740), (1280, 900)
 #: Every picture: is it loaded and shown, and within its figure or a part that scrolls?

@@ -4,11 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from emtnas_hpc.slurm.probe import LOCK, NONCE, REPORT, describe_python, look
 
 PROBE = [sys.executable, "-m", "emtnas_hpc.slurm.probe"]
 
 
+@pytest.mark.slow
 def test_a_probe_leaves_a_report_of_all_that_it_sees(tmp_path: Path) -> None:
     (tmp_path / NONCE).write_text("hello")
     subprocess.run([*PROBE, tmp_path], check=True, capture_output=True)
