@@ -96,7 +96,10 @@ def significance_notes(table: Table) -> Iterator[str]:
     tests = [cell.test for cells in of_columns.values() for cell in cells if cell.test]
     if not tests:
         if any(cell.estimate for cells in of_columns.values() for cell in cells):
-            yield "Nothing is tested: no experiment and its baseline have two seeds each."
+            yield (
+                "Nothing is tested: it takes an experiment and its single-tasking baseline, with "
+                "two seeds each."
+            )
         return
     drawn = "splits drawn with a fixed seed where there are over 200,000"
     yield (
