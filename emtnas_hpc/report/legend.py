@@ -1,6 +1,6 @@
 """Notes below a table: what its numbers are."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from emtnas_hpc.report.data_sets import heading
@@ -26,7 +26,7 @@ def legend(table: Table, spec: TableSpec, measured: Measured) -> Iterator[str]:
         yield describe_recipe(measured.recipe, spec.depth)
     if not spec.is_paper:
         yield from _searches(spec, measured.family)
-    yield from _choices(spec, measured)
+    yield from choices(measured.family.find(spec.kinds), [measured.recipe])
     yield from significance_notes(table)
     cells = [cell for row in table.rows for cell in row.cells]
     if any("paper" in cell.quoted for cell in cells):
@@ -73,19 +73,21 @@ def _training_images(recipe: Recipe) -> str:
     return "train" if f"+{name}=train" in recipe.label else LEFT_OUT[name]
 
 
-def _choices(spec: TableSpec, measured: Measured) -> Iterator[str]:
+def choices(
+    experiments: Sequence[ExperimentRuns], recipes: Iterable[Recipe | None]
+) -> Iterator[str]:
     """What the paper leaves open, one line a choice; nothing of what made no difference."""
-    experiments, recipe = measured.family.find(spec.kinds), measured.recipe
-    if not experiments:
-        return
-    mated = [len(e.tasks) for e in experiments if e.settings.get("search.strategy") != "random"]
+    known = [experiment for experiment in experiments if experiment.settings]
+    mated = [len(e.tasks) for e in known if e.settings.get("search.strategy") != "random"]
     there = {"": True, "parents": bool(mated), "tasks": max(mated, default=0) > 1}
     for name, words in open_choices().items():
-        value = show(value_of(measured.family.settings, name))
         if name.startswith("retraining."):
-            value = "" if recipe is None else _training_images(recipe)
-        if value and there[words.get("needs", "")]:
-            yield f"{words['called']}: {words.get(value, value)} (the paper does not say)."
+            values = {_training_images(recipe) for recipe in recipes if recipe is not None}
+        else:
+            values = {show(value_of(experiment.settings, name)) for experiment in known}
+        if known and values and there[words.get("needs", "")]:
+            said = " / ".join(words.get(value, value) for value in sorted(values))
+            yield f"{words['called']}: {said} (the paper does not say)."
 
 
 def significance_notes(table: Table) -> Iterator[str]:

@@ -16,7 +16,7 @@ from emtnas_hpc.report.experiments import (
     experiments_of,
     families_of,
 )
-from emtnas_hpc.report.legend import describe_recipe, legend, meanings
+from emtnas_hpc.report.legend import choices, describe_recipe, legend, meanings
 from emtnas_hpc.report.load import Run
 from emtnas_hpc.report.measurements import Measured, measurements, values_by_cell
 from emtnas_hpc.report.specs import (
@@ -255,9 +255,17 @@ def _other_tables(
         rows.append(Row(" ".join(words), words, own))
     names = ("Experiment", "Found on", "Data set", "N", "Recipe")
     table = _fitted(Table("other", "Other experiments", names, columns=columns, rows=tuple(rows)))
+    recipes = sorted({Recipe.of(retrained[s]) for s in headers})
+    searched = {header.search_signature for header in headers.values()}
+    experiments = [
+        experiment
+        for experiment in experiments_of(runs)
+        if any(result.header.signature in searched for result in experiment.results)
+    ]
     notes = (
         "Mean ± sample standard deviation over seeds (n in brackets).",
-        *map(describe_recipe, sorted({Recipe.of(retrained[s]) for s in headers})),
+        *map(describe_recipe, recipes),
+        *choices(experiments, recipes),
         *meanings(table),
         *table.diverged_notes(),
     )

@@ -210,7 +210,7 @@ def test_a_damaged_run_is_named_and_its_state_still_shown(
     result = emtnas("status")
     assert result.code == 0
     assert result.err.startswith("runs/fake/seed-1: no commit has a good state.h5; ")
-    assert _rows(result.out)[1][:4] == ["fake/seed-1", "running", "search", "0/?"]
+    assert _rows(result.out)[1][:4] == ["fake/seed-1", "running", "search", "?/?"]
 
 
 def test_a_damaged_run_that_nobody_carries_is_unreadable_and_does_not_go_on(

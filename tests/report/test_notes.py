@@ -222,6 +222,17 @@ def test_a_choice_that_makes_no_difference_is_not_said(tmp_path):
     assert note == "Settings differ from the paper's: search.generations 3 (paper: 300)."
 
 
+def test_other_experiments_say_their_choices_too_with_all_that_were_made(tmp_path):
+    for clones, population in (("youngest", 10), ("fittest", 20)):
+        settings = (SHORT, f"search.clones={clones}", f"search.population={population}")
+        make_run(tmp_path, "quickstart", *settings, name=clones, retrained=Retrained((1,)))
+    runs = read_runs(sorted(tmp_path.glob("*/seed-*"))).runs
+    (table,) = (table for table in build_tables(runs) if table.key == "other")
+    found = choices(table.notes)
+    assert found[:2] == ["Clones: the fittest stands / the youngest stands", CHOICES[1]]
+    assert found[-1] == CHOICES[-1]
+
+
 def test_every_value_of_an_open_choice_has_its_words():
     schema = dict(settings_schema())
     for name, words in open_choices().items():
